@@ -55,7 +55,7 @@ class Listener:
 
 
 Standing = Literal["member", "exited", "stranger", "spawner"]
-"""A sender's relation to a run: of its tree; gone before anyone could look; of some other tree; the keeper itself."""
+"""A sender's relation to a run: of its tree; gone before anyone looked; of another tree; the keeper itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """The run never began. `reason` is one sentence, `hint` the next step (or empty). Nothing is left of it."""
+    """The run never began, and nothing is left of it. `reason`: one sentence, `hint`: the next step, or empty."""
 
     run: Run
     reason: str
