@@ -8,11 +8,10 @@ a clock that never jumps (see `daemon.clock`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from locald.domain.names import Key, Run
-    from locald.domain.spec import Caller, Project
+from locald.domain.names import Key, Run
+from locald.domain.spec import Caller, Project
 
 # Facts that events carry.
 
@@ -55,7 +54,7 @@ class Listener:
 
 
 Standing = Literal["member", "exited", "stranger", "spawner"]
-"""A sender's relation to a run: of its tree; gone before anyone looked; of another tree; the keeper itself."""
+"""A sender's relation to a run: of its tree; gone before anyone looked; another tree; the keeper itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """The run never began, and nothing is left of it. `reason`: one sentence, `hint`: the next step, or empty."""
+    """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty."""
 
     run: Run
     reason: str

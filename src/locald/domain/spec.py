@@ -9,14 +9,12 @@ All durations are seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from locald.domain.names import Key
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Type(StrEnum):
