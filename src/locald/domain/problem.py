@@ -1,25 +1,51 @@
-"""What is wrong, where, and what to do about it: the one shape of every error that people see."""
+"""What is wrong, where, and what to do about it: the one shape of every error that people see.
+
+Written by hand, not as a dataclass: `locald status` reads this module at each start, and importing
+`dataclasses` alone would take longer than all of its own work.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
 class Problem:
-    """One sentence of what, the place it is about, and the next step.
+    """One sentence of what, the place it is about, and the next step. A value: equal by content, fixed.
 
     `where` is a place like `locald.toml:12: services.web.comand` or empty;
     `hint` is what to do next, without the word `hint:`, or empty.
     """
 
+    __slots__ = ("hint", "what", "where")
+
     what: str
-    where: str = ""
-    hint: str = ""
+    where: str
+    hint: str
+
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        for name, value in (("what", what), ("where", where), ("hint", hint)):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a problem does not change: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self._facts() == other._facts()
+
+    def __hash__(self) -> int:
+        return hash(self._facts())
+
+    def __repr__(self) -> str:
+        return f"Problem(what={self.what!r}, where={self.where!r}, hint={self.hint!r})"
 
     def __str__(self) -> str:
-        head = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{head}\nhint: {self.hint}" if self.hint else head
+        return f"{self.head}\nhint: {self.hint}" if self.hint else self.head
+
+    @property
+    def head(self) -> str:
+        """The problem without its hint, on one line: `where: what`."""
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+    def _facts(self) -> tuple[str, str, str]:
+        return self.what, self.where, self.hint
 
 
 class Refused(Exception):

@@ -1,0 +1,140 @@
+"""Where things live: the folders of one locald, and the names of the files that its parts meet at.
+
+`LOCALD_HOME` puts everything under one folder and so makes a separate instance. Without it the XDG
+folders are used: sockets in `$XDG_RUNTIME_DIR/locald` (or a folder of the user's own in the temporary
+directory), state in `$XDG_STATE_HOME/locald`. Folders are 0700, for what is in them (environments,
+output) is the owner's alone.
+
+One daemon serves one *state* folder: it holds an flock on `daemon.lock` there, whose only line is the
+path of its socket. So a shell whose run folder is another one (cron has no `XDG_RUNTIME_DIR`) still
+finds the daemon: it asks at `sockets`, the one that the lock names first.
+"""
+
+from __future__ import annotations
+
+import os
+
+from locald.domain.problem import Problem, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LONGEST_SOCKET_PATH = 107
+"""bytes: `sun_path` has 108 of them on Linux, and the last is the NUL (unix(7))"""
+
+
+class Home:
+    """The folders of one instance, and what is where in them. All paths are absolute."""
+
+    __slots__ = ("logs", "run", "state")
+
+    def __init__(self, run: str, state: str, logs: str) -> None:
+        self.run = run
+        """sockets: gone after a reboot"""
+        self.state = state
+        """what a later daemon must know"""
+        self.logs = logs
+        """what services printed, and `daemon.log`"""
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str] = os.environ) -> Home:
+        """The home that this environment asks for. Refused when a socket in it could not be bound."""
+        home = _own(environ) if environ.get("LOCALD_HOME") else _xdg(environ)
+        for socket in (home.socket, home.keeper):
+            _check_length(socket, "LOCALD_HOME" if environ.get("LOCALD_HOME") else "XDG_RUNTIME_DIR")
+        return home
+
+    @property
+    def socket(self) -> str:
+        """Where a daemon of this environment listens."""
+        return os.path.join(self.run, "locald.sock")
+
+    @property
+    def keeper(self) -> str:
+        """Where the keeper listens, for the daemon alone: a new connection there replaces the old one."""
+        return os.path.join(self.run, "keeper.sock")
+
+    @property
+    def lock(self) -> str:
+        """Held by the daemon (flock) for as long as it lives; its line is the path of the daemon's socket."""
+        return os.path.join(self.state, "daemon.lock")
+
+    @property
+    def state_file(self) -> str:
+        """What the daemon knows about its projects."""
+        return os.path.join(self.state, "state.json")
+
+    @property
+    def wanted(self) -> str:
+        """Exists while something is wanted or still held: then the next daemon has something to restore."""
+        return os.path.join(self.state, "wanted")
+
+    @property
+    def log(self) -> str:
+        """The daemon's own log."""
+        return os.path.join(self.logs, "daemon.log")
+
+    @property
+    def sockets(self) -> list[str]:
+        """Where to ask for the daemon, the likeliest first."""
+        try:
+            with open(self.lock, encoding="utf-8", errors="surrogateescape") as lock:
+                named = lock.readline().strip()
+        except OSError:
+            named = ""
+        return [named, self.socket] if os.path.isabs(named) and named != self.socket else [self.socket]
+
+    def make(self) -> None:
+        """Make the folders, or check those that are there. Refused when they cannot be ours alone."""
+        for folder in (self.run, self.state, self.logs):
+            try:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                _keep_private(folder)
+            except OSError as error:
+                hint = "set LOCALD_HOME to a folder of your own that can be written"
+                raise Refused(Problem(f"cannot be used: {error.strerror}", folder, hint)) from None
+
+
+def _own(environ: Mapping[str, str]) -> Home:
+    home = os.path.abspath(environ["LOCALD_HOME"])
+    return Home(*(os.path.join(home, name) for name in ("run", "state", "logs")))
+
+
+def _xdg(environ: Mapping[str, str]) -> Home:
+    state = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # by the XDG specification a relative path counts as none
+        state = os.path.join(os.path.expanduser("~"), ".local", "state")
+    state = os.path.join(state, "locald")
+    return Home(_run_folder(environ), state, os.path.join(state, "logs"))
+
+
+def _run_folder(environ: Mapping[str, str]) -> str:
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime) and _is_ours(runtime):  # after `su` and `sudo -E` it is another user's
+        return os.path.join(runtime, "locald")
+    temporary = environ.get("TMPDIR", "")
+    return os.path.join(temporary if os.path.isabs(temporary) else "/tmp", f"locald-{os.geteuid()}")
+
+
+def _is_ours(folder: str) -> bool:
+    """The folder is there and, links followed, the user's own."""
+    try:
+        return os.stat(folder).st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _check_length(socket: str, variable: str) -> None:
+    length = len(os.fsencode(socket))
+    if length > LONGEST_SOCKET_PATH:
+        what = f"the path of a socket may have {LONGEST_SOCKET_PATH} bytes, this one has {length}"
+        raise Refused(Problem(what, socket, f"set {variable} to a shorter path"))
+
+
+def _keep_private(folder: str) -> None:
+    """In a shared temporary directory somebody else may have made this folder, or a link, before us."""
+    if os.lstat(folder).st_uid != os.geteuid() or not _is_ours(folder):
+        raise Refused(Problem("belongs to another user", folder, "set LOCALD_HOME to a folder of your own"))
+    if os.stat(folder).st_mode & 0o077:
+        os.chmod(folder, 0o700)
