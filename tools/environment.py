@@ -132,7 +132,7 @@ def make_venv() -> None:
     # link in .venv breaks visibly instead of leading to a Python that does not know these packages.
     python = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
     say(f"making a virtual environment in {VENV} with Python {sys.version.split()[0]}")
-    pip = [] if has("ensurepip") else ["--without-pip"]
+    pip = [] if has("ensurepip.__main__") else ["--without-pip"]
     if pip and not has("pip"):
         raise Failed(
             f"{python} has neither venv's pip (ensurepip) nor pip",

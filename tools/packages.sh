@@ -1,0 +1,34 @@
+#!/bin/sh
+# The programs beyond Python that some tests need, and the Debian packages that have them.
+# Without --install it says what is missing (those tests are skipped); with it, installs that.
+
+# PROGRAM PACKAGE WHY, one a line
+needs='
+curl curl the documented calls of the API through its socket
+systemd-notify systemd a notify client that is not ours
+'
+
+missing= packages=
+while read -r program package why; do
+    [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 && continue
+    missing="$missing  $program ($why)
+"
+    packages="$packages $package"
+done <<END
+$needs
+END
+[ "$packages" ] || exit 0
+
+if [ "${1:-}" != --install ]; then
+    printf 'without these programs, what needs them is not tested:\n%s' "$missing" >&2
+    echo "hint: ./test --install installs them:$packages" >&2
+elif [ "$(id -u)" != 0 ]; then
+    echo "only root can install:$packages; what needs them is not tested" >&2
+elif ! command -v apt-get >/dev/null 2>&1; then
+    echo "there is no apt-get to install:$packages; what needs them is not tested" >&2
+else
+    echo "installing:$packages" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086 # a list of words
+    { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } </dev/null >&2
+fi
