@@ -41,7 +41,7 @@ class Failed(Exception):
 
 def main() -> int:
     options = arguments()
-    groups = [""] + options.group
+    groups = ["", *options.group]
     if options.check:
         return 0 if all(map(is_current, groups)) else 1
     try:
@@ -50,7 +50,7 @@ def main() -> int:
         say(f"error: {failed}\nhint: {failed.hint}")
         return 3
     except KeyboardInterrupt:
-        say("interrupted; the next call goes on from here")
+        say("locald: interrupted; the next call goes on from here")
         return 130
     return 0
 
@@ -82,7 +82,7 @@ def lock() -> None:
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say("another call is making the virtual environment; waiting for it")
+        say("locald: another call is making the virtual environment; waiting for it")
         fcntl.flock(folder, fcntl.LOCK_EX)
 
 
@@ -131,7 +131,7 @@ def make_venv() -> None:
     # By its full name, which has the version in it: when the system moves on to another version, the
     # link in .venv breaks visibly instead of leading to a Python that does not know these packages.
     python = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
-    say(f"making a virtual environment in {VENV} with Python {sys.version.split()[0]}")
+    say(f"locald: making a virtual environment in {VENV} with Python {sys.version.split()[0]}")
     pip = [] if has("ensurepip.__main__") else ["--without-pip"]
     if pip and not has("pip"):
         raise Failed(
@@ -163,13 +163,14 @@ def importable(python: str | Path, module: str) -> bool:
 
 def install(groups: list[str]) -> None:
     wanted = [requirement for group in groups if group for requirement in requirements(group)]
-    say(f"installing locald{' and what its tests need' if wanted else ''} (once; this takes some seconds)")
-    pip = [PYTHON, "-I", "-m", "pip"]
+    what_else = " and what its tests need" if wanted else ""
+    say(f"locald: installing locald{what_else} (once; this takes some seconds)")
+    pip = [os.fspath(PYTHON), "-I", "-m", "pip"]
     if not importable(PYTHON, "pip"):
-        pip = [sys.executable, "-I", "-m", "pip", "--python", PYTHON]
+        pip = [sys.executable, "-I", "-m", "pip", "--python", os.fspath(PYTHON)]
     quietly = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
     what = ["--constraint", "constraints.txt", "--editable", ".", *wanted]
-    run([*map(os.fspath, pip), "install", *quietly, *what], "the packages cannot be installed")
+    run([*pip, "install", *quietly, *what], "the packages cannot be installed")
 
 
 def requirements(group: str) -> list[str]:
@@ -180,15 +181,15 @@ def requirements(group: str) -> list[str]:
 def run(command: list[str], otherwise: str) -> None:
     """Run it in the checkout, where pip finds constraints.txt by a name without spaces."""
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
-    # The build of locald itself is pinned too: by the first name up to pip 25.2, by the second after.
-    environment |= {"PIP_USER": "0", "PIP_CONSTRAINT": "constraints.txt", "PIP_BUILD_CONSTRAINT": "constraints.txt"}
+    # What builds locald is pinned too: by the first name up to pip 25.2, by the second after.
+    environment |= dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), "constraints.txt")
+    environment["PIP_USER"] = "0"
     if subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr).returncode:
-        raise Failed(otherwise, "what went wrong stands above; packages come from PyPI, which needs a network")
+        raise Failed(otherwise, "the reason stands above; packages come from PyPI, which needs a network")
 
 
 def say(text: str) -> None:
-    for line in text.splitlines():
-        print(line if line.startswith(("error:", "hint:")) else f"locald: {line}", file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
