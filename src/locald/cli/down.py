@@ -1,0 +1,25 @@
+"""`locald down`: stop everything of a project, and forget it."""
+
+from __future__ import annotations
+
+from locald.cli import ending
+from locald.client.target import choose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+ABOUT = """\
+Stop all services of the project, dependents first, independent ones in parallel, and
+forget the project: its ports and its logs. Returns when every process is gone.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("down", description=ABOUT)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    return ending.carry_out("/v1/down", choose([], args.directory), lambda home: home.state_file)

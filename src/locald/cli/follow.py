@@ -1,0 +1,127 @@
+"""Follow services until they have settled: the one loop behind `up`, `wait`, `restart`, `stop`, `down`.
+
+The daemon says what is so (a snapshot) and then every change, and when nothing that was asked about can
+move any more. Nothing is decided here: the board holds the newest rows, a display shows them, the
+deadline ends the waiting. When the daemon dies meanwhile it is started again: services outlive it, and
+what was wanted still is.
+"""
+
+from __future__ import annotations
+
+import time
+
+from locald.cli.words import key
+from locald.client import daemon
+from locald.client.http import Ended, Events, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Protocol
+
+    from locald.client.http import Api
+    from locald.wire.home import Home
+
+    Row = dict[str, Any]
+
+    class Display(Protocol):
+        """Shows a board while it changes."""
+
+        def show(self, board: Board, changed: Sequence[Row]) -> None:
+            """These rows of the board are new or have changed."""
+
+        def tick(self, board: Board) -> None:
+            """A moment passed without news."""
+
+        def close(self) -> None:
+            """Nothing more will be shown."""
+
+
+TICK = 0.1
+"""seconds between two looks of a display at the clock"""
+MOST_DEATHS = 5
+"""of the daemon while it is followed: then it is given up"""
+
+
+class TimedOut(Exception):
+    """The time that the person gave ran out. Carries what was so at that moment."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self.board = board
+
+
+class Board:
+    """The newest row of each service, in the daemon's order."""
+
+    def __init__(self) -> None:
+        self.daemon: dict[str, Any] = {}
+        self.settled = False
+        self._rows: dict[tuple[str, str], Row] = {}
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(self._rows.values())
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The board as `status --json` shows it."""
+        return {"daemon": self.daemon, "services": self.rows}
+
+    def take(self, name: str, news: dict[str, Any]) -> list[Row]:
+        """Take up an event. Returns the rows that it is about."""
+        if name == "snapshot":
+            self.daemon = news.get("daemon") or {}
+            self._rows = {}
+        elif name != "change":
+            return []
+        for gone in news.get("removed", ()):
+            self._rows.pop(key(gone), None)
+        changed: list[Row] = news.get("services", [])
+        self._rows.update((key(row), row) for row in changed)
+        self.settled = bool(news.get("settled"))
+        return changed
+
+
+class Following:
+    """Which services are followed, and until when."""
+
+    def __init__(self, home: Home, api: Api, query: list[tuple[str, str]], until: str) -> None:
+        self.board = Board()
+        self._home = home
+        self.api = api
+        self._query = [*query, ("until", until)]
+        self._deaths = 0
+
+    def run(self, display: Display, deadline: float | None = None) -> Board:
+        """Show what happens until it has settled. `deadline`: seconds of `time.monotonic`, else TimedOut."""
+        try:
+            while not self.board.settled:
+                events = self.api.events("/v1/events", self._query)
+                try:
+                    self._until_settled(events, display, deadline)
+                except Ended:
+                    self._revive()
+                finally:
+                    events.close()
+        finally:
+            display.close()
+        return self.board
+
+    def _until_settled(self, events: Events, display: Display, deadline: float | None) -> None:
+        while not self.board.settled:
+            left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
+            try:
+                changed = self.board.take(*events.next(max(left, 0.0)))
+            except TimeoutError:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimedOut(self.board) from None
+                display.tick(self.board)
+            else:
+                display.show(self.board, changed)
+
+    def _revive(self) -> None:
+        self._deaths += 1
+        if self._deaths > MOST_DEATHS:
+            raise Unreachable("the daemon ends again and again", f"its log is {self._home.log}")
+        self.api = daemon.start(self._home)

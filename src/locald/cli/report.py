@@ -1,0 +1,104 @@
+"""What is said when services did not become ready: for each the reason, its last lines, the next step.
+
+A service that failed is explained in full. One that is blocked by it is named in a line; when the cause
+lies outside what was asked for, the cause is explained as well, for it is what has to be mended.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from locald.cli import say, words
+from locald.cli.text import plain
+from locald.client.http import Denied, Ended, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from locald.cli.follow import Row
+    from locald.client.http import Api
+    from locald.client.target import Target
+
+LAST_LINES = 20
+
+
+def failures(api: Api, target: Target, rows: Sequence[Row]) -> None:
+    """Tell of every row that is not ready: the causes first, then what they hold up."""
+    late = [row for row in rows if not words.is_ready(row)]
+    causes = {row["name"]: row for row in late if row["state"] == "failed"}
+    for row in late:
+        if row["state"] == "blocked":
+            causes.update(_cause(api, row, known=causes))
+    for row in causes.values():
+        _failed(api, target, row)
+    for row in late:
+        if row["name"] not in causes:
+            _held_up(target, row)
+
+
+def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
+    """Tell what is still missing when the time ran out."""
+    for row in rows:
+        if not words.is_ready(row):
+            name = target.spelled(row["name"])
+            say.error(f"{name} is not ready after {after}: {words.word(row)}: {words.because(row)}")
+            say.hinted(f"`locald why {name}` tells more")
+
+
+def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
+    """The root of what blocks this service, unless it is known already."""
+    blockers = _why(api, row).get("blockers") or []
+    if not blockers or blockers[-1]["service"] in known:
+        return {}
+    root = blockers[-1]
+    return {root["service"]: {**root, "name": root["service"], "project": row["project"]}}
+
+
+def _failed(api: Api, target: Target, row: Row) -> None:
+    name = target.spelled(row["name"])
+    say.error(f"{name} {_verb(row)}: {words.because(row)}")
+    for line in _last_lines(api, row):
+        say.line(line)
+    for hint in _why(api, row).get("hints") or []:
+        say.hinted(hint)
+    say.hinted(f"`locald logs {name}` shows all its output, `locald why {name}` what it rests on")
+
+
+def _verb(row: Row) -> str:
+    return "failed" if row["state"] == "failed" else f"is {row['state']}"
+
+
+def _held_up(target: Target, row: Row) -> None:
+    name, word = target.spelled(row["name"]), words.word(row)
+    say.error(f"{name} is {word}: {words.because(row)}")
+    if word == "stopped":
+        say.hinted(f"`locald up {name}` starts it")
+
+
+def _why(api: Api, row: Row) -> dict[str, Any]:
+    """The explanation of a service; empty when there is none to be had: the report goes on without."""
+    try:
+        document: dict[str, Any] = api.get("/v1/why", _of(row))
+    except (Denied, Unreachable):
+        return {}
+    return document
+
+
+def _last_lines(api: Api, row: Row) -> list[str]:
+    """The last lines that the service printed, indented, its standard error marked where there is colour."""
+    bar = {"stderr": say.paint("|", "red", on=say.has_colour(sys.stderr))}
+    found: list[str] = []
+    try:
+        lines = api.lines("/v1/logs", [*_of(row), ("n", str(LAST_LINES)), ("follow", "0"), ("plain", "1")])
+        while True:
+            entry = json.loads(lines.next())
+            found.append(f"  {row['name']} {bar.get(entry['stream'], '|')} {plain(entry['line'])}")
+    except (Ended, Denied, Unreachable, ValueError, KeyError):
+        return found
+
+
+def _of(row: Row) -> list[tuple[str, str]]:
+    return [("project", row["project"]), ("service", row["name"])]

@@ -1,0 +1,221 @@
+"""Reach the daemon, and start it where a command needs it.
+
+Whether it runs is asked of its socket alone: what answers is there, and a stale socket file refuses.
+A new daemon is started detached: its own session, the root folder, nothing of the caller's output. Only
+its standard error is a pipe to us until it is ready, on which a start that fails says why.
+
+Other shells may start one at the same moment. The daemon's lock decides, not we: whoever loses it ends
+at once and without harm, and its starter finds the winner at the socket. So the loop in `start` has one
+rule: connect; while somebody holds the lock, wait for him; start only when nobody does.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+
+from locald.client.http import Api, Unreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from locald.wire.home import Home
+
+START_WITHIN = 15.0
+"""seconds until a start that neither succeeds nor fails is given up"""
+LOOK_EVERY = 0.01
+"""seconds: the kernel has no news of a socket that begins to listen"""
+
+MOST_FILES = 1 << 16
+
+OF_A_RUN = (
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LOCALD_RUN",
+    "LOCALD_PROJECT",
+    "LOCALD_SERVICE",
+)
+"""Variables of a service: a daemon started from within one must not pass for a process of it."""
+
+
+def find(home: Home) -> Api | None:
+    """The daemon that runs now, or None. Starts nothing."""
+    return next((api for api in map(Api, home.sockets) if api.answers()), None)
+
+
+def look(home: Home) -> Api:
+    """The daemon for a command that only reads: it is started if there is something to restore."""
+    if api := find(home):
+        return api
+    if os.path.exists(home.wanted):
+        return start(home)
+    raise absent()
+
+
+def absent() -> Unreachable:
+    return Unreachable("the daemon is not running, and nothing is to be restored", "`locald up` starts it")
+
+
+def start(home: Home, command: Sequence[str] = (), on_wait: Callable[[], None] | None = None) -> Api:
+    """The daemon, started if it does not run. Unreachable when it cannot be started.
+
+    `command` starts it in place of this interpreter's own `locald.daemon`.
+    `on_wait` is called once if that takes longer than a moment.
+    """
+    if api := find(home):
+        return api
+    home.make()
+    return _Start(home, command or (sys.executable, "-m", "locald.daemon"), on_wait).wait()
+
+
+class _Start:
+    """One attempt to have a daemon, until it answers or cannot."""
+
+    def __init__(self, home: Home, command: Sequence[str], on_wait: Callable[[], None] | None) -> None:
+        self._home = home
+        self._command = command
+        self._on_wait = on_wait
+        self._began = time.monotonic()
+        self._report: _Report | None = None
+        self._lost = False
+        """while ours started, another one held the lock"""
+
+    def wait(self) -> Api:
+        try:
+            while time.monotonic() - self._began < START_WITHIN:
+                if api := find(self._home):
+                    return api
+                self._step()
+            raise Unreachable(f"the daemon does not answer after {START_WITHIN:g} s", self._hint())
+        finally:
+            if self._report:
+                self._report.close()
+
+    def _step(self) -> None:
+        if is_held(self._home.lock):
+            self._lost = True
+            self._pause()
+        elif self._report is None:
+            self._report, self._lost = _Report(spawn(self._command)), False
+        elif self._report.ended:
+            self._give_up_or_start_anew()
+        else:
+            self._pause()
+
+    def _give_up_or_start_anew(self) -> None:
+        """Ours ended. When it ended for a daemon that has ended since, the place is free again."""
+        assert self._report is not None
+        self._report.close()
+        if not self._lost:
+            what, hint = self._report.reason()
+            raise Unreachable(what, hint or self._hint())
+        self._report = None
+
+    def _pause(self) -> None:
+        if self._report and not self._report.ended:
+            self._report.read(LOOK_EVERY)
+        else:
+            time.sleep(LOOK_EVERY)
+        if self._on_wait and time.monotonic() - self._began > 1.0:
+            self._on_wait()
+            self._on_wait = None
+
+    def _hint(self) -> str:
+        return f"`locald doctor` looks for the cause; the daemon's log is {self._home.log}"
+
+
+class _Report:
+    """What a starting daemon says on its standard error. It ends when the daemon is ready, or is no more."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe = pipe
+        self._text = b""
+        self.ended = False
+
+    def read(self, wait: float) -> None:
+        if select.select([self._pipe], [], [], wait)[0]:
+            data = os.read(self._pipe, 65536)
+            self._text += data
+            self.ended = not data
+
+    def reason(self) -> tuple[str, str]:
+        """Why it did not start, and what to do. Of a traceback the last line is the reason."""
+        lines = [line for line in self._text.decode("utf-8", "replace").splitlines() if line.strip()]
+        hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        said = errors or [line for line in lines if not line.startswith("hint: ")][-1:]
+        what = (
+            f"the daemon did not start: {said[0]}"
+            if said
+            else "the daemon did not start, and did not say why"
+        )
+        return what, hints[0] if hints else ""
+
+    def close(self) -> None:
+        if self._pipe >= 0:
+            os.close(self._pipe)
+        self._pipe = -1
+
+
+def spawn(command: Sequence[str]) -> int:
+    """Start a process that is nobody's child. Returns the end of its standard error that we read.
+
+    Forked twice, so that it is never a zombie of ours however long we live, and by hand, so that a
+    command that finds the daemon does not pay for `subprocess`.
+    """
+    reading, writing = os.pipe()
+    environment = {name: value for name, value in os.environ.items() if name not in OF_A_RUN}
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            if os.fork() == 0:
+                _become(command, environment, writing)
+        finally:
+            os._exit(127)
+    os.close(writing)
+    os.waitpid(child, 0)
+    return reading
+
+
+def _become(command: Sequence[str], environment: dict[str, str], errors: int) -> None:
+    os.chdir("/")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for target, source in ((0, nothing), (1, nothing), (2, errors)):
+        os.dup2(source, target)
+        os.set_inheritable(target, True)  # dup2 leaves it alone when both are the same
+    os.closerange(3, MOST_FILES)  # what the caller's shell had open
+    try:
+        os.execve(command[0], list(command), environment)
+    except OSError as error:
+        os.write(2, f"error: {command[0]}: {error.strerror}\n".encode())
+
+
+def is_held(lock: str) -> bool:
+    """Somebody holds an flock on this file.
+
+    Read from /proc/locks (proc_pid_locks(5)): to try the lock ourselves could make a daemon that starts
+    at this very moment believe that another one runs.
+    """
+    try:
+        inode = f":{os.stat(lock).st_ino}"
+        with open("/proc/locks", encoding="ascii") as locks:
+            return any(fields[1] == "FLOCK" and fields[5].endswith(inode) for fields in map(str.split, locks))
+    except (OSError, IndexError):
+        return False
+
+
+def wait_gone(pid: int, wait: float) -> bool:
+    """Whether the process `pid` ended within `wait` seconds. It need not be our child."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], wait)[0])
+    finally:
+        os.close(handle)

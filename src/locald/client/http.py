@@ -1,0 +1,295 @@
+"""Talk to the daemon: HTTP/1.0 over its Unix socket, one connection a request.
+
+Only what the daemon's API needs: a request has a JSON body or none; an answer is a JSON document, a row
+of lines (NDJSON) or a stream of server-sent events. With HTTP/1.0 the end of a body is its
+Content-Length or the end of the connection, so there are no chunks to take apart. Written on `socket`
+because importing `http.client` alone takes longer than a whole `locald status`.
+
+Two things can go wrong. The daemon cannot be talked to: `Unreachable`. Or it says no: `Denied`, which
+carries the problems that it named and the exit code that goes with them.
+Sources: RFC 1945 (HTTP/1.0), the HTML standard, section 9.2 (server-sent events).
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections import deque
+
+from locald.domain.problem import Problem
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+CHUNK = 1 << 16
+LONGEST_HEAD = 1 << 16
+SILENCE = 60.0
+"""seconds: the daemon sends a heartbeat every 15 s, so an event stream this quiet is a dead one"""
+
+UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:")
+
+
+class Unreachable(Exception):
+    """The daemon is not there, or cannot be understood."""
+
+    def __init__(self, what: str, hint: str = "", where: str = "") -> None:
+        super().__init__(what)
+        self.problem = Problem(what, where, hint)
+
+
+class Denied(Exception):
+    """The daemon said no: every problem it named, and what the command exits with."""
+
+    def __init__(self, problems: tuple[Problem, ...], exit: int) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+        self.exit = exit
+
+
+class Ended(Exception):
+    """A stream is over: all was sent, or the daemon went away."""
+
+
+class Api:
+    """The daemon that listens at `path`. Nothing is kept between requests."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def answers(self) -> bool:
+        """Somebody listens: a stale socket file does not."""
+        try:
+            self._connect(timeout=2.0).close()
+        except OSError:
+            return False
+        return True
+
+    def get(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float = 10.0) -> Any:
+        """The document at `target`. `timeout` (seconds) is for each wait for bytes."""
+        return self._exchange("GET", with_query(target, query), None, timeout)
+
+    def post(self, target: str, body: dict[str, Any], timeout: float = 60.0) -> Any:
+        return self._exchange("POST", target, body, timeout)
+
+    def lines(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float = 30.0) -> Lines:
+        """An answer that is read line by line. `timeout` (seconds) is for its beginning."""
+        return self._ask("GET", with_query(target, query), None, timeout).as_lines()
+
+    def events(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float = 30.0) -> Events:
+        return Events(self.lines(target, query, timeout))
+
+    def _exchange(self, method: str, target: str, body: dict[str, Any] | None, timeout: float) -> Any:
+        answer = self._ask(method, target, body, timeout)
+        return _parsed(answer.body())
+
+    def _ask(self, method: str, target: str, body: dict[str, Any] | None, timeout: float) -> _Answer:
+        try:
+            connection = self._connect(timeout)
+        except OSError as error:
+            what = f"the daemon cannot be reached: {error.strerror or error}"
+            raise Unreachable(what, "`locald server start` starts it", self.path) from None
+        answer = _Answer(connection, timeout)
+        try:
+            connection.sendall(_request(method, target, body))
+        except OSError:
+            pass  # it may have answered before it read everything
+        answer.read_head()
+        if answer.status != 200:
+            raise _denied(answer.status, answer.body())
+        return answer
+
+    def _connect(self, timeout: float) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(self.path)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+
+class _Answer:
+    """One answer while it arrives: first its head, then its body in one piece or in lines."""
+
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._rest = b""
+        self._length: int | None = None
+        self.status = 0
+
+    def read_head(self) -> None:
+        head = b""
+        while (end := head.find(b"\r\n\r\n")) < 0:
+            head += self._receive()
+            if len(head) > LONGEST_HEAD:
+                raise Unreachable("the answer is not one of locald's daemon")
+        self._rest = head[end + 4 :]
+        first, *fields = head[:end].split(b"\r\n")
+        self.status = _status(first)
+        for name, _, value in (field.partition(b":") for field in fields):
+            if name.lower() == b"content-length":
+                self._length = int(value)
+
+    def body(self) -> bytes:
+        """All of the body. Unreachable when the daemon ended within it."""
+        pieces, size = [self._rest], len(self._rest)
+        while self._length is None or size < self._length:
+            piece = self._receive(until_end=self._length is None)
+            if not piece:
+                break
+            pieces.append(piece)
+            size += len(piece)
+        self._connection.close()
+        return b"".join(pieces)
+
+    def as_lines(self) -> Lines:
+        return Lines(self._connection, self._rest)
+
+    def _receive(self, *, until_end: bool = False) -> bytes:
+        try:
+            data = self._connection.recv(CHUNK)
+        except TimeoutError:
+            what = f"the daemon did not answer within {self._timeout:g} s"
+            raise Unreachable(what, "`locald doctor` looks for the cause") from None
+        except OSError:
+            data = b""
+        if not data and not until_end:
+            raise Unreachable(
+                "the daemon ended before it had answered", "`locald doctor` looks for the cause"
+            )
+        return data
+
+
+class Lines:
+    """What arrives, line by line, each when it is complete."""
+
+    def __init__(self, connection: socket.socket, begun: bytes = b"") -> None:
+        self._connection = connection
+        self._complete: deque[bytes] = deque()
+        self._begun = b""
+        self._take(begun)
+
+    @property
+    def waiting(self) -> bool:
+        """A complete line is here already: the next one will not have to be waited for."""
+        return bool(self._complete)
+
+    def next(self, wait: float | None = None) -> bytes:
+        """The next line, without its end. `wait`: seconds until TimeoutError; None waits for ever."""
+        deadline = None if wait is None else time.monotonic() + wait
+        while not self._complete:
+            self._take(self._receive(deadline))
+        return self._complete.popleft()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _receive(self, deadline: float | None) -> bytes:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        try:
+            data = self._connection.recv(CHUNK)
+        except ConnectionError:
+            data = b""
+        if not data:
+            raise Ended
+        return data
+
+    def _take(self, data: bytes) -> None:
+        *complete, self._begun = (self._begun + data).split(b"\n")
+        self._complete.extend(complete)
+
+
+class Events:
+    """Server-sent events: a name and a JSON document each. Comments are heartbeats."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._name = b""
+        self._data: list[bytes] = []
+        self._heard_at = time.monotonic()
+
+    def next(self, wait: float) -> tuple[str, Any]:
+        """The next event. TimeoutError when none came within `wait` seconds; Ended when none will."""
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                line = self._lines.next(max(deadline - time.monotonic(), 0.0))
+            except TimeoutError:
+                if time.monotonic() - self._heard_at > SILENCE:
+                    raise Ended from None
+                raise
+            self._heard_at = time.monotonic()
+            if event := self._read(line.rstrip(b"\r")):
+                return event
+
+    def close(self) -> None:
+        self._lines.close()
+
+    def _read(self, line: bytes) -> tuple[str, Any] | None:
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"event":
+            self._name = value
+        elif field == b"data":
+            self._data.append(value)
+        elif not line and self._data:
+            name, data = self._name or b"message", b"\n".join(self._data)
+            self._name, self._data = b"", []
+            return name.decode("utf-8", "replace"), _parsed(data)
+        return None
+
+
+def with_query(target: str, query: Iterable[tuple[str, str]]) -> str:
+    """`target` with the fields behind a question mark, percent-encoded (RFC 3986)."""
+    fields = "&".join(f"{name}={_quoted(value)}" for name, value in query)
+    return f"{target}?{fields}" if fields else target
+
+
+def _quoted(text: str) -> str:
+    data = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in UNRESERVED else f"%{byte:02X}" for byte in data)
+
+
+def _request(method: str, target: str, body: dict[str, Any] | None) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    kind = "" if body is None else f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
+    return f"{method} {target} HTTP/1.0\r\nHost: locald\r\n{kind}\r\n".encode() + content
+
+
+def _status(line: bytes) -> int:
+    """The number in `HTTP/1.0 200 OK`."""
+    words = line.split(maxsplit=2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise Unreachable("the answer is not one of locald's daemon")
+    return int(words[1])
+
+
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        raise Unreachable("the answer is not one of locald's daemon") from None
+
+
+def _denied(status: int, body: bytes) -> Exception:
+    """What an answer other than 200 means."""
+    try:
+        document = json.loads(body)
+        problems = tuple(
+            Problem(*(str(each.get(name) or "") for name in ("what", "where", "hint")))
+            for each in document["problems"]
+        )
+        return Denied(problems, int(document.get("exit", 3)))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        hint = "the daemon may be of another version: try `locald server restart`"
+        return Unreachable(f"the daemon answered with HTTP status {status}", hint)

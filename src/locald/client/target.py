@@ -1,0 +1,91 @@
+"""Which services a command is about: those of the project here, or `shop:web` from anywhere.
+
+The daemon knows projects by name and by folder. A name alone (`web`) belongs to the project of this
+folder, and the file need not be read to say so: its folder is enough. One command is about one project.
+"""
+
+from __future__ import annotations
+
+from locald.domain.problem import Problem, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from locald.client.http import Api
+
+
+class Target:
+    """Services (none: all) of a project, which is given by its absolute folder or else by its name.
+
+    `project` is set when the person wrote it (`shop:web`), `directory` when it is known.
+    """
+
+    __slots__ = ("directory", "project", "services")
+
+    def __init__(self, project: str = "", directory: str = "", services: Sequence[str] = ()) -> None:
+        self.project = project
+        self.directory = directory
+        self.services = list(services)
+
+    @property
+    def where(self) -> list[tuple[str, str]]:
+        """The fields of a query that choose the project."""
+        return [("directory", self.directory)] if self.directory else [("project", self.project)]
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The fields of a query that choose project and services."""
+        return [*self.where, *(("service", name) for name in self.services)]
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The same for the body of a request."""
+        return {**dict(self.where), "services": self.services}
+
+    def only(self, services: Sequence[str]) -> Target:
+        """The same project with these services."""
+        return Target(self.project, self.directory, services)
+
+    def spelled(self, service: str) -> str:
+        """How the person would name this service on the command line, here."""
+        return f"{self.project}:{service}" if self.project else service
+
+
+def choose(names: Sequence[str], directory: str | None) -> Target:
+    """The target that a command line names. Refused when that is none, or several projects."""
+    pairs = [_split(name) for name in names]
+    projects = {project for project, _ in pairs}
+    if len(projects) > 1:
+        what = f"these are services of more than one project: {', '.join(names)}"
+        raise Refused(Problem(what, hint="use one command for each project"))
+    services = [service for _, service in pairs]
+    if projects and (project := projects.pop()):
+        return Target(project=project, services=services)
+    return Target(directory=here(directory), services=services)
+
+
+def here(directory: str | None) -> str:
+    """The absolute folder of the project that `-C` or this folder means. Refused when there is none."""
+    from locald.client.project import find_project  # not needed for `shop:web`, and it costs a few ms
+
+    return str(find_project(directory))
+
+
+def with_folder(target: Target, api: Api) -> Target:
+    """The same target by its folder, which `up` needs to read the file. Refused for an unknown project."""
+    if target.directory:
+        return target
+    rows = api.get("/v1/status", target.where)["services"]
+    if not rows:
+        what = f"no project called `{target.project}` is known"
+        raise Refused(Problem(what, hint="use `-C DIR` with its folder, the first time"))
+    return Target(target.project, rows[0]["directory"], target.services)
+
+
+def _split(name: str) -> tuple[str, str]:
+    project, colon, service = name.rpartition(":")
+    if not service or (colon and not project) or ":" in project:
+        raise Refused(Problem(f"`{name}` is not a service", hint="write `web`, or `shop:web` from anywhere"))
+    return project, service
