@@ -1,0 +1,47 @@
+"""Measures what locald promises about time and memory, and prints it beside its goals.
+
+    bench/run [--save] [chain] [lag] [many] [status] [footprint]
+
+Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
+afterwards. Nothing is written into the checkout but, with `--save`, the table of docs/performance.md.
+Numbers depend on the machine and on what else it does; the ratios depend on it less, so they come first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from bench import chain, footprint, lag, many, status
+from bench.table import Measure, save, show
+
+ALL = {
+    "chain": chain.measure,
+    "lag": lag.measure,
+    "many": many.measure,
+    "status": status.measure,
+    "footprint": footprint.measure,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (none: all)")
+    parser.add_argument("--save", action="store_true", help="write the table of docs/performance.md")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(ALL)
+    if unknown:
+        parser.error(f"no measurement is called {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    found: list[Measure] = []
+    for name in options.names or ALL:
+        print(f"{name}: {ALL[name].__doc__}", file=sys.stderr)
+        rows = ALL[name]()
+        print(show(rows), end="\n\n", flush=True)
+        found += rows
+    if options.save:
+        save(found)
+    return 0 if all(row.is_good for row in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
