@@ -1,0 +1,82 @@
+"""The end of a service's history, without reading all of it.
+
+Frames can only be read onward, and so can segments; but a segment is an eighth of a history at most. So
+reading begins with the newest segment, and again with twice as many as long as that is not enough.
+A segment may begin in the middle of a line: the first line of each stream is then left out, until enough
+are known without it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from locald.capture import frames
+from locald.capture.reader import CaptureReader, Line, Name, Position, segments, whole_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+def read_last(
+    folder: Path,
+    count: int | None,
+    since: float | None = None,
+    wanted: Callable[[Line], bool] = lambda _: True,
+) -> tuple[list[Line], CaptureReader]:
+    """The last `count` lines (None: all) that are wanted and not older than `since`, and where they end.
+
+    Begins with the newest segment, and goes back twice as far as long as that is not enough.
+    """
+    names = segments(folder)
+    earliest = 0 if since is None else _first_since(folder, names, since)
+    back = 1 if count is not None else len(names)
+    while True:
+        start = max(earliest, len(names) - back)
+        reader, unsure = _start_at(folder, names, start)
+        kept: deque[Line] = deque(maxlen=count)
+        kept.extend(
+            line for line in _sure(reader, unsure) if (since is None or line.at >= since) and wanted(line)
+        )
+        enough = len(kept) == count and not unsure.intersection(
+            begun.stream for begun in reader.position.begun
+        )
+        if enough or start == earliest:
+            return list(kept), reader
+        back *= 2
+
+
+def _start_at(folder: Path, names: list[Name], start: int) -> tuple[CaptureReader, set[int]]:
+    """A reader at a segment, and the streams of which it may begin in the middle of a line."""
+    if start <= 0 or not names:
+        return CaptureReader(folder), set()
+    run, segment = names[start]
+    continues = names[start - 1] == (run, segment - 1)
+    streams = {frames.STDOUT, frames.STDERR, frames.LOCALD}
+    return CaptureReader(folder, Position(run, segment)), streams if continues else set()
+
+
+def _sure(reader: CaptureReader, unsure: set[int]) -> Iterator[Line]:
+    """All lines that follow, without what may be only the end of one. Takes streams out of `unsure`."""
+    first_run = reader.position.run_number
+    while lines := reader.read():
+        for line in lines:
+            if unsure and line.run_number != first_run:
+                unsure.clear()
+            if line.stream in unsure:
+                unsure.discard(line.stream)
+            else:
+                yield line
+
+
+def _first_since(folder: Path, names: list[Name], since: float) -> int:
+    """The index of a segment from which on is everything since then: one before the first that may have some.
+
+    (A line that ends after `since` may have begun in the segment before.)
+    """
+    for index in reversed(range(len(names))):
+        began = next((at for at, *_ in frames.decode(whole_frames(folder, names[index], 0))), None)
+        if began is not None and began < since:
+            return max(index - 1, 0)
+    return 0

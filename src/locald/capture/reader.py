@@ -1,0 +1,214 @@
+"""Reads a service's history back as lines, onward from any place.
+
+A history is the row of all segments of a service's folder; a `Position` is a place in it. Frames hold
+bytes as they came, so a position also carries the lines that were begun before it and not ended yet, one
+for each stream: reading on from there neither loses nor doubles anything. A line is told when its end has
+been read, at the time of the frame that ended it, so times never go back within a run. What a run left
+unended is told when the next run begins, or by `finish`, for whoever knows that the run is over.
+
+The writer may append, and delete the oldest segments, at any time. A torn last frame is not there yet.
+Nothing here keeps a file open, holds more than a piece of one in memory, or writes.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.capture import frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LONGEST = 1024 * 1024
+"""bytes of one line; what is longer comes in pieces"""
+PIECE = 256 * 1024
+"""bytes of a segment that are read at once, or one frame if that is longer"""
+
+Name = tuple[int, int]
+"""of a segment: run number, number within the run (from 1)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line without its end. `at`: epoch seconds. `stream`: one of those in `frames`."""
+
+    at: float
+    run_number: int
+    stream: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A line whose end has not been read; `at` is when its newest part was."""
+
+    at: float
+    stream: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a history: just before the frame at `offset` bytes of this segment.
+
+    `Position(3)` is the beginning of run 3, `Position()` that of everything.
+    """
+
+    run_number: int = 0
+    segment: int = 0
+    offset: int = 0
+    begun: tuple[Begun, ...] = ()
+
+
+class CaptureReader:
+    """A place that moves. Its methods take as long as the disk does, and never raise OSError."""
+
+    def __init__(self, folder: Path, position: Position | None = None) -> None:
+        position = position or Position()
+        self._folder = folder
+        self._name: Name = (position.run_number, position.segment)
+        self._offset = position.offset
+        self._begun = {begun.stream: _Unended.of(begun) for begun in position.begun}
+
+    @property
+    def position(self) -> Position:
+        begun = (unended.begun(stream) for stream, unended in sorted(self._begun.items()))
+        return Position(*self._name, self._offset, tuple(begun))
+
+    def read(self) -> list[Line]:
+        """The next lines, as many as a few hundred kilobytes hold; none when there are no more now."""
+        told: list[Line] = []
+        while not told:
+            # Looked up before reading on: once there is a next segment, this one has got its last frame.
+            following = min((name for name in segments(self._folder) if name > self._name), default=None)
+            told = self._read_on()
+            if not told and following is None:
+                break
+            if not told and following is not None:
+                told = self._go_to(following)
+        return told
+
+    def finish(self) -> list[Line]:
+        """The run is over: the lines that it began and never ended."""
+        left, self._begun = self._begun, {}
+        begun = sorted((unended.at, stream, unended.data) for stream, unended in left.items())
+        return [Line(at, self._name[0], stream, _text(data)) for at, stream, data in begun]
+
+    def _read_on(self) -> list[Line]:
+        told: list[Line] = []
+        while not told and (data := whole_frames(self._folder, self._name, self._offset)):
+            start = self._offset
+            for at, stream, payload, end in frames.decode(data):
+                self._feed(told, at, stream, payload)
+                self._offset = start + end
+        return told
+
+    def _feed(self, told: list[Line], at: float, stream: int, payload: bytes) -> None:
+        *ended, rest = payload.split(b"\n")
+        if ended and stream in self._begun:
+            ended[0] = self._begun.pop(stream).data + ended[0]
+        pieces = ended
+        if any(len(line) > LONGEST for line in ended):
+            pieces = [part for line in ended for part in _parts(line)]
+        if rest:
+            unended = self._begun.setdefault(stream, _Unended(at))
+            pieces += unended.add(at, rest)
+        run = self._name[0]
+        told.extend(Line(at, run, stream, _text(piece)) for piece in pieces)
+
+    def _go_to(self, name: Name) -> list[Line]:
+        """Begin another segment. Where it does not continue this one, nothing can end the lines begun."""
+        told = [] if name == (self._name[0], self._name[1] + 1) else self.finish()
+        self._name, self._offset = name, 0
+        return told
+
+
+class _Unended:
+    """The beginning of a line, which may come in thousands of small parts."""
+
+    __slots__ = ("_parts", "_size", "at")
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    @classmethod
+    def of(cls, begun: Begun) -> _Unended:
+        unended = cls(begun.at)
+        unended.add(begun.at, begun.data)
+        return unended
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(self._parts)
+
+    def add(self, at: float, data: bytes) -> list[bytes]:
+        """Take a further part; what it has grown too long by is handed back in pieces."""
+        self.at = at
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size <= LONGEST:
+            return []
+        *pieces, rest = _parts(self.data)
+        self._parts, self._size = [rest], len(rest)
+        return pieces
+
+    def begun(self, stream: int) -> Begun:
+        return Begun(self.at, stream, self.data)
+
+
+def segments(folder: Path) -> list[Name]:
+    """The segments of a history, oldest first."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return sorted(name for name in map(frames.parse_name, names) if name is not None)
+
+
+def whole_frames(folder: Path, name: Name, offset: int) -> bytes:
+    """The whole frames at a place, as many as a piece holds, but at least one; empty when there is none."""
+    try:
+        file = os.open(folder / frames.segment_name(*name), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        data = os.pread(file, PIECE, offset)
+        if len(data) == PIECE and not any(frames.decode(data)):
+            _, _, length = frames.HEADER.unpack_from(data)
+            data = _read_all(file, offset, min(frames.HEADER.size + length, os.fstat(file).st_size))
+        return data if any(frames.decode(data)) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
+
+
+def _read_all(file: int, offset: int, length: int) -> bytes:
+    parts = []
+    while length > 0 and (part := os.pread(file, length, offset)):
+        parts.append(part)
+        offset, length = offset + len(part), length - len(part)
+    return b"".join(parts)
+
+
+def _parts(line: bytes) -> list[bytes]:
+    """A long line in pieces of at most LONGEST bytes, not cut inside a UTF-8 character."""
+    pieces = []
+    start = 0
+    while len(line) - start > LONGEST:
+        end = start + LONGEST
+        while end > start + LONGEST - 4 and line[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(line[start:end])
+        start = end
+    pieces.append(line[start:])
+    return pieces
+
+
+def _text(data: bytes) -> str:
+    """A terminal's line ends in CR and LF; only the text in between is kept."""
+    return data.rstrip(b"\r").decode("utf-8", "replace")
