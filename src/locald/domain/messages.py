@@ -172,6 +172,8 @@ class Notified:
     sender: Sender
     datagram: bytes
     at: float
+    main: int | None = None
+    """the run's main process from now on: the MAINPID= of this datagram, when it is one of the run's tree"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +238,6 @@ class Unwatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
-    """From now on this process is the run's main process (MAINPID=)."""
-
-    run: Run
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
 class Terminate:
     """Send the service's stop signal to every process of the run. Answered by `Exited`, `Gone`."""
 
@@ -280,6 +274,8 @@ class Discard:
 
 
 Command = Up | Stop | Again | Down | Shutdown
-Event = Spawned | NotStarted | Exited | Gone | Lost | Stuck | Notified | Listens | Probed
+ProcessEvent = Spawned | NotStarted | Exited | Gone | Lost | Stuck
+HealthEvent = Notified | Listens | Probed
+Event = ProcessEvent | HealthEvent
 Message = Command | Event | Due
-Effect = Start | Adopt | Watch | Unwatch | Follow | Terminate | Kill | Forget | Note | Discard
+Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

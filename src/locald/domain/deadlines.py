@@ -1,0 +1,57 @@
+"""What time does to a service: the deadline of its phase has come.
+
+Deadlines are facts of phases (and of a life, for the watchdog), so there is nothing to cancel: what has
+been left has no deadline any more, and `due` says nothing when it is called early.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.duration import show
+from locald.domain.events import weigh
+from locald.domain.exits import after_watchdog, calmed
+from locald.domain.life import Life, hear_process, judge
+from locald.domain.messages import Kill, Note
+from locald.domain.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
+from locald.domain.service import Outcome, Service, end
+
+if TYPE_CHECKING:
+    from locald.domain.names import Run
+
+
+def due(service: Service, now: float) -> Outcome:
+    """Act on the deadline of the present phase, if it has passed."""
+    life = service.life
+    if life is None or service.deadline is None or now < service.deadline:
+        return service, []
+    match service.phase:
+        case Starting() if life.process_speaks_at is not None and now >= life.process_speaks_at:
+            return weigh(replace(service, life=hear_process(life, now)), now)
+        case Starting(run):
+            return _too_late(service, life, run, now)
+        case Running(run):
+            return _watchdog_expired(service, life, run, now)
+        case Stopping(run, _, then):
+            killed = replace(service, phase=Stopping(run, None, then))
+            return killed, [Note(run, "did not stop in time: SIGKILL"), Kill(run)]
+        case Backoff():
+            return replace(service, phase=Waiting()), []
+        case _:
+            return service, []
+
+
+def _too_late(service: Service, life: Life, run: Run, now: float) -> Outcome:
+    """The start timeout: the run is ended and the service has failed, without another try."""
+    limit = show(life.definition.spec.start_timeout or 0)
+    because = judge(life, expects_ready=service.expects_ready).because
+    stopping, effects = end(service, now, Failed(f"not healthy within {limit}: {because}"))
+    return stopping, [Note(run, f"not healthy within {limit}: {because}"), *effects]
+
+
+def _watchdog_expired(service: Service, life: Life, run: Run, now: float) -> Outcome:
+    expired = calmed(service, now)
+    expired = replace(expired, life=replace(life, expired=True, watchdog_at=None))
+    stopping, effects = end(expired, now, after_watchdog(expired, life, now))
+    return stopping, [Note(run, f"no WATCHDOG=1 within {show(life.watchdog or 0)}"), *effects]

@@ -1,0 +1,81 @@
+"""What the end of a run leads to: another run, rest, completion or failure.
+
+The words for an exit are made here too, since they are the reason that people read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
+from locald.domain.restarts import CALM, wants_another
+from locald.domain.signals import name as signal_name
+from locald.domain.spec import Type
+
+if TYPE_CHECKING:
+    from locald.domain.life import Life
+    from locald.domain.messages import Exit
+    from locald.domain.service import Service
+
+FOREGROUND = "let it run in the foreground: locald looks after it, so it need not fork away"
+ONCE = 'a command that runs to completion is a task: set type = "task"'
+
+
+def how(exit_: Exit) -> str:
+    """How a process ended, in words."""
+    if exit_.signal is not None:
+        return f"ended by {signal_name(exit_.signal)}"
+    return "ended, nobody saw how" if exit_.code is None else f"exited with {exit_.code}"
+
+
+def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> Then:
+    """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left."""
+    spec = life.definition.spec
+    well, reason = exit_.code == 0, _reason(life, exit_)
+    if spec.type is Type.TASK and well:
+        return Completed(now - (life.spawned_at or now))
+    premature = well and life.ready_at is None
+    if premature:
+        reason += " before it was ever ready" + (", leaving children behind" if left else "")
+    if wants_another(spec.restart, failed=not well):
+        return _retry(service, reason, now)
+    if premature:
+        return Failed(reason, FOREGROUND if left else ONCE)
+    return Ended(reason) if well else Failed(reason)
+
+
+def after_watchdog(service: Service, life: Life, now: float) -> Then:
+    """An expired watchdog is a failure like any other."""
+    reason = "the watchdog expired"
+    if wants_another(life.definition.spec.restart, failed=True):
+        return _retry(service, reason, now)
+    return Failed(reason)
+
+
+def over(service: Service, then: Then, now: float) -> Service:
+    """Nothing is left of the run: go where its end was meant to lead if it was asked for, else to `then`."""
+    if isinstance(service.phase, Stopping) and service.phase.then is not None:
+        then = service.phase.then
+    if isinstance(then, Retry):
+        backoff = Backoff(then.reason, now + service.restarts.delay)
+        return replace(service, phase=backoff, restarts=service.restarts.another(now))
+    return replace(service, phase=then)
+
+
+def calmed(service: Service, now: float) -> Service:
+    """After ten seconds of health the next restart waits as briefly as the first."""
+    if service.is_healthy and now - service.since >= CALM:
+        return replace(service, restarts=service.restarts.calmed())
+    return service
+
+
+def _retry(service: Service, reason: str, now: float) -> Then:
+    limit = service.spec.max_restarts
+    if service.restarts.within(now) < limit:
+        return Retry(reason)
+    return Failed(f"{reason}; gave up after {limit} restarts within a minute" if limit else reason)
+
+
+def _reason(life: Life, exit_: Exit) -> str:
+    return f"{how(exit_)} ({life.said.reason})" if life.said.reason else how(exit_)

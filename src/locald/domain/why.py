@@ -1,0 +1,115 @@
+"""Why a service is not ready, or what its health rests on: blockers to the root, evidence, next steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.domain.frameworks import fix
+from locald.domain.health import Evidence
+from locald.domain.phase import Backoff, Blocked, Ended, Failed, Running, Starting, Stopped, Stopping, Wish
+from locald.domain.spec import NotifyCheck, Type
+from locald.domain.view import Row, row
+from locald.domain.world import World, unmet
+
+if TYPE_CHECKING:
+    from locald.domain.life import Life
+    from locald.domain.names import Key
+    from locald.domain.service import Service
+    from locald.domain.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The whole explanation. `blockers`: what it waits for, and what that waits for, the root last."""
+
+    row: Row
+    blockers: tuple[Row, ...]
+    evidence: tuple[Evidence, ...]
+    hints: tuple[str, ...]
+
+
+def why(world: World, key: Key) -> Why:
+    service = world.services[key]
+    chain = blockers(world, service)
+    root = chain[-1] if chain else service
+    evidence = service.life.history if service.life else ()
+    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, tuple(hints(root)))
+
+
+def blockers(world: World, service: Service) -> list[Service]:
+    """The dependencies in the way, nearest first; of several the one that is worst off leads on."""
+    chain: list[Service] = []
+    missing = unmet(world.services, service)
+    while missing:
+        following = sorted((world.services[key] for key in missing), key=_severity)
+        worst = following[-1]
+        chain.extend(other for other in following if other not in chain)
+        missing = [key for key in unmet(world.services, worst) if world.services[key] not in chain]
+    return chain
+
+
+def _severity(service: Service) -> int:
+    match service.phase:
+        case Failed() | Ended():
+            return 4
+        case Stopped() if service.wish is not Wish.UP:
+            return 4
+        case Blocked():
+            return 3
+        case Backoff():
+            return 2
+        case _:
+            return 1
+
+
+def hints(service: Service) -> list[str]:
+    """The next steps for a service that is not as it should be."""
+    name, life = service.spec.name, service.life
+    found: list[str] = []
+    match service.phase:
+        case Failed(hint=hint):
+            found += [hint] if hint else []
+            found += _port_hints(service, life) if life and life.ready_at is None else []
+            found += [f"locald logs {name}", f"locald up {name} tries again"]
+        case Backoff():
+            found += [f"locald logs {name}"]
+        case Stopped() if service.wish is not Wish.UP:
+            found += [f"locald up {name} starts it"]
+        case Ended():
+            found += [f"locald restart {name} starts it again"]
+        case Starting() | Stopping() if life:
+            found += _port_hints(service, life)
+            found += _ready_hints(service, life)
+        case Running() if not service.is_healthy:
+            found += [f"locald logs {name}", f"locald restart {name}"]
+        case _:
+            pass
+    return found
+
+
+def _port_hints(service: Service, life: Life) -> list[str]:
+    """What to do about a port that does not open, opens elsewhere, or is somebody else's."""
+    port = life.definition.port
+    if port is None or life.open or life.check is not None or life.spawned_at is None:
+        return []
+    if life.holder and life.holder.owner.pid:
+        return [f"end {life.holder.owner}, which holds port {port}, or set another `port`"]
+    if life.listeners:
+        other = life.listeners[0]
+        command = life.definition.spec.command
+        words = command if isinstance(command, str) else " ".join(command or ())
+        return [fix(words, other.owner.program, other.port)]
+    if life.definition.spec.type is Type.EXEC and not life.said.spoke:
+        return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
+    return []
+
+
+def _ready_hints(service: Service, life: Life) -> list[str]:
+    waits = (service.expects_ready and life.check is None) or isinstance(life.check, NotifyCheck)
+    if not waits or life.said.ready:
+        return []
+    return [
+        "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does, "
+        'say how to know: health_check = { type = "tcp" }'
+    ]
