@@ -2,10 +2,10 @@
 
 The kernel answers both through netlink's `SOCK_DIAG`, without privilege. A *dump* lists every listening
 socket of this network namespace (0.04 ms for ten, about a millisecond for a thousand). Members of the
-multicast groups `SKNLGRP_INET_TCP_DESTROY` and `…INET6…` are told of each TCP socket that has been destroyed, connections
-too; a small filter inside the kernel lets through only those that never had a peer, so that other
-programs' traffic wakes nobody. There is no news of a socket that begins to listen, nor of one that
-ends it by shutdown(2) without closing.
+multicast groups `SKNLGRP_INET_TCP_DESTROY` and `SKNLGRP_INET6_TCP_DESTROY` are told of each TCP socket
+that has been destroyed, connections too; a small filter inside the kernel lets through only those that
+never had a peer, so that other programs' traffic wakes nobody. There is no news of a socket that begins to
+listen, nor of one that ends it by shutdown(2) without closing.
 
 Where netlink is not permitted (some sandboxes), `/proc/net/tcp` and `tcp6` tell the same, slower.
 
@@ -161,6 +161,12 @@ class Table:
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._sequence = 0
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def read(self) -> list[Listening]:
         """Every TCP socket that listens now. Never waits and never fails."""
