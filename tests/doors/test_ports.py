@@ -20,12 +20,11 @@ WEB = Key("shop", "web")
 USUAL = (32768, 60999)
 
 
-def listener(address: str = "127.0.0.1", port: int = 0, *, listens: bool = True) -> closing[socket.socket]:
+def listener(address: str = "127.0.0.1", port: int = 0) -> closing[socket.socket]:
     bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((address, port))
-    if listens:
-        bound.listen()
+    bound.listen()
     return closing(bound)
 
 
@@ -106,7 +105,8 @@ def test_a_listener_on_any_address_holds_the_port(address: str) -> None:
 
 
 def test_a_bound_socket_holds_its_port_before_it_listens() -> None:
-    with listener(listens=False) as bound:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
         assert not ports.free(port_of(bound))
         assert ports.holder(port_of(bound)) is None
 
