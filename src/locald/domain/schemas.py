@@ -1,0 +1,89 @@
+"""What can be said about the keys of `locald.toml`: its JSON Schema, and what each key is for.
+
+pydantic makes it from the tables; what it cannot know is added here: that maps take no other names, which
+keys go together (`rules` says the same in words), and the words of the top. What concerns more than one
+service (unknown dependencies, cycles, a port named twice) is beyond a schema.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from locald.domain.file import FileTable, ServiceTable
+from locald.domain.rules import CONTAINER_ONLY, PROCESS_ONLY
+from locald.domain.spec import Type
+from locald.domain.tables import Doc, Table
+
+Schema = dict[str, Any]
+
+_TYPES: list[Schema] = [
+    {
+        "if": {"properties": {"type": {"enum": ["worker", "task"]}}, "required": ["type"]},
+        "then": {
+            "properties": {
+                "port": False,
+                "health_check": {
+                    "if": {"properties": {"type": {"enum": ["http", "tcp"]}}, "required": ["type"]},
+                    "then": {"required": ["port"]},
+                },
+            }
+        },
+    },
+    {
+        "if": {"required": ["image"]},
+        "then": {
+            "properties": {
+                "type": {"const": "container"},
+                **dict.fromkeys(PROCESS_ONLY, False),
+                "health_check": {"not": {"properties": {"type": {"const": "notify"}}, "required": ["type"]}},
+            }
+        },
+        "else": {
+            "required": ["command"],
+            "properties": {"type": {"not": {"const": "container"}}, **dict.fromkeys(CONTAINER_ONLY, False)},
+        },
+    },
+]
+
+
+def schema() -> Schema:
+    """Draft 2020-12. What `config.parse` accepts is valid, and a file that is wrong in itself is not."""
+    made: Schema = _tidy(FileTable.model_json_schema())
+    made["$defs"]["ServiceTable"]["allOf"] = _TYPES
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "locald.toml"}
+    return head | made
+
+
+def _tidy(part: Any) -> Any:
+    """Without the titles that pydantic makes of names, and with every map closed."""
+    if isinstance(part, list):
+        return [_tidy(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    tidied = {
+        key: _tidy(value) for key, value in part.items() if not (key == "title" and isinstance(value, str))
+    }
+    if "patternProperties" in tidied:
+        tidied["additionalProperties"] = False
+    return tidied
+
+
+def docs(table: type[Table]) -> dict[str, Doc]:
+    """What a person reads about each key of a table."""
+    return {
+        key: next(each for each in field.metadata if isinstance(each, Doc))
+        for key, field in table.model_fields.items()
+    }
+
+
+def otherwise(key: str) -> str:
+    """What happens without this key of a service."""
+    return docs(ServiceTable)[key].otherwise
+
+
+def keys_of(kind: Type) -> list[str]:
+    """The keys that mean something for a service of this type, in the order of the reference."""
+    without = set(CONTAINER_ONLY if kind is not Type.CONTAINER else PROCESS_ONLY)
+    without |= {"port"} if kind in (Type.WORKER, Type.TASK) else set()
+    without |= {"image"} if kind is not Type.CONTAINER else set()
+    return [key for key in ServiceTable.model_fields if key not in without]
