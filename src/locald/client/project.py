@@ -7,6 +7,7 @@ project has one folder however one got there.
 
 from __future__ import annotations
 
+from os.path import isfile
 from pathlib import Path
 
 from locald.domain.problem import Problem, Refused
@@ -17,7 +18,7 @@ FILE = "locald.toml"
 def find_project(directory: str | None) -> Path:
     """The absolute folder of the project. Raises Refused, with a hint, when there is none."""
     start = _folder(directory)
-    found = next((folder for folder in (start, *start.parents) if (folder / FILE).exists()), None)
+    found = next((folder for folder in (start, *start.parents) if isfile(folder / FILE)), None)
     if found is None:
         raise Refused(Problem(f"there is no {FILE}", str(start), "`locald init` writes one"))
     if directory is not None and found != start:

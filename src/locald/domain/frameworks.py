@@ -94,6 +94,7 @@ def recognise(command: str, program: str = "", port: int = 0) -> Server | None:
 def _mended(command: str, server: Server) -> str:
     """The user's own command with the port in it where that is easily seen, else the usual one."""
     if not server.option or not _ALONE.fullmatch(command) or re.search(r"\b\d{4,5}\b", command):
+        return server.fix
     if found := _SCRIPT.fullmatch(command.strip()):
         # npm keeps options for itself, but for those behind two hyphens.
         separator = " --" if found[1] == "npm" else ""
