@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.client.http import Api
+    from locald.cli.live import Spell
     from locald.client.target import Target
 
 
@@ -31,24 +31,23 @@ def carry_out(path: str, target: Target, traces: Callable[[Home], str]) -> int:
         return 0
     api = api or daemon.start(home)
     services = api.post(path, target.body)["services"]
-    if services and (code := until_gone(home, api, target.only(services).query, target.spelled)):
-        return code
+    following = Following(home, api, target.only(services).query, "down")
+    if services and not until_gone(following, lambda row: target.spelled(row["name"])):
+        return 130
     say.note(_said([target.spelled(name) for name in services]))
     return 0
 
 
-def until_gone(
-    home: Home, api: Api, query: list[tuple[str, str]], spell: Callable[[str], str] = str
-) -> int | None:
-    """Wait until no process of what `query` chooses is left. Returns an exit code only when interrupted."""
+def until_gone(following: Following, spell: Spell) -> bool:
+    """Wait until no process of what is followed is left. False when interrupted."""
     try:
-        Following(home, api, query, "down").run(live.stopping(spell))
+        following.run(live.stopping(spell))
     except Denied:
-        return None  # a project that is forgotten by now has nothing that could run
+        pass  # a project that is forgotten by now has nothing that could run
     except KeyboardInterrupt:
         say.note("interrupted: stopping goes on; `locald status` shows how far it is")
-        return 130
-    return None
+        return False
+    return True
 
 
 def _said(names: list[str]) -> str:

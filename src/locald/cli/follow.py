@@ -84,44 +84,56 @@ class Board:
 
 
 class Following:
-    """Which services are followed, and until when."""
+    """Which services are followed, and until when.
 
-    def __init__(self, home: Home, api: Api, query: list[tuple[str, str]], until: str) -> None:
+    `revive`: a daemon that dies is started again; else its end is taken for the end of what it ran.
+    """
+
+    def __init__(
+        self, home: Home, api: Api, query: list[tuple[str, str]], until: str, *, revive: bool = True
+    ) -> None:
         self.board = Board()
-        self._home = home
         self.api = api
+        self._home = home
         self._query = [*query, ("until", until)]
-        self._deaths = 0
+        self._lives = MOST_DEATHS if revive else 0
+        self._revive = revive
 
     def run(self, display: Display, deadline: float | None = None) -> Board:
         """Show what happens until it has settled. `deadline`: seconds of `time.monotonic`, else TimedOut."""
+        events = self._open(self.api)
         try:
-            while not self.board.settled:
-                events = self.api.events("/v1/events", self._query)
-                try:
-                    self._until_settled(events, display, deadline)
-                except Ended:
-                    self._revive()
-                finally:
-                    events.close()
+            while not self._has_settled(events, display, deadline):
+                events.close()
+                self._lives -= 1
+                if self._lives < 0:
+                    raise Unreachable("the daemon ends again and again", f"its log is {self._home.log}")
+                events = daemon.again(self._home, self._open)
         finally:
+            events.close()
             display.close()
         return self.board
 
-    def _until_settled(self, events: Events, display: Display, deadline: float | None) -> None:
-        while not self.board.settled:
-            left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
-            try:
-                changed = self.board.take(*events.next(max(left, 0.0)))
-            except TimeoutError:
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TimedOut(self.board) from None
-                display.tick(self.board)
-            else:
-                display.show(self.board, changed)
+    def _open(self, api: Api) -> Events:
+        self.api = api
+        return api.events("/v1/events", self._query)
 
-    def _revive(self) -> None:
-        self._deaths += 1
-        if self._deaths > MOST_DEATHS:
-            raise Unreachable("the daemon ends again and again", f"its log is {self._home.log}")
-        self.api = daemon.start(self._home)
+    def _has_settled(self, events: Events, display: Display, deadline: float | None) -> bool:
+        """Follow one stream. False when it ended before everything had settled."""
+        try:
+            while not self.board.settled:
+                self._step(events, display, deadline)
+        except Ended:
+            return not self._revive
+        return True
+
+    def _step(self, events: Events, display: Display, deadline: float | None) -> None:
+        left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
+        try:
+            changed = self.board.take(*events.next(max(left, 0.0)))
+        except TimeoutError:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimedOut(self.board) from None
+            display.tick(self.board)
+        else:
+            display.show(self.board, changed)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from locald.cli.follow import Board, Display, Row
 
-    Spell = Callable[[str], str]
+    Spell = Callable[[Row], str]
 
 BLINK = 0.2
 """seconds that a terminal stays untouched: what takes no longer needs no picture"""
@@ -60,7 +60,7 @@ class _Told:
             fact = (word, words.source(row), "" if word in WORDY else words.because(row))
             if self._told.get(words.key(row)) != fact:
                 self._told[words.key(row)] = fact
-                say.note(f"{self._spell(row['name'])}: {sentence(row)}")
+                say.note(f"{self._spell(row)}: {sentence(row)}")
 
     def tick(self, board: Board) -> None:
         pass
@@ -86,7 +86,7 @@ class _Patient:
         for row in board.rows:
             if words.key(row) not in self._told and row.get("state") not in ENDED:
                 self._told.add(words.key(row))
-                say.note(f"waiting for {self._spell(row['name'])}: {words.because(row)}")
+                say.note(f"waiting for {self._spell(row)}: {words.because(row)}")
 
     def close(self) -> None:
         pass
@@ -139,7 +139,7 @@ class _Drawn:
         style = " ".join(words.colours(word)) if say.has_colour(sys.stderr) else ""
         return [
             Text(GLYPHS.get(word, "◌"), style),
-            Text(plain(self._spell(row["name"]))),
+            Text(plain(self._spell(row))),
             Text(word, style),
             Text(plain(_reason(row))),
             Text(self._elapsed(row)),

@@ -57,12 +57,18 @@ COMMANDS = {
 """By group: the name of each command, its module in this package, and what it does."""
 
 
+WITHOUT_PROJECT = {"try", "server", "doctor", "ping"}
+DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
+
+
 class Parser(argparse.ArgumentParser):
     """Says what is wrong with the arguments as every other problem is said."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self._positionals.title = "arguments"
+        self._actions[0].help = "show this help"
 
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ")
@@ -135,7 +141,7 @@ def parser_of(command: str) -> Parser:
     commands = Parser(prog="locald").add_subparsers()
     import_module(f"locald.cli.{modules[command]}").add(commands)
     parser: Parser = commands.choices[command]
-    _add_directory(parser)
+    _add_directory(parser, argparse.SUPPRESS if command in WITHOUT_PROJECT else DIRECTORY_HELP)
     return parser
 
 
@@ -147,33 +153,32 @@ def _top() -> Parser:
         epilog=_listed_commands(),
     )
     parser.add_argument("-C", dest="directory", metavar="DIR", help=DIRECTORY_HELP)
-    parser.add_argument("--version", action="version", version=f"locald {__version__}")
+    parser.add_argument(
+        "--version", action="version", version=f"locald {__version__}", help="show the version"
+    )
     parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser
 
 
-DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
-
-
-def _add_directory(parser: argparse.ArgumentParser) -> None:
+def _add_directory(parser: argparse.ArgumentParser, text: str) -> None:
     """`-C DIR` is understood before and after the command, and after a command of a command."""
     if "-C" not in parser._option_string_actions:
-        parser.add_argument(
-            "-C", dest="directory", metavar="DIR", default=argparse.SUPPRESS, help=DIRECTORY_HELP
-        )
+        parser.add_argument("-C", dest="directory", metavar="DIR", default=argparse.SUPPRESS, help=text)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for nested in action.choices.values():
-                _add_directory(nested)
+                _add_directory(nested, text)
 
 
 def _listed_commands() -> str:
     lines = []
     for title, group in COMMANDS.items():
         lines += [f"{title}:", *(f"  {name:<12}{text}" for name, (_, text) in group.items()), ""]
-    return "\n".join([*lines, "`locald COMMAND --help` tells more. A service is `web` in its project,",
-                      "`shop:web` from anywhere."])  # fmt: skip
+    lines.append(
+        "`locald COMMAND --help` tells more. A service is `web` in its project, `shop:web` from anywhere."
+    )
+    return "\n".join(lines)
 
 
 def _near(word: str, allowed: Any) -> str:

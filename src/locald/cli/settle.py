@@ -72,7 +72,7 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
     following = Following(home, api, target.query, "ready")
     deadline = None if args.timeout is None else began + args.timeout
     try:
-        board = following.run(live.starting(target.spelled), deadline)
+        board = following.run(live.starting(lambda row: target.spelled(row["name"])), deadline)
     except TimedOut as late:
         _print(late.board, args.json)
         report.not_ready(target, late.board.rows, after=duration.show(args.timeout))

@@ -21,8 +21,11 @@ from locald.client.http import Api, Unreachable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TypeVar
 
     from locald.wire.home import Home
+
+    Answer = TypeVar("Answer")
 
 START_WITHIN = 15.0
 """seconds until a start that neither succeeds nor fails is given up"""
@@ -70,6 +73,28 @@ def start(home: Home, command: Sequence[str] = (), on_wait: Callable[[], None] |
         return api
     home.make()
     return _Start(home, command or (sys.executable, "-m", "locald.daemon"), on_wait).wait()
+
+
+def again(
+    home: Home,
+    ask: Callable[[Api], Answer],
+    begin: Callable[[Home], Api] = start,
+    within: float = START_WITHIN,
+) -> Answer:
+    """Ask anew after the daemon went away. It is begun again by `begin`, `start` or `look`.
+
+    A daemon that is just ending may still let us connect and then say nothing: so it is tried for
+    some time (seconds), then Unreachable.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        api = begin(home)
+        try:
+            return ask(api)
+        except Unreachable:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(5 * LOOK_EVERY)
 
 
 class _Start:

@@ -1,0 +1,60 @@
+"""`locald exec`: a one-off command where and with what a service runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from locald.cli import child, say
+from locald.client import daemon
+from locald.client.target import choose
+from locald.domain.problem import Problem, Refused
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ABOUT = """\
+Run a command in the folder and with the environment of a service: its env files,
+its env, its PORT and those of the others. The command has this terminal; its exit
+code is returned (128 + the number after a signal).
+
+    locald exec web -- npm run migrate
+"""
+OF_THE_RUN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LOCALD_RUN")
+"""Variables with which the service itself speaks, and by which it is recognised: not this command's"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser(
+        "exec", usage="locald exec [-h] [-C DIR] SERVICE -- CMD…", description=ABOUT
+    )
+    parser.add_argument("service", metavar="SERVICE", help="the service whose environment it is")
+    parser.add_argument(
+        "command", metavar="CMD", nargs=argparse.REMAINDER, help="the command and its arguments"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    command = given(args.command, "locald exec SERVICE -- CMD…")
+    target = choose([args.service], args.directory)
+    api = daemon.start(Home.find(), on_wait=lambda: say.note("starting the daemon"))
+    answer = api.get("/v1/environment", target.query)
+    return child.run(command, _environment(answer), answer["workdir"])
+
+
+def given(command: list[str], usage: str) -> list[str]:
+    """The command without the `--` before it. Refused when there is none."""
+    command = command[1:] if command[:1] == ["--"] else command
+    if not command:
+        raise Refused(Problem("a command is missing", hint=f"`{usage}`"))
+    return command
+
+
+def _environment(answer: dict[str, Any]) -> dict[str, str]:
+    """The service's, without what belongs to its run; the terminal is the one here."""
+    environment = {name: value for name, value in answer["env"].items() if name not in OF_THE_RUN}
+    here = {name: os.environ[name] for name in ("TERM", "COLORTERM") if name in os.environ}
+    return {**environment, **here, "PWD": answer["workdir"]}
