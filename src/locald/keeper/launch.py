@@ -1,0 +1,111 @@
+"""For the daemon: make sure that a keeper is there, and connect to it.
+
+A keeper holds a lock for as long as it lives, so of several that are started at once one stays and the
+others say `busy`. It is started with nothing of ours: an empty environment, no descriptors, its own session,
+the root folder, and it forks once more, so that nobody has to wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+
+_PATIENCE = 15.0
+_PAUSE = 0.02
+_KEPT = ("LD_LIBRARY_PATH", "LOCALD_TREE")
+"""Variables that the keeper itself needs: some interpreters do not start without the first."""
+
+
+class CannotStart(Exception):
+    """No keeper could be started; the text is one sentence that says why."""
+
+
+def start(run: str, log: str) -> None:
+    """Return when a keeper accepts connections in the folder `run`; `log` is the file for its complaints.
+
+    Blocks: about 0.1 s when one has to be started, more while it ends what a killed one left.
+    Raises CannotStart.
+    """
+    until = time.monotonic() + _PATIENCE
+    while not _accepts(run):
+        if time.monotonic() > until:
+            raise CannotStart(f"the keeper in {run} does not answer")
+        said = _launch(run, log, until)
+        if said == "busy":  # it is starting, or ending: there is no news to wait for
+            time.sleep(_PAUSE)
+        elif said != "ready":
+            raise CannotStart(said or f"the keeper ended without a word, see {log}")
+
+
+def connect(run: str) -> socket.socket:
+    """A connection to the keeper in the folder `run`, blocking. Raises OSError when there is none.
+
+    A keeper that is about to end may close it before it says hello: then `start` and connect again.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(os.path.join(run, "keeper.sock"))
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _accepts(run: str) -> bool:
+    try:
+        connect(run).close()
+    except OSError:
+        return False
+    return True
+
+
+def _launch(run: str, log: str, until: float) -> str:
+    """Start one; its one line, or "" when it ended without."""
+    listen, tell = os.pipe()
+    try:
+        for folder in (run, os.path.dirname(log)):
+            os.makedirs(folder, 0o700, exist_ok=True)
+        _popen(run, log, tell)
+    except OSError as error:
+        os.close(listen)
+        raise CannotStart(f"{error.filename}: {error.strerror}") from None
+    finally:
+        os.close(tell)
+    try:
+        return _line(listen, until)
+    finally:
+        os.close(listen)
+
+
+def _popen(run: str, log: str, tell: int) -> None:
+    program = [sys.executable, "-I", "-S", "-X", "utf8", os.path.dirname(os.path.abspath(__file__))]
+    with (
+        open(log, "ab") as complaints,
+        subprocess.Popen(
+            [*program, os.path.abspath(run), str(tell)],
+            stdin=subprocess.DEVNULL,
+            stdout=complaints,
+            stderr=complaints,
+            pass_fds=(tell,),
+            cwd="/",
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            start_new_session=True,
+        ),
+    ):
+        pass  # it forks and ends at once; leaving the block waits for that
+
+
+def _line(listen: int, until: float) -> str:
+    said = b""
+    poll = select.poll()
+    poll.register(listen, select.POLLIN)
+    while poll.poll(max(0.0, until - time.monotonic()) * 1000):
+        part = os.read(listen, 4096)
+        if not part:
+            break
+        said += part
+    return said.decode("utf-8", "replace").strip()

@@ -1,0 +1,133 @@
+"""A run's notify socket, as far as the kernel has a say: who sent which datagram.
+
+Each run has a socket of its own under a new name that nobody can guess, so an earlier run cannot speak for
+this one, and a sender that has already exited is still attributed. Datagrams are read at once, for eleven
+unread ones block a sender. File descriptors that come along are closed at once, claimed or not: a
+`systemd-notify` waits until they are. Dropped are datagrams without credentials, from pid 0 (another pid
+namespace), truncated ones, and those with a NUL anywhere but at the end. What they say is not our business.
+
+A pid may be used again before we look at it; where the kernel has SO_PASSPIDFD (Linux 6.5) a pidfd comes
+with each datagram and tells whether the pid still means the sender.
+
+Source: sd_notify(3), unix(7), and systemd's manager.
+"""
+
+from __future__ import annotations
+
+import array
+import binascii
+import errno
+import os
+import socket
+import struct
+
+from locald.linux import pidfd
+
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LONGEST = 4096
+"""bytes; a longer datagram is dropped whole, as systemd does"""
+MOST_AT_ONCE = 1000
+_SO_PASSPIDFD = 76
+_SCM_PIDFD = 4
+_CREDENTIALS = struct.Struct("iII")
+_ANCILLARY = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4) + socket.CMSG_SPACE(253 * 4)
+
+
+class Datagram:
+    """`pidfd` is None where the kernel gives none; `reaped`: it says that the sender is no more."""
+
+    __slots__ = ("data", "gid", "pid", "pidfd", "reaped", "uid")
+
+    def __init__(self, data: bytes, credentials: tuple[int, int, int], pidfd: int | None) -> None:
+        self.data = data
+        self.pid, self.uid, self.gid = credentials
+        self.pidfd = pidfd if pidfd is not None and pidfd >= 0 else None
+        self.reaped = pidfd in (-errno.ESRCH, -errno.EINVAL)
+
+    def is_there(self) -> bool:
+        """Whether the pid still means the sender (alive or a zombie)."""
+        if self.pidfd is not None:
+            return pidfd.still(self.pidfd)
+        return not self.reaped and os.path.exists(f"/proc/{self.pid}")
+
+    def close(self) -> None:
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+
+class NotifySocket:
+    """Listens at `path`, in a folder that is the owner's alone."""
+
+    __slots__ = ("_socket", "path")
+
+    def __init__(self, folder: str) -> None:
+        """Raises OSError. The name is short: the path has to fit where the keeper's own socket fits."""
+        name = binascii.b2a_base64(os.urandom(6), newline=False).translate(bytes.maketrans(b"+/", b"-_"))
+        self.path = os.path.join(folder, name.decode("ascii"))
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            self._socket.bind(self.path)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        except OSError:
+            self._socket.close()
+            raise
+        self._ask_for_pidfds()
+
+    def _ask_for_pidfds(self) -> None:
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_PASSPIDFD, 1)
+        except OSError:  # an older kernel
+            pass
+
+    @property
+    def file(self) -> int:
+        return self._socket.fileno()
+
+    def arrived(self) -> Iterator[Datagram]:
+        """What is there now, each to be closed by the caller; a flood is left for the next time."""
+        for _ in range(MOST_AT_ONCE):
+            try:
+                received = self._socket.recvmsg(LONGEST, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+            except BlockingIOError:
+                return
+            except OSError:  # ENOMEM and the like: this one is lost, the next may not be
+                continue
+            datagram = _open(*received[:3])
+            if datagram is not None:
+                yield datagram
+
+    def close(self) -> None:
+        self._socket.close()
+        try:
+            os.unlink(self.path)
+        except OSError:
+            pass
+
+
+def _open(data: bytes, ancillary: list[tuple[int, int, bytes]], flags: int) -> Datagram | None:
+    """Close what came along; None for what has to be dropped."""
+    credentials = sender = None
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            _close_all(content)
+        elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+            credentials = _CREDENTIALS.unpack(content)
+        elif level == socket.SOL_SOCKET and kind == _SCM_PIDFD:
+            (sender,) = struct.unpack("i", content)
+    torn = flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or b"\0" in data.removesuffix(b"\0")
+    if torn or credentials is None or credentials[0] <= 0:
+        if sender is not None and sender >= 0:
+            os.close(sender)
+        return None
+    return Datagram(data, credentials, sender)
+
+
+def _close_all(content: bytes) -> None:
+    files = array.array("i")
+    files.frombytes(content[: len(content) - len(content) % files.itemsize])
+    for file in files:
+        os.close(file)

@@ -1,0 +1,81 @@
+"""Where a run's stdout and stderr come out: two terminals, or two pipes.
+
+Programs write to a terminal at once and to a pipe when they feel like it, so by default each of the two
+streams is a pseudo-terminal of its own: output appears when it is written and the streams stay apart.
+The terminals are 80x24, change nothing (no CRLF) and echo nothing. They are opened so that they never become
+anybody's controlling terminal: a keeper that dies must not hang up its services. Where no terminal is to be
+had, pipes do.
+
+Reading a pseudo-terminal without blocking says EAGAIN only after all that was written has come through, and
+EIO only when all of it was read and nobody holds the other end: so "read until EAGAIN" is a complete drain.
+
+Source: pty(7), termios(3).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import termios
+
+_WINDOW = struct.pack("HHHH", 24, 80, 0, 0)
+CHUNK = 64 * 1024
+"""bytes that are read before others get their turn, and the most that one frame holds"""
+
+
+def open_pair(tty: bool) -> tuple[int, int]:
+    """(our end, non-blocking; the run's end). Raises OSError."""
+    ours, theirs = (_terminal() if tty else None) or os.pipe()
+    os.set_blocking(ours, False)
+    return ours, theirs
+
+
+def _terminal() -> tuple[int, int] | None:
+    try:
+        ours, theirs = os.openpty()
+    except OSError:
+        return None
+    try:
+        _make_raw(theirs)
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        return None
+    return ours, theirs
+
+
+def _make_raw(terminal: int) -> None:
+    settings = termios.tcgetattr(terminal)
+    settings[0] = 0  # input: nothing is translated
+    settings[1] &= ~termios.OPOST  # output: neither
+    settings[3] = 0  # no echo, no signals from keys, no TOSTOP
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, _WINDOW)
+
+
+class Stream:
+    """Our end of one stream. `number`: as in the capture's frames."""
+
+    __slots__ = ("file", "number")
+
+    def __init__(self, file: int, number: int) -> None:
+        self.file = file
+        self.number = number
+
+    def read(self) -> tuple[bytes, bool]:
+        """(what is there, at most about CHUNK bytes; whether the stream has ended)."""
+        parts: list[bytes] = []
+        length = 0
+        while length < CHUNK:
+            try:
+                part = os.read(self.file, CHUNK)
+            except BlockingIOError:
+                break
+            except OSError:  # EIO: nobody holds the other end of the terminal
+                part = b""
+            if not part:
+                return b"".join(parts), True
+            parts.append(part)
+            length += len(part)
+        return b"".join(parts), False
