@@ -1,0 +1,240 @@
+"""Sees what the processes of each run listen on, and tells when that changes.
+
+The kernel has no news of a socket that begins to listen. So while some run has not opened its port yet, one
+dump of all listening sockets is taken every few milliseconds, for all such runs together; the pace slows
+down with the time that nothing comes. A listener on the expected port is the run's own when one of its
+processes holds the socket; it is believed after one real connection to it, and only then told of. (We connect
+to nothing but a listener that we have seen, so we never reach a stale process, nor ourselves.) Other
+ports that the run listens on are looked for twice a second meanwhile, because they explain why the expected
+one stays closed; so does a stranger's listener on that port.
+
+Once every run has its port there is nothing to poll: the kernel does have news of listeners that end.
+
+What is done in the loop never waits: netlink and `/proc` answer from memory, in some 0.1 ms for a usual
+run. Only the search for a stranger, through all processes of the machine, is done in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from locald.adapters.sightings import Look, Watched, listener_of, pace
+from locald.domain.messages import Event, Listener, Listens
+from locald.linux import owners
+from locald.linux.sockdiag import Deaths, Listening, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from locald.domain.names import Run
+
+UNTOLD = 0.25
+"""seconds between two looks where the kernel gives no news of listeners that end"""
+QUIET = 0.02
+"""seconds for which further news is collected, so that many listeners of others cost little"""
+CONNECT = 1.0
+"""seconds that a connection may take"""
+AGAIN = 0.05
+"""seconds from a connection that failed to the next one"""
+
+
+class Listeners:
+    """Posts `Listens` for every run that is watched, from when `run` runs until it is cancelled."""
+
+    def __init__(self, post: Callable[[Event], None], clock: Callable[[], float]) -> None:
+        """`clock`: epoch seconds, never going back."""
+        self._post = post
+        self._clock = clock
+        self._table = Table()
+        self._watched: dict[Run, Watched] = {}
+        self._holders: dict[int, Listener | None] = {}
+        """strangers on our ports, by inode; None while they are being looked for"""
+        self._wake = asyncio.Event()
+        self._told = False
+        """the kernel tells of listeners that end"""
+
+    def watch(self, run: Run, port: int | None, pids: Callable[[], Collection[int]]) -> None:
+        """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over."""
+        if port is None or run in self._watched:
+            return
+        now = self._clock()
+        self._watched[run] = Watched(run, port, pids, missing_since=now, wide_at=now)
+        self._wake.set()
+
+    def unwatch(self, run: Run) -> None:
+        """Tell nothing more about the run."""
+        watched = self._watched.pop(run, None)
+        if watched and watched.connecting:
+            watched.connecting.cancel()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                with self._news():
+                    while True:
+                        self._wake.clear()
+                        self._look(tasks)
+                        await self._pause()
+        finally:
+            self._table.close()
+
+    # When to look.
+
+    async def _pause(self) -> None:
+        """Until there is news, or until the next look is due."""
+        due = self._due()
+        loop = asyncio.get_running_loop()
+        timer = None if due is None else loop.call_later(due, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if timer:
+                timer.cancel()
+
+    def _due(self) -> float | None:
+        """Seconds until the next look; None: not before there is news."""
+        now = self._clock()
+        paces = [pace(now - each.missing_since) for each in self._watched.values() if each.missing]
+        if self._watched and not self._told:
+            paces.append(UNTOLD)
+        return min(paces, default=None)
+
+    @contextmanager
+    def _news(self) -> Iterator[None]:
+        """Be woken when a listener of ours has ended."""
+        try:
+            deaths = Deaths()
+        except OSError:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        self._told = True
+        self._listen_to(deaths, loop)
+        try:
+            yield
+        finally:
+            loop.remove_reader(deaths.fileno())
+            deaths.close()
+
+    def _listen_to(self, deaths: Deaths, loop: asyncio.AbstractEventLoop) -> None:
+        if deaths.fileno() >= 0:  # else it was closed while news was being collected
+            loop.add_reader(deaths.fileno(), self._heard, deaths, loop)
+
+    def _heard(self, deaths: Deaths, loop: asyncio.AbstractEventLoop) -> None:
+        ended = deaths.read()
+        ports = {one.port for each in self._watched.values() for one in each.own.values()}
+        ports.update(each.port for each in self._watched.values())
+        if ended is None or ended & ports:
+            self._wake.set()
+        loop.remove_reader(deaths.fileno())
+        loop.call_later(QUIET, self._listen_to, deaths, loop)
+
+    # One look.
+
+    def _look(self, tasks: asyncio.TaskGroup) -> None:
+        """Look once, for all. What follows from it may take a moment more, in `tasks`."""
+        if not self._watched:
+            return
+        look, now = Look.of(self._table.read()), self._clock()
+        for watched in list(self._watched.values()):
+            watched.sort(look, now)
+            watched.note(now)
+            if watched.missing and not watched.connecting and now >= watched.connect_at:
+                self._connect(watched, tasks)
+            self._tell(watched, now)
+        self._name_strangers(look, tasks)
+
+    def _tell(self, watched: Watched, now: float) -> None:
+        """Post what has changed. While the first connection is under way, what it shows is awaited."""
+        if watched.connecting and not watched.failures and watched.on_port():
+            return
+        holders = (self._holders.get(inode) for inode in sorted(watched.strangers))
+        seen = watched.seen(next((holder for holder in holders if holder), None))
+        if seen != watched.told and self._watched.get(watched.run) is watched:
+            watched.told = seen
+            self._post(Listens(watched.run, *seen, at=now))
+
+    # Whether it accepts.
+
+    def _connect(self, watched: Watched, tasks: asyncio.TaskGroup) -> None:
+        ours = sorted(watched.on_port(), key=lambda inode: watched.own[inode].address)
+        if ours:
+            inode = ours[watched.failures % len(ours)]
+            trial = self._try(watched, inode, watched.own[inode])
+            watched.connecting = tasks.create_task(trial, name=f"connect {watched.run}")
+
+    async def _try(self, watched: Watched, inode: int, listener: Listener) -> None:
+        """One connection, and what it shows: told at once when it succeeds, with the next look when not."""
+        try:
+            accepts = await _accepts(listener.address, listener.port)
+        finally:
+            watched.connecting = None
+        now = self._clock()
+        if accepts and inode in watched.own:
+            watched.accepting.add(inode)
+            watched.failures = 0
+            watched.note(now)
+            self._tell(watched, now)
+        elif not accepts:
+            watched.failures += 1
+            watched.connect_at = now + AGAIN
+        self._wake.set()
+
+    # Who else it is.
+
+    def _name_strangers(self, look: Look, tasks: asyncio.TaskGroup) -> None:
+        """Look for the holders of sockets on our ports that are not ours, each once."""
+        present = {inode for each in self._watched.values() for inode in each.strangers}
+        self._holders = {inode: holder for inode, holder in self._holders.items() if inode in present}
+        new = [look.by_inode[inode] for inode in present - self._holders.keys()]
+        if new:
+            self._holders.update((each.inode, None) for each in new)
+            tasks.create_task(self._find(new), name="holders")
+
+    async def _find(self, strangers: list[Listening]) -> None:
+        held = await asyncio.to_thread(owners.holders_anywhere, {each.inode for each in strangers})
+        for each in strangers:
+            pids = held.get(each.inode, [])
+            if each.inode in self._holders and not self._claim(each, pids):
+                self._holders[each.inode] = listener_of(each, pids)
+        self._wake.set()
+
+    def _claim(self, listening: Listening, pids: list[int]) -> bool:
+        """Whether it belongs to one of our runs after all: a process that was too young to be seen."""
+        for watched in self._watched.values():
+            if listening.inode in watched.strangers and (ours := set(watched.pids()).intersection(pids)):
+                watched.own[listening.inode] = listener_of(listening, sorted(ours))
+                return True
+        return False
+
+
+async def _accepts(address: str, port: int) -> bool:
+    """Whether a connection to what listens there succeeds, by one of the ways to it."""
+    for host in _ways_to(address):
+        try:
+            async with asyncio.timeout(CONNECT):
+                await _connect_once(host, port)
+        except OSError:  # TimeoutError is one
+            continue
+        return True
+    return False
+
+
+def _ways_to(address: str) -> tuple[str, ...]:
+    match address:
+        case "0.0.0.0":
+            return ("127.0.0.1",)
+        case "::":
+            return ("::1", "127.0.0.1")  # where the loopback interface has no IPv6
+        case _:
+            return (address,)
+
+
+async def _connect_once(host: str, port: int) -> None:
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as trial:
+        await asyncio.get_running_loop().sock_connect(trial, (host, port))

@@ -1,0 +1,136 @@
+"""What is known of the sockets of one run: which are its own, which on its port are a stranger's.
+
+A socket that appears is the run's own when one of its processes holds it. The verdict "a stranger's" may
+be wrong for a moment, since a child that was just born may not be seen yet, so it is looked at again, ever
+more rarely. Everything is worked out from one dump of listening sockets; only the question who holds
+a socket goes to `/proc`, for the run's own processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from locald.domain.messages import Listener, Process
+from locald.domain.names import Run
+from locald.linux import owners, procfs
+from locald.linux.sockdiag import Listening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FAST = 0.005
+"""seconds between two looks at first"""
+PATIENT = 10.0
+"""seconds after which looks become rarer"""
+WIDE = 0.5
+"""seconds between two looks at everything that a starting run listens on"""
+DOUBT = 0.01
+"""seconds after which a stranger's listener is first looked at again: it may be a child's, just born"""
+
+
+def pace(waited: float) -> float:
+    """How long to wait for the next look when a listener has been missing for `waited` seconds."""
+    if waited < PATIENT:
+        return FAST
+    if waited < 60:
+        return FAST + (waited - PATIENT) / (60 - PATIENT) * (0.05 - FAST)
+    return 0.1 if waited < 600 else 0.5
+
+
+class Seen(NamedTuple):
+    """What a `Listens` says, to be told when it differs from what was told last."""
+
+    listeners: tuple[Listener, ...] = ()
+    accepts: bool = False
+    holder: Listener | None = None
+
+
+@dataclass(slots=True)
+class Look:
+    """One dump, by port and by inode."""
+
+    by_port: dict[int, list[Listening]]
+    by_inode: dict[int, Listening]
+
+    @classmethod
+    def of(cls, listening: Iterable[Listening]) -> Look:
+        look = cls({}, {})
+        for each in listening:
+            look.by_port.setdefault(each.port, []).append(each)
+            look.by_inode[each.inode] = each
+        return look
+
+
+@dataclass(slots=True)
+class Watched:
+    """A run that has a port, and what is known of its sockets, by inode."""
+
+    run: Run
+    port: int
+    pids: Callable[[], Collection[int]]
+    missing_since: float
+    wide_at: float
+    own: dict[int, Listener] = field(default_factory=dict)
+    accepting: set[int] = field(default_factory=set)
+    strangers: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """on our port: when to look whether they are ours after all, and how long to wait the next time"""
+    missing: bool = True
+    """no listener of ours on our port is known to accept"""
+    connecting: asyncio.Task[None] | None = None
+    failures: int = 0
+    """connections that failed in a row"""
+    connect_at: float = 0.0
+    told: Seen = field(default_factory=Seen)
+
+    def on_port(self) -> list[int]:
+        """Our listeners on our port."""
+        return [inode for inode, listener in self.own.items() if listener.port == self.port]
+
+    def sort(self, look: Look, now: float) -> None:
+        """Find out which sockets are ours, and which on our port are not."""
+        self.own = {inode: listener for inode, listener in self.own.items() if inode in look.by_inode}
+        self.accepting &= self.own.keys()
+        if self._in_doubt(look, now):  # then look at all: what is gone through is descriptors, not sockets
+            held = owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
+            self.own.update((inode, listener_of(look.by_inode[inode], pids)) for inode, pids in held.items())
+        on_port = {each.inode for each in look.by_port.get(self.port, ())} - self.own.keys()
+        self.strangers = {inode: self._doubt(inode, now) for inode in on_port}
+
+    def _in_doubt(self, look: Look, now: float) -> bool:
+        """Whether we do not know whose a socket on our port is, or it is time to look at all anyway."""
+        if self.missing and now >= self.wide_at:
+            self.wide_at = now + WIDE
+            return True
+        on_port = (each.inode for each in look.by_port.get(self.port, ()) if each.inode not in self.own)
+        return any(self.strangers.get(inode, (now, DOUBT))[0] <= now for inode in on_port)
+
+    def _doubt(self, inode: int, now: float) -> tuple[float, float]:
+        again_at, wait = self.strangers.get(inode, (now, DOUBT))
+        return (now + wait, min(wait * 2, WIDE)) if again_at <= now else (again_at, wait)
+
+    def note(self, now: float) -> None:
+        """Whether a listener of ours accepts, and since when none does."""
+        missing = not self.accepting.intersection(self.on_port())
+        if missing and not self.missing:
+            self.missing_since, self.failures, self.connect_at = now, 0, now
+        self.missing = missing
+
+    def seen(self, holder: Listener | None) -> Seen:
+        shown = {
+            (one.port, one.address): one for one in sorted(self.own.values(), key=self._order, reverse=True)
+        }
+        return Seen(tuple(reversed(shown.values())), not self.missing, holder)
+
+    def _order(self, listener: Listener) -> tuple[bool, int, bool, str, int]:
+        """Our port first, IPv4 before IPv6, and of several processes that share an address the oldest."""
+        ipv6 = ":" in listener.address
+        return (listener.port != self.port, listener.port, ipv6, listener.address, listener.owner.pid)
+
+
+def listener_of(listening: Listening, pids: list[int]) -> Listener:
+    """Of several processes that share a socket the one with the lowest pid, usually the parent, is named."""
+    pid = pids[0] if pids else 0
+    return Listener(listening.address, listening.port, Process(pid, procfs.program(pid) if pid else ""))
