@@ -79,7 +79,9 @@ def fix(command: str, program: str, port: int) -> str:
         )
     if server is None:
         return f"it listens on {port}: pass $PORT on the command line, or let the program read PORT"
-    return f"{server.name} listens on {port} of its own accord: use `{_mended(command, server)}`"
+    head = f"{server.name} listens on {port}; it takes another port from its command line"
+    mended = _mended(command, server)
+    return f"{head}: `{server.fix}`" + ("" if mended == server.fix else f", here `{mended}`")
 
 
 def recognise(command: str, program: str = "", port: int = 0) -> Server | None:

@@ -16,16 +16,19 @@ from locald.domain.tables import Doc, Table
 
 Schema = dict[str, Any]
 
-_TYPES: list[Schema] = [
+
+def _has(key: str, *values: str) -> Schema:
+    """A table whose key has one of these values. Without the type, a string would pass as well."""
+    return {"type": "object", "properties": {key: {"enum": list(values)}}, "required": [key]}
+
+
+_TOGETHER: list[Schema] = [
     {
-        "if": {"properties": {"type": {"enum": ["worker", "task"]}}, "required": ["type"]},
+        "if": _has("type", Type.WORKER, Type.TASK),
         "then": {
             "properties": {
                 "port": False,
-                "health_check": {
-                    "if": {"properties": {"type": {"enum": ["http", "tcp"]}}, "required": ["type"]},
-                    "then": {"required": ["port"]},
-                },
+                "health_check": {"if": _has("type", "http", "tcp"), "then": {"required": ["port"]}},
             }
         },
     },
@@ -33,14 +36,17 @@ _TYPES: list[Schema] = [
         "if": {"required": ["image"]},
         "then": {
             "properties": {
-                "type": {"const": "container"},
+                "type": {"const": Type.CONTAINER},
+                "health_check": {"not": _has("type", "notify")},
                 **dict.fromkeys(PROCESS_ONLY, False),
-                "health_check": {"not": {"properties": {"type": {"const": "notify"}}, "required": ["type"]}},
             }
         },
         "else": {
             "required": ["command"],
-            "properties": {"type": {"not": {"const": "container"}}, **dict.fromkeys(CONTAINER_ONLY, False)},
+            "properties": {
+                "type": {"not": {"const": Type.CONTAINER}},
+                **dict.fromkeys(CONTAINER_ONLY, False),
+            },
         },
     },
 ]
@@ -49,7 +55,7 @@ _TYPES: list[Schema] = [
 def schema() -> Schema:
     """Draft 2020-12. What `config.parse` accepts is valid, and a file that is wrong in itself is not."""
     made: Schema = _tidy(FileTable.model_json_schema())
-    made["$defs"]["ServiceTable"]["allOf"] = _TYPES
+    made["$defs"]["ServiceTable"]["allOf"] = _TOGETHER
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "locald.toml"}
     return head | made
 
