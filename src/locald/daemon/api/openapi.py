@@ -1,0 +1,194 @@
+"""The API described, for people and for generators: OpenAPI 3.1, made from the routes and the views.
+
+Schemas of what is shown come from the views themselves (times are text on the wire), so a field that is added
+there is described here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from locald.domain.health import Evidence
+from locald.domain.view import Row
+from locald.wire.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp.web import AbstractRoute
+
+Json = dict[str, Any]
+
+TIMES = ("since", "started_at", "ready_at", "at")
+
+_CHOICE = {
+    "project": "a project that is up, by name",
+    "directory": "a project by the absolute path of its folder",
+}
+_SERVICES = "a service of it; may be given several times; none: all"
+
+QUERIES: dict[str, dict[str, str]] = {
+    "/v1/status": {**_CHOICE, "service": _SERVICES},
+    "/v1/events": {
+        **_CHOICE,
+        "service": _SERVICES,
+        "until": "what `settled` means: `ready` (nothing named can move any more) or `down` (no process is left)",
+    },
+    "/v1/why": {**_CHOICE, "service": "the service"},
+    "/v1/environment": {**_CHOICE, "service": "the service"},
+    "/v1/timeline": dict(_CHOICE),
+    "/v1/logs": {
+        **_CHOICE,
+        "service": _SERVICES,
+        "n": "how many of the latest lines; 0: only new ones",
+        "since": "epoch seconds: only lines printed since",
+        "grep": "a regular expression: only lines that match",
+        "follow": "1: go on with new lines as they come",
+        "plain": "1: without escape sequences",
+    },
+}
+BODIES: dict[str, list[str]] = {
+    "/v1/up": ["directory", "services", "caller"],
+    "/v1/stop": ["project", "directory", "services"],
+    "/v1/restart": ["project", "directory", "services", "caller"],
+    "/v1/down": ["project", "directory"],
+    "/v1/server/stop": [],
+    "/v1/server/restart": [],
+}
+SUMMARIES = {
+    "/v1/ping": "Is the daemon there?",
+    "/v1/status": "Every service: state, health, and how it is known",
+    "/v1/events": "The same as it changes (server-sent events `snapshot` and `change`)",
+    "/v1/why": "Why a service is not ready, or what its health rests on",
+    "/v1/timeline": "The last start: who waited for whom, and the critical path",
+    "/v1/logs": "What services printed, one JSON object a line",
+    "/v1/environment": "The environment of a run, and where each value comes from",
+    "/v1/up": "Apply the project's file and start services with what they depend on",
+    "/v1/stop": "Stop services; their dependents first",
+    "/v1/restart": "Stop, then start, just these services",
+    "/v1/down": "Stop a project and forget it",
+    "/v1/server/stop": "Stop everything, then the daemon",
+    "/v1/server/restart": "End the daemon; services keep running",
+}
+ANSWERS = {"/v1/status": "Status", "/v1/why": "Why", "/v1/timeline": "Timeline"}
+STREAMS = {"/v1/events": "text/event-stream", "/v1/logs": "application/x-ndjson"}
+
+
+def document(routes: Iterable[AbstractRoute]) -> Json:
+    """The whole description."""
+    paths: Json = {}
+    for route in routes:
+        if route.method != "HEAD" and route.resource:
+            path = route.resource.canonical
+            paths.setdefault(path, {})[route.method.lower()] = _operation(path)
+    about = {"title": "locald", "version": __version__, "description": "The daemon on this machine."}
+    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": _schemas()}}
+
+
+def _operation(path: str) -> Json:
+    described: Json = {
+        "summary": SUMMARIES[path],
+        "responses": {
+            "200": {"description": "done", "content": _content(path)},
+            "422": {
+                "description": "refused; nothing has changed",
+                "content": {"application/json": {"schema": _ref("Problems")}},
+            },
+        },
+    }
+    if path in QUERIES:
+        described["parameters"] = [
+            {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+            for name, text in QUERIES[path].items()
+        ]
+    if path in BODIES:
+        body = {"type": "object", "properties": {name: _BODY[name] for name in BODIES[path]}}
+        described["requestBody"] = {"content": {"application/json": {"schema": body}}}
+    return described
+
+
+def _content(path: str) -> Json:
+    if path in STREAMS:
+        return {STREAMS[path]: {"schema": {"type": "string"}}}
+    schema = _ref(ANSWERS[path]) if path in ANSWERS else {"type": "object"}
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_TEXT: Json = {"type": "string"}
+_TIME: Json = {"type": ["string", "null"], "format": "date-time"}
+_BODY: Json = {
+    "project": _TEXT,
+    "directory": _TEXT,
+    "services": {"type": "array", "items": _TEXT},
+    "caller": {
+        "type": "object",
+        "description": "the shell that asks: services inherit from it",
+        "properties": {
+            "env": {"type": "object", "additionalProperties": _TEXT},
+            "umask": {"type": "integer"},
+            "limits": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": {"type": "integer"}},
+            },
+        },
+    },
+}
+
+
+def _schemas() -> Json:
+    row = _of_view(Row)
+    brief = {name: row["properties"][name] for name in ("state", "health", "because")}
+    why = {
+        **{name: row["properties"][name] for name in ("project", "state", "health", "source", "because")},
+        "service": _TEXT,
+        "blockers": _list({"type": "object", "properties": {"service": _TEXT, **brief}}),
+        "evidence": _list(_of_view(Evidence)),
+        "hints": _list(_TEXT),
+    }
+    part = {
+        **dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), _TIME),
+        "name": _TEXT,
+        "source": row["properties"]["source"],
+        "waited_for": _list(_TEXT),
+    }
+    timeline = {
+        "project": _TEXT,
+        "services": _list({"type": "object", "properties": part}),
+        "critical_path": _list(_TEXT),
+        "total_ms": {"type": ["integer", "null"]},
+    }
+    problems = _list({"type": "object", "properties": dict.fromkeys(("what", "where", "hint"), _TEXT)})
+    return {
+        "Service": row,
+        "Status": _object({"daemon": {"type": "object"}, "services": _list(_ref("Service"))}),
+        "Why": _object(why),
+        "Timeline": _object(timeline),
+        "Problems": _object({"problems": problems, "exit": {"type": "integer"}}),
+    }
+
+
+def _of_view(view: type) -> Json:
+    schema = TypeAdapter(view).json_schema()
+    definitions = schema.get("$defs", {})
+    told = {field.name: _resolved(schema["properties"][field.name], definitions) for field in fields(view)}
+    return _object({name: _TIME if name in TIMES else described for name, described in told.items()})
+
+
+def _resolved(schema: Json, definitions: Json) -> Json:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return definitions[name] if name else schema
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _object(properties: Json) -> Json:
+    return {"type": "object", "properties": properties}

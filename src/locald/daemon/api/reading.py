@@ -1,0 +1,129 @@
+"""Questions: they change nothing and are answered at once, also while services are being restored."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from locald.daemon import asks, performer
+from locald.daemon.api.scope import at, one, project_of, scope
+from locald.domain import env
+from locald.domain.problem import Problem, Refused
+from locald.domain.service import Service
+from locald.domain.timeline import timeline
+from locald.domain.view import row
+from locald.domain.why import why
+from locald.domain.world import World
+from locald.wire import rows
+from locald.wire.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from locald.daemon.core import Core
+    from locald.daemon.hub import News
+
+HEARTBEAT = 15.0
+"""seconds between two comments on a quiet stream, so that both sides notice a broken one"""
+
+
+class Reading:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def ping(self, request: web.Request) -> web.Response:
+        return web.json_response({"pid": self._core.identity()["pid"], "version": __version__})
+
+    async def status(self, request: web.Request) -> web.Response:
+        world, names = self._core.world, request.query.getall("service", [])
+        directory = request.query.get("directory")
+        if directory and "project" not in request.query and at(world, directory) is None:
+            world = await _as_written(world, directory)
+        keys = scope(world, request.query, names).keys(world)
+        return web.json_response(
+            {
+                "daemon": self._core.identity(),
+                "services": [rows.row(row(world, world.services[key])) for key in keys],
+            }
+        )
+
+    async def why(self, request: web.Request) -> web.Response:
+        world = self._core.world
+        key = one(world, request.query, request.query.getall("service", []))
+        return web.json_response(rows.why(why(world, key)))
+
+    async def timeline(self, request: web.Request) -> web.Response:
+        world = self._core.world
+        project = project_of(world, request.query)
+        if project is None:
+            raise Refused(Problem("a timeline is one project's", hint="give `project` or `directory`"))
+        return web.json_response(rows.timeline(timeline(project, world.of_project(project))))
+
+    async def environment(self, request: web.Request) -> web.Response:
+        world = self._core.world
+        key = one(world, request.query, request.query.getall("service", []))
+        service = world.services[key]
+        definition = service.definition
+        others = {other.spec.name: other.definition for other in world.of_project(key.project)}
+        return web.json_response(
+            {
+                "env": performer.environment(service, definition, world),
+                "workdir": performer.workdir(definition),
+                "origins": env.origins(definition, service.caller.env, others),
+            }
+        )
+
+    # Streams.
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Rows as they change, as server-sent events: a `snapshot`, then `change` after `change`."""
+        chosen = scope(self._core.world, request.query, request.query.getall("service", []))
+        until = request.query.get("until", "ready")
+        if until not in ("ready", "down"):
+            raise Refused(Problem("until is ready or down", "until"))
+        response = await _begin(request, "text/event-stream")
+        reader = self._core.hub.subscribe(chosen.holds, until)
+        try:
+            async for news in _with_heartbeat(reader.queue):
+                await response.write(self._event(news) if news else b": still here\n\n")
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the reader has gone, or the daemon is going
+        finally:
+            self._core.hub.unsubscribe(reader)
+        return response
+
+    def _event(self, news: News) -> bytes:
+        body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
+        if news.anew:
+            body["daemon"] = self._core.identity()
+        else:
+            body["removed"] = [{"project": key.project, "name": key.service} for key in news.removed]
+        name = "snapshot" if news.anew else "change"
+        return f"event: {name}\ndata: {json.dumps(body)}\n\n".encode()
+
+
+async def _with_heartbeat(queue: asyncio.Queue[News]) -> AsyncIterator[News | None]:
+    while True:
+        try:
+            async with asyncio.timeout(HEARTBEAT):
+                news = await queue.get()
+        except TimeoutError:
+            yield None
+        else:
+            yield news
+
+
+async def _begin(request: web.Request, content_type: str) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+    await response.prepare(request)
+    return response
+
+
+async def _as_written(world: World, directory: str) -> World:
+    """The world with a project that was never brought up, as its file says. Nothing is kept of it."""
+    project = await asks.resolve(world, directory, {})
+    services = [Service(definition) for definition in project.definitions.values()]
+    return World.of(services, {project.name: asks.place(project)})

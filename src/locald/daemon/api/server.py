@@ -1,0 +1,89 @@
+"""The routes, and what every answer has in common: errors are problems, never tracebacks."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from locald.daemon.api.changing import Changing
+from locald.daemon.api.openapi import document
+from locald.daemon.api.reading import Reading
+from locald.domain.problem import Problem, Refused
+from locald.wire.rows import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from locald.daemon.core import Core
+
+log = logging.getLogger(__name__)
+
+LARGEST_REQUEST = 64 << 20
+"""bytes: an environment and its limits; nobody but the owner can reach the socket"""
+
+
+@web.middleware
+async def _tell_problems(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Refused as refused:
+        return _failure(422, 2, *refused.problems)
+    except web.HTTPException as error:
+        return _failure(error.status, 2, Problem(f"{request.method} {request.path}: {error.reason}"))
+    except Exception as error:
+        log.exception("%s %s", request.method, request.path)
+        what = f"the daemon failed: {type(error).__name__}: {error}"
+        return _failure(500, 3, Problem(what, hint="its log says where: locald doctor shows the file"))
+
+
+def _failure(status: int, exit_code: int, *problems: Problem) -> web.Response:
+    told = {"problems": [problem(found) for found in problems], "exit": exit_code}
+    return web.json_response(told, status=status)
+
+
+def application(core: Core) -> web.Application:
+    reading, changing = Reading(core), Changing(core)
+    app = web.Application(middlewares=[_tell_problems], client_max_size=LARGEST_REQUEST)
+    app.add_routes(
+        [
+            web.get("/v1/ping", reading.ping),
+            web.get("/v1/status", reading.status),
+            web.get("/v1/events", reading.events),
+            web.get("/v1/why", reading.why),
+            web.get("/v1/timeline", reading.timeline),
+            web.get("/v1/logs", reading.logs),
+            web.get("/v1/environment", reading.environment),
+            web.post("/v1/up", changing.up),
+            web.post("/v1/stop", changing.stop),
+            web.post("/v1/restart", changing.restart),
+            web.post("/v1/down", changing.down),
+            web.post("/v1/server/stop", changing.server_stop),
+            web.post("/v1/server/restart", changing.server_restart),
+        ]
+    )
+    described = document(app.router.routes())
+    app.router.add_get("/v1/openapi.json", lambda _: _answer(described))
+    return app
+
+
+async def _answer(described: dict[str, object]) -> web.Response:
+    return web.json_response(described)
+
+
+async def serve(core: Core, socket: str) -> web.AppRunner:
+    """Begin to answer on the Unix socket. A stale file is in nobody's way: the caller holds the lock."""
+    runner = web.AppRunner(application(core), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    if os.path.lexists(socket):
+        os.unlink(socket)
+    before = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, socket).start()
+    finally:
+        os.umask(before)
+    return runner

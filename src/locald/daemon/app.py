@@ -1,0 +1,147 @@
+"""The daemon: the only place that constructs things, and ties them together.
+
+It takes the lock, reads what an earlier daemon left, begins to answer, and only then looks for the keeper:
+so it answers at once, whatever there is to restore. It ends without touching services: they are the keeper's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locald.adapters import store as state
+from locald.adapters.checks import Checks
+from locald.adapters.listeners import Listeners
+from locald.adapters.logbook import Logbook
+from locald.adapters.processes import LONGEST_EVENT, Processes
+from locald.adapters.store import Store
+from locald.daemon import limits, supervisor
+from locald.daemon.api.server import serve
+from locald.daemon.core import Core
+from locald.daemon.hub import Hub
+from locald.daemon.lock import Held, Lock
+from locald.daemon.log import begin_log
+from locald.daemon.loop import Loop
+from locald.daemon.performer import Performer
+from locald.daemon.recovery import restore
+from locald.daemon.tasks import Tasks
+from locald.domain.messages import Event, Listens
+from locald.domain.problem import Refused
+from locald.keeper import launch
+from locald.linux.clock import Clock
+from locald.wire.home import Home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str]) -> int:
+    """Run until told to end. Returns an exit code; a start that fails says why on standard error."""
+    foreground = "--foreground" in arguments
+    try:
+        home = Home.find()
+        home.make()
+        begin_log(home.log, foreground=foreground)
+        with Lock(home.lock, home.socket):
+            limits.raise_open_files()
+            asyncio.run(_live(home, foreground=foreground))
+        return 0
+    except Held as held:
+        print(f"error: {held}\nhint: locald server status", file=sys.stderr)
+        return 3
+    except Refused as refused:
+        for problem in refused.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 3
+    except OSError as error:
+        print(f"error: {error.filename or 'the daemon'}: {error.strerror}", file=sys.stderr)
+        print("hint: locald doctor", file=sys.stderr)
+        return 3
+
+
+async def _live(home: Home, *, foreground: bool) -> None:
+    """Answer, restore, run; return when told to end."""
+    saved = state.load(home.state_file)
+    if saved.trouble:
+        log.error("%s", saved.trouble)
+    clock = Clock(saved.epoch) if saved.epoch is not None else Clock.new()
+    world, first = restore(saved.world)
+    async with Tasks() as tasks:
+        loop = Loop(world, clock)
+        logbook = Logbook(Path(home.logs))
+        core = Core(loop, Hub(lambda: loop.world), logbook, clock, clock.now(), saved.trouble)
+        store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
+        checks = Checks(loop.post, clock.now, tasks.spawn)
+        listeners = Listeners(_also_to(checks, loop), clock.now)
+        processes = Processes(lambda: _reach_keeper(home), loop.post, clock, logbook.hint)
+        logbook.tail = processes.tail
+        performer = Performer(
+            post=loop.post,
+            spawn=tasks.spawn,
+            clock=clock,
+            store=store,
+            processes=processes,
+            listeners=listeners,
+            checks=checks,
+            logbook=logbook,
+        )
+        loop.watch(core.hub.change)
+        loop.watch(store.change)
+        runner = await serve(core, home.socket)
+        for effect in first:
+            performer.perform(effect, world)
+        for name, work in {
+            "the loop": loop.run(performer),
+            "save the state": store.run(),
+            "watch listeners": listeners.run(),
+            "talk to the keeper": processes.run(),
+        }.items():
+            tasks.spawn(work, name)
+        _announce(core, home, foreground=foreground)
+        await core.leaving.wait()
+        supervisor.tell("STOPPING=1")
+        log.info("ending; what runs keeps running")
+        await store.write(durable=True)
+        processes.release()
+        await runner.cleanup()
+        await checks.close()
+
+
+def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
+    """Listeners are news for the world, and open the gate of checks that look at the service's own port."""
+
+    def heard(event: Event) -> None:
+        loop.post(event)
+        if isinstance(event, Listens):
+            checks.listening(event)
+
+    return heard
+
+
+async def _reach_keeper(home: Home) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """The keeper, started if it is not there. Raises OSError."""
+    try:
+        await asyncio.to_thread(launch.start, home.run, f"{home.logs}/keeper.log")
+    except launch.CannotStart as error:
+        raise OSError(0, str(error)) from None
+    return await asyncio.open_unix_connection(home.keeper, limit=LONGEST_EVENT)
+
+
+def _announce(core: Core, home: Home, *, foreground: bool) -> None:
+    """The daemon answers: say so to whoever started it, and let go of what it inherited."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, core.leaving.set)
+    supervisor.tell("READY=1")
+    log.info("ready: %s", home.socket)
+    if not foreground:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for standard in (0, 1, 2):
+            os.dup2(nothing, standard)
+        os.close(nothing)

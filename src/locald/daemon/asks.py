@@ -1,0 +1,146 @@
+"""What somebody asks for, made ready for the world: files are read, names resolved, ports chosen.
+
+Everything that can be wrong with a wish is found here, before anything changes: then `Refused` is raised
+with every problem, and nothing has happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locald.adapters import ports
+from locald.domain import config, env
+from locald.domain.faults import near
+from locald.domain.graph import closure, start_order
+from locald.domain.messages import Up
+from locald.domain.names import Key
+from locald.domain.problem import Problem, Refused
+from locald.domain.spec import Type
+from locald.domain.world import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from locald.domain.spec import Caller, Project, ProjectSpec
+    from locald.domain.world import World
+
+FILE = "locald.toml"
+
+
+async def up(world: World, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Problem]]:
+    """The command for `up` in this folder, and warnings. Raises Refused."""
+    project = await resolve(world, directory, caller.env)
+    wanted = frozenset(chosen(project.name, project.definitions, names))
+    warnings = [
+        warning
+        for name in sorted(wanted)
+        for warning in env.compose(project.definitions[name], caller.env, project.definitions)[1]
+    ]
+    return Up(project, wanted, frozenset(names), caller), warnings
+
+
+async def resolve(world: World, directory: str, caller_env: Mapping[str, str]) -> Project:
+    """The project as its file says now. Raises Refused; changes nothing."""
+    text, where = await asyncio.to_thread(_read, directory)
+    spec = config.parse(text, where)
+    _refuse_second_folder(world, spec, directory)
+    env_files = await asyncio.to_thread(_read_env_files, spec, directory)
+    return config.resolve(
+        spec, directory, _choose_ports(world, spec), env_files, caller_env, where=where, text=text
+    )
+
+
+def chosen(project: str, known: Iterable[str], names: list[str]) -> list[str]:
+    """The services that are meant: those named, or all. Raises Refused for a name that is none."""
+    known = list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Refused(*(_unknown(project, name, known) for name in unknown))
+    return names or known
+
+
+def _unknown(project: str, name: str, known: list[str]) -> Problem:
+    meant = near(name, known)
+    hint = f'did you mean "{meant}"?' if meant else f"its services: {', '.join(sorted(known))}"
+    return Problem(f'project "{project}" has no service "{name}"', hint=hint)
+
+
+def in_order(project: Project, names: Iterable[str]) -> list[str]:
+    """These and what they depend on, dependencies first."""
+    depends_on = {name: list(d.spec.depends_on) for name, d in project.definitions.items()}
+    needed = closure(depends_on, names)
+    return [name for name in start_order(depends_on) if name in needed]
+
+
+def _read(directory: str) -> tuple[str, str]:
+    path = Path(directory, FILE)
+    try:
+        return config.decode(path.read_bytes()), FILE
+    except OSError as error:
+        hint = "locald init writes one" if isinstance(error, FileNotFoundError) else "can you read it?"
+        raise Refused(Problem(error.strerror or "cannot be read", str(path), hint)) from None
+
+
+def _read_env_files(spec: ProjectSpec, directory: str) -> dict[str, dict[str, str]]:
+    """What each env file that exists says. One that is named and missing is told by `config.resolve`."""
+    found = {}
+    for path in config.env_file_paths(spec):
+        try:
+            data = Path(directory, path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise Refused(Problem(error.strerror or "cannot be read", path, "can you read it?")) from None
+        found[path] = env.parse(config.decode(data, path), path)
+    return found
+
+
+def _refuse_second_folder(world: World, spec: ProjectSpec, directory: str) -> None:
+    """Two folders cannot be one project: the second would take over the services of the first."""
+    place = world.places.get(spec.name)
+    if place and os.path.realpath(place.directory) != os.path.realpath(directory):
+        raise Refused(
+            Problem(
+                f'project "{spec.name}" is already the one in {place.directory}',
+                f"{FILE}: project.name",
+                f"give this one another name, or forget the other: locald -C {place.directory} down",
+            )
+        )
+
+
+def _choose_ports(world: World, spec: ProjectSpec) -> dict[str, int]:
+    """The host port of each service that has one: fixed, or its own of last time, or a new one.
+
+    What runs keeps its port. What does not gets another if somebody else has taken it meanwhile.
+    """
+    found = {s.name: s.port for s in spec.services.values() if s.port is not None}
+    others = {
+        service.definition.port
+        for key, service in world.services.items()
+        if service.definition.port and (key.project != spec.name or key.service not in spec.services)
+    }
+    for service in spec.services.values():
+        if service.name in found or service.type in (Type.WORKER, Type.TASK):
+            continue
+        key = Key(spec.name, service.name)
+        known = world.services.get(key)
+        if known and known.run and known.definition.port:
+            found[service.name] = known.definition.port
+            continue
+        remembered = known.definition.port if known else None
+        found[service.name] = _assign(key, remembered, others | set(found.values()))
+    return found
+
+
+def _assign(key: Key, remembered: int | None, taken: set[int]) -> int:
+    try:
+        return ports.assign(key, remembered, taken)
+    except OSError as error:
+        raise Refused(Problem(f"{key}: {error.strerror}", hint="locald doctor")) from None
+
+
+def place(project: Project) -> Place:
+    return Place(project.directory, project.domain)

@@ -1,0 +1,55 @@
+"""What the API and the daemon's main program hold in common."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from locald.adapters.logbook import Logbook
+from locald.daemon.hub import Hub
+from locald.daemon.loop import Loop
+from locald.domain.messages import Shutdown
+from locald.linux.clock import Clock
+from locald.wire.rows import timestamp
+from locald.wire.version import __version__
+
+if TYPE_CHECKING:
+    from locald.domain.world import World
+
+
+@dataclass(eq=False, slots=True)
+class Core:
+    loop: Loop
+    hub: Hub
+    logbook: Logbook
+    clock: Clock
+    started_at: float
+    trouble: str = ""
+    """what was wrong with the saved state, one sentence, or empty"""
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """set when the daemon is to end"""
+
+    @property
+    def world(self) -> World:
+        return self.loop.world
+
+    def identity(self) -> dict[str, Any]:
+        """The `daemon` of every status document."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "started_at": timestamp(self.started_at),
+            "dashboard_url": None,
+        }
+
+    async def stop_everything(self) -> None:
+        """Nothing is wanted any more; when nothing runs any more the daemon ends."""
+        await self.loop.ask(Shutdown())
+        self.loop.watch(self._leave_when_idle)
+        self._leave_when_idle(self.world, frozenset())
+
+    def _leave_when_idle(self, world: World, _: object) -> None:
+        if not any(service.run for service in world.services.values()):
+            self.leaving.set()

@@ -1,0 +1,112 @@
+"""Tells everybody who looks: rows that changed, and whether anything can still move.
+
+Changes are gathered until the loop is idle for a moment, so that a burst of steps is one piece of news; only
+rows that really differ are sent. A dependent's row may change although only its dependency moved, so the
+rows of direct dependents are made anew too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from locald.domain.names import Key
+from locald.domain.view import Row, is_down, row, settled
+from locald.domain.world import World
+
+BACKLOG = 256
+"""pieces of news that a reader may be behind; then it is told everything anew instead"""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed since the last piece. `anew`: `rows` are all there are."""
+
+    rows: tuple[Row, ...]
+    removed: tuple[Key, ...]
+    settled: bool
+    anew: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Subscription:
+    """One reader's queue. `chosen` says which services it looks at, `until` what settles it."""
+
+    chosen: Callable[[Key], bool]
+    until: Callable[[World, Iterable[Key]], bool]
+    queue: asyncio.Queue[News] = field(default_factory=lambda: asyncio.Queue(BACKLOG))
+    shown: dict[Key, Row] = field(default_factory=dict)
+    settled: bool = False
+    behind: bool = False
+
+
+UNTIL = {"ready": settled, "down": is_down}
+
+
+class Hub:
+    def __init__(self, world: Callable[[], World]) -> None:
+        self._world = world
+        self._readers: set[Subscription] = set()
+        self._moved: set[Key] = set()
+        self._flushing = False
+
+    def change(self, _: World, moved: frozenset[Key]) -> None:
+        """The world's watcher."""
+        if not self._readers:
+            return
+        self._moved |= moved
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def subscribe(self, chosen: Callable[[Key], bool], until: str) -> Subscription:
+        """Begin to listen. The first news is all rows as they are now."""
+        reader = Subscription(chosen, UNTIL[until])
+        self._readers.add(reader)
+        self._tell_all(reader, self._world())
+        return reader
+
+    def unsubscribe(self, reader: Subscription) -> None:
+        self._readers.discard(reader)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        world = self._world()
+        touched = set(self._moved)
+        for key in self._moved:
+            touched.update(world.dependents.get(key, ()))
+        self._moved.clear()
+        rows = {key: row(world, world.services[key]) for key in touched if key in world.services}
+        for reader in self._readers:
+            self._tell(reader, world, touched, rows)
+
+    def _tell(self, reader: Subscription, world: World, touched: set[Key], rows: dict[Key, Row]) -> None:
+        if reader.behind and reader.queue.empty():
+            reader.behind = False
+            self._tell_all(reader, world)
+            return
+        changed = {
+            key: new for key, new in rows.items() if reader.chosen(key) and reader.shown.get(key) != new
+        }
+        removed = tuple(key for key in touched if key in reader.shown and key not in rows)
+        reader.shown.update(changed)
+        for key in removed:
+            del reader.shown[key]
+        calm = reader.until(world, list(reader.shown))
+        if changed or removed or calm != reader.settled:
+            reader.settled = calm
+            self._put(reader, News(tuple(changed.values()), removed, calm))
+
+    def _tell_all(self, reader: Subscription, world: World) -> None:
+        reader.shown = {
+            key: row(world, service) for key, service in world.services.items() if reader.chosen(key)
+        }
+        reader.settled = reader.until(world, list(reader.shown))
+        self._put(reader, News(tuple(reader.shown.values()), (), reader.settled, anew=True))
+
+    def _put(self, reader: Subscription, news: News) -> None:
+        try:
+            reader.queue.put_nowait(news)
+        except asyncio.QueueFull:
+            reader.behind = True

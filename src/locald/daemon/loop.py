@@ -1,0 +1,109 @@
+"""The one loop: take a message, step the world, hand out the effects, tell the watchers.
+
+Whoever has news posts it; nobody else writes the world, so there are no locks and every reader sees a
+finished one. A deadline is an ordinary message that one timer posts: the next deadline of all services is on
+top of a heap, and entries of services that have moved on since are dropped when they come up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from locald.domain.messages import Due, Effect, Message
+from locald.domain.world import Step, World, step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from locald.domain.names import Key
+    from locald.linux.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class Performer(Protocol):
+    """Turns effects into deeds. Returns at once; results come back as posted events."""
+
+    def perform(self, effect: Effect, world: World) -> None: ...
+
+
+class Loop:
+    def __init__(self, world: World, clock: Clock) -> None:
+        self.world = world
+        self._clock = clock
+        self._inbox: asyncio.Queue[tuple[Message, asyncio.Future[None] | None]] = asyncio.Queue()
+        self._watchers: list[Callable[[World, frozenset[Key]], None]] = []
+        self._alarm = _Alarm(clock, self.post)
+
+    def post(self, message: Message) -> None:
+        """Leave a message. It is handled in its turn."""
+        self._inbox.put_nowait((message, None))
+
+    async def ask(self, message: Message) -> None:
+        """Leave a message and wait until the world has taken it in."""
+        done = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait((message, done))
+        await done
+
+    def watch(self, watcher: Callable[[World, frozenset[Key]], None]) -> None:
+        """Be told of every change: the new world, and which services moved."""
+        self._watchers.append(watcher)
+
+    async def run(self, performer: Performer) -> None:
+        self._alarm.look(self.world, self.world.services.keys())
+        while True:
+            message, done = await self._inbox.get()
+            self._take(step(self.world, message, self._clock.now()), performer)
+            if done and not done.done():
+                done.set_result(None)
+
+    def _take(self, outcome: Step, performer: Performer) -> None:
+        self.world = outcome.world
+        for effect in outcome.effects:
+            performer.perform(effect, outcome.world)
+        if outcome.moved:
+            self._alarm.look(outcome.world, outcome.moved)
+            for watcher in self._watchers:
+                watcher(outcome.world, outcome.moved)
+
+
+class _Alarm:
+    """One timer for the deadlines of all services."""
+
+    def __init__(self, clock: Clock, post: Callable[[Message], None]) -> None:
+        self._clock = clock
+        self._post = post
+        self._due: list[tuple[float, Key]] = []
+        self._world = World()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def look(self, world: World, moved: Iterable[Key]) -> None:
+        self._world = world
+        for key in moved:
+            if (service := world.services.get(key)) and service.deadline is not None:
+                heapq.heappush(self._due, (service.deadline, key))
+        self._set()
+
+    def _set(self) -> None:
+        while self._due and not self._holds(*self._due[0]):
+            heapq.heappop(self._due)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        if self._due:
+            at = self._clock.monotonic(self._due[0][0])
+            self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+
+    def _holds(self, at: float, key: Key) -> bool:
+        service = self._world.services.get(key)
+        return service is not None and service.deadline == at
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        while self._due and self._due[0][0] <= now:
+            self._post(Due(heapq.heappop(self._due)[1]))
+        self._set()

@@ -1,0 +1,106 @@
+"""Views as JSON, field for field as they are promised: status, why, timeline, log lines.
+
+Times leave here as UTC in ISO 8601 with milliseconds, whatever they were before.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from locald.domain.health import Evidence
+    from locald.domain.problem import Problem
+    from locald.domain.timeline import Started, Timeline
+    from locald.domain.view import Row
+    from locald.domain.why import Why
+
+Json = dict[str, Any]
+
+
+def timestamp(at: float | None) -> str | None:
+    """`2026-05-01T12:00:00.123Z` for epoch seconds."""
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def row(view: Row) -> Json:
+    """One entry of `services` in `status --json`."""
+    return {
+        "name": view.name,
+        "project": view.project,
+        "directory": view.directory,
+        "type": view.type,
+        "state": view.state,
+        "health": view.health,
+        "source": view.source,
+        "check": view.check,
+        "fallback": view.fallback,
+        "because": view.because,
+        "since": timestamp(view.since),
+        "waiting_on": list(view.waiting_on),
+        "pid": view.pid,
+        "container": view.container,
+        "port": view.port,
+        "url": view.url,
+        "run": view.run,
+        "restarts": view.restarts,
+        "exit_code": view.exit_code,
+        "started_at": timestamp(view.started_at),
+        "ready_at": timestamp(view.ready_at),
+    }
+
+
+def why(view: Why) -> Json:
+    """`why --json`."""
+    return {
+        "service": view.row.name,
+        "project": view.row.project,
+        "state": view.row.state,
+        "health": view.row.health,
+        "source": view.row.source,
+        "because": view.row.because,
+        "blockers": [
+            {"service": b.name, "state": b.state, "health": b.health, "because": b.because}
+            for b in view.blockers
+        ],
+        "evidence": [evidence(e) for e in view.evidence],
+        "hints": list(view.hints),
+    }
+
+
+def evidence(heard: Evidence) -> Json:
+    return {
+        "source": heard.source,
+        "check": heard.check,
+        "ok": heard.ok,
+        "at": timestamp(heard.at),
+        "detail": heard.detail,
+    }
+
+
+def timeline(view: Timeline) -> Json:
+    """`timeline --json`."""
+    return {
+        "project": view.project,
+        "services": [_started(part) for part in view.services],
+        "critical_path": list(view.critical_path),
+        "total_ms": None if view.total is None else round(view.total * 1000),
+    }
+
+
+def _started(part: Started) -> Json:
+    return {
+        "name": part.name,
+        "queued_at": timestamp(part.queued_at),
+        "spawned_at": timestamp(part.spawned_at),
+        "listening_at": timestamp(part.listening_at),
+        "ready_at": timestamp(part.ready_at),
+        "source": part.source,
+        "waited_for": list(part.waited_for),
+    }
+
+
+def problem(found: Problem) -> Json:
+    return {"what": found.what, "where": found.where, "hint": found.hint}
