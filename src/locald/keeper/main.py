@@ -119,8 +119,9 @@ def _hear_signals(keeper: Keeper) -> None:
     os.set_blocking(wake, False)
     keeper.loop.watch(news, select.EPOLLIN, lambda: _woken(keeper, news))
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    ours = os.getpid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: keeper.leave_if_idle())
+        signal.signal(number, lambda *_: keeper.leave_if_idle() if os.getpid() == ours else None)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, lambda *_: None)

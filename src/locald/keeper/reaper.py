@@ -87,13 +87,11 @@ def _serve(child: spawn.Child, control: socket.socket) -> None:
 
 
 def _hear_of_children() -> int:
-    """A descriptor that is readable after a child ended. Nothing but SIGKILL ends us from outside."""
+    """A descriptor that is readable after a child ended (or after one of the signals that do nothing here:
+    the keeper's handlers know which process is the keeper, and nothing but SIGKILL ends us from outside)."""
     news, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     return news
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _SET_NAME = 15
 _SET_CHILD_SUBREAPER = 36
 
@@ -23,7 +24,6 @@ def set_name(name: bytes) -> None:
 
 
 def _prctl(option: int, argument: object) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, argument, 0, 0, 0) != 0:
+    if _LIBC.prctl(option, argument, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
