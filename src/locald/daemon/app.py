@@ -78,7 +78,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         logbook = Logbook(Path(home.logs))
         core = Core(loop, Hub(lambda: loop.world), logbook, clock, clock.now(), saved.trouble)
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
-        checks = Checks(loop.post, clock.now, tasks.spawn)
+        checks = Checks(loop.post, clock.now, tasks)
         listeners = Listeners(_also_to(checks, loop), clock.now)
         processes = Processes(lambda: _reach_keeper(home), loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
@@ -119,8 +119,10 @@ def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
 
     def heard(event: Event) -> None:
         loop.post(event)
-        if isinstance(event, Listens):
-            checks.listening(event)
+        service = loop.world.services.get(event.run.key)
+        if isinstance(event, Listens) and service:
+            own = next((each for each in event.listeners if each.port == service.present.port), None)
+            checks.listening(event.run, own is not None, own.address if own else None)
 
     return heard
 

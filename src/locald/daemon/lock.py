@@ -26,9 +26,8 @@ class Lock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             with open(self._file, encoding="utf-8", errors="surrogateescape") as file:
-                raise Held(
-                    f"another daemon serves this folder; it listens on {file.readline().strip()}"
-                ) from None
+                where = file.readline().strip()
+            raise Held(f"another daemon serves this folder; it listens on {where}") from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, os.fsencode(self._socket) + b"\n", 0)
         return self

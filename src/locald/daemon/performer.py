@@ -139,7 +139,6 @@ class Performer:
                 port=definition.port,
                 cwd=workdir(definition),
                 env=environment(service, definition, world),
-                since=life.spawned_at or self._clock.now(),
             )
             self._checks.watch(run, check, target)
         if check and isinstance(check.check, LogCheck):

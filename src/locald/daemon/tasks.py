@@ -1,16 +1,16 @@
 """The daemon's tasks: each has a name, is held, and none outlives the daemon.
 
-A task that fails is said in the log. Those that the daemon cannot live without end it: the group's exception
-reaches `main`, services keep running, and the next command starts another daemon.
+When the body of the group is left, what still runs is called off. A task that fails ends the daemon: services
+keep running, and the next command starts another one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Generator
     from types import TracebackType
 
 
@@ -20,25 +20,25 @@ class Cancellable(Protocol):
     def cancel(self) -> object: ...
 
 
-class Tasks:
+class Tasks(asyncio.TaskGroup):
     def __init__(self) -> None:
-        self._group = asyncio.TaskGroup()
-        self._held: set[asyncio.Task[None]] = set()
+        super().__init__()
+        self._held: set[asyncio.Task[Any]] = set()
 
-    async def __aenter__(self) -> Self:
-        await self._group.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for task in self._held:
-            task.cancel()
-        await self._group.__aexit__(kind, error, trace)
-
-    def spawn(self, work: Coroutine[None, None, None], name: str) -> Cancellable:
-        """Run it, for as long as the daemon lives at most."""
-        task = self._group.create_task(work, name=name)
+    def create_task(
+        self, coro: Generator[Any, None, Any] | Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        task = super().create_task(coro, **options)
         self._held.add(task)
         task.add_done_callback(self._held.discard)
         return task
+
+    def spawn(self, work: Coroutine[None, None, None], name: str) -> Cancellable:
+        return self.create_task(work, name=name)
+
+    async def __aexit__(
+        self, et: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        for task in self._held:
+            task.cancel()
+        await super().__aexit__(et, exc, tb)

@@ -35,7 +35,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "/v1/events": {
         **_CHOICE,
         "service": _SERVICES,
-        "until": "what `settled` means: `ready` (nothing named can move any more) or `down` (no process is left)",
+        "until": "what settles it: `ready` (nothing named can move any more), `down` (no process left)",
     },
     "/v1/why": {**_CHOICE, "service": "the service"},
     "/v1/environment": {**_CHOICE, "service": "the service"},

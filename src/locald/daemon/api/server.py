@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -79,8 +81,7 @@ async def serve(core: Core, socket: str) -> web.AppRunner:
     """Begin to answer on the Unix socket. A stale file is in nobody's way: the caller holds the lock."""
     runner = web.AppRunner(application(core), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    if os.path.lexists(socket):
-        os.unlink(socket)
+    await asyncio.to_thread(Path(socket).unlink, missing_ok=True)
     before = os.umask(0o177)
     try:
         await web.UnixSite(runner, socket).start()
