@@ -99,6 +99,7 @@ def _become(
         os.execvpe(command[0], list(command), dict(environment))
     except OSError as error:
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-        os.write(2, f"error: {error.filename or command[0]}: {error.strerror}\n".encode())
+        what = workdir if workdir is not None and error.filename == workdir else command[0]
+        os.write(2, f"error: {what}: {error.strerror}\n".encode(errors="replace"))
     finally:
         os._exit(code)

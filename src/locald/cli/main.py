@@ -14,6 +14,7 @@ failed; 124 a timeout ran out; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 
@@ -59,6 +60,10 @@ COMMANDS = {
 
 WITHOUT_PROJECT = {"try", "server", "doctor", "ping"}
 DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
+
+
+OF_OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What writing to standard output can run into"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,9 +114,9 @@ def _run(arguments: Sequence[str]) -> int:
         return 3
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_OUTPUT and error.filename is None:
+            raise
         return _internal(error)
 
 

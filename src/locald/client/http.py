@@ -95,12 +95,10 @@ class Api:
             raise Unreachable(what, "`locald server start` starts it", self.path) from None
         answer = _Answer(connection, timeout)
         try:
-            connection.sendall(_request(method, target, body))
-        except OSError:
-            pass  # it may have answered before it read everything
-        answer.read_head()
-        if answer.status != 200:
-            raise _denied(answer.status, answer.body())
+            answer.begin(_request(method, target, body))
+        except BaseException:
+            connection.close()
+            raise
         return answer
 
     def _connect(self, timeout: float) -> socket.socket:
@@ -122,31 +120,42 @@ class _Answer:
         self._timeout = timeout
         self._rest = b""
         self._length: int | None = None
-        self.status = 0
 
-    def read_head(self) -> None:
+    def begin(self, request: bytes) -> None:
+        """Ask, and read the head. Denied unless the daemon says that all is well."""
+        try:
+            self._connection.sendall(request)
+        except OSError:
+            pass  # it may have answered before it read everything
+        status = self._read_head()
+        if status != 200:
+            raise _denied(status, self.body())
+
+    def _read_head(self) -> int:
         head = b""
         while (end := head.find(b"\r\n\r\n")) < 0:
-            head += self._receive()
             if len(head) > LONGEST_HEAD:
                 raise Unreachable("the answer is not one of locald's daemon")
+            head += self._receive()
         self._rest = head[end + 4 :]
         first, *fields = head[:end].split(b"\r\n")
-        self.status = _status(first)
         for name, _, value in (field.partition(b":") for field in fields):
-            if name.lower() == b"content-length":
+            if name.lower() == b"content-length" and value.strip().isdigit():
                 self._length = int(value)
+        return _status(first)
 
     def body(self) -> bytes:
         """All of the body. Unreachable when the daemon ended within it."""
         pieces, size = [self._rest], len(self._rest)
-        while self._length is None or size < self._length:
-            piece = self._receive(until_end=self._length is None)
-            if not piece:
-                break
-            pieces.append(piece)
-            size += len(piece)
-        self._connection.close()
+        try:
+            while self._length is None or size < self._length:
+                piece = self._receive(until_end=self._length is None)
+                if not piece:
+                    break
+                pieces.append(piece)
+                size += len(piece)
+        finally:
+            self._connection.close()
         return b"".join(pieces)
 
     def as_lines(self) -> Lines:

@@ -1,0 +1,246 @@
+"""`why`, `timeline`, `ping`, `server`, `doctor`, `completion`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faces.fake_daemon import FakeDaemon, Stream, change, document, down_row, row, snapshot
+from locald.cli.completion import SHELLS
+from locald.cli.described import commands
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faces.run_cli import Cli
+    from locald.wire.home import Home
+
+WHY = {
+    "service": "web",
+    "project": "shop",
+    "state": "blocked",
+    "health": "unknown",
+    "source": "none",
+    "because": "api is blocked: db has failed",
+    "blockers": [
+        {"service": "api", "state": "blocked", "health": "unknown", "because": "db has failed"},
+        {"service": "db", "state": "failed", "health": "unknown", "because": "exited with code \x1b[31m1"},
+    ],
+    "evidence": [
+        {
+            "source": "explicit",
+            "check": "http",
+            "ok": False,
+            "at": "2026-03-01T12:00:00.000Z",
+            "detail": "HTTP 500",
+        }
+    ],
+    "hints": ["see `locald logs db`"],
+}
+TIMELINE = {
+    "project": "shop",
+    "services": [
+        {
+            "name": "db",
+            "queued_at": "2026-03-01T12:00:00.000Z",
+            "spawned_at": "2026-03-01T12:00:00.010Z",
+            "listening_at": "2026-03-01T12:00:00.500Z",
+            "ready_at": "2026-03-01T12:00:00.510Z",
+            "source": "tcp",
+            "waited_for": [],
+        },
+        {
+            "name": "web",
+            "queued_at": "2026-03-01T12:00:00.000Z",
+            "spawned_at": "2026-03-01T12:00:00.520Z",
+            "listening_at": None,
+            "ready_at": "2026-03-01T12:00:01.500Z",
+            "source": "notify",
+            "waited_for": ["db"],
+        },
+    ],
+    "critical_path": ["db", "web"],
+    "total_ms": 1500,
+}
+
+
+def test_why_names_the_blockers_down_to_the_root_the_evidence_and_hints(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/why", WHY)
+
+    result = cli("why", "web")
+
+    assert result.code == 0
+    assert result.out.startswith("web is blocked\n  api is blocked: db has failed\n")
+    assert "db          failed   unknown  exited with code 1\n" in result.out
+    assert "explicit (http)  no" in result.out
+    assert result.out.endswith("\nhint: see `locald logs db`\n")
+    assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("command", "target", "answer"),
+    [(["why", "web"], "GET /v1/why", WHY), (["timeline"], "GET /v1/timeline", TIMELINE)],
+)
+def test_json_is_the_document_of_the_daemon(
+    cli: Cli, daemon: FakeDaemon, command: list[str], target: str, answer: dict[str, object]
+) -> None:
+    daemon.on(target, answer)
+
+    assert json.loads(cli(*command, "--json").out) == answer
+
+
+def test_timeline_shows_when_what_it_waited_for_and_the_critical_path(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/timeline", TIMELINE)
+
+    told = cli("timeline").out.splitlines()
+
+    assert told[1].split() == ["db", "+0.00s", "+0.01s", "+0.50s", "+0.51s", "tcp", "-"]
+    assert told[2].split() == ["web", "+0.00s", "+0.52s", "-", "+1.50s", "notify", "db"]
+    assert told[-2:] == ["critical path: db → web", "in all: 1.5s"]
+
+
+def test_ping_says_who_answers(cli: Cli, daemon: FakeDaemon) -> None:
+    assert cli("ping").out.startswith(f"pid {os.getpid()} answers after ")
+    assert json.loads(cli("ping", "--json").out) == {"pid": os.getpid(), "version": "0.1.0"}
+
+
+def test_server_status_shows_where_it_is(cli: Cli, daemon: FakeDaemon, home: Home) -> None:
+    daemon.on("GET /v1/status", document(row("web"), down_row("db", "failed", "exited")))
+
+    told = dict(line.split(maxsplit=1) for line in cli("server", "status").out.splitlines())
+
+    assert told["socket"] == home.socket
+    assert told["services"] == "2, 1 of them ready"
+    assert json.loads(cli("server", "status", "--json").out)["pid"] == 4711
+
+
+def test_server_stop_waits_for_all_services_and_for_the_daemon(cli: Cli, daemon: FakeDaemon) -> None:
+    """The end of the daemon ends the waiting: no new one is started to ask."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        daemon.on("GET /v1/ping", {"pid": other.pid, "version": "0.1.0"})
+        daemon.on("POST /v1/server/stop", {})
+        daemon.on("GET /v1/events", lambda _: Stream([snapshot(row("web", state="stopping"))]))
+        process = cli.start("server", "stop")
+        while not daemon.asked("GET /v1/events"):
+            assert process.poll() is None
+        assert process.poll() is None
+        other.kill()
+        other.wait()
+        _, err = process.communicate(timeout=10)
+
+    assert (process.returncode, err) == (0, "the daemon has stopped, and all services with it\n")
+
+
+def test_server_stop_without_a_daemon_is_done_already(cli: Cli, home: Home) -> None:
+    result = cli("server", "stop")
+
+    assert (result.code, result.err) == (0, "the daemon is not running\n")
+    assert not os.path.exists(home.run)
+
+
+def test_doctor_finds_nothing_wrong_here_and_changes_nothing(cli: Cli, home: Home) -> None:
+    result = cli("doctor", "--json")
+
+    found = {check["name"]: check for check in json.loads(result.out)["checks"]}
+    assert {name for name, check in found.items() if check["level"] == "fail"} == set()
+    assert {"home", "disk", "daemon", "keeper", "python", "processes", "files", "docker"} <= set(found)
+    assert result.code == 0
+    assert not os.path.exists(home.state)
+
+
+def test_doctor_fails_with_a_hint_for_a_daemon_that_does_not_answer(cli: Cli, home: Home) -> None:
+    home.make()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(home.socket)
+        silent.listen()
+        result = cli("doctor")
+
+    assert result.code == 1
+    assert "fail  daemon" in result.out
+    assert "hint: " in result.out
+
+
+def test_doctor_names_a_home_that_cannot_be_used(cli: Cli) -> None:
+    result = cli("doctor", LOCALD_HOME="/tmp/" + "x" * 120)
+
+    assert result.code == 1
+    assert "107 bytes" in result.out
+
+
+def test_doctor_points_out_an_older_daemon(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.version = "0.0.9"
+
+    assert "warn  daemon" in cli("doctor").out
+
+
+def bash_completes(cli: Cli, line: str, cwd: Path) -> set[str]:
+    """What bash offers at the end of the line."""
+    words = line.split(" ")
+    script = f"""
+        locald() {{ {os.fspath(shutil.which("env") or "env")} {" ".join(quoted_command())} "$@"; }}
+        eval "$(locald completion bash)"
+        COMP_WORDS=({" ".join(f"'{word}'" for word in words)}); COMP_CWORD={len(words) - 1}
+        _locald; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=cwd, env=cli.environment(), capture_output=True, text=True, timeout=20
+    )
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def quoted_command() -> list[str]:
+    from faces.run_cli import COMMAND
+
+    return [f"'{word}'" for word in COMMAND]
+
+
+def test_bash_completes_commands_options_and_services(cli: Cli, project: Path) -> None:
+    assert bash_completes(cli, "locald st", project) == {"stop", "status"}
+    assert bash_completes(cli, "locald up --t", project) == {"--timeout"}
+    assert bash_completes(cli, "locald logs -f ", project) >= {"web", "db", "--grep"}
+    assert bash_completes(cli, "locald server re", project) == {"restart"}
+    assert bash_completes(cli, f"locald -C {project} why w", project.parent) == {"web"}
+
+
+@pytest.mark.parametrize("shell", sorted(SHELLS))
+def test_every_command_is_in_the_script_of_each_shell(shell: str) -> None:
+    script = SHELLS[shell](commands())
+
+    assert [command.name for command in commands() if command.name not in script] == []
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_script_has_no_syntax_error(shell: str) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"there is no {shell} here")
+    script = SHELLS[shell](commands())
+
+    done = subprocess.run([program, "-n"], input=script, capture_output=True, text=True, timeout=20)
+
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_completing_services_never_says_an_error(cli: Cli, tmp_path: Path) -> None:
+    result = cli("completion", "services", cwd=tmp_path)
+
+    assert (result.code, result.out.strip(), result.err) == (0, "", "")
+
+
+def test_a_shell_that_is_not_known_is_a_usage_error(cli: Cli) -> None:
+    assert cli("completion", "tcsh").code == 2
+
+
+def test_stop_of_a_change_stream_with_removed_rows_ends(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("POST /v1/down", {"project": "shop", "services": ["web"]})
+    gone = change(settled=True, removed=["web"])
+    daemon.on("GET /v1/events", lambda _: Stream([snapshot(row("web", state="stopping")), gone]))
+
+    assert cli("down").code == 0

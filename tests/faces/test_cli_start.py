@@ -1,0 +1,181 @@
+"""The daemon is started where a command needs it, once, whatever else happens at that moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from locald.client import daemon
+from locald.client.http import Api, Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from locald.wire.home import Home
+
+FAKE = str(Path(__file__).with_name("fake_daemon.py"))
+
+
+@pytest.fixture
+def command(home: Home) -> Iterator[list[str]]:
+    """Starts a small daemon that takes the lock as the real one does."""
+    yield [sys.executable, FAKE, home.socket, home.lock]
+    if api := daemon.find(home):
+        pid = api.get("/v1/ping")["pid"]
+        api.post("/v1/server/stop", {})
+        assert daemon.wait_gone(pid, 10)
+
+
+def test_a_daemon_that_is_not_there_is_started(home: Home, command: list[str]) -> None:
+    api = daemon.start(home, command)
+
+    assert api.get("/v1/ping")["pid"] != os.getpid()
+
+
+def test_a_started_daemon_keeps_nothing_of_its_caller(
+    home: Home, command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/of/a/service")
+    monkeypatch.setenv("LOCALD_RUN", "token")
+    inherited, other = socket.socketpair()
+    inherited.set_inheritable(True)
+
+    status = daemon.start(home, command).get("/v1/status")
+    pid = daemon.start(home).get("/v1/ping")["pid"]
+
+    opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+    assert f"socket:[{os.fstat(inherited.fileno()).st_ino}]" not in opened
+    inherited.close()
+    other.close()
+    assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1)] == ["/dev/null"] * 2
+    assert status["folder"] == "/"
+    assert not {"NOTIFY_SOCKET", "LOCALD_RUN"} & set(status["environment"])
+    assert os.getsid(pid) != os.getsid(0)
+    assert _parent(pid) != os.getpid()
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_many_shells_at_once_start_one_daemon(home: Home, command: list[str]) -> None:
+    pids: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: pids.append(daemon.start(home, command).get("/v1/ping")["pid"]))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert len(pids) == 4
+    assert len(set(pids)) == 1
+
+
+def test_a_daemon_that_is_starting_elsewhere_is_waited_for(home: Home, command: list[str]) -> None:
+    """Somebody holds the lock and does not listen yet: no second one is started."""
+    home.make()
+    holder = (
+        "import fcntl,sys,time; f=open(sys.argv[1],'a'); fcntl.flock(f,2); print('held',flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, home.lock],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        other.stdout.readline()
+        assert daemon.is_held(home.lock)
+        waiting = threading.Event()
+        found: list[Api] = []
+        starter = threading.Thread(
+            target=lambda: found.append(daemon.start(home, command, on_wait=waiting.set))
+        )
+        starter.start()
+        assert waiting.wait(10)
+        assert found == []
+        other.stdin.write("\n")
+        other.stdin.flush()
+        starter.join(20)
+
+    assert not daemon.is_held(home.lock) or found
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "reason", "hint"),
+    [
+        (
+            "error: state.json is of a newer version\nhint: upgrade",
+            "state.json is of a newer version",
+            "upgrade",
+        ),
+        ("Traceback (most recent call last):\n  File x\nKeyError: 'x'", "KeyError: 'x'", "doctor"),
+        ("", "did not say why", "doctor"),
+    ],
+)
+def test_a_start_that_fails_says_why_at_once(home: Home, says: str, reason: str, hint: str) -> None:
+    failing = [sys.executable, "-c", "import sys; sys.stderr.write(sys.argv[1]); sys.exit(1)", says]
+
+    with pytest.raises(Unreachable) as raised:
+        daemon.start(home, failing)
+
+    assert reason in raised.value.problem.what
+    assert hint in raised.value.problem.hint
+
+
+def test_a_program_that_cannot_be_run_is_named(home: Home) -> None:
+    with pytest.raises(Unreachable, match="/no/python: No such file"):
+        daemon.start(home, ["/no/python"])
+
+
+def test_reading_starts_it_only_when_there_is_something_to_restore(home: Home, command: list[str]) -> None:
+    with pytest.raises(Unreachable):
+        daemon.look(home)
+
+    api = daemon.start(home, command)
+
+    assert daemon.look(home).path == api.path
+
+
+def test_folders_are_the_owners_alone(home: Home) -> None:
+    os.makedirs(home.run, mode=0o755)
+
+    home.make()
+
+    assert [os.stat(each).st_mode & 0o777 for each in (home.run, home.state, home.logs)] == [0o700] * 3
+
+
+def test_the_answer_of_a_daemon_is_complete_or_an_error(home: Home) -> None:
+    """Also a long one, and one whose pieces come at odd places."""
+    home.make()
+    text = json.dumps({"long": "ü" * 200_000}).encode()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(home.socket)
+        listener.listen()
+
+        def answer() -> None:
+            for cut in (len(text), len(text) - 1):
+                connection, _ = listener.accept()
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r" % len(text))
+                connection.sendall(b"\n" + text[:cut])
+                connection.close()
+
+        server = threading.Thread(target=answer)
+        server.start()
+        assert Api(home.socket).get("/")["long"] == "ü" * 200_000
+        with pytest.raises(Unreachable, match="ended before"):
+            Api(home.socket).get("/")
+        server.join(5)

@@ -1,0 +1,338 @@
+"""`status` and what every command shares: where the project is, exit codes, how errors are said."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faces.fake_daemon import FakeDaemon, document, down_row, no, row
+from faces.run_cli import COMMAND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faces.run_cli import Cli
+    from locald.wire.home import Home
+
+
+def test_status_prints_a_table_with_the_promised_columns(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web")))
+
+    result = cli("status")
+
+    head, web, *rest = result.out.splitlines()
+    assert head.split() == ["SERVICE", "STATE", "HEALTH", "SOURCE", "PORT", "PID", "UPTIME", "URL"]
+    assert web.split()[:7] == ["web", "running", "healthy", "tcp", "(fallback)", "24001", "4790"]
+    assert web.endswith("http://127.0.0.1:24001/")
+    assert (rest, result.err, result.code) == ([], "", 0)
+
+
+def test_status_says_below_the_table_why_a_service_is_not_healthy(cli: Cli, daemon: FakeDaemon) -> None:
+    blocked = down_row("web", "blocked", "db failed: exit code 1")
+    daemon.on("GET /v1/status", document(row("db"), blocked))
+
+    result = cli("status")
+
+    assert result.out.splitlines()[-1] == "web: db failed: exit code 1"
+    assert "db: " not in result.out.replace("web: db", "")
+    assert result.code == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "shown"),
+    [
+        ({"source": "tcp", "fallback": True}, "tcp (fallback)"),
+        ({"source": "notify", "fallback": False}, "notify "),
+        ({"source": "explicit", "check": "http", "fallback": False}, "explicit (http)"),
+        ({"source": "none", "fallback": False, "health": "starting"}, " - "),
+    ],
+)
+def test_status_marks_what_health_rests_on(
+    cli: Cli, daemon: FakeDaemon, facts: dict[str, object], shown: str
+) -> None:
+    daemon.on("GET /v1/status", document(row("web", **facts)))
+
+    assert shown in cli("status").out.splitlines()[1]
+
+
+def test_status_asks_for_the_project_of_the_nearest_file_upward(
+    cli: Cli, daemon: FakeDaemon, project: Path
+) -> None:
+    daemon.on("GET /v1/status", document(row("web")))
+    (project / "a" / "b").mkdir(parents=True)
+
+    cli("status", cwd=project / "a" / "b")
+
+    assert daemon.asked("GET /v1/status")[0].query == [("directory", str(project))]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_folder_can_be_named_before_and_after_the_command(
+    cli: Cli, daemon: FakeDaemon, project: Path, before: bool
+) -> None:
+    daemon.on("GET /v1/status", document(row("web")))
+    where = ("-C", str(project))
+
+    result = (
+        cli(*where, "status", cwd=project.parent) if before else cli("status", *where, cwd=project.parent)
+    )
+
+    assert result.code == 0
+    assert daemon.asked("GET /v1/status")[0].query == [("directory", str(project))]
+
+
+def test_a_service_of_any_project_can_be_named_from_anywhere(
+    cli: Cli, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    daemon.on("GET /v1/status", document(row("web"), row("db")))
+
+    result = cli("status", "shop:web", "shop:db", cwd=tmp_path)
+
+    assert result.code == 0
+    assert daemon.requests[-1].query == [("project", "shop"), ("service", "web"), ("service", "db")]
+
+
+@pytest.mark.parametrize(
+    "names", [("shop:web", "blog:web"), ("shop:web", "web"), ("a:b:c",), (":web",), ("shop:",)]
+)
+def test_names_of_no_project_or_of_several_are_refused(
+    cli: Cli, daemon: FakeDaemon, names: tuple[str, ...]
+) -> None:
+    result = cli("status", *names)
+
+    assert result.code == 2
+    assert "error: " in result.err
+    assert "hint: " in result.err
+
+
+def test_status_without_a_project_is_a_usage_error_with_a_hint(
+    cli: Cli, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    result = cli("status", cwd=tmp_path)
+
+    assert result.code == 2
+    assert result.err.startswith("error: ")
+    assert "hint: " in result.err
+
+
+def test_status_of_all_projects_names_each_by_its_project(
+    cli: Cli, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    daemon.on("GET /v1/status", document(row("web"), row("web", project="blog")))
+
+    result = cli("status", "--all", cwd=tmp_path)
+
+    assert [line.split()[0] for line in result.out.splitlines()[1:3]] == ["shop:web", "blog:web"]
+    assert daemon.requests[-1].query == []
+
+
+def test_status_as_json_is_the_document_of_the_daemon(cli: Cli, daemon: FakeDaemon) -> None:
+    expected = document(row("web", because="\x1b]0;x\x07fine"))
+    daemon.on("GET /v1/status", expected)
+
+    assert json.loads(cli("status", "--json").out) == expected
+
+
+def test_escape_sequences_of_services_do_not_reach_the_screen(cli: Cli, daemon: FakeDaemon) -> None:
+    evil = "STATUS=\x1b]0;owned\x07\x1b[2J\x9b31mfine\r\nreally\x07"
+    daemon.on(
+        "GET /v1/status", document(row("web", health="unhealthy", because=evil, url="http://\x1b[1mx/"))
+    )
+
+    result = cli("status")
+
+    assert result.out.splitlines()[-1] == "web: STATUS=fine really"
+    assert "\x1b" not in result.out
+
+
+def test_without_a_daemon_and_nothing_to_restore_status_starts_nothing(cli: Cli, home: Home) -> None:
+    result = cli("status")
+
+    assert result.code == 3
+    assert "hint: `locald up` starts it" in result.err
+    assert not os.path.exists(home.run)
+
+
+@pytest.mark.parametrize("command", [("ping",), ("server", "status")])
+def test_ping_and_server_status_never_start_the_daemon(
+    cli: Cli, home: Home, command: tuple[str, ...]
+) -> None:
+    home.make()
+    open(home.wanted, "w").close()
+
+    result = cli(*command)
+
+    assert (result.code, result.out) == (3, "")
+    assert "hint: " in result.err
+    assert not os.path.exists(home.socket)
+
+
+def test_a_stale_socket_file_is_harmless(cli: Cli, home: Home) -> None:
+    home.make()
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(home.socket)
+
+    result = cli("ping")
+
+    assert result.code == 3
+    assert result.err.splitlines() == [
+        "error: the daemon is not running",
+        "hint: `locald server start` starts it",
+    ]
+
+
+def test_a_daemon_of_another_run_folder_is_found_by_its_lock(
+    cli: Cli, home: Home, daemon: FakeDaemon
+) -> None:
+    """Cron has no XDG_RUNTIME_DIR: its commands still find the daemon of this state folder."""
+    home.make()
+    elsewhere = FakeDaemon(f"{cli.home}/elsewhere/locald.sock").start()
+    daemon.stop()
+    with open(home.lock, "w") as lock:
+        lock.write(f"{elsewhere.socket}\n")
+
+    assert cli("ping").code == 0
+    assert len(elsewhere.asked("GET /v1/ping")) == 1
+    elsewhere.stop()
+
+
+def test_every_problem_that_the_daemon_names_is_shown_with_its_hint(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on(
+        "GET /v1/status",
+        lambda _: no(
+            "unknown key", exit=2, where="locald.toml:12: services.web.comand", hint='did you mean "command"?'
+        ),
+    )
+
+    result = cli("status")
+
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        "error: locald.toml:12: services.web.comand: unknown key",
+        'hint: did you mean "command"?',
+    ]
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.0 200 OK\r\nContent-Length: 100\r\n\r\n{", b"SSH-2.0-x\r\n\r\n\r\n"]
+)
+def test_a_daemon_that_makes_no_sense_is_an_error_and_no_traceback(
+    cli: Cli, home: Home, answer: bytes
+) -> None:
+    home.make()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(home.socket)
+        listener.listen()
+        process = cli.start("status")
+        for expected in (b"", b"GET /v1/status"):  # the first connection only asks whether somebody listens
+            connection, _ = listener.accept()
+            assert connection.recv(100).startswith(expected)
+            if expected:
+                connection.sendall(answer)
+            connection.close()
+        _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 3
+    assert err.startswith("error: the ")
+    assert "Traceback" not in err
+
+
+def test_an_older_daemon_is_pointed_out_in_one_line(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web"), version="0.0.9"))
+
+    result = cli("status")
+
+    assert len(result.err.splitlines()) == 1
+    assert "0.0.9" in result.err
+    assert "locald server restart" in result.err
+    assert result.code == 0
+
+
+def test_an_unexpected_error_is_one_line_and_no_traceback(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", {"daemon": {}, "services": [{"project": "shop"}]})
+
+    result = cli("status")
+
+    assert result.code == 3
+    assert result.err.splitlines()[0] == "error: internal: KeyError: 'name'"
+    assert "LOCALD_DEBUG=1" in result.err
+    assert "Traceback" in cli("status", LOCALD_DEBUG="1").err
+
+
+def test_a_reader_that_had_enough_is_no_error(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(*(row(f"web{i}") for i in range(2000))))
+    shell = f"'{COMMAND[0]}' -m locald status | head -n 1"
+
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", shell],
+        cwd=cli.project,
+        env=cli.environment(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    assert done.stdout.startswith("SERVICE")
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_full_disk_behind_standard_output_is_said(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web")))
+    with open("/dev/full", "w") as full:
+        process = cli.start("status", stdout=full)
+        _, err = process.communicate(timeout=10)
+
+    assert process.returncode == 3
+    assert err == "error: cannot write to standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(["statsu"], "locald status"), (["status", "--jsn"], "--json"), (["up", "--timeot", "3s"], "--timeout")],
+)
+def test_a_mistyped_command_or_option_is_answered_with_the_near_one(
+    cli: Cli, arguments: list[str], near: str
+) -> None:
+    result = cli(*arguments)
+
+    assert result.code == 2
+    assert f"hint: did you mean `{near}`?" in result.err
+
+
+def test_no_command_at_all_shows_the_help_and_is_a_usage_error(cli: Cli) -> None:
+    result = cli()
+
+    assert (result.code, result.out) == (2, "")
+    assert "locald COMMAND --help" in result.err
+
+
+def test_a_home_too_deep_for_a_socket_is_refused_with_a_hint(cli: Cli, project: Path) -> None:
+    result = cli("status", LOCALD_HOME=f"{project}/{'deep/' * 30}")
+
+    assert result.code == 2
+    assert "107 bytes" in result.err
+    assert "hint: set LOCALD_HOME to a shorter path" in result.err
+
+
+def test_on_a_terminal_the_table_is_coloured_and_fits(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web", url="http://127.0.0.1:24001/" + "x" * 100)))
+
+    terminal = cli.terminal("status")
+
+    assert terminal.end() == 0
+    assert "\x1b[32mhealthy\x1b[0m" in terminal.screen
+    assert "…" in terminal.screen
+
+
+def test_no_color_is_honoured_on_a_terminal(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web"), row("db", health="unhealthy")))
+
+    terminal = cli.terminal("status", NO_COLOR="1")
+
+    assert terminal.end() == 0
+    assert "\x1b" not in terminal.screen

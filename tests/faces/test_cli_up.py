@@ -1,0 +1,395 @@
+"""The commands that change something and wait: `up`, `restart`, `wait`, `stop`, `down`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faces.fake_daemon import (
+    FakeDaemon,
+    Stream,
+    change,
+    document,
+    down_row,
+    entry,
+    gated,
+    lines,
+    no,
+    row,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faces.run_cli import Cli
+    from locald.wire.home import Home
+
+WAITING = down_row("web", "waiting", "waiting for db to be healthy", waiting_on=["db"])
+STARTING = row(
+    "db", health="starting", source="none", because="nothing listens on port 24001 yet", ready_at=None
+)
+FAILED = down_row("db", "failed", "exited with code 1, 5 times within a minute", exit_code=1)
+BLOCKED = down_row("web", "blocked", "db has failed")
+
+
+def accept(daemon: FakeDaemon, *pieces: bytes | threading.Event, command: str = "up") -> None:
+    """The daemon takes the command, and then tells these events."""
+    answer = {"project": "shop", "services": ["db", "web"], "warnings": []}
+    daemon.on(f"POST /v1/{command}", answer)
+    daemon.on("GET /v1/events", lambda _: Stream(gated(*pieces)))
+
+
+def test_up_waits_until_all_are_healthy_and_tells_each_change(
+    cli: Cli, daemon: FakeDaemon, project: Path
+) -> None:
+    accept(daemon, snapshot(STARTING, WAITING), change(row("db")), change(row("web"), settled=True))
+
+    result = cli("up")
+
+    assert (result.code, result.out) == (0, "")
+    told = result.err.splitlines()
+    assert told[:2] == [
+        "db: starting: nothing listens on port 24001 yet",
+        "web: waiting: waiting for db to be healthy",
+    ]
+    assert told[2].startswith("db: healthy by tcp (fallback) after 0.8s: pid 4790")
+    assert told[3].startswith("web: healthy by ")
+    assert told[4].startswith("2 services are ready, after ")
+    asked = daemon.asked("GET /v1/events")[0].query
+    assert asked == [("directory", str(project)), ("service", "db"), ("service", "web"), ("until", "ready")]
+
+
+def test_up_sends_the_shell_that_asked(cli: Cli, daemon: FakeDaemon, project: Path) -> None:
+    accept(daemon, snapshot(row("db"), row("web"), settled=True))
+    umask = os.umask(0o027)
+    try:
+        cli("up", "web", "db", COLOUR="grün")
+    finally:
+        os.umask(umask)
+
+    body = daemon.asked("POST /v1/up")[0].body
+    assert (body["directory"], body["services"]) == (str(project), ["web", "db"])
+    assert body["caller"]["env"]["COLOUR"] == "grün"
+    assert body["caller"]["umask"] == 0o027
+    assert len(body["caller"]["limits"]["nofile"]) == 2
+
+
+def test_up_of_a_service_from_anywhere_finds_its_folder(cli: Cli, daemon: FakeDaemon, tmp_path: Path) -> None:
+    accept(daemon, snapshot(row("web"), settled=True))
+    daemon.on("GET /v1/status", document(row("web")))
+
+    assert cli("up", "shop:web", cwd=tmp_path).code == 0
+    assert daemon.asked("POST /v1/up")[0].body["directory"] == "/shop"
+
+
+def test_up_of_an_unknown_project_is_refused(cli: Cli, daemon: FakeDaemon, tmp_path: Path) -> None:
+    daemon.on("GET /v1/status", document())
+
+    result = cli("up", "shop:web", cwd=tmp_path)
+
+    assert result.code == 2
+    assert "no project called `shop`" in result.err
+
+
+def test_detached_up_returns_without_waiting(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon)
+
+    result = cli("up", "-d", "web")
+
+    assert result.code == 0
+    assert "starting db and web" in result.err
+    assert daemon.asked("GET /v1/events") == []
+
+
+def test_warnings_of_up_are_shown(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon, snapshot(row("web"), settled=True))
+    warning = {
+        "what": "PORT is set by locald",
+        "where": "locald.toml:9: services.web.env.PORT",
+        "hint": "remove it",
+    }
+    daemon.on("POST /v1/up", {"project": "shop", "services": ["web"], "warnings": [warning]})
+
+    told = cli("up").err.splitlines()
+
+    assert told[:2] == [
+        "warning: locald.toml:9: services.web.env.PORT: PORT is set by locald",
+        "hint: remove it",
+    ]
+
+
+def test_a_refused_up_exits_2_with_all_problems(cli: Cli, daemon: FakeDaemon) -> None:
+    problems = [{"what": "unknown key", "where": f"locald.toml:{n}", "hint": ""} for n in (3, 7)]
+    refusal = no("", exit=2)
+    refusal.document["problems"] = problems
+    daemon.on("POST /v1/up", lambda _: refusal)
+
+    result = cli("up")
+
+    assert result.code == 2
+    assert result.err.splitlines() == [
+        "error: locald.toml:3: unknown key",
+        "error: locald.toml:7: unknown key",
+    ]
+
+
+def test_a_failed_service_is_explained_with_reason_lines_hints_and_what_it_blocks(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    accept(daemon, snapshot(STARTING, WAITING), change(FAILED, BLOCKED, settled=True))
+    daemon.on("GET /v1/why", {"blockers": [], "hints": ["port 5432 is held by postgres (pid 812)"]})
+    daemon.on(
+        "GET /v1/logs",
+        lambda _: Stream(lines(entry("one", service="db"), entry("\x1b[31mtwo", service="db"))),
+    )
+
+    result = cli("up")
+
+    assert result.code == 1
+    assert result.err.splitlines()[-6:] == [
+        "error: db failed: exited with code 1, 5 times within a minute",
+        "  db | one",
+        "  db | two",
+        "hint: port 5432 is held by postgres (pid 812)",
+        "hint: `locald logs db` shows all its output, `locald why db` what it rests on",
+        "error: web is blocked: db has failed",
+    ]
+    assert dict(daemon.asked("GET /v1/logs")[0].query)["n"] == "20"
+
+
+def test_wait_for_a_blocked_service_explains_the_root_outside_of_what_was_asked(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    daemon.on("GET /v1/events", lambda _: Stream([snapshot(BLOCKED, settled=True)]))
+    root = {"service": "db", "state": "failed", "health": "unknown", "because": "exited with code 1"}
+    daemon.on("GET /v1/why", {"blockers": [root], "hints": []})
+    daemon.on("GET /v1/logs", lambda _: Stream(lines(entry("no space", service="db"))))
+
+    result = cli("wait", "web")
+
+    assert result.code == 1
+    assert "error: db failed: exited with code 1\n  db | no space\n" in result.err
+    assert "error: web is blocked: db has failed" in result.err
+
+
+def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    stopped = down_row("web", "stopped", "never started", run=0)
+    daemon.on("GET /v1/events", lambda _: Stream([snapshot(stopped, settled=True)]))
+
+    result = cli("wait")
+
+    assert result.code == 1
+    assert "error: web is stopped: never started\nhint: `locald up web` starts it" in result.err
+
+
+def test_a_completed_task_counts_as_ready(cli: Cli, daemon: FakeDaemon) -> None:
+    seed = row("seed", type="task", state="completed", health="healthy", source="process")
+    accept(daemon, snapshot(seed, settled=True))
+
+    assert cli("up").code == 0
+
+
+@pytest.mark.parametrize("command", ["up", "wait", "restart"])
+def test_a_timeout_exits_124_and_says_what_is_missing_and_why(
+    cli: Cli, daemon: FakeDaemon, command: str
+) -> None:
+    never = threading.Event()
+    accept(daemon, snapshot(row("web"), STARTING), never, command=command)
+
+    result = cli(command, "--timeout", "200ms")
+
+    never.set()
+    assert result.code == 124
+    missing = "error: db is not ready after 200ms: starting: nothing listens on port 24001 yet"
+    assert missing in result.err.splitlines()
+    assert "error: web" not in result.err
+
+
+@pytest.mark.parametrize("command", ["up", "wait", "restart"])
+def test_json_is_the_document_of_status_at_the_end(cli: Cli, daemon: FakeDaemon, command: str) -> None:
+    accept(daemon, snapshot(STARTING), change(row("db"), settled=True), command=command)
+
+    result = cli(command, "--json")
+
+    assert json.loads(result.out) == document(row("db"))
+
+
+def test_ctrl_c_leaves_services_running_says_so_and_exits_130(cli: Cli, daemon: FakeDaemon) -> None:
+    never = threading.Event()
+    accept(daemon, snapshot(STARTING), never)
+    process = cli.start("up")
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("db: starting")
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+
+    never.set()
+    assert process.returncode == 130
+    assert "services keep running" in err
+    assert "Traceback" not in err
+
+
+def test_ctrl_c_on_a_terminal_restores_the_cursor(cli: Cli, daemon: FakeDaemon) -> None:
+    never = threading.Event()
+    accept(daemon, snapshot(STARTING), never)
+    terminal = cli.terminal("up")
+    terminal.until("nothing listens on port 24001 yet")
+
+    terminal.press(b"\x03")
+
+    assert terminal.end() == 130
+    never.set()
+    assert "services keep running" in terminal.screen
+    assert terminal.screen.rindex("\x1b[?25h") > terminal.screen.rindex("\x1b[?25l")
+
+
+def test_on_a_terminal_each_service_has_a_line_that_changes_in_place(cli: Cli, daemon: FakeDaemon) -> None:
+    ready = threading.Event()
+    accept(daemon, snapshot(STARTING, WAITING), ready, change(row("db"), row("web"), settled=True))
+    terminal = cli.terminal("up")
+
+    terminal.until("waiting for db to be healthy")
+    ready.set()
+
+    assert terminal.end() == 0
+    assert "\x1b[32m●" in terminal.screen
+    assert "http://127.0.0.1:24001/" in terminal.screen
+    assert "2 services are ready" in terminal.screen
+
+
+def test_escape_sequences_of_services_do_not_disturb_the_live_display(cli: Cli, daemon: FakeDaemon) -> None:
+    ready = threading.Event()
+    evil = {**STARTING, "because": "STATUS=\x1b]0;owned\x07\x1b[2J[red]loading"}
+    accept(daemon, snapshot(evil), ready, change(row("db"), settled=True))
+    terminal = cli.terminal("up")
+
+    terminal.until("STATUS=[red]loading")
+    ready.set()
+
+    assert terminal.end() == 0
+    assert "owned" not in terminal.screen
+    assert "\x1b[2J" not in terminal.screen
+
+
+def test_more_services_than_lines_show_those_that_are_not_ready(cli: Cli, daemon: FakeDaemon) -> None:
+    ready = threading.Event()
+    many = [row(f"s{i:02}") for i in range(40)]
+    last = {**STARTING, "name": "last"}
+    accept(daemon, snapshot(*many, last), ready, change({**last, "health": "healthy"}, settled=True))
+    terminal = cli.terminal("up")
+
+    terminal.until("more services")
+    ready.set()
+
+    assert terminal.end() == 0
+    assert "last" in terminal.screen
+
+
+def test_a_daemon_that_dies_meanwhile_is_reached_again(cli: Cli, daemon: FakeDaemon) -> None:
+    """What was wanted still is, so the waiting goes on."""
+    accept(daemon)
+    streams = [[snapshot(STARTING)], [snapshot(row("db"), settled=True)]]
+    daemon.on("GET /v1/events", lambda _: Stream(streams.pop(0)))
+
+    assert cli("up").code == 0
+    assert streams == []
+
+
+def test_up_fails_with_3_when_the_daemon_ends_again_and_again(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon)
+    daemon.on("GET /v1/events", lambda _: Stream([snapshot(STARTING)]))
+
+    result = cli("up")
+
+    assert result.code == 3
+    assert "error: the daemon ends again and again" in result.err
+
+
+@pytest.mark.parametrize("command", ["stop", "down"])
+def test_stop_and_down_return_when_everything_is_gone(
+    cli: Cli, daemon: FakeDaemon, project: Path, command: str
+) -> None:
+    gone = down_row("web", "stopped", "stopped by the user")
+    accept(daemon, snapshot(row("web", state="stopping")), change(gone, settled=True), command=command)
+
+    result = cli(command)
+
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "stopped db and web\n"
+    assert ("until", "down") in daemon.asked("GET /v1/events")[0].query
+    assert daemon.asked(f"POST /v1/{command}")[0].body["directory"] == str(project)
+
+
+def test_stop_tells_after_two_seconds_what_it_waits_for(cli: Cli, daemon: FakeDaemon) -> None:
+    gone = threading.Event()
+    stopping = row("web", state="stopping", because="pid 4790 (node) ignores SIGTERM, SIGKILL in 8 s")
+    accept(
+        daemon,
+        snapshot(stopping),
+        gone,
+        change(down_row("web", "stopped", "x"), settled=True),
+        command="stop",
+    )
+    began = time.monotonic()
+    process = cli.start("stop", "web")
+    assert process.stderr is not None
+
+    told = process.stderr.readline()
+    waited = time.monotonic() - began
+    gone.set()
+    process.communicate(timeout=10)
+
+    assert told == "waiting for web: pid 4790 (node) ignores SIGTERM, SIGKILL in 8 s\n"
+    assert 2.0 <= waited < 4.0
+    assert process.returncode == 0
+
+
+def test_down_ends_though_the_project_is_forgotten_by_then(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon, command="down")
+    daemon.on("GET /v1/events", lambda _: no("no such project", exit=2, status=404))
+
+    assert cli("down").code == 0
+
+
+@pytest.mark.parametrize("command", ["stop", "down"])
+def test_stop_and_down_start_no_daemon_when_there_is_nothing(cli: Cli, home: Home, command: str) -> None:
+    result = cli(command)
+
+    assert (result.code, result.err) == (0, "nothing was running\n")
+    assert not os.path.exists(home.run)
+
+
+def test_options_may_stand_between_services(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon)
+
+    cli("up", "web", "-d", "db")
+
+    assert daemon.asked("POST /v1/up")[0].body["services"] == ["web", "db"]
+
+
+@pytest.mark.parametrize("given", ["0", "-1s", "soon", "0ms"])
+def test_a_timeout_that_is_no_duration_is_a_usage_error(cli: Cli, given: str) -> None:
+    result = cli("up", f"--timeout={given}")
+
+    assert result.code == 2
+    assert "--timeout" in result.err
+
+
+def test_services_stopped_by_somebody_else_end_the_waiting(cli: Cli, daemon: FakeDaemon) -> None:
+    gone: Any = change(down_row("db", "stopped", "stopped by the user"), settled=True)
+    accept(daemon, snapshot(STARTING), gone)
+
+    result = cli("up")
+
+    assert result.code == 1
+    assert "error: db is stopped: stopped by the user" in result.err
