@@ -1,0 +1,195 @@
+"""What a run prints is in its capture: all of it, in order, each stream for itself, whoever is away."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keeping import python, sh
+from locald.capture import frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keeping import Daemon, Keeping
+
+WEB = "shop:web#1"
+
+
+def run(daemon: Daemon, argv: list[str], **changed: object) -> None:
+    daemon.spawn(WEB, argv, **changed)
+    daemon.wait("gone", WEB)
+
+
+def test_by_default_both_streams_are_terminals_of_80_by_24(daemon: Daemon) -> None:
+    code = "import os; print(os.isatty(1), os.isatty(2), *os.get_terminal_size(1), *os.get_terminal_size(2))"
+    run(daemon, python(code))
+    assert daemon.printed() == b"True True 80 24 80 24\n"
+
+
+def test_without_tty_both_are_pipes(daemon: Daemon) -> None:
+    run(daemon, python("import os; print(os.isatty(1), os.isatty(2))"), tty=False)
+    assert daemon.printed() == b"False False\n"
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_bytes_come_as_they_were_written_and_streams_stay_apart(daemon: Daemon, tty: bool) -> None:
+    run(daemon, sh(r"printf 'a\nb\r\n\001\377\t'; printf 'c\nd' >&2"), tty=tty)
+    assert daemon.printed(frames.STDOUT) == b"a\nb\r\n\x01\xff\t"
+    assert daemon.printed(frames.STDERR) == b"c\nd"
+
+
+def test_on_a_terminal_a_line_is_captured_when_it_is_written(daemon: Daemon, keeping: Keeping) -> None:
+    """The program does not flush: it would keep the line to itself if this were a pipe."""
+    end = keeping.gate("end")
+    daemon.spawn(WEB, python(f"print('listening'); open({str(end)!r}).readline()"))
+    daemon.send(do="tail", run=WEB, on=True)
+    while daemon.printed() != b"listening\n":
+        daemon.wait("output", WEB)
+    end.write()
+    daemon.wait("gone", WEB)
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_the_last_words_are_captured_before_the_exit_is_told(daemon: Daemon, tty: bool) -> None:
+    code = "import os,sys; os.write(1, b'x' * 9000 + b'last out'); os.write(2, b'last err'); os._exit(7)"
+    daemon.spawn(WEB, python(code), tty=tty)
+    assert daemon.wait("exited", WEB)["code"] == 7
+    assert daemon.printed(frames.STDOUT).endswith(b"last out")
+    assert daemon.printed(frames.STDERR) == b"last err"
+    daemon.wait("gone", WEB)
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_much_output_is_captured_whole_and_in_order(daemon: Daemon, tty: bool) -> None:
+    code = "import sys\nfor n in range(200_000): sys.stdout.write(f'line {n} of many\\n')"
+    run(daemon, python(code), tty=tty)
+    expected = b"".join(b"line %d of many\n" % number for number in range(200_000))
+    assert hashlib.sha256(daemon.printed()).digest() == hashlib.sha256(expected).digest()
+
+
+def test_what_a_background_process_prints_after_the_leaders_exit_is_captured(
+    daemon: Daemon, keeping: Keeping
+) -> None:
+    end = keeping.gate("end")
+    daemon.spawn(WEB, sh(f"(read _ < {end}; echo late; echo late >&2) & echo early"))
+    daemon.wait("exited", WEB)
+    end.write()
+    daemon.wait("gone", WEB)
+    assert daemon.printed(frames.STDOUT) == b"early\nlate\n"
+    assert daemon.printed(frames.STDERR) == b"late\n"
+
+
+def test_a_run_that_closes_its_output_lives_on(daemon: Daemon, keeping: Keeping) -> None:
+    end = keeping.gate("end")
+    daemon.start(WEB, sh(f"echo before; exec >&- 2>&-; read _ < {end}; exit 6"))
+    end.write()
+    assert daemon.wait("exited", WEB)["code"] == 6
+    daemon.wait("gone", WEB)
+    assert daemon.printed() == b"before\n"
+
+
+def test_output_is_captured_while_no_daemon_is_there(daemon: Daemon, keeping: Keeping) -> None:
+    end = keeping.gate("end")
+    daemon.start(WEB, sh(f"read _ < {end}; echo meanwhile"))
+    daemon.close()
+    end.write()
+    again = keeping.daemon()
+    if "gone" not in again.of(WEB):
+        again.wait("gone", WEB)
+    assert again.printed() == b"meanwhile\n"
+
+
+def test_a_service_that_prints_without_end_delays_no_other(daemon: Daemon) -> None:
+    daemon.start(WEB, ["yes"], log_size=1_000_000)
+    daemon.spawn("shop:api#1", ["true"])
+    daemon.wait("gone", "shop:api#1")
+    daemon.send(do="kill", run=WEB)
+    daemon.wait("gone", WEB)
+
+
+def test_history_stays_within_its_size(daemon: Daemon) -> None:
+    run(
+        daemon,
+        python("print('x' * 99 + '\\n', end='')\nfor n in range(30_000): print('y' * 99)"),
+        log_size=1_000_000,
+    )
+    sizes = {path.name: path.stat().st_size for path in daemon.logs.iterdir()}
+    assert 800_000 < sum(sizes.values()) <= 1_000_000
+    assert daemon.printed().endswith(b"y" * 99 + b"\n")
+
+
+def test_output_is_hinted_at_only_while_it_is_tailed(daemon: Daemon, keeping: Keeping) -> None:
+    go, there = keeping.gate("go"), keeping.gate("there")
+    daemon.start(WEB, sh(f"while read word < {go}; do echo $word; echo > {there}; done"))
+
+    def say(word: str) -> None:
+        go.write(word)
+        there.read()
+
+    say("unheard")
+    daemon.send(do="tail", run=WEB, on=True)
+    daemon.send(do="note", run=WEB, line="tailed from here")
+    daemon.wait("output", WEB)
+    say("heard")
+    while b"heard" not in daemon.printed().split():
+        daemon.wait("output", WEB)
+    daemon.send(do="tail", run=WEB, on=False)
+    daemon.send(do="note", run=WEB, line="not tailed any more")
+    daemon.send(do="signal", run=WEB, signal=9)
+    daemon.wait("gone", WEB)
+    assert daemon.events[-1]["event"] == "gone"
+
+
+def test_many_frames_are_one_hint_for_a_daemon_that_does_not_look(daemon: Daemon, keeping: Keeping) -> None:
+    there = keeping.gate("there")
+    daemon.spawn(
+        WEB, sh(f"read _ < {there}; n=0; while [ $n -lt 5000 ]; do echo $n; n=$((n+1)); done; echo > {there}")
+    )
+    daemon.send(do="tail", run=WEB, on=True)
+    daemon.wait("spawned", WEB)
+    there.write()
+    daemon.wait("gone", WEB)
+    assert 1 <= daemon.of(WEB).count("output") <= len(daemon.frames())
+
+
+def test_a_note_is_in_the_capture_also_after_the_end(daemon: Daemon) -> None:
+    daemon.start(WEB, sh("echo hello"))
+    daemon.wait("gone", WEB)
+    daemon.send(do="note", run=WEB, line="exited with code 0 – ü")
+    daemon.send(do="forget", run=WEB)
+    daemon.send(do="note", run=WEB, line="too late")
+    assert daemon.wait("error")["run"] == WEB
+    assert daemon.printed() == b"hello\n"
+    assert daemon.printed(frames.LOCALD).decode() == "exited with code 0 – ü\n"
+
+
+def test_times_in_the_capture_are_on_the_clock_of_the_events(daemon: Daemon) -> None:
+    run(daemon, ["echo", "hello"])
+    spawned, gone = daemon.wait("spawned", WEB), next(e for e in daemon.events if e["event"] == "gone")
+    ((at, _, _),) = daemon.frames()
+    assert spawned["at"] - 1 < at <= gone["at"]
+
+
+def test_a_log_folder_that_cannot_be_written_stops_no_service(daemon: Daemon, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    daemon.spawn(WEB, sh("echo hello; exit 3"), logs=str(tmp_path / "file" / "web"))
+    assert daemon.wait("exited", WEB)["code"] == 3
+    daemon.wait("gone", WEB)
+
+
+def test_a_terminal_opened_by_name_hangs_up_nobody_when_the_keeper_dies(kind: str, keeping: Keeping) -> None:
+    """`echo > /dev/stderr` opens it; with a controlling terminal the service would get SIGHUP."""
+    if kind == "reaper":
+        pytest.skip("without a cgroup, a run ends with its keeper")
+    told = keeping.gate("told")
+    trap = f"trap 'echo hangup > {told}' HUP; trap 'echo term > {told}; exit' TERM"
+    wait = "while :; do sleep 1000 & wait; done"
+    keeping.daemon().start(WEB, sh(f"{trap}; echo > /dev/stderr; echo $$ > {told}; {wait}"))
+    pid = int(told.read())
+    keeping.kill()
+    os.kill(pid, 15)
+    assert told.read() == "term"
