@@ -96,7 +96,7 @@ def test_a_daemon_that_is_starting_elsewhere_is_waited_for(home: Home, command: 
         assert other.stdout is not None
         assert other.stdin is not None
         other.stdout.readline()
-        assert daemon.is_held(home.lock)
+        assert daemon.holder_of(home.lock) == other.pid
         waiting = threading.Event()
         found: list[Api] = []
         starter = threading.Thread(
@@ -109,7 +109,6 @@ def test_a_daemon_that_is_starting_elsewhere_is_waited_for(home: Home, command: 
         other.stdin.flush()
         starter.join(20)
 
-    assert not daemon.is_held(home.lock) or found
     assert len(found) == 1
 
 
@@ -133,6 +132,19 @@ def test_a_start_that_fails_says_why_at_once(home: Home, says: str, reason: str,
 
     assert reason in raised.value.problem.what
     assert hint in raised.value.problem.hint
+
+
+def test_a_start_that_fails_with_the_lock_in_hand_is_not_tried_again(home: Home, tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    script = (
+        "import fcntl, sys, time; open(sys.argv[2], 'a').write('x')\n"
+        "f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); time.sleep(0.2); sys.exit('error: no room')"
+    )
+
+    with pytest.raises(Unreachable, match="no room"):
+        daemon.start(home, [sys.executable, "-c", script, home.lock, str(starts)])
+
+    assert starts.read_text() == "x"
 
 
 def test_a_program_that_cannot_be_run_is_named(home: Home) -> None:

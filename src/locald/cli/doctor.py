@@ -146,9 +146,10 @@ def _disk(home: Home) -> Check:
 
 def _daemon(home: Home) -> Check:
     api = daemon.find(home)
-    if api is None and daemon.is_held(home.lock):
+    if api is None and (pid := daemon.holder_of(home.lock)):
+        detail = f"pid {pid} holds {home.lock} but does not answer"
         return Check(
-            "fail", "the daemon runs but does not answer", f"its log is {home.log}; `fuser -k {home.lock}`"
+            "fail", detail, f"its log is {home.log}; `kill {pid}` ends it, and services keep running"
         )
     if api is None:
         return Check("ok", "not running; it is started when it is needed")

@@ -104,8 +104,7 @@ def status(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    for name in daemon.OF_A_RUN:
-        os.environ.pop(name, None)
+    sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "locald.daemon", "--foreground"])
 
 

@@ -6,7 +6,7 @@ its standard error is a pipe to us until it is ready, on which a start that fail
 
 Other shells may start one at the same moment. The daemon's lock decides, not we: whoever loses it ends
 at once and without harm, and its starter finds the winner at the socket. So the loop in `start` has one
-rule: connect; while somebody holds the lock, wait for him; start only when nobody does.
+rule: connect; while somebody else holds the lock, wait for him; start only when nobody does.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _Start:
         self._command = command
         self._on_wait = on_wait
         self._began = time.monotonic()
-        self._report: _Report | None = None
+        self._ours: _Report | None = None
         self._lost = False
         """while ours started, another one held the lock"""
 
@@ -115,36 +115,33 @@ class _Start:
                 if api := find(self._home):
                     return api
                 self._step()
+                self._tell()
             raise Unreachable(f"the daemon does not answer after {START_WITHIN:g} s", self._hint())
         finally:
-            if self._report:
-                self._report.close()
+            if self._ours:
+                self._ours.close()
 
     def _step(self) -> None:
-        if is_held(self._home.lock):
+        holder = holder_of(self._home.lock)
+        if holder and not (self._ours and self._ours.pid == holder):
             self._lost = True
-            self._pause()
-        elif self._report is None:
-            self._report, self._lost = _Report(spawn(self._command)), False
-        elif self._report.ended:
-            self._give_up_or_start_anew()
-        else:
-            self._pause()
-
-    def _give_up_or_start_anew(self) -> None:
-        """Ours ended. When it ended for a daemon that has ended since, the place is free again."""
-        assert self._report is not None
-        self._report.close()
-        if not self._lost:
-            what, hint = self._report.reason()
-            raise Unreachable(what, hint or self._hint())
-        self._report = None
-
-    def _pause(self) -> None:
-        if self._report and not self._report.ended:
-            self._report.read(LOOK_EVERY)
-        else:
             time.sleep(LOOK_EVERY)
+        elif self._ours is None:
+            self._ours, self._lost = _Report(spawn(self._command)), False
+        elif self._ours.ended:
+            self._give_up_or_start_anew(self._ours)
+        else:
+            self._ours.read(LOOK_EVERY)
+
+    def _give_up_or_start_anew(self, ours: _Report) -> None:
+        """Ours ended. When it ended for a daemon that has ended since, the place is free again."""
+        if not self._lost:
+            what, hint = ours.reason()
+            raise Unreachable(what, hint or self._hint())
+        ours.close()
+        self._ours = None
+
+    def _tell(self) -> None:
         if self._on_wait and time.monotonic() - self._began > 1.0:
             self._on_wait()
             self._on_wait = None
@@ -154,12 +151,20 @@ class _Start:
 
 
 class _Report:
-    """What a starting daemon says on its standard error. It ends when the daemon is ready, or is no more."""
+    """What a starting daemon says on its standard error: its pid, then why it fails, if it does.
+
+    It ends when the daemon is ready, or is no more.
+    """
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
         self._text = b""
         self.ended = False
+
+    @property
+    def pid(self) -> int | None:
+        first, complete, _ = self._text.partition(b"\n")
+        return int(first) if complete else None
 
     def read(self, wait: float) -> None:
         if select.select([self._pipe], [], [], wait)[0]:
@@ -169,7 +174,7 @@ class _Report:
 
     def reason(self) -> tuple[str, str]:
         """Why it did not start, and what to do. Of a traceback the last line is the reason."""
-        lines = [line for line in self._text.decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = [line for line in self._text.decode("utf-8", "replace").splitlines()[1:] if line.strip()]
         hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         said = errors or [line for line in lines if not line.startswith("hint: ")][-1:]
@@ -181,16 +186,14 @@ class _Report:
         return what, hints[0] if hints else ""
 
     def close(self) -> None:
-        if self._pipe >= 0:
-            os.close(self._pipe)
-        self._pipe = -1
+        os.close(self._pipe)
 
 
 def spawn(command: Sequence[str]) -> int:
     """Start a process that is nobody's child. Returns the end of its standard error that we read.
 
-    Forked twice, so that it is never a zombie of ours however long we live, and by hand, so that a
-    command that finds the daemon does not pay for `subprocess`.
+    The first line there is its pid. Forked twice, so that it is never a zombie of ours however long we
+    live, and by hand, so that a command that finds the daemon does not pay for `subprocess`.
     """
     reading, writing = os.pipe()
     environment = {name: value for name, value in os.environ.items() if name not in OF_A_RUN}
@@ -214,14 +217,15 @@ def _become(command: Sequence[str], environment: dict[str, str], errors: int) ->
         os.dup2(source, target)
         os.set_inheritable(target, True)  # dup2 leaves it alone when both are the same
     os.closerange(3, MOST_FILES)  # what the caller's shell had open
+    os.write(2, b"%d\n" % os.getpid())
     try:
         os.execve(command[0], list(command), environment)
     except OSError as error:
         os.write(2, f"error: {command[0]}: {error.strerror}\n".encode())
 
 
-def is_held(lock: str) -> bool:
-    """Somebody holds an flock on this file.
+def holder_of(lock: str) -> int | None:
+    """The pid of who holds an flock on this file, or None.
 
     Read from /proc/locks (proc_pid_locks(5)): to try the lock ourselves could make a daemon that starts
     at this very moment believe that another one runs.
@@ -229,9 +233,12 @@ def is_held(lock: str) -> bool:
     try:
         inode = f":{os.stat(lock).st_ino}"
         with open("/proc/locks", encoding="ascii") as locks:
-            return any(fields[1] == "FLOCK" and fields[5].endswith(inode) for fields in map(str.split, locks))
-    except (OSError, IndexError):
-        return False
+            for fields in map(str.split, locks):
+                if fields[1] == "FLOCK" and fields[5].endswith(inode):
+                    return int(fields[4])
+    except (OSError, IndexError, ValueError):
+        pass
+    return None
 
 
 def wait_gone(pid: int, wait: float) -> bool:

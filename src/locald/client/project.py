@@ -17,8 +17,8 @@ FILE = "locald.toml"
 
 def find_project(directory: str | None) -> Path:
     """The absolute folder of the project. Raises Refused, with a hint, when there is none."""
-    start = _folder(directory)
-    found = next((folder for folder in (start, *start.parents) if isfile(folder / FILE)), None)
+    start = folder(directory)
+    found = next((each for each in (start, *start.parents) if isfile(each / FILE)), None)
     if found is None:
         raise Refused(Problem(f"there is no {FILE}", str(start), "`locald init` writes one"))
     if directory is not None and found != start:
@@ -26,22 +26,23 @@ def find_project(directory: str | None) -> Path:
     return found
 
 
-def read_file(folder: Path, name: str = FILE) -> bytes:
-    """The bytes of a file in the project. Raises Refused when it cannot be read."""
-    path = folder / name
+def read_file(project: Path, name: str = FILE) -> bytes:
+    """The bytes of a file in the project's folder. Raises Refused when it cannot be read."""
+    path = project / name
     try:
         return path.read_bytes()
     except OSError as error:
         raise Refused(Problem(f"cannot be read: {error.strerror or error}", str(path))) from None
 
 
-def _folder(directory: str | None) -> Path:
+def folder(directory: str | None) -> Path:
+    """The absolute folder that `-C` or this folder means. Raises Refused when it is none."""
     try:
-        folder = Path(directory or ".").resolve(strict=True)
+        found = Path(directory or ".").resolve(strict=True)
     except (OSError, RuntimeError) as error:
         # The folder that a shell stands in can be deleted under it; a link can lead round in a circle.
         reason = getattr(error, "strerror", None) or error
         raise Refused(Problem(f"is not a folder: {reason}", directory or "the current folder")) from None
-    if not folder.is_dir():
-        raise Refused(Problem("is not a folder", str(folder), f"-C takes the folder that holds {FILE}"))
-    return folder
+    if not found.is_dir():
+        raise Refused(Problem("is not a folder", str(found), f"-C takes the folder that holds {FILE}"))
+    return found
