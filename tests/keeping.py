@@ -154,6 +154,11 @@ class Daemon:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.events += map(json.loads, lines)
 
+    def fence(self) -> None:
+        """Return when all that was asked for before has been carried out."""
+        self.send(do="tail", run="nobody#1", on=True)
+        self.wait("error", "nobody#1")
+
     def of(self, run: str) -> list[str]:
         """The kinds of all events of this run so far, in order."""
         return [event["event"] for event in self.events if event.get("run") == run]

@@ -1,0 +1,191 @@
+"""Whose datagram it is, is what the kernel says; nothing that a sender does hurts it or us."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import socket
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keeping import NOTIFY, notify, python, sh, wait_dead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keeping import Daemon, Event, Gate, Keeping
+
+WEB = "shop:web#1"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may claim another's pid")
+needs_notify = pytest.mark.skipif(shutil.which("systemd-notify") is None, reason="no systemd-notify here")
+
+
+def said(event: Event) -> bytes:
+    return base64.b64decode(event["data"])
+
+
+class Service:
+    """A run that only waits, and whose notify socket the test knows."""
+
+    def __init__(self, daemon: Daemon, gate: Gate, run: str = WEB) -> None:
+        self.pid = daemon.start(run, sh(f"echo $NOTIFY_SOCKET > {gate}; exec sleep 1000"))["pid"]
+        self.path = gate.read()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.connect(self.path)
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@pytest.fixture
+def service(daemon: Daemon, keeping: Keeping) -> Iterator[Service]:
+    service = Service(daemon, keeping.gate("socket"))
+    yield service
+    service.close()
+
+
+# Who.
+
+
+def test_the_leader_is_a_member(daemon: Daemon) -> None:
+    pid = daemon.start(WEB, python(NOTIFY.format("b'READY=1'") + "; import time; time.sleep(1000)"))["pid"]
+    event = daemon.wait("notified", WEB)
+    assert (event["pid"], event["standing"], said(event)) == (pid, "member", b"READY=1")
+    assert (event["uid"], event["gid"]) == (os.getuid(), os.getgid())
+    assert event["program"].startswith("python")
+
+
+def test_a_grandchild_in_another_session_is_a_member(daemon: Daemon, keeping: Keeping) -> None:
+    end = keeping.gate("end")
+    code = NOTIFY.format("b'READY=1'") + f"; open({str(end)!r}).readline()"
+    leader = daemon.start(WEB, ["sh", "-c", '(setsid "$@" &); exec sleep 1000', "-", *python(code)])["pid"]
+    event = daemon.wait("notified", WEB)
+    assert event["standing"] == "member"
+    assert event["pid"] != leader
+
+
+def test_somebody_else_is_a_stranger_and_is_named(daemon: Daemon, service: Service) -> None:
+    code = f"import socket; s=socket.socket(1,2); s.sendto(b'READY=1',{service.path!r}); input()"
+    with subprocess.Popen(python(code), stdin=subprocess.PIPE) as other:
+        event = daemon.wait("notified", WEB)
+        assert (event["pid"], event["standing"]) == (other.pid, "stranger")
+        assert event["program"].startswith("python")
+        other.kill()
+
+
+def test_a_member_of_another_run_is_a_stranger(daemon: Daemon, service: Service) -> None:
+    code = f"import socket,time; socket.socket(1,2).sendto(b'READY=1',{service.path!r}); time.sleep(1000)"
+    pid = daemon.start("shop:api#1", python(code))["pid"]
+    event = daemon.wait("notified", WEB)
+    assert (event["pid"], event["standing"]) == (pid, "stranger")
+
+
+def test_a_sender_that_is_no_more_is_told_as_exited(daemon: Daemon, keeping: Keeping) -> None:
+    """The keeper is stopped while the datagram arrives and its sender is reaped by its own parent."""
+    go, done = keeping.gate("go"), keeping.gate("done")
+    script = f'read _ < {go}; "$@"; echo done > {done}; exec sleep 1000'
+    daemon.start(WEB, ["sh", "-c", script, "-", *notify("READY=1")])
+    os.kill(keeping.pid, 19)
+    try:
+        go.write()
+        done.read()
+    finally:
+        os.kill(keeping.pid, 18)
+    event = daemon.wait("notified", WEB)
+    assert (event["standing"], event["program"], said(event)) == ("exited", "", b"READY=1")
+
+
+def test_the_daemon_itself_is_told_as_spawner(daemon: Daemon, service: Service) -> None:
+    service.socket.send(b"READY=1")
+    event = daemon.wait("notified", WEB)
+    assert (event["pid"], event["standing"]) == (os.getpid(), "spawner")
+
+
+@needs_root
+@needs_notify
+def test_systemd_notify_run_by_root_as_the_leader_shows_the_spawner(daemon: Daemon, keeping: Keeping) -> None:
+    daemon.start(WEB, ["systemd-notify", "--ready"])
+    event = daemon.wait("notified", WEB)
+    assert event["standing"] == "spawner"
+    assert said(event).startswith(b"READY=1")
+
+
+# What.
+
+
+@needs_notify
+def test_systemd_notify_does_not_hang(daemon: Daemon) -> None:
+    """It sends a descriptor and waits until nobody holds it any more, up to five seconds."""
+    begun = time.monotonic()
+    daemon.start(WEB, sh("systemd-notify --ready --status=warm; exit $?"))
+    assert daemon.wait("exited", WEB)["code"] == 0
+    assert time.monotonic() - begun < 4
+    assert said(daemon.wait("notified", WEB)) == b"READY=1\nSTATUS=warm"
+
+
+def test_descriptors_that_come_along_are_closed_at_once(daemon: Daemon, keeping: Keeping) -> None:
+    service = Service(daemon, keeping.gate("socket"))
+    ours, theirs = os.pipe()
+    socket.send_fds(service.socket, [b"BARRIER=1"], [theirs] * 5)
+    os.close(theirs)
+    assert os.read(ours, 1) == b""  # the end of the file: nobody holds the other end
+    os.close(ours)
+    assert said(daemon.wait("notified", WEB)) == b"BARRIER=1"
+    service.close()
+
+
+def test_descriptors_do_not_leak_whatever_is_sent(daemon: Daemon, service: Service, keeping: Keeping) -> None:
+    daemon.fence()
+    before = os.listdir(f"/proc/{keeping.pid}/fd")
+    for number in range(50):
+        with open("/dev/null") as file:
+            socket.send_fds(service.socket, [b"x" * 5000 if number % 2 else b"a\0b"], [file.fileno()] * 3)
+    service.socket.send(b"STATUS=last")
+    daemon.wait_for(lambda event: event["event"] == "notified" and said(event) == b"STATUS=last", "last")
+    daemon.fence()
+    assert len(os.listdir(f"/proc/{keeping.pid}/fd")) == len(before)
+
+
+@pytest.mark.parametrize("dropped", [b"x" * 4097, b"READY=1\0\nSTATUS=a", b"\0\0"])
+def test_what_is_too_long_or_holds_a_nul_is_dropped(daemon: Daemon, service: Service, dropped: bytes) -> None:
+    for data in (dropped, b"x" * 4096, b"STATUS=nul at the end\0"):
+        service.socket.send(data)
+    assert said(daemon.wait("notified", WEB)) == b"x" * 4096
+    assert said(daemon.wait("notified", WEB)) == b"STATUS=nul at the end\0"
+
+
+def test_a_datagram_is_told_before_the_exit_of_its_sender(daemon: Daemon) -> None:
+    for number in range(1, 21):
+        daemon.spawn(f"shop:web#{number}", notify("READY=1"))
+    for number in range(1, 21):
+        run = f"shop:web#{number}"
+        daemon.wait("gone", run)
+        assert daemon.of(run) == ["spawned", "notified", "exited", "gone"]
+
+
+def test_many_datagrams_do_not_block_their_sender(daemon: Daemon, keeping: Keeping) -> None:
+    """The kernel lets ten wait; with the daemon away the keeper alone must take them."""
+    daemon.close()
+    done = keeping.gate("done")
+    other = keeping.daemon()
+    sends = "; ".join(["s.send(b'WATCHDOG=1')"] * 200)
+    code = NOTIFY.format("b'READY=1'") + f"; {sends}; open({str(done)!r}, 'w').write('done\\n')"
+    other.spawn(WEB, python(code))
+    other.close()
+    assert done.read() == "done"
+    again = keeping.daemon()
+    again.wait("gone", WEB)
+    assert again.of(WEB) == ["spawned", "notified", "notified", "exited", "gone"]
+
+
+def test_the_socket_of_a_run_is_gone_with_it(daemon: Daemon, service: Service) -> None:
+    daemon.send(do="kill", run=WEB)
+    daemon.wait("gone", WEB)
+    wait_dead([service.pid])
+    with pytest.raises(OSError, match="refused"):
+        service.socket.send(b"READY=1")
+    assert not os.path.exists(service.path)
