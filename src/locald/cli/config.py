@@ -43,8 +43,12 @@ SCHEMA = "Print the JSON Schema of locald.toml, for editors."
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("config", description=ABOUT)
     commands = parser.add_subparsers(metavar="check|show|schema", dest="what", required=True)
-    for name, about, function in (("check", CHECK, check), ("show", SHOW, show), ("schema", SCHEMA, schema)):
-        command = commands.add_parser(name, description=about)
+    for name, about, function, brief in (
+        ("check", CHECK, check, "find every mistake"),
+        ("show", SHOW, show, "print every key, its value and where that comes from"),
+        ("schema", SCHEMA, schema, "print the JSON Schema, for editors"),
+    ):
+        command = commands.add_parser(name, description=about, help=brief)
         command.set_defaults(run=function)
         if name != "schema":
             command.add_argument("--json", action="store_true", help="print one JSON document")

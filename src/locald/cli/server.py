@@ -105,7 +105,7 @@ def status(args: argparse.Namespace) -> int:
 
 def run(args: argparse.Namespace) -> int:
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "locald.daemon", "--foreground"])
+    os.execv(sys.executable, [*daemon.program(), "--foreground"])
 
 
 def _await_end(pid: int) -> None:

@@ -72,7 +72,12 @@ def start(home: Home, command: Sequence[str] = (), on_wait: Callable[[], None] |
     if api := find(home):
         return api
     home.make()
-    return _Start(home, command or (sys.executable, "-m", "locald.daemon"), on_wait).wait()
+    return _Start(home, command or program(), on_wait).wait()
+
+
+def program() -> list[str]:
+    """The command that is the daemon: this interpreter, isolated from the caller's PYTHONPATH if we are."""
+    return [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", "locald.daemon"]
 
 
 def again(
