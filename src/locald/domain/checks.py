@@ -65,9 +65,13 @@ COMMON = tuple(CheckTable.model_fields)
 
 
 class HttpTable(CheckTable):
-    """A GET request answers with a status that is allowed."""
+    """A GET request is answered with a status that is allowed."""
 
-    type: Annotated[Literal["http"], constant("http"), Doc("An HTTP request.", 'type = "http"')]
+    type: Annotated[
+        Literal["http"],
+        constant("http"),
+        Doc("A GET request is answered with a status that is allowed.", 'type = "http"'),
+    ]
     path: Annotated[UrlPath, Doc("The path that is asked for.", 'path = "/health"', "/")] = NOT_GIVEN
     port: Annotated[
         Port,
@@ -89,7 +93,7 @@ class HttpTable(CheckTable):
 class TcpTable(CheckTable):
     """A connection can be made."""
 
-    type: Annotated[Literal["tcp"], constant("tcp"), Doc("A TCP connection.", 'type = "tcp"')]
+    type: Annotated[Literal["tcp"], constant("tcp"), Doc("A connection can be made.", 'type = "tcp"')]
     port: Annotated[
         Port,
         Doc(
@@ -106,7 +110,9 @@ class TcpTable(CheckTable):
 class CommandTable(CheckTable):
     """A command of yours exits with 0."""
 
-    type: Annotated[Literal["command"], constant("command"), Doc("A command.", 'type = "command"')]
+    type: Annotated[
+        Literal["command"], constant("command"), Doc("A command of yours exits with 0.", 'type = "command"')
+    ]
     command: Annotated[
         Text,
         Doc(
@@ -122,7 +128,9 @@ class CommandTable(CheckTable):
 class LogTable(CheckTable):
     """A line of the service's output matches."""
 
-    type: Annotated[Literal["log"], constant("log"), Doc("A line of output.", 'type = "log"')]
+    type: Annotated[
+        Literal["log"], constant("log"), Doc("A line of the service's output matches.", 'type = "log"')
+    ]
     pattern: Annotated[
         Regex,
         Doc(
@@ -141,7 +149,10 @@ class NotifyTable(CheckTable):
     type: Annotated[
         Literal["notify"],
         constant("notify"),
-        Doc("The service has to send `READY=1` to `NOTIFY_SOCKET` (sd_notify).", 'type = "notify"'),
+        Doc(
+            "The service says so itself: it has to send `READY=1` to `NOTIFY_SOCKET` (sd_notify).",
+            'type = "notify"',
+        ),
     ]
 
     def check(self) -> Check:

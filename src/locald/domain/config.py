@@ -181,6 +181,8 @@ def _value(key: str, value: Any) -> Any:
         return duration.show(value)
     if key == "log_size":
         return sizes.show(value)
+    if key == "depends_on":
+        return list(value)  # nothing: dependencies that there are have been named one by one
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -76,7 +76,11 @@ class ServiceTable(Table):
     ] = NOT_GIVEN
     image: Annotated[
         Image,
-        Doc("The image of a container. It is pulled when it is not there.", 'image = "postgres:16"'),
+        Doc(
+            "The image of a container. It is pulled when it is not there.",
+            'image = "postgres:16"',
+            otherwise="none; required for `container`",
+        ),
     ] = NOT_GIVEN
     container_port: Annotated[
         Port,
@@ -143,8 +147,8 @@ class ServiceTable(Table):
             "How to tell that the service is healthy. A string is a command that exits with 0. It overrides "
             "everything that locald would find out by itself.",
             'health_check = { type = "http", path = "/health" }',
-            otherwise="found out: by the image's HEALTHCHECK, by `READY=1` from the service, by its open "
-            "port, or for a worker by that it runs",
+            otherwise="found out from the image's HEALTHCHECK, from `READY=1`, from the open port, or for a "
+            "worker from its process",
         ),
     ] = NOT_GIVEN
     start_timeout: Annotated[

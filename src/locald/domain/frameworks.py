@@ -93,14 +93,19 @@ def recognise(command: str, program: str = "", port: int = 0) -> Server | None:
     return next((server for server in _SERVERS if port and server.port == port), None)
 
 
+def with_port(command: str, server: Server) -> str:
+    """A command that starts this server, perhaps by a script of package.json, with the port handed over."""
+    if not server.option:
+        return command
+    # npm keeps options for itself, but for those behind two hyphens.
+    separator = " --" if command.startswith("npm ") else ""
+    return f"{command}{separator} {server.option}"
+
+
 def _mended(command: str, server: Server) -> str:
     """The user's own command with the port in it where that is easily seen, else the usual one."""
+    command = command.strip()
     if not server.option or not _ALONE.fullmatch(command) or re.search(r"\b\d{4,5}\b", command):
         return server.fix
-    if found := _SCRIPT.fullmatch(command.strip()):
-        # npm keeps options for itself, but for those behind two hyphens.
-        separator = " --" if found[1] == "npm" else ""
-        return f"{command.strip()}{separator} {server.option}"
-    if re.search(server.words, command) and "port" not in command and " -p" not in command:
-        return f"{command.strip()} {server.option}"
-    return server.fix
+    named = re.search(server.words, command) and "port" not in command and " -p" not in command
+    return with_port(command, server) if named or _SCRIPT.fullmatch(command) else server.fix

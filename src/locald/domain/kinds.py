@@ -20,20 +20,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import core_schema
 
-from locald.domain import duration, signals, sizes
+from locald.domain import duration, labels, signals, sizes
 from locald.domain.faults import Bad, listed, near, shown, wrong_type
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
 
 Schema = dict[str, Any]
-
-_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_END = r"$(?!\n)"
-"""the very end: a lone `$` would let a line break pass in Python, though not in JSON Schema"""
-
-LABEL = f"^{_LABEL}{_END}"
-"""a DNS label, RFC 1123; lower case only, since names are part of URLs and of PORT_<SERVICE>"""
 
 STRING, LIST, TABLE = "<string>", "<list>", "<table>"
 _SHAPES: dict[type, str] = {str: STRING, list: LIST, dict: TABLE}
@@ -229,8 +222,8 @@ def _matching(words: str, pattern: str, hint: str) -> Kind:
 def _name(value: object) -> str:
     if not isinstance(value, str):
         raise Bad(wrong_type("a name", value))
-    if not re.search(LABEL, value):
-        simple = re.sub("[^a-z0-9]+", "-", value.lower()).strip("-")[:63].strip("-")
+    if not re.search(labels.LABEL, value):
+        simple = labels.near(value)
         rule = "use lower-case letters, digits and inner hyphens, at most 63"
         raise Bad(f"{shown(value)} is not a DNS label", f'{rule}, as in "{simple}"' if simple else rule)
     return value
@@ -238,7 +231,7 @@ def _name(value: object) -> str:
 
 def _domain(value: object) -> str:
     text = _text(value)
-    if len(text) > 253 or not all(re.search(LABEL, label) for label in text.split(".")):
+    if len(text) > 253 or not all(re.search(labels.LABEL, label) for label in text.split(".")):
         raise Bad(f"{shown(text)} is not a domain name", 'like "shop.localhost"')
     return text
 
@@ -267,13 +260,13 @@ Port = Annotated[int, _whole("a port from 1 to 65535", 1, 65535)]
 Status = Annotated[int, _whole("an HTTP status from 100 to 599", 100, 599)]
 OneOrMore = Annotated[int, _whole("a whole number of 1 or more", 1)]
 ZeroOrMore = Annotated[int, _whole("a whole number of 0 or more", 0)]
-Name = Annotated[str, Kind("a DNS label", _name, {"type": "string", "pattern": LABEL})]
+Name = Annotated[str, Kind("a DNS label", _name, {"type": "string", "pattern": labels.LABEL})]
 Domain = Annotated[
     str,
     Kind(
         "a domain name",
         _domain,
-        {"type": "string", "maxLength": 253, "pattern": rf"^{_LABEL}(\.{_LABEL})*{_END}"},
+        {"type": "string", "maxLength": 253, "pattern": rf"^{labels.ONE}(\.{labels.ONE})*{labels.END}"},
     ),
 ]
 VariableName = Annotated[
@@ -313,7 +306,7 @@ Signal = Annotated[
         {
             "anyOf": [
                 {"enum": [spelling for name in signals.STANDARD for spelling in (name, name[3:])]},
-                {"type": "string", "pattern": f"^(SIG)?{signals.REAL_TIME}{_END}"},
+                {"type": "string", "pattern": f"^(SIG)?{signals.REAL_TIME}{labels.END}"},
             ]
         },
     ),
@@ -322,12 +315,12 @@ Regex = Annotated[
     str, Kind("a regular expression", _regex, {"type": "string", "format": "regex", "pattern": r"\S"})
 ]
 UrlPath = Annotated[str, _matching('a path that begins with "/"', "^/", 'like "/" or "/health"')]
-Image = Annotated[str, _matching("the name of an image", rf"^\S+{_END}", 'like "postgres:16"')]
+Image = Annotated[str, _matching("the name of an image", rf"^\S+{labels.END}", 'like "postgres:16"')]
 Volume = Annotated[
     str,
     _matching(
         "a volume",
-        rf"^[^:]+:/[^:]*(:[A-Za-z,]+)?{_END}",
+        rf"^[^:]+:/[^:]*(:[A-Za-z,]+)?{labels.END}",
         'like "./data:/var/lib/data" for a folder, or "data:/var/lib/data" for a volume with a name',
     ),
 ]

@@ -1,4 +1,4 @@
-"""What can be said about the keys of `locald.toml`: its JSON Schema, and what each key is for.
+"""What can be said about the keys of `locald.toml`: its JSON Schema, what each key is for, what it takes.
 
 pydantic makes it from the tables; what it cannot know is added here: that maps take no other names, which
 keys go together (`rules` says the same in words), and the words of the top. What concerns more than one
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from locald.domain.file import FileTable, ServiceTable
+from locald.domain.kinds import Kind, Shaped
 from locald.domain.rules import CONTAINER_ONLY, PROCESS_ONLY
 from locald.domain.spec import Type
 from locald.domain.tables import Doc, Table
@@ -80,6 +81,16 @@ def docs(table: type[Table]) -> dict[str, Doc]:
         key: next(each for each in field.metadata if isinstance(each, Doc))
         for key, field in table.model_fields.items()
     }
+
+
+def words(table: type[Table], key: str) -> str:
+    """What the value of a key may be: `a string or a list of strings`, or the names to choose from."""
+    kind = next(
+        each for each in reversed(table.model_fields[key].metadata) if isinstance(each, Kind | Shaped)
+    )
+    if isinstance(kind, Kind) and "enum" in kind.schema:
+        return ", ".join(f"`{name}`" for name in kind.schema["enum"])
+    return kind.words
 
 
 def otherwise(key: str) -> str:

@@ -1,0 +1,244 @@
+"""`config` and `init` on the command line: data on stdout, talk on stderr, 2 for a mistake, and no daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from locald.cli.main import main
+from locald.client.project import find_project
+from locald.domain import config
+from locald.domain.problem import Refused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHOP = '[project]\nname = "shop"\n[services.web]\ncommand = "npm start"\n'
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder, and the current one. The name of a home that nobody may make."""
+    folder = (tmp_path / "shop").resolve()
+    folder.mkdir()
+    (folder / "locald.toml").write_text(SHOP)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LOCALD_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("PORT", raising=False)
+    return folder
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """The exit code, stdout and stderr of a command line."""
+    code = main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_file_without_mistakes_passes(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "config", "check") == (0, "", f"{shop}/locald.toml is valid: 1 service\n")
+    assert not (shop.parent / "home").exists()
+
+
+def test_every_mistake_is_told_with_file_line_and_near_match(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "locald.toml").write_text(SHOP.replace("command", "comand") + "port = 0\n")
+
+    assert said(capsys, "config", "check") == (
+        2,
+        "",
+        "error: locald.toml:4: services.web.comand: unknown key\n"
+        'hint: did you mean "command"?\n'
+        "error: locald.toml:5: services.web.port: must be a port from 1 to 65535, not 0\n",
+    )
+
+
+def test_mistakes_can_be_read_by_programs(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "locald.toml").write_text("project = 1")
+    code, out, err = said(capsys, "config", "check", "--json")
+
+    assert (code, err) == (2, "")
+    assert json.loads(out) == {
+        "file": f"{shop}/locald.toml",
+        "problems": [
+            {"where": "locald.toml:1: project", "what": "must be a table, not a number", "hint": ""}
+        ],
+        "warnings": [],
+    }
+
+
+def test_what_only_this_shell_lacks_is_a_warning(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LOCALD_NONE", raising=False)
+    (shop / "locald.toml").write_text(SHOP + 'env = { A = "${LOCALD_NONE}" }\nenv_file = "x.env"\n')
+    code, out, err = said(capsys, "config", "check")
+
+    assert (code, out) == (0, "")
+    assert err.splitlines()[:4] == [
+        "warning: locald.toml:5: services.web.env.A: ${LOCALD_NONE} is not set",
+        "hint: set LOCALD_NONE in the shell, or write ${LOCALD_NONE:-default}",
+        'warning: locald.toml:6: services.web.env_file: there is no file "x.env"',
+        "hint: paths are relative to locald.toml",
+    ]
+
+
+def test_a_value_that_would_be_ignored_is_a_warning(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / ".env").write_text("PORT=3000\n")
+    (shop / "locald.toml").write_text(SHOP + '[services.api]\ncommand = "api"\n')
+
+    assert said(capsys, "config", "check")[2].splitlines()[:2] == [
+        "warning: .env: PORT is for locald to set: this value is ignored",
+        "hint: for a port of your choice, set `port` of the service",
+    ]
+
+
+def test_a_broken_env_file_is_told_with_its_line(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / ".env").write_text("A=1\nB='open\n")
+
+    assert ".env:2: is not of the form NAME=value" in said(capsys, "config", "check")[2]
+
+
+def test_shown_is_a_file_of_the_same_meaning_with_where_each_value_comes_from(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = said(capsys, "config", "show")
+
+    assert (code, err) == (0, "")
+    assert config.parse(out) == config.parse(SHOP)
+    lines = [line.split("  #") for line in out.splitlines()]
+    assert ['services.web.command = "npm start"', " locald.toml:4"] in [[a.rstrip(), *b] for a, *b in lines]
+    assert ['services.web.restart = "on-failure"', " default"] in [[a.rstrip(), *b] for a, *b in lines]
+    assert "# services.web.port: assigned by locald" in out
+
+
+def test_shown_to_programs_it_has_the_same_keys(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = json.loads(said(capsys, "config", "show", "--json")[1])["settings"]
+
+    assert {"key": "services.web.command", "value": "npm start", "from": "locald.toml:4"} in rows
+    assert {"key": "services.web.port", "value": None, "from": "default"} in rows
+
+
+def test_a_file_with_mistakes_is_not_shown(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "locald.toml").write_text("x = 1")
+    code, out, err = said(capsys, "config", "show")
+
+    assert (code, out) == (2, "")
+    assert "locald.toml:1: x: unknown key" in err
+
+
+def test_the_schema_needs_no_project(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = said(capsys, "-C", str(tmp_path), "config", "schema")
+
+    assert (code, err) == (0, "")
+    jsonschema.Draft202012Validator.check_schema(json.loads(out))
+
+
+def test_the_file_of_another_folder_can_be_checked(
+    shop: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+
+    assert said(capsys, "-C", str(shop), "config", "check")[0] == 0
+    assert said(capsys, "config", "check", "-C", str(shop))[0] == 0
+
+
+# init
+
+
+def test_init_writes_a_file_that_is_valid(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = (tmp_path / "My Shop").resolve()
+    folder.mkdir()
+    (folder / "manage.py").touch()
+    monkeypatch.chdir(folder)
+
+    code, out, err = said(capsys, "init")
+
+    assert (code, out) == (0, "")
+    assert err == f"wrote {folder}/locald.toml (services: web)\nhint: look it over, then `locald up`\n"
+    spec = config.parse((folder / "locald.toml").read_text())
+    assert (spec.name, spec.services["web"].command) == ("my-shop", "python3 manage.py runserver $PORT")
+
+
+def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "init") == (
+        2,
+        "",
+        f"error: {shop}/locald.toml: is there already\nhint: `locald config check` checks it\n",
+    )
+    assert (shop / "locald.toml").read_text() == SHOP
+
+
+def test_init_can_only_print(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "init", "--print", "--name", "other")
+
+    assert (code, err) == (0, "")
+    assert config.parse(out).name == "other"
+
+
+# Where the project is.
+
+
+def test_the_nearest_file_upward_counts(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shop / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(shop / "a" / "b")
+    assert find_project(None) == shop
+
+    (shop / "a" / "locald.toml").touch()
+    assert find_project(None) == shop / "a"
+
+
+def test_a_link_to_a_project_is_the_same_project(shop: Path) -> None:
+    link = shop.parent / "link"
+    link.symlink_to(shop)
+
+    assert find_project(str(link)) == shop
+
+
+def test_without_a_project_the_next_step_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused) as refusal:
+        find_project(None)
+
+    assert (
+        str(refusal.value) == f"{tmp_path.resolve()}: there is no locald.toml\nhint: `locald init` writes one"
+    )
+
+
+def test_a_named_folder_is_taken_at_its_word(shop: Path) -> None:
+    (shop / "a").mkdir()
+    with pytest.raises(Refused, match=f"did you mean `-C {shop}`") as refusal:
+        find_project(str(shop / "a"))
+    assert len(refusal.value.problems) == 1
+    with pytest.raises(Refused, match="is not a folder"):
+        find_project(str(shop / "locald.toml"))
+    with pytest.raises(Refused, match="No such file"):
+        find_project(str(shop / "none"))
+
+
+def test_a_folder_that_was_deleted_under_the_shell_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    os.rmdir(gone)
+    with pytest.raises(Refused, match="the current folder: is not a folder"):
+        find_project(None)
+
+
+def test_a_file_that_may_not_be_read_is_a_plain_error(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "locald.toml").write_bytes(b"\xff\xfe")
+
+    assert said(capsys, "config", "check") == (
+        2,
+        "",
+        "error: locald.toml:1: is not UTF-8 text\nhint: save the file as UTF-8\n",
+    )
