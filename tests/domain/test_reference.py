@@ -31,7 +31,9 @@ def test_every_example_of_a_service_works(line: str) -> None:
     own = line if key in ("command", "image") else f"{what}\n{line}"
     others = "".join(f'[services.{name}]\ncommand = "x"\n' for name in ("db", "migrate"))
 
-    assert config.parse(f'[project]\nname = "shop"\n[services.web]\n{own}\n{others}')
+    spec = config.parse(f'[project]\nname = "shop"\n[services.web]\n{own}\n{others}')
+
+    assert spec.services["web"].name == "web"
 
 
 @pytest.mark.parametrize("check", ["http", "tcp", "command", "log"])

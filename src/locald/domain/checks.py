@@ -14,6 +14,7 @@ from locald.domain.faults import Bad, listed, one_of, shown, wrong_type
 from locald.domain.kinds import (
     STRING,
     Duration,
+    Kind,
     OneOrMore,
     Port,
     Regex,
@@ -22,6 +23,7 @@ from locald.domain.kinds import (
     Text,
     UrlPath,
     constant,
+    text,
 )
 from locald.domain.spec import (
     Check,
@@ -180,6 +182,14 @@ CHECKS: dict[str, type[CheckTable]] = {
 }
 
 
+def _command(value: object) -> str:
+    """A string is a command; whoever writes the name of a type means that type."""
+    command = text(value)
+    if command in CHECKS:
+        raise Bad(f'"{command}" is a type of check: a string is a command', f'write {{ type = "{command}" }}')
+    return command
+
+
 def _known_type(value: object) -> object:
     """A table has to say first what it is; the rest is then judged by that."""
     if isinstance(value, dict):
@@ -201,8 +211,10 @@ def _health_check(value: str | CheckTable) -> HealthCheck:
     return HealthCheck(CommandCheck(value)) if isinstance(value, str) else value.health_check()
 
 
+_COMMAND = Kind("a command", _command, {"type": "string", "pattern": r"\S", "not": {"enum": list(CHECKS)}})
+
 HealthCheckValue = Annotated[
-    Annotated[Text, Tag(STRING)]
+    Annotated[str, _COMMAND, Tag(STRING)]
     | Annotated[HttpTable, Tag("<http>")]
     | Annotated[TcpTable, Tag("<tcp>")]
     | Annotated[CommandTable, Tag("<command>")]

@@ -78,7 +78,8 @@ BY_SHAPE = Discriminator(_shape)
 # Plain values.
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A string that says something."""
     if not isinstance(value, str):
         raise Bad(wrong_type("a string", value))
     if not value.strip():
@@ -194,7 +195,7 @@ def _signal(value: object) -> str:
 
 
 def _regex(value: object) -> str:
-    pattern = _text(value)
+    pattern = text(value)
     try:
         with warnings.catch_warnings():  # Python warns of patterns that it may read otherwise one day
             warnings.simplefilter("ignore")
@@ -211,10 +212,10 @@ def _matching(words: str, pattern: str, hint: str) -> Kind:
     """A string that has to look like something."""
 
     def accept(value: object) -> str:
-        text = _text(value)
-        if not re.search(pattern, text):
-            raise Bad(f"{shown(text)} is not {words}", hint)
-        return text
+        said = text(value)
+        if not re.search(pattern, said):
+            raise Bad(f"{shown(said)} is not {words}", hint)
+        return said
 
     return Kind(words, accept, {"type": "string", "pattern": pattern})
 
@@ -230,14 +231,14 @@ def _name(value: object) -> str:
 
 
 def _domain(value: object) -> str:
-    text = _text(value)
-    if len(text) > 253 or not all(re.search(labels.LABEL, label) for label in text.split(".")):
-        raise Bad(f"{shown(text)} is not a domain name", 'like "shop.localhost"')
-    return text
+    domain = text(value)
+    if len(domain) > 253 or not all(re.search(labels.LABEL, label) for label in domain.split(".")):
+        raise Bad(f"{shown(domain)} is not a domain name", 'like "shop.localhost"')
+    return domain
 
 
 def _variable_name(value: object) -> str:
-    name = _text(value)
+    name = text(value)
     if "=" in name:
         raise Bad(f'{shown(name)} is not a name of a variable: it contains "="')
     return name
@@ -253,7 +254,7 @@ def _tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-Text = Annotated[str, Kind("a string", _text, {"type": "string", "pattern": r"\S"})]
+Text = Annotated[str, Kind("a string", text, {"type": "string", "pattern": r"\S"})]
 FreeText = Annotated[str, Kind("a string", _free_text, {"type": "string"})]
 Boolean = Annotated[bool, Kind("true or false", _boolean, {"type": "boolean"})]
 Port = Annotated[int, _whole("a port from 1 to 65535", 1, 65535)]
