@@ -336,3 +336,29 @@ def test_no_color_is_honoured_on_a_terminal(cli: Cli, daemon: FakeDaemon) -> Non
 
     assert terminal.end() == 0
     assert "\x1b" not in terminal.screen
+
+
+def test_status_imports_nothing_that_it_does_not_need(cli: Cli, daemon: FakeDaemon) -> None:
+    """It has to start as fast as a prompt: each of these takes longer than all of its own work."""
+    daemon.on("GET /v1/status", document(row("web"), row("db", health="unhealthy")))
+    script = (
+        "import sys; before = set(sys.modules); from locald.cli.main import main\n"
+        "assert main(['status']) == 0; print(*(set(sys.modules) - before), file=sys.stderr)"
+    )
+
+    done = subprocess.run(
+        [COMMAND[0], "-c", script],
+        cwd=cli.project,
+        env=cli.environment(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+
+    imported = set(done.stderr.split())
+    assert "locald.cli.status" in imported
+    slow = {"typing", "dataclasses", "inspect", "subprocess", "http.client", "asyncio", "logging", "tomllib"}
+    assert imported & {*slow, "rich", "aiohttp", "pydantic"} == set()
+    assert [
+        name for name in imported if name.startswith("locald.cli.") and name.endswith((".up", ".logs"))
+    ] == []

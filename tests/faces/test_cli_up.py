@@ -393,3 +393,16 @@ def test_services_stopped_by_somebody_else_end_the_waiting(cli: Cli, daemon: Fak
 
     assert result.code == 1
     assert "error: db is stopped: stopped by the user" in result.err
+
+
+def test_a_terminal_gets_its_cursor_back_when_the_command_is_ended(cli: Cli, daemon: FakeDaemon) -> None:
+    never = threading.Event()
+    accept(daemon, snapshot(STARTING), never)
+    terminal = cli.terminal("up")
+    terminal.until("nothing listens on port 24001 yet")
+
+    terminal.process.send_signal(signal.SIGTERM)
+
+    assert terminal.end() == 128 + signal.SIGTERM
+    never.set()
+    assert terminal.screen.rindex("\x1b[?25h") > terminal.screen.rindex("\x1b[?25l")

@@ -180,10 +180,18 @@ def _most_telling(rows: Sequence[Row], room: int) -> tuple[list[Row], list[Row]]
 
 
 def _start_live() -> Live:
+    import signal
+
     from rich.console import Console
     from rich.live import Live
 
+    signal.signal(signal.SIGTERM, _leave)
     console = Console(stderr=True, highlight=False)
     live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
     live.start()
     return live
+
+
+def _leave(number: int, _: object) -> None:
+    """End as the signal would, but by way of `close`: the terminal must get its cursor back."""
+    sys.exit(128 + number)

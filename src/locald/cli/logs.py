@@ -95,8 +95,8 @@ def _copy(lines: Lines, seen: _Seen, write: Callable[[Entry], None]) -> None:
     """Print line by line until the stream ends (Ended); what is there is shown before it waits."""
     try:
         while True:
-            entry = json.loads(lines.next())
-            if seen.is_new(entry):
+            line = lines.next()
+            if line and seen.is_new(entry := json.loads(line)):  # an empty line is a heartbeat
                 write(entry)
             if not lines.waiting:
                 sys.stdout.flush()

@@ -9,6 +9,7 @@ a new listener, so this is looked at often in the beginning and ever less often 
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import socket
@@ -89,7 +90,7 @@ def _is_free(port: int) -> bool:
             with socket.socket(family, socket.SOCK_STREAM) as trial:
                 trial.bind((address, port))
         except OSError as error:
-            if family == socket.AF_INET or error.errno == 98:  # a machine without IPv6 says otherwise
+            if family == socket.AF_INET or error.errno == errno.EADDRINUSE:  # else: no IPv6
                 return False
     return True
 
