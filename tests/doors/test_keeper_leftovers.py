@@ -1,0 +1,193 @@
+"""What a killed keeper left is ended by the next one, before it does anything else, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keeping import Keeping, sh, sockets_in, wait_dead
+from locald.keeper.leftovers import Table
+from locald.linux import procfs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keeping import Daemon
+
+WEB = "shop:web#1"
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that no keeper has to do with."""
+    with subprocess.Popen(["sleep", "1000"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(str(tmp_path))
+
+
+def note(folder: Path, **changed: object) -> Path:
+    """What a keeper wrote down about a run whose leader was this very process, unless changed."""
+    known: dict[str, Any] = {
+        "run": WEB,
+        "token": TOKEN,
+        "boot": procfs.boot_id(),
+        "pid": os.getpid(),
+        "start": procfs.start_time(os.getpid()),
+        "reaper_start": None,
+    }
+    path = folder / f"{TOKEN}.json"
+    path.write_text(json.dumps(known | changed))
+    return path
+
+
+def lives(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is None
+
+
+# With a real keeper that is killed.
+
+
+def test_a_killed_keepers_runs_are_ended_by_the_next(daemon: Daemon, keeping: Keeping, kind: str) -> None:
+    """Also those that shed session and environment, where something is left to know them by."""
+    born = keeping.gate("born")
+    deaf = f'trap "" TERM HUP; echo $$ > {born}; while :; do sleep 1000; done'
+    daemon.start(WEB, sh(f"(setsid env -i /bin/sh -c '{deaf}' &); (setsid /bin/sh -c '{deaf}' &); {deaf}"))
+    pids = [int(born.read()) for _ in range(3)]
+    keeping.kill()
+    assert kind == "reaper" or all(procfs.alive(pid) for pid in pids)
+    keeping.start()
+    assert not any(procfs.alive(pid) for pid in pids)
+    again = keeping.daemon()
+    assert again.of(WEB) == []
+    assert sockets_in(keeping.run) == []
+    assert os.listdir(os.path.join(keeping.run, "runs")) == []
+    again.start(WEB, ["true"])
+
+
+def test_a_subreaper_ends_its_tree_when_the_keeper_dies(daemon: Daemon, keeping: Keeping, kind: str) -> None:
+    if kind == "cgroup":
+        pytest.skip("a cgroup stays as it is")
+    born = keeping.gate("born")
+    daemon.start(
+        WEB, sh(f"(setsid env -i /bin/sh -c 'echo $$ > {born}; exec sleep 1000' &); exec sleep 1000")
+    )
+    orphan = int(born.read())
+    keeping.kill()
+    wait_dead([orphan])
+
+
+def test_a_bystander_survives_the_death_of_the_keeper(
+    daemon: Daemon, keeping: Keeping, bystander: subprocess.Popen[bytes]
+) -> None:
+    daemon.start(WEB, ["sleep", "1000"])
+    keeping.kill()
+    keeping.daemon()
+    assert lives(bystander)
+
+
+def test_the_leftovers_of_one_instance_are_not_those_of_another(daemon: Daemon, keeping: Keeping) -> None:
+    spawned = daemon.start(WEB, ["sleep", "1000"])
+    other = Keeping()
+    other.daemon().start(WEB, ["sleep", "1000"])
+    other.kill()
+    other.daemon()
+    assert procfs.alive(spawned["pid"])
+    other.close()
+
+
+# With notes alone.
+
+
+def test_a_process_is_known_by_pid_and_start_time(
+    table: Table, tmp_path: Path, bystander: subprocess.Popen[bytes]
+) -> None:
+    path = note(tmp_path, pid=bystander.pid, start=procfs.start_time(bystander.pid))
+    table.end_leftovers()
+    assert bystander.wait() == -9
+    assert not path.exists()
+
+
+def test_its_descendants_are_ended_with_it(table: Table, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        sh("sleep 1000 & echo $!; wait"), stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout
+        child = int(process.stdout.readline())
+        note(tmp_path, pid=process.pid, start=procfs.start_time(process.pid))
+        table.end_leftovers()
+        wait_dead([child])
+
+
+def test_a_pid_that_means_another_process_now_is_left_alone(
+    table: Table, tmp_path: Path, bystander: subprocess.Popen[bytes]
+) -> None:
+    start = procfs.start_time(bystander.pid)
+    assert start is not None
+    path = note(tmp_path, pid=bystander.pid, start=start - 1)
+    table.end_leftovers()
+    assert lives(bystander)
+    assert not path.exists()
+
+
+def test_after_a_restart_of_the_machine_nothing_is_touched(
+    table: Table, tmp_path: Path, bystander: subprocess.Popen[bytes]
+) -> None:
+    path = note(tmp_path, pid=bystander.pid, start=procfs.start_time(bystander.pid), boot="another")
+    table.end_leftovers()
+    assert lives(bystander)
+    assert not path.exists()
+
+
+def test_a_process_is_known_by_the_token_in_its_environment(table: Table, tmp_path: Path) -> None:
+    mine = subprocess.Popen(["sleep", "1000"], env={"LOCALD_RUN": TOKEN, "PATH": os.environ["PATH"]})
+    other = subprocess.Popen(["sleep", "1000"], env={"LOCALD_RUN": TOKEN[::-1], "PATH": os.environ["PATH"]})
+    note(tmp_path, pid=None, start=None)
+    table.end_leftovers()
+    assert mine.wait() == -9
+    assert lives(other)
+    other.kill()
+    other.wait()
+
+
+@pytest.mark.parametrize("folder", ["/", "/sys/fs/cgroup", "/proc", 5, None])
+def test_a_cgroup_that_does_not_bear_the_token_is_left_alone(
+    table: Table, tmp_path: Path, folder: object
+) -> None:
+    note(tmp_path, pid=None, start=None, cgroup=folder)
+    table.end_leftovers()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"boot": 5}', '{"pid": "x"}', "[" * 100_000])
+def test_a_note_that_nobody_can_read_is_dropped(table: Table, tmp_path: Path, content: str) -> None:
+    (tmp_path / f"{TOKEN}.json").write_text(content)
+    table.end_leftovers()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_note_that_was_being_written_is_no_obstacle(table: Table, tmp_path: Path) -> None:
+    (tmp_path / f"{TOKEN}.json.new").write_text("{")
+    table.end_leftovers()
+    table.put(TOKEN, {"run": WEB, "token": TOKEN}, os.getpid())
+    assert json.loads((tmp_path / f"{TOKEN}.json").read_text())["pid"] == os.getpid()
+
+
+def test_whoever_ends_leftovers_does_not_end_itself(tmp_path: Path) -> None:
+    """A daemon that a service started has the run's token in its environment, and so may its keeper have."""
+    note(tmp_path, pid=None, start=None)
+    code = "import sys; from locald.keeper.leftovers import Table; Table(sys.argv[1]).end_leftovers()"
+    source = str(Path(__file__).parents[2] / "src")
+    env = {"LOCALD_RUN": TOKEN, "PYTHONPATH": source}
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=env).returncode == 0
