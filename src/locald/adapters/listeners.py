@@ -17,10 +17,10 @@ run. Only the search for a stranger, through all processes of the machine, is do
 from __future__ import annotations
 
 import asyncio
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from locald.adapters.reach import connect, ways_to
 from locald.adapters.sightings import Look, Watched, listener_of, pace
 from locald.domain.messages import Event, Listener, Listens
 from locald.linux import owners
@@ -214,27 +214,11 @@ class Listeners:
 
 async def _accepts(address: str, port: int) -> bool:
     """Whether a connection to what listens there succeeds, by one of the ways to it."""
-    for host in _ways_to(address):
+    for host in ways_to(address):
         try:
             async with asyncio.timeout(CONNECT):
-                await _connect_once(host, port)
+                await connect(host, port)
         except OSError:  # TimeoutError is one
             continue
         return True
     return False
-
-
-def _ways_to(address: str) -> tuple[str, ...]:
-    match address:
-        case "0.0.0.0":
-            return ("127.0.0.1",)
-        case "::":
-            return ("::1", "127.0.0.1")  # where the loopback interface has no IPv6
-        case _:
-            return (address,)
-
-
-async def _connect_once(host: str, port: int) -> None:
-    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as trial:
-        await asyncio.get_running_loop().sock_connect(trial, (host, port))

@@ -1,0 +1,183 @@
+"""Carries out the checks that users configure, each at its own pace.
+
+Until its first success a check is looked at ever more rarely, in proportion to the age of the run, so that a
+service that takes 200 ms is known 50 ms later and one that takes a minute costs little; from then on
+every `interval`. A check of the service's own port is carried out only while the service listens there,
+so that a stale process that answers in its place is not believed; it is carried out at once
+when the listener appears, and so is a command, which often looks at the same port.
+
+A `log` check is fed line by line and is done with its first match. `notify` and `none` ask for nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from locald.adapters import commands
+from locald.adapters.probes import Http, Result, look_tcp, shown
+from locald.adapters.reach import LOOPBACK, ways_to
+from locald.domain import duration, signals
+from locald.domain.messages import Event, Probed
+from locald.domain.names import Run
+from locald.domain.plain import plain
+from locald.domain.spec import CommandCheck, HealthCheck, HttpCheck, LogCheck, NoCheck, NotifyCheck, TcpCheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Look = HttpCheck | TcpCheck | CommandCheck
+"""the checks that somebody has to carry out"""
+
+SOONEST, LATEST, SHARE = 0.05, 1.0, 0.05
+"""before its first success: the pause is this share of the run's age, within these limits in seconds"""
+SEARCHED = 64 * 1024
+"""characters of one line in which a pattern is looked for: a slow pattern must not stop everything else"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What there is to look at: the service's port (None: it has none), its folder, its whole environment."""
+
+    port: int | None
+    cwd: str
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Watched:
+    run: Run
+    check: HealthCheck
+    target: Target
+    since: float
+    task: asyncio.Task[None] | None = None
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    hosts: tuple[str, ...] = ()
+    """where the service listens on its own port; empty: it does not"""
+    listened: bool = False
+    succeeded: bool = False
+
+    def pause(self, now: float) -> float:
+        """Seconds until the next look."""
+        if self.succeeded:
+            return self.check.interval
+        return min(max(SOONEST, SHARE * (now - self.since)), LATEST)
+
+    def where(self, named: int | None) -> tuple[tuple[str, ...], int | None]:
+        """The addresses and the port to look at: the port that the check names, else the service's own."""
+        return (self.hosts, self.target.port) if named is None else (LOOPBACK, named)
+
+
+class Checks:
+    """Posts `Probed` for each look at a run that is watched."""
+
+    def __init__(
+        self, post: Callable[[Event], None], clock: Callable[[], float], tasks: asyncio.TaskGroup
+    ) -> None:
+        """`clock`: epoch seconds, never going back. `tasks`: where the looks live."""
+        self._post = post
+        self._clock = clock
+        self._tasks = tasks
+        self._watched: dict[Run, _Watched] = {}
+        self._patterns: dict[Run, re.Pattern[str]] = {}
+        self._http = Http()
+
+    def watch(self, run: Run, check: HealthCheck, target: Target) -> None:
+        """Carry out the check until `unwatch`."""
+        match check.check:
+            case HttpCheck() | TcpCheck() | CommandCheck() as look:
+                watched = _Watched(run, check, target, self._clock())
+                self._watched[run] = watched
+                work = self._look_after(watched, look)
+                watched.task = self._tasks.create_task(work, name=f"check {run}")
+            case LogCheck(pattern=pattern):
+                self._patterns[run] = re.compile(pattern)
+            case NotifyCheck() | NoCheck():
+                pass
+
+    def unwatch(self, run: Run) -> None:
+        """Tell nothing more about the run. A command that runs now is ended."""
+        self._patterns.pop(run, None)
+        watched = self._watched.pop(run, None)
+        if watched and watched.task:
+            watched.task.cancel()
+
+    def listening(self, run: Run, yes: bool, address: str | None = None) -> None:
+        """The service listens on its own port now (at `address`, if that is known), or does not any more."""
+        watched = self._watched.get(run)
+        if watched is None:
+            return
+        appeared = yes and not watched.hosts
+        watched.hosts = () if not yes else ways_to(address) if address else LOOPBACK
+        watched.listened = watched.listened or yes
+        if appeared:
+            watched.wake.set()
+
+    def line(self, run: Run, text: str) -> None:
+        """The run printed a line."""
+        pattern = self._patterns.get(run)
+        text = plain(text[:SEARCHED])
+        if pattern and pattern.search(text):
+            del self._patterns[run]
+            detail = f'a line matched /{pattern.pattern}/: "{shown(text)}"'
+            self._post(Probed(run, True, detail, self._clock()))
+
+    async def close(self) -> None:
+        """Nothing is watched any more."""
+        await self._http.close()
+
+    async def _look_after(self, watched: _Watched, check: Look) -> None:
+        while True:
+            watched.wake.clear()
+            result = await self._look(watched, check)
+            self._tell(watched, result)
+            await self._pause(watched)
+
+    async def _pause(self, watched: _Watched) -> None:
+        """Until the next look is due, or the listener appears."""
+        try:
+            async with asyncio.timeout(watched.pause(self._clock())):
+                await watched.wake.wait()
+        except TimeoutError:
+            pass
+
+    def _tell(self, watched: _Watched, result: Result) -> None:
+        if self._watched.get(watched.run) is watched:
+            watched.succeeded = watched.succeeded or result.ok
+            self._post(Probed(watched.run, result.ok, result.detail, self._clock()))
+
+    async def _look(self, watched: _Watched, check: Look) -> Result:
+        timeout = watched.check.timeout
+        if isinstance(check, CommandCheck):
+            return await look_command(check.command, watched.target, timeout)
+        hosts, port = watched.where(check.port)
+        if port is None:
+            return Result(False, "the service has no port, and its check names none")
+        if not hosts:
+            again = "any more" if watched.listened else "yet"
+            return Result(False, f"nothing of this service listens on port {port} {again}")
+        if isinstance(check, TcpCheck):
+            return await look_tcp(hosts, port, timeout)
+        return await self._http.look(hosts, port, check.path, check.status, timeout)
+
+
+async def look_command(command: str, target: Target, timeout: float) -> Result:
+    """Run the check's command once, for `timeout` seconds at most."""
+    try:
+        ended = await commands.run(command, target.cwd, target.env, timeout)
+    except (OSError, ValueError) as error:
+        return Result(False, f"the command could not be started: {shown(str(error))}")
+    lines = [line for part in ended.output.splitlines() if (line := shown(part))]
+    said = f": {lines[-1]}" if lines else ""
+    return Result(ended.code == 0, f"{_how(ended.code, timeout)}{said}")
+
+
+def _how(code: int | None, timeout: float) -> str:
+    if code is None:
+        return f"the command did not end within {duration.show(timeout)}"
+    if code < 0:
+        return f"the command was ended by {signals.name(-code)}"
+    return f"the command exited with code {code}"

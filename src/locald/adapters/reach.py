@@ -1,0 +1,38 @@
+"""How to get to what listens on an address of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+
+LOOPBACK = ("127.0.0.1", "::1")
+"""where a service is looked for when nothing is known of its listener"""
+
+
+def ways_to(address: str) -> tuple[str, ...]:
+    """The addresses to connect to, best first, for a listener on this one."""
+    match address:
+        case "0.0.0.0":
+            return ("127.0.0.1",)
+        case "::":
+            return ("::1", "127.0.0.1")  # where the loopback interface has no IPv6
+        case _:
+            return (address,)
+
+
+async def connect(host: str, port: int) -> None:
+    """Make one connection and end it. Raises OSError when it is not made.
+
+    A connection to a closed port in the range for outgoing connections may meet itself: that is refused too.
+    """
+    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as trial:
+        await asyncio.get_running_loop().sock_connect(trial, (host, port))
+        if trial.getsockname()[:2] == trial.getpeername()[:2]:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+
+
+def url(host: str, port: int, path: str = "") -> str:
+    return f"http://[{host}]:{port}{path}" if ":" in host else f"http://{host}:{port}{path}"
