@@ -1,7 +1,7 @@
 """A daemon that says what a test wants: real HTTP/1.0 over a real Unix socket, canned answers.
 
-What it says has the shape that the contract promises (`row`, `document`); `test_cli_real.py` meets the
-real daemon. As a program (`python fake_daemon.py SOCKET LOCK`) it is one that can be started: it takes the
+What it says has the shape of what the real one says (`row`, `document`), which `test_fake_daemon.py`
+compares. As a program (`python fake_daemon.py SOCKET LOCK`) it is one that can be started: it takes the
 lock, listens and answers pings until it is ended.
 """
 

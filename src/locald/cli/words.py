@@ -51,7 +51,7 @@ def colours(word: str) -> tuple[str, ...]:
 def source(row: Mapping[str, Any]) -> str:
     """What the health rests on: `notify`, `explicit (http)`, `tcp (fallback)`; empty for nothing."""
     name: str = row.get("source") or "none"
-    if name == "none" and not row.get("check"):
+    if name == "none":
         return ""
     remark = row.get("check") if name == "explicit" else "fallback" if row.get("fallback") else ""
     return f"{name} ({remark})" if remark else name
