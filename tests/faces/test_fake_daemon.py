@@ -14,4 +14,4 @@ def test_a_row_has_the_fields_of_the_real_one() -> None:
 
 
 def test_it_is_of_our_version() -> None:
-    assert fake_daemon.VERSION == __version__
+    assert __version__ == fake_daemon.VERSION
