@@ -39,7 +39,7 @@ async def up(world: World, directory: str, names: list[str], caller: Caller) -> 
         for name in sorted(wanted)
         for warning in env.compose(project.definitions[name], caller.env, project.definitions)[1]
     ]
-    return Up(project, wanted, frozenset(names), caller), warnings
+    return Up(project, wanted, frozenset(names), caller), list(dict.fromkeys(warnings))
 
 
 async def resolve(world: World, directory: str, caller_env: Mapping[str, str]) -> Project:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from locald.adapters.logbook import Choice
 from locald.daemon import asks, performer
 from locald.daemon.api.scope import at, one, project_of, scope
 from locald.domain import env
@@ -21,8 +23,9 @@ from locald.wire import rows
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from locald.adapters.logbook import LogLine
     from locald.daemon.core import Core
     from locald.daemon.hub import News
 
@@ -78,6 +81,22 @@ class Reading:
 
     # Streams.
 
+    async def logs(self, request: web.Request) -> web.StreamResponse:
+        """One JSON object a line: the history, and with `follow` what is printed from now on."""
+        query = request.query
+        keys = scope(self._core.world, query, query.getall("service", [])).keys(self._core.world)
+        count, choice = _count(query.get("n", "100")), _choice(query)
+        if query.get("follow") != "1":
+            lines = await self._core.logbook.history(keys, count, choice)
+            return web.Response(body=_ndjson(lines), content_type="application/x-ndjson")
+        response = await _begin(request, "application/x-ndjson")
+        try:
+            async for lines in self._core.logbook.follow(keys, count, choice):
+                await response.write(_ndjson(lines))
+        except (ConnectionError, asyncio.CancelledError):
+            pass  # the reader has gone, or the daemon is going
+        return response
+
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Rows as they change, as server-sent events: a `snapshot`, then `change` after `change`."""
         chosen = scope(self._core.world, request.query, request.query.getall("service", []))
@@ -103,6 +122,42 @@ class Reading:
             body["removed"] = [{"project": key.project, "name": key.service} for key in news.removed]
         name = "snapshot" if news.anew else "change"
         return f"event: {name}\ndata: {json.dumps(body)}\n\n".encode()
+
+
+def _count(text: str) -> int | None:
+    if text == "all":
+        return None
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    raise Refused(Problem("must be a number of lines, or all", "n"))
+
+
+def _choice(query: Mapping[str, str]) -> Choice:
+    try:
+        since = float(query["since"]) if "since" in query else None
+    except ValueError:
+        raise Refused(Problem("must be epoch seconds", "since")) from None
+    try:
+        grep = re.compile(query["grep"]) if "grep" in query else None
+    except re.error as error:
+        raise Refused(Problem(f"no regular expression: {error}", query["grep"])) from None
+    return Choice(since, grep, query.get("plain") == "1")
+
+
+def _ndjson(lines: list[LogLine]) -> bytes:
+    return b"".join(json.dumps(_log_line(line)).encode() + b"\n" for line in lines)
+
+
+def _log_line(line: LogLine) -> dict[str, Any]:
+    """One line of `logs --json`."""
+    return {
+        "at": rows.timestamp(line.at),
+        "project": line.key.project,
+        "service": line.key.service,
+        "run": line.run,
+        "stream": line.stream,
+        "line": line.line,
+    }
 
 
 async def _with_heartbeat(queue: asyncio.Queue[News]) -> AsyncIterator[News | None]:
