@@ -202,3 +202,17 @@ def test_a_subreaper_that_is_killed_takes_its_run_with_it_and_no_other(
     daemon.wait("gone", WEB)
     wait_dead([orphan, lost["pid"]])
     assert tree_of(other).pids() == [other["pid"]]
+
+
+def test_a_leader_that_moved_to_another_cgroup_is_ended_all_the_same(daemon: Daemon, kind: str) -> None:
+    if kind == "reaper" or os.geteuid() != 0:
+        pytest.skip("nobody but root leaves a cgroup")
+    spawned = daemon.start(WEB, ["sleep", "1000"])
+    procs = os.path.join(os.path.dirname(spawned["tree"]["cgroup"]), "cgroup.procs")
+    with open(procs, "w") as file:
+        file.write(str(spawned["pid"]))
+    assert not tree_of(spawned).has(spawned["pid"])
+    daemon.send(do="signal", run=WEB, signal=signal.SIGTERM)
+    assert daemon.wait("exited", WEB)["signal"] == signal.SIGTERM
+    daemon.send(do="kill", run=WEB)
+    daemon.wait("gone", WEB)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from locald.keeper import record, run
+from locald.keeper import killing, record
 from locald.keeper.loop import Loop
 from locald.keeper.protocol import Order, Request
 from locald.keeper.record import Record
@@ -112,6 +112,9 @@ class Holding:
         self.tree = Deathless()
         self.returned = False
 
+    def kill(self) -> None:
+        self.tree.kill()
+
     def empty(self) -> bool:
         return self.returned
 
@@ -142,7 +145,7 @@ class Keeping:
 def test_what_sigkill_does_not_end_is_named_and_gone_is_told_when_it_ends_at_last(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(run, "STUCK_AFTER", 0.05)
+    monkeypatch.setattr(killing, "STUCK_AFTER", 0.05)
     fields = {"argv": ["x"], "cwd": "/", "env": {}, "umask": 0, "limits": {}, "tty": True}
     order = Order(Request({"run": "shop:web#1", "logs": str(tmp_path), "log_size": 1, **fields}))
     keeping = Keeping()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 
 from locald.keeper import spawn
@@ -60,6 +61,13 @@ class Hold:
     def pump(self) -> None:
         """Take in what is known already about ends."""
 
+    def signal(self, number: int) -> None:
+        self.tree.signal(number)
+
+    def kill(self) -> None:
+        """One round of SIGKILL."""
+        self.tree.kill()
+
     def empty(self) -> bool:
         raise NotImplementedError
 
@@ -95,6 +103,23 @@ class GroupHold(Hold):
     def child_ended(self, pid: int, status: int) -> None:
         self.waiting.discard(pid)
         self.run.member_ended(pid, status)
+
+    def signal(self, number: int) -> None:
+        self.tree.signal(number)
+        self._signal_runaways(number)
+
+    def kill(self) -> None:
+        self.tree.kill()
+        self._signal_runaways(signal.SIGKILL)
+
+    def _signal_runaways(self, number: int) -> None:
+        """A leader with the rights for it may have moved itself to another cgroup; it is our child still."""
+        for pid in self.waiting:
+            if not self.tree.has(pid):
+                try:
+                    os.kill(pid, number)
+                except PermissionError:  # it has become another user's
+                    pass
 
     def empty(self) -> bool:
         return not self.waiting and not cgroup.populated(self._events)

@@ -133,7 +133,7 @@ class Keeper:
         """A leader may end before the pipe that tells its pid was read."""
         if pid not in self.children:
             for run in tuple(self.starting):
-                guarded(run.pump_report)
+                guarded(run.pump)
 
     def _run_of_orphan(self, pid: int) -> Run | None:
         path = cgroup.parse_own(procfs.read(f"/proc/{pid}/cgroup") or b"") if self.groups else None

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 LONGEST = 4096
 """bytes; a longer datagram is dropped whole, as systemd does"""
-MOST_AT_ONCE = 1000
 _SO_PASSPIDFD = 76
 _SCM_PIDFD = 4
 _CREDENTIALS = struct.Struct("iII")
@@ -87,9 +86,9 @@ class NotifySocket:
     def file(self) -> int:
         return self._socket.fileno()
 
-    def arrived(self) -> Iterator[Datagram]:
-        """What is there now, each to be closed by the caller; a flood is left for the next time."""
-        for _ in range(MOST_AT_ONCE):
+    def arrived(self, most: int) -> Iterator[Datagram]:
+        """What is there now, each to be closed by the caller; more than `most` is left for the next time."""
+        for _ in range(most):
             try:
                 received = self._socket.recvmsg(LONGEST, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:

@@ -11,49 +11,45 @@ from __future__ import annotations
 import binascii
 import os
 import select
-import time
 
 from locald.keeper import spawn
+from locald.keeper.birth import Birth
 from locald.keeper.follow import Followed, shown
-from locald.keeper.notify import Datagram, NotifySocket
+from locald.keeper.hearing import Ear
+from locald.keeper.killing import Killing
 from locald.keeper.output import Output
 from locald.keeper.protocol import Malformed
 from locald.keeper.record import Record
-from locald.linux import procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
     from locald.keeper.holds import Hold
     from locald.keeper.keeper import Keeper
-    from locald.keeper.loop import Timer
     from locald.keeper.protocol import Order
 
-STUCK_AFTER = 2.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 _ENDS_REMEMBERED = 32
 
 
 class Run:
-    """`leader`: None until it is known. `tailed`: the daemon wants to hear of output."""
+    """`over`: gone or refused; then only the record is left, and the capture for late notes."""
 
     __slots__ = (
+        "_birth",
+        "_ear",
         "_ends",
         "_followed",
         "_hold",
         "_keeper",
         "_killing",
-        "_notify",
+        "_leader",
         "_order",
-        "_report",
-        "_said",
+        "_refusal",
         "_token",
         "_unsent",
-        "leader",
         "name",
         "output",
         "over",
         "record",
-        "refusal",
         "tailed",
     )
 
@@ -61,29 +57,24 @@ class Run:
         self.name = order.run
         self.record = Record()
         self.output = Output(keeper.loop, order, self._grew)
-        self.leader: int | None = None
-        self.refusal: spawn.Refusal | None = None
         self.over = False
-        """Gone or refused: only the record is left, and the capture for late notes."""
         self.tailed = False
+        """The daemon wants to hear of output."""
         self._keeper = keeper
         self._order = order
         self._token = binascii.hexlify(os.urandom(16)).decode("ascii")
+        self._leader: int | None = None
+        self._refusal: spawn.Refusal | None = None
         self._hold: Hold | None = None
-        self._notify: NotifySocket | None = None
-        self._report: int | None = None
-        """The pipe from the forked child, until it has said how exec went."""
-        self._said = b""
+        self._ear: Ear | None = None
+        self._birth: Birth | None = None
+        """There until it is known whether the program was executed."""
         self._unsent: list[int] = []
         """Signals to send as soon as the program is there."""
         self._followed: Followed | None = None
         self._ends: dict[int, int] = {}
         """Wait statuses of the members that ended last, for a `follow` that comes too late."""
-        self._killing: Timer | None = None
-
-    @property
-    def starting(self) -> bool:
-        return self._report is not None
+        self._killing: Killing | None = None
 
     @property
     def unique_name(self) -> str:
@@ -93,12 +84,13 @@ class Run:
     # Beginning.
 
     def begin(self) -> None:
-        """Fork the program off. It is told later whether it became one; lack of resources at once."""
+        """Fork the program off. It is told later whether it became one; a lack of resources at once."""
         theirs: list[int] = []
         try:
             self._begin(theirs)
         except Exception as error:  # whatever it is, it concerns this run alone
-            self._refuse(error)
+            self._refusal = spawn.Refusal.of("resources", error)
+            self._finish()
         finally:
             for file in theirs:
                 os.close(file)
@@ -106,66 +98,55 @@ class Run:
     def _begin(self, theirs: list[int]) -> None:
         out, err = self.output.open(self._order.tty)
         theirs += [out, err]
-        self._notify = NotifySocket(self._keeper.notify_folder)
-        self._keeper.loop.watch(self._notify.file, select.EPOLLIN, self._hear)
-        self._report, report = os.pipe()
-        theirs.append(report)
-        os.set_blocking(self._report, False)
+        self._birth = birth = Birth(self._keeper.loop, self._born, theirs)
         self._keeper.starting.add(self)
-        self._keeper.loop.watch(self._report, select.EPOLLIN, self.pump_report)
+        self._ear = Ear(self._keeper, self.name, self.record, self.pump)
         self._hold = self._keeper.hold_for(self)
-        self._write_down()
-        child = spawn.Child(self._order, self._environment(), out, err, report, self._keeper.own_files)
-        self._hold.begin(child)
+        self._ear.listen(self._hold)
+        self._write_down(self._hold)
+        env = self._order.env | {
+            b"NOTIFY_SOCKET": os.fsencode(self._ear.path),
+            b"LOCALD_RUN": self._token.encode("ascii"),
+        }
+        self._hold.begin(spawn.Child(self._order, env, out, err, birth.theirs, self._keeper.own_files))
 
-    def _environment(self) -> dict[bytes, bytes]:
-        assert self._notify is not None
-        own = {b"NOTIFY_SOCKET": os.fsencode(self._notify.path), b"LOCALD_RUN": self._token.encode()}
-        return self._order.env | own
-
-    def _write_down(self) -> None:
+    def _write_down(self, hold: Hold) -> None:
         """What a later keeper needs to end this run, should this keeper be killed."""
-        assert self._hold is not None
-        known = {"run": self.name, "token": self._token, **self._hold.described()}
-        self._keeper.table.put(self._token, known, self.leader)
+        known = {"run": self.name, "token": self._token, **hold.described()}
+        self._keeper.table.put(self._token, known, self._leader)
 
-    def _refuse(self, error: Exception) -> None:
-        self.refusal = spawn.Refusal.of("resources", error)
-        self._finish()
+    def pump(self) -> None:
+        """Take in what is known about the birth: a program that prints or notifies has been executed."""
+        if self._birth is not None:
+            self._birth.pump()
 
-    def pump_report(self) -> None:
-        """Take in what the forked child says; it has ended when the program was executed, or was not."""
-        if self._report is None:
+    def _born(self, leader: int | None, refusal: spawn.Refusal | None) -> None:
+        self._close_birth()
+        self._leader, self._refusal = leader, refusal
+        if self._hold is None:
             return
-        try:
-            said = os.read(self._report, 4096)
-        except BlockingIOError:
-            return
-        self._said += said
-        if said:
-            self.pump_report()
-        else:
-            self._begun()
-
-    def _begun(self) -> None:
-        self._close_report()
-        self.leader, self.refusal = spawn.parse_report(self._said)
-        assert self._hold is not None
-        if self.leader is not None:
-            self._hold.led_by(self.leader)
-        if self.refusal is None:
-            self._tell("spawned", pid=self.leader, token=self._token, tree=self._hold.described())
-            self._write_down()
+        if leader is not None:
+            self._hold.led_by(leader)
+        if refusal is None:
+            self._tell("spawned", pid=leader, token=self._token, tree=self._hold.described())
+            self._write_down(self._hold)
             for number in self._unsent:
-                self._hold.tree.signal(number)
+                self._hold.signal(number)
         self.settle()
+
+    def _close_birth(self) -> None:
+        if self._birth is not None:
+            self._birth.close()
+            self._birth = None
+            self._keeper.starting.discard(self)
 
     # Ends.
 
     def member_ended(self, pid: int, status: int) -> None:
         """A member has ended and will be reaped: a leader, the followed process, or an orphan."""
+        self.pump()
         self._hear()
-        if pid == self.leader or (self._followed is not None and pid == self._followed.pid):
+        if pid == self._leader or (self._followed is not None and pid == self._followed.pid):
             self._exited(pid, status)
         while len(self._ends) >= _ENDS_REMEMBERED:
             del self._ends[next(iter(self._ends))]
@@ -174,7 +155,7 @@ class Run:
     def _exited(self, pid: int, status: int | None) -> None:
         if self._followed is not None and pid == self._followed.pid:
             self._unfollow()
-        if self.refusal is not None or self._hold is None:
+        if self._refusal is not None or self._hold is None:
             return
         self._hear()
         self.output.drain()
@@ -182,7 +163,7 @@ class Run:
 
     def settle(self) -> None:
         """Finish when nothing is left. To be called whenever that may have come true."""
-        if not self.over and not self.starting and self._hold is not None and self._hold.empty():
+        if self._birth is None and self._hold is not None and self._hold.empty():
             self._finish()
 
     def _finish(self) -> None:
@@ -190,71 +171,59 @@ class Run:
         self.output.close()
         self._release()
         self.over = True
-        if self.refusal is None:
+        if self._refusal is None:
             self._tell("gone")
         else:
-            refusal = self.refusal
+            refusal = self._refusal
             self._tell("refused", errno=refusal.errno, stage=refusal.stage, text=refusal.text)
 
     def _release(self) -> None:
         self._unfollow()
-        self._close_report()
-        if self._notify is not None:
-            self._keeper.loop.unwatch(self._notify.file)
-            self._notify.close()
-            self._notify = None
+        self._close_birth()
+        if self._ear is not None:
+            self._ear.close()
         if self._killing is not None:
-            self._killing.cancel()
+            self._killing.stop()
         if self._hold is not None:
             self._hold.close()
-            self._hold = None
+        self._ear = self._killing = self._hold = None
         self._keeper.table.drop(self._token)
-
-    def _close_report(self) -> None:
-        if self._report is not None:
-            self._keeper.loop.unwatch(self._report)
-            os.close(self._report)
-            self._report = None
-            self._keeper.starting.discard(self)
 
     # What the daemon asks for.
 
     def signal(self, number: int) -> None:
         """To every member, wherever it went. Before the program is there: as soon as it is."""
-        if self.starting:
+        if self._birth is not None:
             self._unsent.append(number)
         elif self._hold is not None:
-            self._hold.tree.signal(number)
+            self._hold.signal(number)
 
     def kill(self) -> None:
         """SIGKILL for all that is left, until nothing is."""
-        if self._killing is None and not self.over:
-            self._kill(time.monotonic() + STUCK_AFTER, _FIRST_PAUSE)
+        if self._killing is None and self._hold is not None:
+            self._killing = Killing(self._keeper.loop, self._strike, self._stuck)
+            self._killing.go_on()
 
-    def _kill(self, stuck_at: float, pause: float) -> None:
-        if self._hold is None:
-            return
-        self._hold.tree.kill()
-        self.settle()
-        if self.over:
-            return
-        if time.monotonic() >= stuck_at:
+    def _strike(self) -> bool:
+        if self._hold is not None:
+            self._hold.kill()
+            self.settle()
+        return self.over
+
+    def _stuck(self) -> None:
+        if self._hold is not None:
             self._tell("stuck", pids=self._hold.tree.pids())
-            stuck_at = float("inf")
-        pause = min(pause, max(0.0, stuck_at - time.monotonic()))
-        longer = min(2 * pause, _LONGEST_PAUSE)
-        self._killing = self._keeper.loop.after(pause, lambda: self._kill(stuck_at, longer))
 
     def follow(self, pid: int) -> None:
         """Tell this member's end, too. Raises Malformed when it is none."""
-        followed = self._find(pid) if pid != self.leader else None
-        if followed is None and pid != self.leader and pid not in self._ends:
+        followed = self._find(pid) if pid != self._leader else None
+        if followed is None and pid != self._leader and pid not in self._ends:
             raise Malformed(f"pid {pid} does not belong to the run", self.name)
         self._unfollow()
         if followed is not None:
             self._followed = followed
             self._keeper.loop.watch(followed.file, select.EPOLLIN, self._followed_ended)
-        elif pid != self.leader:
+        elif pid != self._leader:
             self._exited(pid, self._ends[pid])
 
     def _find(self, pid: int) -> Followed | None:
@@ -280,46 +249,11 @@ class Run:
             self._followed.close()
             self._followed = None
 
-    # What the run says.
+    # What is told.
 
     def _hear(self) -> None:
-        """Take in the datagrams that are there. A program that is there to send has been executed."""
-        self.pump_report()
-        for datagram in self._notify.arrived() if self._notify is not None else ():
-            try:
-                self._notified(datagram)
-            finally:
-                datagram.close()
-
-    def _notified(self, datagram: Datagram) -> None:
-        standing = self._standing(datagram)
-        event = {
-            "event": "notified",
-            "run": self.name,
-            "at": self._keeper.loop.now(),
-            "pid": datagram.pid,
-            "uid": datagram.uid,
-            "gid": datagram.gid,
-            "program": "" if standing == "exited" else procfs.program(datagram.pid),
-            "standing": standing,
-            "data": binascii.b2a_base64(datagram.data, newline=False).decode("ascii"),
-        }
-        self.record.add_datagram(event, datagram.data)
-        self._keeper.tell(event)
-
-    def _standing(self, datagram: Datagram) -> str:
-        """The sender's relation to the run. What was found out counts only if the pid still means it then.
-
-        "spawner": a root sender may claim any pid, and `systemd-notify` of root claims its parent's,
-        which is the keeper (or the run's subreaper) when the leader itself became it, or the daemon.
-        """
-        assert self._hold is not None
-        if datagram.pid in self._keeper.spawners() or datagram.pid == self._hold.helper:
-            return "spawner"
-        member = self._hold.tree.has(datagram.pid)
-        if not datagram.is_there():
-            return "exited"
-        return "member" if member else "stranger"
+        if self._ear is not None:
+            self._ear.drain()
 
     def _grew(self) -> None:
         if self.tailed:

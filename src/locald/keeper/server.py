@@ -165,7 +165,8 @@ class Server:
 
     def close(self) -> None:
         """Nobody can connect any more; who has connected meanwhile sees the end and asks again."""
-        os.unlink(self._path)
+        if os.path.lexists(self._path):
+            os.unlink(self._path)
         self._loop.unwatch(self._listener.fileno())
         self._listener.close()
         for link in (self._link, *self._guests):
@@ -204,10 +205,14 @@ class Server:
             else:
                 raise protocol.Malformed("say hello first")
         except protocol.Malformed as error:
-            about = {"run": error.run} if error.run else {}
-            link.send(
-                protocol.encode({"event": "error", "at": self._loop.now(), **about, "text": str(error)})
-            )
+            self._complain(link, str(error), error.run)
+        except Exception as error:  # a fault of ours: it is in the log, and costs this request only
+            sys.excepthook(*sys.exc_info())
+            self._complain(link, f"{type(error).__name__}: {error}", "")
+
+    def _complain(self, link: Link, text: str, run: str) -> None:
+        about = {"run": run} if run else {}
+        link.send(protocol.encode({"event": "error", "at": self._loop.now(), **about, "text": text}))
 
     def _greet(self, link: Link, request: Request) -> None:
         request.number("protocol", 1, 2**31)  # a later one than ours understands ours
