@@ -37,7 +37,7 @@ class Store(http.server.BaseHTTPRequestHandler):
         products[self.path.strip("/")] = float(self.rfile.read(length))
         self.send_response(204)
         self.end_headers()
-        notify(f"STATUS={len(products)} products")
+        notify(f"STATUS={len(products)} for sale")
 
     def log_message(self, format: str, *arguments: object) -> None:
         if self.command == "PUT":  # the api looks every few seconds
@@ -61,5 +61,5 @@ load()
 address = ("127.0.0.1", int(os.environ["PORT"]))
 with http.server.ThreadingHTTPServer(address, Store) as server:
     print(f"listening on {address[0]}:{address[1]}")
-    notify("READY=1\nSTATUS=no products yet")
+    notify("READY=1\nSTATUS=nothing for sale yet")
     server.serve_forever()
