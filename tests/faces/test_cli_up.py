@@ -153,12 +153,13 @@ def test_a_failed_service_is_explained_with_reason_lines_hints_and_what_it_block
     result = cli("up")
 
     assert result.code == 1
-    assert result.err.splitlines()[-6:] == [
+    assert result.err.splitlines()[-7:] == [
         "error: db failed: exited with code 1, 5 times within a minute",
         "  db | one",
         "  db | two",
         "hint: port 5432 is held by postgres (pid 812)",
-        "hint: `locald logs db` shows all its output, `locald why db` what it rests on",
+        "hint: `locald why db` shows what is known",
+        "hint: `locald logs db` shows all its output",
         "error: web is blocked: db has failed",
     ]
     assert dict(daemon.asked("GET /v1/logs")[0].query)["n"] == "20"
@@ -315,9 +316,11 @@ def test_up_fails_with_3_when_the_daemon_ends_again_and_again(cli: Cli, daemon: 
     assert "error: the daemon ends again and again" in result.err
 
 
-@pytest.mark.parametrize("command", ["stop", "down"])
+@pytest.mark.parametrize(
+    ("command", "said"), [("stop", "db and web are stopped\n"), ("down", "shop is down\n")]
+)
 def test_stop_and_down_return_when_everything_is_gone(
-    cli: Cli, daemon: FakeDaemon, project: Path, command: str
+    cli: Cli, daemon: FakeDaemon, project: Path, command: str, said: str
 ) -> None:
     gone = down_row("web", "stopped", "stopped by the user")
     accept(daemon, snapshot(row("web", state="stopping")), change(gone, settled=True), command=command)
@@ -325,7 +328,7 @@ def test_stop_and_down_return_when_everything_is_gone(
     result = cli(command)
 
     assert (result.code, result.out) == (0, "")
-    assert result.err == "stopped db and web\n"
+    assert result.err == said
     assert ("until", "down") in daemon.asked("GET /v1/events")[0].query
     assert daemon.asked(f"POST /v1/{command}")[0].body["directory"] == str(project)
 
@@ -361,12 +364,24 @@ def test_down_ends_though_the_project_is_forgotten_by_then(cli: Cli, daemon: Fak
     assert cli("down").code == 0
 
 
-@pytest.mark.parametrize("command", ["stop", "down"])
-def test_stop_and_down_start_no_daemon_when_there_is_nothing(cli: Cli, home: Home, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "said"), [("stop", "nothing is running\n"), ("down", "this project is not up\n")]
+)
+def test_stop_and_down_start_no_daemon_when_there_is_nothing(
+    cli: Cli, home: Home, command: str, said: str
+) -> None:
     result = cli(command)
 
-    assert (result.code, result.err) == (0, "nothing was running\n")
+    assert (result.code, result.err) == (0, said)
     assert not os.path.exists(home.run)
+
+
+def test_stop_of_what_is_not_up_is_done_already(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("POST /v1/stop", {"project": None, "services": []})
+    daemon.on("POST /v1/down", {"project": None, "services": []})
+
+    assert (cli("stop").err, cli("down").err) == ("nothing is running\n", "this project is not up\n")
+    assert daemon.asked("GET /v1/events") == []
 
 
 def test_options_may_stand_between_services(cli: Cli, daemon: FakeDaemon) -> None:

@@ -22,4 +22,4 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return ending.carry_out("/v1/down", choose([], args.directory), lambda home: home.state_file)
+    return ending.down(choose([], args.directory))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from locald.cli import live, say, words
@@ -12,30 +13,56 @@ from locald.wire.home import Home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from locald.cli.live import Spell
     from locald.client.target import Target
 
 
-def carry_out(path: str, target: Target, traces: Callable[[Home], str]) -> int:
-    """Ask the daemon for what `path` does, then wait until every process of it is gone.
-
-    A daemon is started for this only if the file that `traces` names exists: without it there is
-    nothing to do.
-    """
+def stop(target: Target) -> int:
+    """Stop the services of the target, and wait. No daemon is started when nothing is wanted."""
     home = Home.find()
     api = daemon.find(home)
-    if api is None and not os.path.exists(traces(home)):
-        say.note(_said([]))
+    if api is None and not os.path.exists(home.wanted):
+        say.note("nothing is running")
         return 0
     api = api or daemon.start(home)
-    services = api.post(path, target.body)["services"]
-    following = Following(home, api, target.only(services).query, "down")
-    if services and not until_gone(following, lambda row: target.spelled(row["name"])):
+    services = api.post("/v1/stop", target.body)["services"]
+    if not services:
+        say.note("nothing is running")
+        return 0
+    if not until_gone(Following(home, api, target.only(services).query, "down"), _spelled_by(target)):
         return 130
-    say.note(_said([target.spelled(name) for name in services]))
+    names = [target.spelled(name) for name in services]
+    say.note(f"{words.listed(names)} {'is' if len(names) == 1 else 'are'} stopped")
     return 0
+
+
+def down(target: Target) -> int:
+    """Stop and forget the project, and wait. No daemon is started for a project that none ever knew."""
+    home = Home.find()
+    api = daemon.find(home)
+    if api is None and not _is_known(home, target.directory):
+        say.note("this project is not up")
+        return 0
+    api = api or daemon.start(home)
+    project = api.post("/v1/down", target.body)["project"]
+    # Each service is forgotten when it is gone, so they cannot be asked about by name.
+    if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
+        return 130
+    say.note(f"{project} is down" if project else "this project is not up")
+    return 0
+
+
+def _spelled_by(target: Target) -> Spell:
+    return lambda row: target.spelled(row["name"])
+
+
+def _is_known(home: Home, directory: str) -> bool:
+    """Whether an earlier daemon left something about this folder."""
+    try:
+        with open(home.state_file, encoding="utf-8", errors="replace") as state:
+            return os.path.exists(home.wanted) or json.dumps(directory) in state.read()
+    except OSError:
+        return False
 
 
 def until_gone(following: Following, spell: Spell) -> bool:
@@ -48,8 +75,3 @@ def until_gone(following: Following, spell: Spell) -> bool:
         say.note("interrupted: stopping goes on; `locald status` shows how far it is")
         return False
     return True
-
-
-def _said(names: list[str]) -> str:
-    """What was stopped, as a sentence."""
-    return f"stopped {words.listed(names)}" if names else "nothing was running"

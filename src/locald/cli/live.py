@@ -30,7 +30,7 @@ BLINK = 0.2
 """seconds that a terminal stays untouched: what takes no longer needs no picture"""
 PATIENCE = 2.0
 """seconds until a stop tells what it waits for"""
-WORDY = frozenset({"starting", "preparing", "stopping"})
+WORDY = frozenset({"starting", "preparing", "stopping", "waiting"})
 """Words whose reason may change often, and says little new each time"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
@@ -56,8 +56,7 @@ class _Told:
 
     def show(self, board: Board, changed: Sequence[Row]) -> None:
         for row in changed:
-            word = words.word(row)
-            fact = (word, words.source(row), "" if word in WORDY else words.because(row))
+            fact = _fact(row)
             if self._told.get(words.key(row)) != fact:
                 self._told[words.key(row)] = fact
                 say.note(f"{self._spell(row)}: {sentence(row)}")
@@ -161,6 +160,13 @@ def sentence(row: Row) -> str:
     took = between(row.get("started_at"), row.get("ready_at")) if words.is_ready(row) else None
     head = f"{word} by {source}" if source and words.is_ready(row) else word
     return f"{head}{'' if took is None else f' after {length(took)}'}: {words.because(row)}"
+
+
+def _fact(row: Row) -> object:
+    """What makes a change worth a line."""
+    word = words.word(row)
+    reason = row.get("waiting_on") if word in WORDY else words.because(row)
+    return word, words.source(row), reason
 
 
 def _reason(row: Row) -> str:

@@ -62,9 +62,16 @@ def _failed(api: Api, target: Target, row: Row) -> None:
     say.error(f"{name} {_verb(row)}: {words.because(row)}")
     for line in _last_lines(api, row):
         say.line(line)
-    for hint in _why(api, row).get("hints") or []:
+    for hint in [*(hints := _why(api, row).get("hints") or []), *_next_steps(name, hints)]:
         say.hinted(hint)
-    say.hinted(f"`locald logs {name}` shows all its output, `locald why {name}` what it rests on")
+
+
+def _next_steps(name: str, hints: Sequence[str]) -> list[str]:
+    """Where to look further, unless the hints say so already."""
+    steps = {f"locald why {name}": "what is known", f"locald logs {name}": "all its output"}
+    return [
+        f"`{step}` shows {what}" for step, what in steps.items() if not any(step in hint for hint in hints)
+    ]
 
 
 def _verb(row: Row) -> str:
@@ -88,16 +95,22 @@ def _why(api: Api, row: Row) -> dict[str, Any]:
 
 
 def _last_lines(api: Api, row: Row) -> list[str]:
-    """The last lines that the service printed, indented, its standard error marked where there is colour."""
-    bar = {"stderr": say.paint("|", "red", on=say.has_colour(sys.stderr))}
+    """The last lines that the service printed, indented."""
     found: list[str] = []
     try:
         lines = api.lines("/v1/logs", [*_of(row), ("n", str(LAST_LINES)), ("follow", "0"), ("plain", "1")])
         while True:
             entry = json.loads(lines.next())
-            found.append(f"  {row['name']} {bar.get(entry['stream'], '|')} {plain(entry['line'])}")
+            found.append(f"  {row['name']} {_bar(entry['stream'])} {plain(entry['line'])}")
     except (Ended, Denied, Unreachable, ValueError, KeyError):
         return found
+
+
+def _bar(stream: str) -> str:
+    """What tells the streams apart: colour, and a word for what locald itself noted."""
+    if stream == "stderr":
+        return say.paint("|", "red", on=say.has_colour(sys.stderr))
+    return "| locald:" if stream == "locald" else "|"
 
 
 def _of(row: Row) -> list[tuple[str, str]]:

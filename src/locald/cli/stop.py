@@ -25,4 +25,4 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return ending.carry_out("/v1/stop", choose(args.services, args.directory), lambda home: home.wanted)
+    return ending.stop(choose(args.services, args.directory))
