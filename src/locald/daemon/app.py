@@ -51,8 +51,7 @@ def main(arguments: list[str]) -> int:
         begin_log(home.log, foreground=foreground)
         with Lock(home.lock, home.socket):
             limits.raise_open_files()
-            asyncio.run(_live(home, foreground=foreground))
-        return 0
+            return _run(home, foreground=foreground)
     except Held as held:
         print(f"error: {held}\nhint: locald server status", file=sys.stderr)
         return 3
@@ -64,6 +63,17 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error.filename or 'the daemon'}: {error.strerror}", file=sys.stderr)
         print("hint: locald doctor", file=sys.stderr)
         return 3
+
+
+def _run(home: Home, *, foreground: bool) -> int:
+    """A fault of ours ends the daemon, not the services: it is in the log, and the next command starts anew."""
+    try:
+        asyncio.run(_live(home, foreground=foreground))
+    except Exception as error:
+        log.critical("the daemon ends for a fault of its own", exc_info=error)
+        print(f"error: internal: {error!r}\nhint: the daemon's log is {home.log}", file=sys.stderr)
+        return 3
+    return 0
 
 
 async def _live(home: Home, *, foreground: bool) -> None:
