@@ -82,7 +82,7 @@ class Site:
                     token.attrSet(attribute, self._link(page, str(link)))
         anchor_headings(page.tokens)
         return frame.substitute(
-            title=html.escape(page.title),
+            title=html.escape(page.title if page.title == "locald" else f"{page.title} · locald"),
             root=os.path.relpath(".", os.path.dirname(page.place) or "."),
             navigation=self._navigation(page),
             content=self.reader.renderer.render(page.tokens, self.reader.options, {}),
@@ -165,11 +165,14 @@ def sections(index: Page) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def links_of(token: Token) -> Iterator[tuple[str, str]]:
-    children = token.children or []
-    for opening, inside in pairwise(children):
-        if opening.type == "link_open":
-            text = inside.content
-            yield text[:1].upper() + text[1:], str(opening.attrGet("href"))
+    """The text and the target of each link in a line."""
+    text, target = "", ""
+    for child in token.children or []:
+        if child.type == "link_open":
+            text, target = "", str(child.attrGet("href"))
+        elif child.type == "link_close":
+            yield text, target
+        text += child.content
 
 
 def write(pages: dict[str, str]) -> None:
