@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(home: Home, *, foreground: bool) -> int:
-    """A fault of ours ends the daemon, not the services: it is in the log, and the next command starts anew."""
+    """A fault of ours ends the daemon, not the services; it is in the log, and another one can be started."""
     try:
         asyncio.run(_live(home, foreground=foreground))
     except Exception as error:
