@@ -1,8 +1,13 @@
-"""What services printed: the histories of many services as one, and what is printed now.
+"""What services printed, as people ask for it: the last lines of several, and new ones as they come.
 
-The captures on disk are the history; nothing is copied. Reading happens in threads, for it takes as long as
-the disk does. A follower sleeps until it is woken: the keeper hints at output of the runs that somebody
-follows, and only of those, so that a chatty service that nobody looks at costs the daemon nothing.
+The keeper writes captures, one folder for each service; here they are only read, in threads, so that a large
+history stops nobody. That there is something new is a hint of the keeper's, which it gives for the runs that
+we ask it to *tail*: those that live, of services that somebody follows. A hint may get lost (a run was not
+tailed yet, the keeper was replaced), so followers also look by themselves, ever more rarely up to once a
+second. What they read does not depend on why they look: each has a place in each history, and goes on
+from there, so nothing is lost and nothing comes twice.
+
+The last line of a run may have no end yet. It is told as a line when it gets one, or when the run is over.
 """
 
 from __future__ import annotations
@@ -10,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import re
+import secrets
 import shutil
-import time
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -20,21 +25,46 @@ from typing import TYPE_CHECKING
 from locald.capture import frames
 from locald.capture.last import read_last
 from locald.capture.reader import CaptureReader, Line, Position
-from locald.domain import plain
-from locald.domain.names import Key
+from locald.domain.names import Key, Run
+from locald.domain.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Set
     from pathlib import Path
 
-    from locald.domain.names import Run
+SOON, RARELY = 0.05, 1.0
+"""seconds until a follower looks without a hint: doubled each time that it finds nothing"""
+HEARTBEAT = 15.0
+"""seconds of silence after which a follower is told that there is nothing"""
+BATCH = 10_000
+"""lines of one service that are read before others have their turn"""
 
-STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
+_STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which lines somebody wants: since a moment (epoch seconds), matching (without escape sequences), and
+    whether escape sequences are left out."""
+
+    since: float | None = None
+    grep: re.Pattern[str] | None = None
+    plain: bool = False
+
+    def wants(self, line: Line) -> bool:
+        return self.grep is None or self.grep.search(plain(line.text)) is not None
+
+    def shown(self, key: Key, line: Line) -> LogLine:
+        text = plain(line.text) if self.plain else line.text
+        return LogLine(line.at, key, line.run_number, _STREAMS.get(line.stream, "locald"), text)
+
+
+EVERYTHING = Choice()
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line that a service printed, or that locald noted about it."""
+    """`run` is the number of the run; `stream` is stdout, stderr or locald; `at` is in epoch seconds."""
 
     at: float
     key: Key
@@ -43,153 +73,226 @@ class LogLine:
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which lines are wanted. `since`: epoch seconds; `plain`: without escape sequences."""
-
-    since: float | None = None
-    grep: re.Pattern[str] | None = None
-    plain: bool = False
-
-    def takes(self, line: Line) -> bool:
-        old = self.since is not None and line.at < self.since
-        return not old and (self.grep is None or self.grep.search(plain.plain(line.text)) is not None)
-
-    def shown(self, key: Key, line: Line) -> LogLine:
-        text = plain.plain(line.text) if self.plain else line.text
-        return LogLine(line.at, key, line.run_number, STREAMS.get(line.stream, "locald"), text)
-
-
 class Logbook:
     def __init__(self, root: Path) -> None:
-        """`root` holds a folder a project, and in it one a service."""
+        """`root`: the folder of all captures; a service's are in `root/PROJECT/SERVICE`."""
         self._root = root
-        self._present: dict[Key, Run] = {}
-        self._over: dict[Key, int] = {}
-        """the latest run that will print nothing any more"""
-        self._wakers: dict[Key, set[asyncio.Event]] = {}
-        self._deletions: set[asyncio.Future[None]] = set()
-        self.tail: Callable[[Run, bool], None] = lambda run, on: None
-        """asks for `hint` to be called (or not any more) when the run prints"""
+        self._live: set[Run] = set()
+        self._followers: set[_Follower] = set()
+        self.tail: Callable[[Run, bool], None] = lambda _run, _on: None
+        """asks the keeper to hint at output of the run, or not to any more"""
 
     def folder(self, key: Key) -> Path:
         return self._root / key.project / key.service
 
-    def discard(self, key: Key) -> None:
-        """The service is forgotten, and its history with it.
+    def _folders(self, keys: Iterable[Key]) -> dict[Key, Path]:
+        return {key: self.folder(key) for key in keys}
 
-        It is renamed at once and deleted in a thread: a service that comes back meanwhile begins a new one.
-        """
-        self._present.pop(key, None)
-        self._over.pop(key, None)
-        aside = self._root / key.project / f".{key.service}-{time.monotonic_ns()}"
-        try:
-            self.folder(key).rename(aside)
-        except OSError:  # it never printed anything
-            return
-        deletion = asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, aside, True)
-        self._deletions.add(deletion)
-        deletion.add_done_callback(self._deletions.discard)
+    @property
+    def live(self) -> frozenset[Run]:
+        """The runs that may still print."""
+        return frozenset(self._live)
 
-    # News of runs.
+    # What others tell.
 
-    def begin(self, run: Run) -> None:
-        """There is a process that may print."""
-        self._present[run.key] = run
-        if self._wakers.get(run.key):
+    def began(self, run: Run) -> None:
+        """The keeper has the run: it may print from now on. Harmless when told again."""
+        self._live.add(run)
+        followers = self._following(run.key)
+        if followers:
             self.tail(run, True)
-            self.hint(run)
+        for follower in followers:
+            follower.wake(run.key)
 
-    def hint(self, run: Run) -> None:
-        """There may be new output of the run."""
-        for waker in self._wakers.get(run.key, ()):
-            waker.set()
-
-    def end(self, run: Run) -> None:
-        """All that the run will ever print is captured."""
-        self._over[run.key] = run.number
-        self._present.pop(run.key, None)
+    def over(self, run: Run) -> None:
+        """All that the run printed is on disk."""
+        self._live.discard(run)
         self.hint(run)
 
-    # Reading.
+    def hint(self, run: Run) -> None:
+        """The run has printed something."""
+        for follower in self._following(run.key):
+            follower.wake(run.key)
 
-    async def history(self, keys: Collection[Key], count: int | None, choice: Choice) -> list[LogLine]:
-        """The last `count` lines (None: all) of these services together, oldest first."""
-        found = [await self._last(key, count, choice) for key in keys]
-        finished = [
-            [*lines, *(choice.shown(key, line) for line in reader.finish() if choice.takes(line))]
-            for key, lines, reader in found
-        ]
-        return _newest(finished, count)
+    def discard(self, key: Key) -> None:
+        """Forget the service's history. Its next run may be number 1 again."""
+        loop = asyncio.get_running_loop()
+        removed = loop.run_in_executor(None, _remove, self.folder(key), self._root)
+        removed.add_done_callback(lambda _: self._begin_anew(key))
+
+    def _begin_anew(self, key: Key) -> None:
+        for follower in self._following(key):
+            follower.readers[key] = CaptureReader(self.folder(key))
+            follower.wake(key)
+
+    # What people ask.
+
+    async def history(
+        self, keys: Collection[Key], count: int | None, choice: Choice = EVERYTHING
+    ) -> list[LogLine]:
+        """The last `count` lines of these services together (None: all), by time."""
+        _, lines = await asyncio.to_thread(_read_last, self._folders(keys), count, choice, self.live)
+        return lines
 
     async def follow(
-        self, keys: Collection[Key], count: int | None, choice: Choice
+        self, keys: Collection[Key], count: int | None, choice: Choice = EVERYTHING
     ) -> AsyncIterator[list[LogLine]]:
-        """The history, then new lines as they are printed, for ever. Nothing is left out or told twice."""
-        with self._woken_for(keys) as waker:
-            found = [await self._last(key, count, choice) for key in keys]
-            yield _newest([lines for _, lines, _ in found], count)
-            readers = {key: reader for key, _, reader in found}
+        """The last `count` lines, and then whatever is printed, until closed.
+
+        Empty lists come now and then when nothing is printed, for whoever wants to know that somebody
+        still listens.
+        """
+        async with self._follower(keys) as follower:
+            follower.readers, lines = await asyncio.to_thread(
+                _read_last, self._folders(keys), count, choice, self.live
+            )
+            yield lines
             while True:
-                waker.clear()
-                fresh = [await self._onward(key, reader, choice) for key, reader in readers.items()]
-                if any(fresh):
-                    yield _newest(fresh, None)
-                else:
-                    await waker.wait()
+                lines = await follower.read(choice)
+                if lines or follower.is_silent():
+                    yield lines
+                if not lines:
+                    await follower.wait()
 
     async def lines_of(self, run: Run) -> AsyncIterator[str]:
-        """Every line that the run itself prints, from its first on."""
-        reader = CaptureReader(self.folder(run.key), Position(run.number))
-        with self._woken_for([run.key]) as waker:
+        """Every line that the run prints, from its first to its last, as it came."""
+        self.began(run)
+        async with self._follower([run.key]) as follower:
+            follower.readers = {run.key: CaptureReader(self.folder(run.key), Position(run.number))}
             while True:
-                waker.clear()
-                lines = await asyncio.to_thread(reader.read)
+                over = run not in self._live  # before reading: then there is nothing after what is read
+                lines = await follower.read()
                 for line in lines:
-                    if line.run_number == run.number and line.stream != frames.LOCALD:
-                        yield line.text
+                    if line.run == run.number and line.stream != "locald":
+                        yield line.line
+                if not lines and over:
+                    return
                 if not lines:
-                    await waker.wait()
+                    await follower.wait()
 
-    async def _last(
-        self, key: Key, count: int | None, choice: Choice
-    ) -> tuple[Key, list[LogLine], CaptureReader]:
-        lines, reader = await asyncio.to_thread(
-            read_last, self.folder(key), count, choice.since, choice.takes
-        )
-        return key, [choice.shown(key, line) for line in lines], reader
+    # Followers.
 
-    async def _onward(self, key: Key, reader: CaptureReader, choice: Choice) -> list[LogLine]:
-        """What came since. A line without an end is told when its run is over."""
-        over = self._over.get(key, 0)
-        lines = await asyncio.to_thread(reader.read)
-        if not lines and reader.position.begun and reader.position.run_number <= over:
-            lines = reader.finish()
-        return [choice.shown(key, line) for line in lines if choice.takes(line)]
-
-    @contextmanager
-    def _woken_for(self, keys: Collection[Key]) -> Iterator[asyncio.Event]:
-        """An event that is set whenever one of these services may have printed something."""
-        waker = asyncio.Event()
-        for key in keys:
-            self._wakers.setdefault(key, set()).add(waker)
-            if run := self._present.get(key):
-                self.tail(run, True)
+    @asynccontextmanager
+    async def _follower(self, keys: Collection[Key]) -> AsyncIterator[_Follower]:
+        follower = _Follower(self, frozenset(keys))
+        new = [run for run in self._live if run.key in follower.keys and not self._following(run.key)]
+        self._followers.add(follower)
+        for run in new:
+            self.tail(run, True)
         try:
-            yield waker
+            yield follower
         finally:
-            for key in keys:
-                self._leave(key, waker)
+            self._followers.discard(follower)
+            for run in self._live:
+                if run.key in follower.keys and not self._following(run.key):
+                    self.tail(run, False)
 
-    def _leave(self, key: Key, waker: asyncio.Event) -> None:
-        self._wakers[key].discard(waker)
-        if not self._wakers[key]:
-            del self._wakers[key]
-            if run := self._present.get(key):
-                self.tail(run, False)
+    def _following(self, key: Key) -> list[_Follower]:
+        return [follower for follower in self._followers if key in follower.keys]
 
 
-def _newest(histories: list[list[LogLine]], count: int | None) -> list[LogLine]:
-    """Several services' lines as one history, by time; lines of one service keep their order."""
-    merged = list(heapq.merge(*histories, key=attrgetter("at")))
-    return merged if count is None else merged[max(len(merged) - count, 0) :]
+class _Follower:
+    """Somebody who follows some services, and the places up to which they have been told."""
+
+    def __init__(self, logbook: Logbook, keys: frozenset[Key]) -> None:
+        self.keys = keys
+        self.readers: dict[Key, CaptureReader] = {}
+        self._logbook = logbook
+        self._due = set(keys)
+        """whose histories are to be read"""
+        self._wake = asyncio.Event()
+        self._pause = SOON
+        self._told_at = asyncio.get_running_loop().time()
+
+    def wake(self, key: Key) -> None:
+        self._due.add(key)
+        self._pause = SOON
+        self._wake.set()
+
+    async def wait(self) -> None:
+        """Until there is a hint, or it is time to look without one."""
+        timer = asyncio.get_running_loop().call_later(self._pause, self._look_at_all)
+        try:
+            await self._wake.wait()
+        finally:
+            timer.cancel()
+            self._wake.clear()
+
+    def _look_at_all(self) -> None:
+        self._pause = min(self._pause * 2, RARELY)
+        self._due |= self.keys
+        self._wake.set()
+
+    async def read(self, choice: Choice = EVERYTHING) -> list[LogLine]:
+        """Some of the lines that have come, by time; none when there are no more."""
+        while self._due:
+            keys, self._due = self._due, set()
+            readers = {key: self.readers[key] for key in keys if key in self.readers}
+            lines, rest = await asyncio.to_thread(_read_on, readers, self._logbook.live, choice)
+            self._due |= rest
+            if lines:
+                self._told_at = asyncio.get_running_loop().time()
+                return lines
+        return []
+
+    def is_silent(self) -> bool:
+        """Whether nothing has been told for so long that this itself should be told."""
+        now = asyncio.get_running_loop().time()
+        silent = now - self._told_at >= HEARTBEAT
+        if silent:
+            self._told_at = now
+        return silent
+
+
+# In threads.
+
+
+def _read_last(
+    folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
+) -> tuple[dict[Key, CaptureReader], list[LogLine]]:
+    """The last lines of some services together, and the places where they end."""
+    readers: dict[Key, CaptureReader] = {}
+    found = []
+    for key, folder in folders.items():
+        lines, readers[key] = read_last(folder, count, choice.since, choice.wants)
+        lines += filter(choice.wants, _finish(key, readers[key], live))
+        found.append([choice.shown(key, line) for line in lines])
+    merged = _merge(found)
+    return readers, merged if count is None else merged[max(len(merged) - count, 0) :]
+
+
+def _read_on(
+    readers: dict[Key, CaptureReader], live: Set[Run], choice: Choice
+) -> tuple[list[LogLine], set[Key]]:
+    """The next lines of some services, and those of them that have more."""
+    found, rest = [], set()
+    for key, reader in readers.items():
+        lines: list[Line] = []
+        while len(lines) < BATCH and (more := reader.read()):
+            lines += more
+        if len(lines) < BATCH:
+            lines += _finish(key, reader, live)
+        else:
+            rest.add(key)
+        found.append([choice.shown(key, line) for line in lines if choice.wants(line)])
+    return _merge(found), rest
+
+
+def _finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Line]:
+    """What the run at the end of the history has left unended, if it is over."""
+    return [] if Run(key, reader.position.run_number) in live else reader.finish()
+
+
+def _merge(found: Iterable[list[LogLine]]) -> list[LogLine]:
+    """By time; lines of one service stay in their order."""
+    return list(heapq.merge(*found, key=attrgetter("at")))
+
+
+def _remove(folder: Path, root: Path) -> None:
+    """Take it away in one step, for a new history may begin at once, and then apart."""
+    aside = root / f".discarded-{secrets.token_hex(8)}"
+    try:
+        folder.rename(aside)
+    except OSError:
+        return  # nothing was ever printed
+    shutil.rmtree(aside, ignore_errors=True)
