@@ -86,7 +86,7 @@ class Performer:
                 self._processes.kill(run)
             case Forget(run):
                 self._processes.forget(run)
-                self._logbook.end(run)
+                self._logbook.over(run)
             case Note(run, line):
                 self._processes.note(run, line)
             case Discard(key):
@@ -133,7 +133,7 @@ class Performer:
         life, definition = service.life, service.present
         if life is None or run in self._readers:
             return
-        self._logbook.begin(run)
+        self._logbook.began(run)
         self._listeners.watch(run, definition.port, lambda: self._processes.pids(run))
         check = definition.spec.health_check
         if check:
