@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 SCHEMA = 1
 LAZY = 0.25
 """seconds that a change may wait for company when nobody waits for it"""
+QUIET = 2.0
+"""seconds without a change after which the file is made to last through a crash of the machine too"""
 
 _SERVICE: TypeAdapter[Service] = TypeAdapter(Service)
 _CALLER: TypeAdapter[Caller] = TypeAdapter(Caller)
@@ -118,22 +120,20 @@ class Store:
     async def run(self) -> None:
         while True:
             await self._changed.wait()
-            try:
-                async with asyncio.timeout(LAZY):
-                    await self._hurry.wait()
-            except TimeoutError:
-                pass
-            await self.write(durable=not self._hurry.is_set())
+            await _within(LAZY, self._hurry)
+            await self.write()
+            if not await _within(QUIET, self._changed):
+                await asyncio.to_thread(self._sync)
 
-    async def write(self, *, durable: bool) -> None:
-        """Write now. `durable`: also through a crash of the machine, which takes a moment longer."""
+    async def write(self) -> None:
+        """Write now."""
         self._changed.clear()
         self._hurry.clear()
         waiting, self._waiting = self._waiting, []
         world = self._world()
         document, held = self._document(world), _is_wanted(world)
         try:
-            await asyncio.to_thread(self._replace, document, held, durable)
+            await asyncio.to_thread(self._replace, document, held)
             self._failed = False
         except OSError as error:
             if not self._failed:
@@ -177,16 +177,32 @@ class Store:
         self._digests[id(caller)] = (caller, digest)
         return digest
 
-    def _replace(self, document: list[bytes], held: bool, durable: bool) -> None:
+    def _replace(self, document: list[bytes], held: bool) -> None:
         """In a thread: the disk may be slow."""
         beside = f"{self._path}.new"
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.writelines(document)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
         os.replace(beside, self._path)
         _mark(self._wanted_path, held)
+
+    def _sync(self) -> None:
+        """In a thread, and not while anybody waits: a disk may take long for it."""
+        try:
+            file = os.open(self._path, os.O_RDONLY)
+            os.fsync(file)
+            os.close(file)
+        except OSError:  # what could not be written was said when it was
+            pass
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event came in this time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _is_wanted(world: World) -> bool:

@@ -118,7 +118,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("ending; what runs keeps running")
-        await store.write(durable=True)
+        await store.write()
         processes.release()
         await runner.cleanup()
         await checks.close()
