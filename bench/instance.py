@@ -1,7 +1,7 @@
 """A locald of its own to measure: a temporary LOCALD_HOME with a project in it, and nothing left after.
 
-What it starts it ends: first as anybody would (`down`, `server stop`), then, should that fail, the daemon
-and the keeper of this very home by their process ids.
+What it starts it ends: first as anybody would (`down`, `server stop`), then, should that fail, by the ids of
+the processes that have this very home in their environment or arguments.
 """
 
 from __future__ import annotations
@@ -75,27 +75,27 @@ class Instance:
     @property
     def keeper(self) -> int:
         """The oldest process of this home that was started as a keeper; runs may have helpers beside it."""
-        return min(self._processes("keeper"), key=_started)
+        return min(self._processes("/locald/keeper"), key=_started)
 
     @property
     def helpers(self) -> list[int]:
-        return [pid for pid in self._processes("keeper") if pid != self.keeper]
+        return [pid for pid in self._processes("/locald/keeper") if pid != self.keeper]
 
-    def _processes(self, part: str) -> Iterator[int]:
-        home = f"LOCALD_HOME={self.environment['LOCALD_HOME']}"
+    def _processes(self, part: str = "") -> Iterator[int]:
+        """Of this home: the keeper with its helpers, or by default all, services included."""
+        home = self.environment["LOCALD_HOME"]
         for entry in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
                 of = Path("/proc", entry)
                 words = of.joinpath("cmdline").read_text(errors="replace").split("\0")
-                is_part = any(word.startswith(f"locald.{part}") for word in words)
-                if is_part and home in of.joinpath("environ").read_text(errors="replace").split("\0"):
+                is_part = any(word.endswith(part) for word in words)
+                known_by = [*words, *of.joinpath("environ").read_text(errors="replace").split("\0")]
+                if is_part and any(home in word for word in known_by):
                     yield int(entry)
 
     def _end_what_is_left(self) -> None:
         deadline = time.monotonic() + 15  # the keeper ends by itself some seconds after its last run
-        while (left := [*self._processes("daemon"), *self._processes("keeper")]) and (
-            time.monotonic() < deadline
-        ):
+        while (left := list(self._processes())) and time.monotonic() < deadline:
             time.sleep(0.05)
         for pid in left:
             print(f"pid {pid} did not end by itself", file=sys.stderr)
