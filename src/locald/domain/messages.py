@@ -111,10 +111,22 @@ class Shutdown:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepares:
+    """Something has to be fetched before the run can begin. `detail`: what, and how far it is."""
+
+    run: Run
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Spawned:
+    """There is a process. Of a container, `pid` is its first process (0 where the engine hides it)."""
+
     run: Run
     pid: int
     at: float
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +206,16 @@ class Listens:
 @dataclass(frozen=True, slots=True)
 class Probed:
     """The explicit check of the run was carried out. `detail` is one sentence of what was seen."""
+
+    run: Run
+    ok: bool
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the HEALTHCHECK of the run's image says. `detail` is one sentence."""
 
     run: Run
     ok: bool
