@@ -1,0 +1,42 @@
+"""What tests look for in rows and explanations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Row = dict[str, Any]
+
+
+def is_healthy(row: Row) -> bool:
+    return bool(row["health"] == "healthy")
+
+
+def is_unhealthy(row: Row) -> bool:
+    return bool(row["health"] == "unhealthy")
+
+
+def is_there(row: Row) -> bool:
+    """It has a process."""
+    return row["pid"] is not None
+
+
+def is_in(*states: str) -> Callable[[Row], bool]:
+    return lambda row: row["state"] in states
+
+
+def details(why: Row) -> str:
+    """All evidence, one piece a line, newest first."""
+    return "\n".join(each["detail"] for each in why["evidence"])
+
+
+def hints(why: Row) -> str:
+    return "\n".join(why["hints"])
+
+
+def at(time: str) -> float:
+    """A time of a document in epoch seconds."""
+    return datetime.fromisoformat(time).timestamp()

@@ -1,0 +1,485 @@
+"""What counts as healthy, who says so, and what ends it: seen through `up`, `status` and `why`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from locald.linux import procfs
+from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy
+from whole.machine import Gate, is_alive, wait_for
+from whole.programs import (
+    PRELUDE,
+    SERVE,
+    STAY,
+    command,
+    free_port,
+    http_told_by,
+    listener,
+    saying,
+    serve_after,
+)
+
+if TYPE_CHECKING:
+    from whole.machine import Machine
+
+
+def web(rest: str) -> str:
+    return f"[services.web]\n{rest}"
+
+
+# The port.
+
+
+def test_a_port_that_opens_after_a_second_is_waited_for(machine: Machine) -> None:
+    machine.write(web(f"command = {command('time.sleep(1); kept = listen(); stay()')}"))
+    machine.locald("server", "start")
+    begun = time.monotonic()
+    row = machine.up()["web"]
+    assert 1 <= time.monotonic() - begun < 5
+    assert (row["state"], row["health"], row["source"]) == ("running", "healthy", "tcp")
+    assert row["fallback"] is True
+    assert row["check"] is None
+    assert row["because"].startswith(f"pid {row['pid']} (")
+    assert row["because"].endswith(f"accepts connections on 127.0.0.1:{row['port']}")
+    assert row["url"] == f"http://127.0.0.1:{row['port']}/"
+
+
+def test_readiness_is_seen_the_moment_the_port_opens(machine: Machine) -> None:
+    """It is not healthy before, and a look at the port comes every few milliseconds, not every second."""
+    gate, opened = Gate(machine.folder), machine.folder / "opened"
+    code = f"gate({str(gate.path)!r}); kept = listen(); append({str(opened)!r}, time.time()); stay()"
+    machine.write(web(f"command = {command(code)}"))
+    machine.locald("up", "-d")
+    row = machine.until("web", is_there)
+    assert (row["state"], row["health"], row["source"]) == ("starting", "starting", "none")
+    assert row["ready_at"] is None
+    gate.open()
+    row = machine.until("web", is_healthy)
+    assert -0.1 < at(row["ready_at"]) - float(opened.read_text()) < 0.5
+
+
+def test_a_port_that_never_opens_fails_at_the_start_timeout_and_says_what_was_tried(machine: Machine) -> None:
+    code = "print('I am here, port or no port'); stay()"
+    machine.write(web(f'start_timeout = "1s"\ncommand = {command(code)}'))
+    begun = time.monotonic()
+    up = machine.locald("up")
+    assert 1 <= time.monotonic() - begun < 10
+    assert up.returncode == 1
+    row = machine.status()["web"]
+    assert (row["state"], row["pid"], row["restarts"]) == ("failed", None, 0)
+    assert f"nothing of this service listens on port {row['port']}" in up.stderr
+    assert "not healthy within 1s" in up.stderr
+    assert "I am here, port or no port" in up.stderr
+    assert 'type = "worker"' in up.stderr
+    assert up.stdout == ""
+
+
+def test_nothing_is_left_of_what_did_not_become_healthy(machine: Machine) -> None:
+    pids = machine.folder / "pids"
+    machine.write(
+        web(f'start_timeout = "500ms"\ncommand = "setsid sleep 1000 & echo $$ $! > {pids}; sleep 1000"')
+    )
+    assert machine.locald("up").returncode == 1
+    assert [pid for pid in map(int, pids.read_text().split()) if is_alive(pid)] == []
+
+
+def test_who_ignores_port_is_told_where_it_listens_and_how_its_framework_takes_it(machine: Machine) -> None:
+    other = free_port()
+    vite = machine.file("vite", f"#!{sys.executable}\nimport socket, signal\n")
+    with vite.open("a") as file:
+        file.write(f"kept = socket.create_server(('127.0.0.1', {other}))\nsignal.pause()\n")
+    vite.chmod(0o755)
+    machine.write(web('command = "./vite"\nstart_timeout = "1500ms"'))
+    up = machine.locald("up")
+    assert up.returncode == 1
+    port = machine.status()["web"]["port"]
+    said = f"listens on 127.0.0.1:{other} although PORT is {port}"
+    assert said in up.stderr
+    assert "vite --port $PORT" in up.stderr
+    why = machine.why("web")
+    assert said in why["because"]
+    assert "vite --port $PORT" in hints(why)
+
+
+def test_while_it_starts_why_names_the_port_that_it_listens_on_instead(machine: Machine) -> None:
+    other = free_port()
+    machine.write(web(f"command = {command(f'kept = listen({other}); stay()')}"))
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: str(other) in row["because"])
+    assert (row["state"], row["health"], row["source"]) == ("starting", "starting", "tcp")
+    assert f"127.0.0.1:{other} although PORT is {row['port']}" in row["because"]
+    assert "PORT" in hints(machine.why("web"))
+
+
+def test_a_fixed_port_that_somebody_holds_is_refused_and_the_holder_named(machine: Machine) -> None:
+    port, ran = free_port(), machine.folder / "ran"
+    machine.write(web(f'port = {port}\ncommand = "touch {ran}; sleep 1000"'))
+    with listener(port):
+        up = machine.locald("up")
+    assert up.returncode == 1
+    for named in (f"port {port}", f"pid {os.getpid()}", procfs.program(os.getpid())):
+        assert named in up.stderr
+    row = machine.status()["web"]
+    assert (row["state"], row["health"], row["restarts"]) == ("failed", "unknown", 0)
+    assert not ran.exists()
+    assert machine.locald("up", "-d").returncode == 0
+    machine.until("web", is_in("starting"))
+
+
+def test_a_stale_process_that_answers_on_the_port_is_not_believed(machine: Machine) -> None:
+    gate, port = Gate(machine.folder), free_port()
+    machine.write(web(f"port = {port}\ncommand = {serve_after(gate.path)}"))
+    machine.locald("up", "-d")
+    machine.until("web", is_there)
+    with listener(port):
+        row = machine.until("web", lambda row: str(os.getpid()) in row["because"])
+        assert row["health"] == "starting"
+        assert f"port {port} is held by pid {os.getpid()}" in row["because"]
+        assert f"end pid {os.getpid()}" in hints(machine.why("web"))
+    gate.open()
+    assert machine.until("web", is_healthy)["source"] == "tcp"
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_nor_does_a_check_of_the_own_port_believe_it(machine: Machine, kind: str) -> None:
+    """A check that names no port asks the service, not whoever listens in its place."""
+    gate, port = Gate(machine.folder), free_port()
+    code = f"gate({str(gate.path)!r}); answer(listen(), lambda: '200 OK')"
+    check = f'health_check = {{ type = "{kind}" }}'
+    machine.write(web(f"port = {port}\n{check}\ncommand = {command(code)}"))
+    machine.locald("up", "-d")
+    machine.until("web", is_there)
+    with listener(port):
+        row = machine.until("web", lambda row: row["source"] == "explicit")
+        assert row["health"] == "starting"
+        assert f"nothing of this service listens on port {port}" in row["because"]
+    gate.open()
+    assert machine.until("web", is_healthy)["source"] == "explicit"
+
+
+def test_a_check_that_names_a_port_accepts_any_listener_there(machine: Machine) -> None:
+    port = free_port()
+    check = f'health_check = {{ type = "tcp", port = {port} }}'
+    machine.write(web(f'type = "worker"\n{check}\ncommand = {STAY}'))
+    with listener(port):
+        row = machine.up()["web"]
+    assert (row["health"], row["source"], row["check"]) == ("healthy", "explicit", "tcp")
+
+
+def test_a_server_on_the_ipv6_loopback_alone_is_found(machine: Machine) -> None:
+    code = "kept = listen(PORT, '::1'); stay()"
+    machine.write(web(f"command = {command(code)}"))
+    row = machine.up()["web"]
+    assert (row["health"], row["source"]) == ("healthy", "tcp")
+    assert f"[::1]:{row['port']}" in row["because"]
+
+
+def test_a_listener_that_closes_while_its_process_lives_ends_health_and_one_that_comes_back_renews_it(
+    machine: Machine,
+) -> None:
+    close, open_again = Gate(machine.folder, "close"), Gate(machine.folder, "open")
+    code = (
+        f"kept = listen(); gate({str(close.path)!r}); kept.close()\n"
+        f"gate({str(open_again.path)!r}); kept = listen(); stay()"
+    )
+    machine.write(web(f"command = {command(code)}"))
+    before = machine.up()["web"]
+    close.open()
+    row = machine.until("web", is_unhealthy)
+    assert (row["state"], row["pid"]) == ("running", before["pid"])
+    assert row["because"] == f"nothing of this service listens on port {row['port']} any more"
+    assert row["since"] > before["since"]
+    assert machine.locald("status").returncode == 0
+    open_again.open()
+    row = machine.until("web", is_healthy)
+    assert (row["run"], row["pid"]) == (1, before["pid"])
+
+
+def test_a_vanished_listener_overrides_what_the_program_said_but_not_an_explicit_check(
+    machine: Machine,
+) -> None:
+    close = Gate(machine.folder, "close")
+    code = f"notify('READY=1'); kept = listen(); gate({str(close.path)!r}); kept.close(); stay()"
+    own = Gate(machine.folder, "own")
+    other = f"notify('READY=1'); kept = listen(); gate({str(own.path)!r}); kept.close(); stay()"
+    machine.write(
+        web(f"command = {command(code)}")
+        + f'\n[services.own]\nhealth_check = {{ type = "notify" }}\ncommand = {command(other)}'
+    )
+    rows = machine.up()
+    assert rows["web"]["source"] == "notify"
+    for name in rows:
+        wait_for(lambda name=name: "accepts connections" in details(machine.why(name)), "its port to be seen")
+    close.open()
+    own.open()
+    row = machine.until("web", is_unhealthy)
+    assert "any more" in row["because"]
+    wait_for(lambda: "any more" in details(machine.why("own")), "the end of the listener to be seen")
+    row = machine.status()["own"]
+    assert (row["health"], row["source"], row["check"]) == ("healthy", "explicit", "notify")
+
+
+def test_a_process_that_is_killed_is_seen_within_half_a_second(machine: Machine) -> None:
+    machine.write(web(f'restart = "no"\ncommand = {SERVE}'))
+    pid = machine.up()["web"]["pid"]
+    begun = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    row = machine.until("web", lambda row: row["health"] != "healthy")
+    assert time.monotonic() - begun < 0.5
+    row = machine.until("web", is_in("failed"))
+    assert (row["health"], row["exit_code"], row["pid"]) == ("unknown", 128 + 9, None)
+    assert "SIGKILL" in row["because"]
+
+
+# Checks that the user configured.
+
+
+def test_an_http_check_is_healthy_only_after_the_status_that_it_wants(machine: Machine) -> None:
+    status = machine.folder / "status"
+    machine.write(
+        web(f'health_check = {{ type = "http", path = "/health" }}\ncommand = {http_told_by(status)}')
+    )
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "HTTP 503" in row["because"])
+    assert (row["state"], row["health"], row["source"]) == ("starting", "starting", "explicit")
+    status.write_text("200 OK")
+    row = machine.until("web", is_healthy)
+    assert (row["source"], row["check"], row["fallback"]) == ("explicit", "http", False)
+    assert f"http://127.0.0.1:{row['port']}/health" in row["because"]
+    assert "HTTP 200" in row["because"]
+
+
+def test_an_http_check_takes_health_away_after_so_many_failures_and_gives_it_back(machine: Machine) -> None:
+    status = machine.folder / "status"
+    status.write_text("200 OK")
+    check = 'health_check = { type = "http", interval = "50ms", retries = 3 }'
+    machine.write(web(f"{check}\ncommand = {http_told_by(status)}"))
+    pid = machine.up()["web"]["pid"]
+    status.write_text("500 Broken")
+    row = machine.until("web", is_unhealthy)
+    assert "HTTP 500" in row["because"]
+    assert (row["state"], row["pid"], row["restarts"]) == ("running", pid, 0)
+    failed = [each["at"] for each in machine.why("web")["evidence"] if "HTTP 500" in each["detail"]]
+    assert failed
+    status.write_text("204 Fine")
+    row = machine.until("web", is_healthy)
+    assert (row["run"], row["pid"]) == (1, pid)
+
+
+def test_fewer_failures_than_retries_change_nothing(machine: Machine) -> None:
+    """The server fails twice, then answers, again and again."""
+    counts = machine.folder / "count"
+    code = (
+        "answers = iter(['200 OK'] + ['500 Broken', '500 Broken', '200 OK'] * 1000)\n"
+        f"def status():\n    append({str(counts)!r}, 'x')\n    return next(answers)\n"
+        "answer(listen(), status)"
+    )
+    check = 'health_check = { type = "http", interval = "20ms", retries = 3 }'
+    machine.write(web(f"{check}\ncommand = {command(code)}"))
+    since = machine.up()["web"]["since"]
+    wait_for(lambda: len(counts.read_text()) > 30, "fifteen answers")
+    row = machine.status()["web"]
+    assert (row["health"], row["since"]) == ("healthy", since)
+
+
+def test_a_command_check_is_healthy_from_when_its_command_succeeds(machine: Machine) -> None:
+    (machine.folder / "app").mkdir()
+    machine.write(
+        web(
+            f'type = "worker"\nworkdir = "app"\nenv = {{ WANTED = "here" }}\n'
+            f'health_check = "test -e $WANTED"\ncommand = {STAY}'
+        )
+    )
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "exited with code 1" in row["because"])
+    assert (row["state"], row["health"], row["source"]) == ("starting", "starting", "explicit")
+    (machine.folder / "app" / "here").touch()
+    row = machine.until("web", is_healthy)
+    assert (row["source"], row["check"], row["fallback"]) == ("explicit", "command", False)
+
+
+def test_a_command_check_that_hangs_is_ended_with_its_children_at_its_timeout(machine: Machine) -> None:
+    pids = machine.folder / "pids"
+    hangs = f"setsid sleep 1000 & echo $! >> {pids}; echo $$ >> {pids}; sleep 1000"
+    check = f'{{ type = "command", timeout = "300ms", command = "{hangs}" }}'
+    machine.write(web(f'type = "worker"\nhealth_check = {check}\ncommand = {STAY}'))
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "did not end within 300ms" in row["because"])
+    assert row["health"] == "starting"
+    first = list(map(int, pids.read_text().split()[:2]))
+    assert [pid for pid in first if is_alive(pid)] == []
+    machine.locald("stop")
+    wait_for(lambda: not any(map(is_alive, map(int, pids.read_text().split()))), "the end of all checks")
+
+
+def test_a_log_check_is_healthy_from_the_line_that_matches(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    code = f"print('warming up'); gate({str(gate.path)!r}); print('\\x1b[32mnow serving 7\\x1b[0m'); stay()"
+    check = 'health_check = { type = "log", pattern = "serving [0-9]+$" }'
+    machine.write(web(f'type = "worker"\n{check}\ncommand = {command(code)}'))
+    machine.locald("up", "-d")
+    row = machine.until("web", is_there)
+    assert (row["health"], row["source"]) == ("starting", "none")
+    gate.open()
+    row = machine.until("web", is_healthy)
+    assert (row["source"], row["check"]) == ("explicit", "log")
+    assert "now serving 7" in row["because"]
+
+
+def test_a_notify_check_needs_ready(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    code = f"kept = listen(); gate({str(gate.path)!r}); notify('READY=1'); stay()"
+    machine.write(web(f'health_check = {{ type = "notify" }}\ncommand = {command(code)}'))
+    machine.locald("up", "-d")
+    machine.until("web", is_there)
+    wait_for(lambda: "accepts connections" in details(machine.why("web")), "the port to be seen")
+    row = machine.status()["web"]
+    assert row["health"] == "starting"
+    assert "READY=1" in row["because"]
+    assert "READY=1" in hints(machine.why("web"))
+    gate.open()
+    row = machine.until("web", is_healthy)
+    assert (row["source"], row["check"], row["fallback"]) == ("explicit", "notify", False)
+
+
+def test_with_the_check_none_a_live_process_is_enough(machine: Machine) -> None:
+    machine.write(web(f'health_check = {{ type = "none" }}\ncommand = {STAY}'))
+    row = machine.up()["web"]
+    assert (row["health"], row["source"], row["check"]) == ("healthy", "explicit", "none")
+    assert row["fallback"] is False
+
+
+def test_an_explicit_check_overrides_everything_that_could_be_inferred(machine: Machine) -> None:
+    """READY=1 was said and the port is open, but the user asked for something else."""
+    wanted = machine.folder / "wanted"
+    ready = saying("READY=1", then="kept = listen(); stay()")
+    machine.write(web(f'health_check = "test -e {wanted}"\ncommand = {ready}'))
+    machine.locald("up", "-d")
+    machine.until("web", lambda row: "exited with code" in row["because"])
+    wait_for(
+        lambda: all(said in details(machine.why("web")) for said in ("READY=1", "accepts connections")),
+        "both to be heard",
+    )
+    assert machine.status()["web"]["health"] == "starting"
+    wanted.touch()
+    assert machine.until("web", is_healthy)["source"] == "explicit"
+
+
+def test_health_never_restarts_a_service(machine: Machine) -> None:
+    wanted = machine.folder / "wanted"
+    wanted.touch()
+    check = (
+        f'health_check = {{ type = "command", command = "test -e {wanted}", interval = "20ms", retries = 1 }}'
+    )
+    machine.write(web(f'restart = "always"\n{check}\ncommand = {SERVE}'))
+    before = machine.up()["web"]
+    wanted.unlink()
+    machine.until("web", is_unhealthy)
+    wanted.touch()
+    row = machine.until("web", is_healthy)
+    assert (row["pid"], row["run"], row["restarts"]) == (before["pid"], 1, 0)
+
+
+# Workers and tasks.
+
+
+def test_a_worker_is_healthy_soon_by_its_live_process(machine: Machine) -> None:
+    machine.write(web(f'type = "worker"\ncommand = {STAY}'))
+    row = machine.up()["web"]
+    assert (row["health"], row["source"], row["fallback"]) == ("healthy", "process", True)
+    assert (row["port"], row["url"]) == (None, None)
+    assert 0.2 <= at(row["ready_at"]) - at(row["started_at"]) < 2
+
+
+def test_a_worker_that_speaks_at_once_is_believed_instead_of_its_process(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    code = f"gate({str(gate.path)!r}); notify('READY=1'); stay()"
+    machine.write(web(f'type = "worker"\ncommand = {saying("STATUS=warming up", then=code)}'))
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "warming up" in row["because"])
+    assert row["health"] == "starting"
+    with pytest.raises(AssertionError):
+        machine.until("web", is_healthy, patience=0.5)
+    gate.open()
+    assert machine.until("web", is_healthy)["source"] == "notify"
+
+
+def test_a_task_is_healthy_when_it_exited_with_0(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    machine.write(web(f'type = "task"\ncommand = "{gate.wait}"'))
+    machine.locald("up", "-d")
+    row = machine.until("web", is_there)
+    assert (row["state"], row["health"]) == ("starting", "starting")
+    gate.open()
+    row = machine.until("web", is_healthy)
+    assert (row["state"], row["source"], row["fallback"]) == ("completed", "process", False)
+    assert (row["exit_code"], row["port"]) == (0, None)
+    assert machine.locald("wait").returncode == 0
+
+
+# Who may say READY=1.
+
+
+def test_ready_from_a_grandchild_of_a_shell_counts(machine: Machine) -> None:
+    machine.file("grandchild.py", PRELUDE + "notify('READY=1'); stay()")
+    machine.file("child.sh", f"{sys.executable} grandchild.py; true")
+    machine.write(web('command = "sh child.sh; true"'))
+    row = machine.up()["web"]
+    assert (row["health"], row["source"], row["fallback"]) == ("healthy", "notify", False)
+    assert "sent READY=1" in row["because"]
+
+
+def test_ready_from_somebody_else_is_ignored_and_recorded(machine: Machine) -> None:
+    path = machine.folder / "socket"
+    code = f"append({str(path)!r}, os.environ['NOTIFY_SOCKET']); stay()"
+    machine.write(web(f"command = {command(code)}"))
+    machine.locald("up", "-d")
+    wait_for(lambda: path.exists() and path.read_text().endswith("\n"), "the path of the socket")
+    stranger = (
+        "import socket, sys\n"
+        "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', sys.argv[1])\n"
+        "input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", stranger, path.read_text().strip()], stdin=subprocess.PIPE
+    ) as other:
+        ignored = f"READY=1 from pid {other.pid}"
+        wait_for(lambda: ignored in details(machine.why("web")), "the datagram to be recorded")
+        other.kill()
+    assert "not part of this service: ignored" in details(machine.why("web"))
+    assert machine.status()["web"]["health"] == "starting"
+
+
+def test_a_service_with_a_port_that_only_lives_is_never_healthy(machine: Machine) -> None:
+    """`sh -c` and its children are alive all the time."""
+    gate = Gate(machine.folder)
+    machine.write(web(f'command = "{gate.wait}; exec sleep 1000"'))
+    machine.locald("up", "-d")
+    machine.until("web", is_there)
+    with pytest.raises(AssertionError):
+        machine.until("web", is_healthy, patience=1)
+    gate.open()
+
+
+def test_wait_waits_for_an_unhealthy_service(machine: Machine) -> None:
+    wanted = machine.folder / "wanted"
+    wanted.touch()
+    check = (
+        f'health_check = {{ type = "command", command = "test -e {wanted}", interval = "20ms", retries = 1 }}'
+    )
+    machine.write(web(f"{check}\ncommand = {SERVE}"))
+    machine.up()
+    wanted.unlink()
+    machine.until("web", is_unhealthy)
+    late = machine.locald("wait", "--timeout", "300ms")
+    assert late.returncode == 124
+    with machine.begin("wait") as waiting:
+        wanted.touch()
+        assert waiting.wait(30) == 0
