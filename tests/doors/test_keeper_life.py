@@ -111,16 +111,16 @@ def test_kill_ends_a_tree_that_goes_on_forking(daemon: Daemon, keeping: Keeping)
 
 
 def test_an_exit_says_how_many_are_left_and_gone_waits_for_them(daemon: Daemon, keeping: Keeping) -> None:
-    born, end = keeping.gate("born"), keeping.gate("end")
-    background = f"echo $$ > {born}; read _ < {end}"
+    born, end, last = keeping.gate("born"), keeping.gate("end"), keeping.gate("last")
+    background = f"echo $$ > {born}; read _ < {last}"
     daemon.start(WEB, sh(f"(setsid sh -c '{background}' &) ; read _ < {end}; exit 5"))
     pid = shell_pid(born)
     end.write()
-    exited = daemon.wait("exited", WEB)
-    if exited["left"]:  # either of the two may have read the line
-        assert procfs.alive(pid)
-        assert "gone" not in daemon.of(WEB)
-        end.write()
+    assert daemon.wait("exited", WEB)["left"] == 1
+    daemon.fence()
+    assert "gone" not in daemon.of(WEB)
+    assert procfs.alive(pid)
+    last.write()
     daemon.wait("gone", WEB)
     wait_dead([pid])
 

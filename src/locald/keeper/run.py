@@ -162,8 +162,12 @@ class Run:
         self._tell("exited", pid=pid, **shown(status), left=len(self._hold.tree.pids()))
 
     def settle(self) -> None:
-        """Finish when nothing is left. To be called whenever that may have come true."""
-        if self._birth is None and self._hold is not None and self._hold.empty():
+        """Finish when nothing is left. To be called whenever that may have come true.
+
+        A cgroup is empty a moment before its last process can be waited for: its exit is told first.
+        """
+        told = self._birth is None and self._followed is None
+        if told and self._hold is not None and self._hold.empty():
             self._finish()
 
     def _finish(self) -> None:
@@ -242,6 +246,7 @@ class Run:
             self._hold.pump()  # the best witness is whoever reaped it
         if self._followed is not None:
             self._exited(self._followed.pid, self._followed.exit_status())
+        self.settle()
 
     def _unfollow(self) -> None:
         if self._followed is not None:
