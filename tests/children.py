@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from locald.adapters import ports
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -70,6 +72,13 @@ class Children(list[Child]):
     def start(self, code: str) -> Child:
         self.append(Child(code))
         return self[-1]
+
+
+def free_port() -> int:
+    """A port that nobody has, where neither the kernel nor locald takes one: for tests side by side."""
+    while not ports.free(port := random.randint(10_000, 19_999)):
+        pass
+    return port
 
 
 @pytest.fixture

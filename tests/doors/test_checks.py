@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from children import free_port
 from heard import Heard
 from locald.adapters import checks as module
 from locald.adapters.checks import Checks, Target
@@ -110,12 +111,6 @@ async def speak(said: bytes, *, then_wait: bool = False) -> AsyncIterator[int]:
         yield int(server.sockets[0].getsockname()[1])
 
 
-def closed_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
 # http
 
 
@@ -188,7 +183,7 @@ async def test_whatever_a_server_says_becomes_one_clean_sentence(said: bytes, de
 
 
 async def test_a_refused_connection_is_told_as_such() -> None:
-    port = closed_port()
+    port = free_port()
     async with bench() as made:
         assert (
             await made.once(HttpCheck(port=port))
