@@ -279,6 +279,29 @@ def test_before_its_first_success_a_check_is_looked_at_in_proportion_to_the_age_
     assert watched.pause(100.0) == 7.0
 
 
+async def test_a_run_that_is_watched_twice_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SOONEST", 60.0)
+    monkeypatch.setattr(module, "LATEST", 60.0)
+    async with bench() as made:
+        made.watch(TcpCheck(), 1)
+        made.watch(TcpCheck(), 1)
+        await made.probed()
+        made.watch(CommandCheck("true"), 1)
+    assert made.heard.events == []
+
+
+async def test_after_close_nothing_is_looked_at() -> None:
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response()
+
+    async with bench() as made, serve(answer) as port:
+        made.watch(HttpCheck(port=port), interval=0.001)
+        await made.probed(ok=True)
+        await made.checks.close()
+        made.heard.events.clear()
+    assert made.heard.events == []
+
+
 # command
 
 

@@ -86,7 +86,9 @@ class Checks:
         self._http = Http()
 
     def watch(self, run: Run, check: HealthCheck, target: Target) -> None:
-        """Carry out the check until `unwatch`."""
+        """Carry out the check until `unwatch`. Harmless when it is done already."""
+        if run in self._watched or run in self._patterns:
+            return
         match check.check:
             case HttpCheck() | TcpCheck() | CommandCheck() as look:
                 watched = _Watched(run, check, target, self._clock())
@@ -127,6 +129,9 @@ class Checks:
 
     async def close(self) -> None:
         """Nothing is watched any more."""
+        for run in list(self._watched):
+            self.unwatch(run)
+        self._patterns.clear()
         await self._http.close()
 
     async def _look_after(self, watched: _Watched, check: Look) -> None:
