@@ -1,0 +1,31 @@
+"""What the documents name is there. (That their links lead somewhere is checked by tools/pages.py.)"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`([a-z_]+/(?:[a-z_/]*|[a-z_/]+\.py))`", text)
+    assert len(named) > 15
+    folders = (ROOT, ROOT / "src" / "locald")
+    assert [name for name in named if not any((folder / name).exists() for folder in folders)] == []
+
+
+def test_every_command_that_the_documents_show_exists() -> None:
+    """In code that is set apart or between backticks."""
+    from locald.cli.main import COMMANDS
+
+    known = {command for group in COMMANDS.values() for command in group}
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+    shown = {
+        (page.name, command)
+        for page in pages
+        for command in re.findall(r"(?:^ +(?:\$ )?|`)(?:\./)?locald ([a-z]+)", page.read_text(), re.MULTILINE)
+    }
+    assert shown
+    assert {(page, command) for page, command in shown if command not in known} == set()
