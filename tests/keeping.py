@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from locald.capture import frames
 from locald.keeper import launch
 from locald.linux import procfs, tree
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Event = dict[str, Any]
+once = pytest.mark.parametrize("kind", ["reaper"], indirect=True)
+"""For promises that have nothing to do with how a run's processes are held together."""
 PATIENCE = 20.0
 """seconds: far beyond what anything here takes, also on a busy machine"""
 NOTIFY = "import os,socket,sys;s=socket.socket(1,2);s.connect(os.environ['NOTIFY_SOCKET']);s.send({})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import python, sh
+from keeping import once, python, sh
 from locald.capture import frames
 
 if TYPE_CHECKING:
@@ -24,17 +24,20 @@ def run(daemon: Daemon, argv: list[str], **changed: object) -> None:
     daemon.wait("gone", WEB)
 
 
+@once
 def test_by_default_both_streams_are_terminals_of_80_by_24(daemon: Daemon) -> None:
     code = "import os; print(os.isatty(1), os.isatty(2), *os.get_terminal_size(1), *os.get_terminal_size(2))"
     run(daemon, python(code))
     assert daemon.printed() == b"True True 80 24 80 24\n"
 
 
+@once
 def test_without_tty_both_are_pipes(daemon: Daemon) -> None:
     run(daemon, python("import os; print(os.isatty(1), os.isatty(2))"), tty=False)
     assert daemon.printed() == b"False False\n"
 
 
+@once
 @pytest.mark.parametrize("tty", [True, False])
 def test_bytes_come_as_they_were_written_and_streams_stay_apart(daemon: Daemon, tty: bool) -> None:
     run(daemon, sh(r"printf 'a\nb\r\n\001\377\t'; printf 'c\nd' >&2"), tty=tty)
@@ -63,6 +66,7 @@ def test_the_last_words_are_captured_before_the_exit_is_told(daemon: Daemon, tty
     daemon.wait("gone", WEB)
 
 
+@once
 @pytest.mark.parametrize("tty", [True, False])
 def test_much_output_is_captured_whole_and_in_order(daemon: Daemon, tty: bool) -> None:
     code = "import sys\nfor n in range(200_000): sys.stdout.write(f'line {n} of many\\n')"
@@ -83,6 +87,7 @@ def test_what_a_background_process_prints_after_the_leaders_exit_is_captured(
     assert daemon.printed(frames.STDERR) == b"late\n"
 
 
+@once
 def test_a_run_that_closes_its_output_lives_on(daemon: Daemon, keeping: Keeping) -> None:
     end = keeping.gate("end")
     daemon.start(WEB, sh(f"echo before; exec >&- 2>&-; read _ < {end}; exit 6"))
@@ -111,6 +116,7 @@ def test_a_service_that_prints_without_end_delays_no_other(daemon: Daemon) -> No
     daemon.wait("gone", WEB)
 
 
+@once
 def test_history_stays_within_its_size(daemon: Daemon) -> None:
     run(
         daemon,
@@ -122,6 +128,7 @@ def test_history_stays_within_its_size(daemon: Daemon) -> None:
     assert daemon.printed().endswith(b"y" * 99 + b"\n")
 
 
+@once
 def test_output_is_hinted_at_only_while_it_is_tailed(daemon: Daemon, keeping: Keeping) -> None:
     go, there = keeping.gate("go"), keeping.gate("there")
     daemon.start(WEB, sh(f"while read word < {go}; do echo $word; echo > {there}; done"))
@@ -144,6 +151,7 @@ def test_output_is_hinted_at_only_while_it_is_tailed(daemon: Daemon, keeping: Ke
     assert daemon.events[-1]["event"] == "gone"
 
 
+@once
 def test_many_frames_are_one_hint_for_a_daemon_that_does_not_look(daemon: Daemon, keeping: Keeping) -> None:
     there = keeping.gate("there")
     daemon.spawn(
@@ -156,6 +164,7 @@ def test_many_frames_are_one_hint_for_a_daemon_that_does_not_look(daemon: Daemon
     assert 1 <= daemon.of(WEB).count("output") <= len(daemon.frames())
 
 
+@once
 def test_a_note_is_in_the_capture_also_after_the_end(daemon: Daemon) -> None:
     daemon.start(WEB, sh("echo hello"))
     daemon.wait("gone", WEB)
@@ -167,6 +176,7 @@ def test_a_note_is_in_the_capture_also_after_the_end(daemon: Daemon) -> None:
     assert daemon.printed(frames.LOCALD).decode() == "exited with code 0 – ü\n"
 
 
+@once
 def test_times_in_the_capture_are_on_the_clock_of_the_events(daemon: Daemon) -> None:
     run(daemon, ["echo", "hello"])
     spawned, gone = daemon.wait("spawned", WEB), next(e for e in daemon.events if e["event"] == "gone")
@@ -174,6 +184,7 @@ def test_times_in_the_capture_are_on_the_clock_of_the_events(daemon: Daemon) -> 
     assert spawned["at"] - 1 < at <= gone["at"]
 
 
+@once
 def test_a_log_folder_that_cannot_be_written_stops_no_service(daemon: Daemon, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     daemon.spawn(WEB, sh("echo hello; exit 3"), logs=str(tmp_path / "file" / "web"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from keeping import ENV, Daemon, Keeping, children_of, python, sh, sockets_in, wait_dead
+from keeping import ENV, Daemon, Keeping, children_of, once, python, sh, sockets_in, wait_dead
 from locald.linux import procfs
 
 WEB = "shop:web#1"
@@ -43,6 +43,7 @@ def test_the_environment_is_the_given_one_and_two_variables(daemon: Daemon, keep
     assert found == env
 
 
+@once
 def test_the_caller_cannot_override_where_to_notify(daemon: Daemon) -> None:
     env = ENV | {"NOTIFY_SOCKET": "/mine", "LOCALD_RUN": "mine"}
     printed = output_of(daemon, ["env"], env=env)
@@ -59,6 +60,7 @@ def test_a_watchdog_is_announced_to_the_leader_only_when_asked_for(daemon: Daemo
     assert daemon.printed(run_number=2) == b"none none\n"
 
 
+@once
 def test_folder_and_umask_are_the_given_ones(daemon: Daemon, folder: Path) -> None:
     printed = output_of(daemon, sh("pwd -P; umask"), cwd=str(folder), umask=0o037)
     assert printed.split() == [str(folder), "0037"]
@@ -75,6 +77,7 @@ def test_limits_are_the_given_ones_and_else_those_the_keeper_was_started_with(da
     assert daemon.printed(run_number=2) == own
 
 
+@once
 def test_a_limit_beyond_what_we_may_give_does_not_stop_the_program(daemon: Daemon) -> None:
     assert (
         output_of(daemon, ["echo", "here"], limits={"nofile": [2**40, 2**40], "unheard_of": [1, 1]})
@@ -115,6 +118,7 @@ def test_the_leader_is_in_a_session_of_its_own_but_cannot_get_a_controlling_term
     assert daemon.printed(1) == b"opened"
 
 
+@once
 def test_the_program_is_looked_up_in_the_given_path(daemon: Daemon, folder: Path) -> None:
     for name, mode in (("not-ours", 0o644), ("ours", 0o755)):
         (folder / name).mkdir()
@@ -125,12 +129,14 @@ def test_the_program_is_looked_up_in_the_given_path(daemon: Daemon, folder: Path
     assert output_of(daemon, ["hello"], env={"PATH": path}) == f"{folder}/ours/hello\n"
 
 
+@once
 def test_a_relative_program_is_looked_up_in_the_given_folder(daemon: Daemon, folder: Path) -> None:
     (folder / "hello").write_text("#!/bin/sh\necho hello\n")
     (folder / "hello").chmod(0o755)
     assert output_of(daemon, ["./hello"], cwd=str(folder)) == "hello\n"
 
 
+@once
 def test_a_program_is_found_without_any_path(daemon: Daemon) -> None:
     assert output_of(daemon, ["echo", "here"], env={}) == "here\n"
 
@@ -170,11 +176,13 @@ def test_a_missing_program_is_refused(daemon: Daemon, keeping: Keeping) -> None:
     assert event["text"] == "No such file or directory"
 
 
+@once
 def test_a_program_that_may_not_be_executed_is_refused(daemon: Daemon, keeping: Keeping) -> None:
     event = refused(daemon, keeping, ["/etc/passwd"])
     assert (event["errno"], event["stage"]) == (errno.EACCES, "program")
 
 
+@once
 def test_a_missing_interpreter_is_told_from_a_missing_program(
     daemon: Daemon, keeping: Keeping, folder: Path
 ) -> None:
@@ -185,12 +193,14 @@ def test_a_missing_interpreter_is_told_from_a_missing_program(
     assert "interpreter" in event["text"]
 
 
+@once
 def test_what_is_no_program_is_refused(daemon: Daemon, keeping: Keeping, folder: Path) -> None:
     (folder / "text").write_text("hello")
     (folder / "text").chmod(0o755)
     assert refused(daemon, keeping, [str(folder / "text")])["errno"] == errno.ENOEXEC
 
 
+@once
 def test_too_long_arguments_are_refused(daemon: Daemon, keeping: Keeping) -> None:
     event = refused(daemon, keeping, ["echo", "x" * 3_000_000])
     assert (event["errno"], event["stage"]) == (errno.E2BIG, "program")
@@ -201,26 +211,25 @@ def test_a_missing_folder_is_refused(daemon: Daemon, keeping: Keeping, folder: P
     assert (event["errno"], event["stage"]) == (errno.ENOENT, "workdir")
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"argv": []},
-        {"argv": ["echo", "a\0b"]},
-        {"argv": "echo"},
-        {"env": {"A=B": "c"}},
-        {"env": {"A": 1}},
-        {"cwd": "relative"},
-        {"limits": {"nofile": [1]}},
-        {"umask": -1},
-        {"tty": None},
-    ],
-)
-def test_an_order_that_makes_no_sense_is_refused(
-    daemon: Daemon, keeping: Keeping, changed: dict[str, Any]
-) -> None:
-    daemon.spawn(WEB, **({"argv": ["true"]} | changed))
-    event = daemon.wait("refused", WEB)
-    assert (event["errno"], event["stage"]) == (errno.EINVAL, "program")
+SENSELESS: list[dict[str, Any]] = [
+    {"argv": []},
+    {"argv": ["echo", "a\0b"]},
+    {"argv": "echo"},
+    {"env": {"A=B": "c"}},
+    {"env": {"A": 1}},
+    {"cwd": "relative"},
+    {"limits": {"nofile": [1]}},
+    {"umask": -1},
+    {"tty": None},
+]
+
+
+@once
+def test_an_order_that_makes_no_sense_is_refused(daemon: Daemon, keeping: Keeping) -> None:
+    for changed in SENSELESS:
+        daemon.spawn(WEB, **({"argv": ["true"]} | changed))
+        event = daemon.wait("refused", WEB)
+        assert (event["errno"], event["stage"]) == (errno.EINVAL, "program")
     assert children_of(keeping.pid) == []
 
 
