@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from locald.domain.duration import show
@@ -24,6 +25,7 @@ from locald.domain.phase import (
     state,
 )
 from locald.domain.spec import Condition, Type
+from locald.domain.ties import must_leave
 
 if TYPE_CHECKING:
     from locald.domain.life import Life
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def because(world: World, service: Service, missing: list[Key]) -> str:
-    """One sentence on why the service is as it is."""
+    """One sentence on why the service is as it is. `missing`: its dependencies that are not there."""
     life = service.life
     match service.phase:
         case Stopped():
@@ -41,7 +43,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Ended(reason):
             return f"{reason}, and its restart policy is {service.spec.restart}"
         case Waiting():
-            return f"waits for {_list(world, service, missing)}"
+            return f"waits for {_awaited(world, service, missing) or 'nothing'}"
         case Blocked(on, root):
             return _blocked(world, on, root)
         case Backoff(reason):
@@ -52,13 +54,10 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
             return service.verdict.because
         case Adopting(before):
             return f"looking for run {before.run.number}, which an earlier daemon left {state(before)}"
-        case Stopping() if life and life.stuck:
-            return f"{', '.join(map(str, life.stuck))} did not end even after SIGKILL"
         case Stopping():
-            return _stopping(service, life)
+            return _stopping(service, life) + _extension(service)
         case Launching() | Starting() | Running():
-            told = service.verdict.because
-            return f"{told}; {_list(world, service, missing)} went away" if missing else told
+            return service.verdict.because + _extension(service) + _lost(world, missing)
 
 
 def _resting(service: Service) -> str:
@@ -67,20 +66,42 @@ def _resting(service: Service) -> str:
     return "stopped" if service.wish is not Wish.UP else "about to start"
 
 
-def _list(world: World, service: Service, missing: list[Key]) -> str:
-    """The missing dependencies, and how each stands."""
-    return (
-        ", ".join(_missing(world, key, service.spec.depends_on[key.service]) for key in missing) or "nothing"
-    )
+# Dependencies.
 
 
-def _missing(world: World, key: Key, condition: Condition) -> str:
-    other = world.services[key]
-    now = other.verdict.health if isinstance(other.phase, Running) else state(other.phase)
-    wanted = (
-        Condition.COMPLETED if other.spec.type is Type.TASK and condition is Condition.HEALTHY else condition
-    )
-    return f"{key.service} to be {wanted} (now {now})"
+def _awaited(world: World, service: Service, missing: list[Key]) -> str:
+    conditions = service.spec.depends_on
+    return ", ".join(_condition(world.services[key], conditions[key.service]) for key in missing)
+
+
+def _condition(other: Service, condition: Condition) -> str:
+    """What a dependency has to be, and what it is."""
+    if other.spec.type is Type.TASK and condition is Condition.HEALTHY:
+        condition = Condition.COMPLETED
+    return f"{other.spec.name} to be {condition} (now {_now(other)})"
+
+
+def _now(other: Service) -> str:
+    if isinstance(other.phase, Running):
+        return "about to stop" if must_leave(other) else other.verdict.health
+    return state(other.phase)
+
+
+def _lost(world: World, missing: list[Key]) -> str:
+    """What a service that runs has lost since it started."""
+    losses = (f"{key.service}, which {_stands(world.services[key])}" for key in missing)
+    told = ", and on ".join(losses)
+    return f"; it depends on {told}" if told else ""
+
+
+def _stands(other: Service) -> str:
+    match other.phase:
+        case Failed():
+            return "has failed"
+        case Backoff():
+            return "is in backoff"
+        case _:
+            return f"is {_now(other)}"
 
 
 def _blocked(world: World, on: Key, root: Key) -> str:
@@ -102,6 +123,8 @@ def _retrying(service: Service, reason: str) -> str:
 
 def _stopping(service: Service, life: Life | None) -> str:
     assert isinstance(service.phase, Stopping)
+    if life and life.stuck:
+        return f"{', '.join(map(str, life.stuck))} did not end even after SIGKILL"
     if life and life.exit:
         return f"{how(life.exit)}; what is left of it is being ended"
     if service.phase.kill_at is None:
@@ -113,3 +136,11 @@ def _stopping(service: Service, life: Life | None) -> str:
             return service.verdict.because
         case _:
             return "it was told to stop"
+
+
+def _extension(service: Service) -> str:
+    """Until when the service itself moved the deadline that is in force."""
+    until = service.life.extended_until if service.life else None
+    if until is None or until != service.deadline:
+        return ""
+    return f"; extended by the service until {datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ}"

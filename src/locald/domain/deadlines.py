@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from locald.domain.duration import show
 from locald.domain.events import weigh
-from locald.domain.exits import after_watchdog, calmed
-from locald.domain.life import Life, hear_process, judge
+from locald.domain.exits import expired
+from locald.domain.life import Life, hear_process
 from locald.domain.messages import Kill, Note
 from locald.domain.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
 from locald.domain.service import Outcome, Service, end
+from locald.domain.spec import Type
 
 if TYPE_CHECKING:
     from locald.domain.names import Run
@@ -28,11 +29,11 @@ def due(service: Service, now: float) -> Outcome:
         return service, []
     match service.phase:
         case Starting() if life.process_speaks_at is not None and now >= life.process_speaks_at:
-            return weigh(replace(service, life=hear_process(life, now)), now)
+            return weigh(replace(service, life=hear_process(life, now)), now, now)
         case Starting(run):
             return _too_late(service, life, run, now)
         case Running(run):
-            return _watchdog_expired(service, life, run, now)
+            return expired(service, life, run, now)
         case Stopping(run, _, then):
             killed = replace(service, phase=Stopping(run, None, then))
             return killed, [Note(run, "did not stop in time: SIGKILL"), Kill(run)]
@@ -44,14 +45,8 @@ def due(service: Service, now: float) -> Outcome:
 
 def _too_late(service: Service, life: Life, run: Run, now: float) -> Outcome:
     """The start timeout: the run is ended and the service has failed, without another try."""
-    limit = show(life.definition.spec.start_timeout or 0)
-    because = judge(life, expects_ready=service.expects_ready).because
-    stopping, effects = end(service, now, Failed(f"not healthy within {limit}: {because}"))
-    return stopping, [Note(run, f"not healthy within {limit}: {because}"), *effects]
-
-
-def _watchdog_expired(service: Service, life: Life, run: Run, now: float) -> Outcome:
-    expired = calmed(service, now)
-    expired = replace(expired, life=replace(life, expired=True, watchdog_at=None))
-    stopping, effects = end(expired, now, after_watchdog(expired, life, now))
-    return stopping, [Note(run, f"no WATCHDOG=1 within {show(life.watchdog or 0)}"), *effects]
+    reason = f"not healthy within {show(life.definition.spec.start_timeout or 0)}: {service.verdict.because}"
+    if life.definition.spec.type is Type.TASK:
+        reason = f"not completed within {show(life.definition.spec.start_timeout or 0)}"
+    stopping, effects = end(service, now, Failed(reason))
+    return stopping, [Note(run, reason), *effects]

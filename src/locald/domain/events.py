@@ -1,7 +1,8 @@
 """What an event does to the service it is about.
 
-News of another run than the present one falls through unread. The state diagram in ARCHITECTURE.md is
-walked out of this code by a test.
+News of another run than the present one falls through unread. What happened is dated by the event's `at`;
+deadlines count from `now`, when it is heard: nobody is punished for a daemon that was away. The state diagram
+in ARCHITECTURE.md is walked out of this code.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.exits import after, calmed, how, over
+from locald.domain.exits import after, expired, how, over
 from locald.domain.health import Evidence, Health, Source
 from locald.domain.life import Life, hear, hear_listeners, hear_notification, hear_probe, judge
 from locald.domain.messages import (
@@ -42,23 +43,42 @@ from locald.domain.phase import (
     Stopped,
     Stopping,
 )
-from locald.domain.spec import Type
+from locald.domain.service import program
 
 if TYPE_CHECKING:
     from locald.domain.notify import Notification
     from locald.domain.service import Outcome, Service
 
 
+TIME_FOR_A_LOOK = 5.0
+"""seconds that a run has left of its start, at least, when an earlier daemon's run is found"""
+
+
 def observe(service: Service, event: Event, now: float) -> Outcome:
     """Fold one event in. The first news of a run that an earlier daemon left says that it was found."""
+    if isinstance(service.phase, Adopting) and event.run == service.run:
+        service = _found(service, service.phase, now)
     life = service.life
     if event.run != service.run or life is None:
         return service, []
-    if isinstance(service.phase, Adopting):
-        service = replace(service, phase=service.phase.before)
     if isinstance(event, HealthEvent):
-        return _of_health(service, life, event)
+        return _of_health(service, life, event, now)
     return _of_process(service, life, event, now)
+
+
+def _found(service: Service, phase: Adopting, now: float) -> Service:
+    """As it was, but for deadlines that passed while nobody looked: a service cannot be blamed for them."""
+    life, before = service.life, phase.before
+    if life and life.watchdog and life.watchdog_at is not None:
+        life = replace(life, watchdog_at=now + life.watchdog)
+    match before:
+        case Starting(fail_at=fail_at) if fail_at is not None:
+            before = replace(before, fail_at=max(fail_at, now + TIME_FOR_A_LOOK))
+        case Stopping() if life and life.pid is not None:  # the signal may never have been sent
+            before = replace(before, kill_at=now + life.definition.spec.stop_timeout)
+        case _:
+            pass
+    return replace(service, life=life, phase=before)
 
 
 def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -> Outcome:
@@ -68,8 +88,8 @@ def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -
         case NotStarted(run, reason, hint):
             failed = over(service, Failed(reason, hint), now)
             return failed, [Note(run, f"not started: {reason}"), Forget(run)]
-        case Exited(_, pid, exit_, left, at):
-            return _exited(service, life, pid, exit_, left, at)
+        case Exited():
+            return _exited(service, life, event, now)
         case Gone(run):
             return _gone(service, life, now), [Unwatch(run), Forget(run)]
         case Lost(run, reason):
@@ -78,14 +98,15 @@ def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -
             return replace(service, life=replace(life, stuck=processes)), []
 
 
-def _of_health(service: Service, life: Life, event: HealthEvent) -> Outcome:
+def _of_health(service: Service, life: Life, event: HealthEvent, now: float) -> Outcome:
     match event:
         case Notified():
-            return _notified(service, life, event)
+            return _notified(service, life, event, now)
         case Listens():
-            return weigh(replace(service, life=hear_listeners(life, event)), event.at)
+            life = hear_listeners(life, event)
         case Probed():
-            return weigh(replace(service, life=hear_probe(life, event)), event.at)
+            life = hear_probe(life, event)
+    return weigh(replace(service, life=life), event.at, now)
 
 
 # The process.
@@ -98,31 +119,30 @@ def _spawned(service: Service, life: Life, pid: int, at: float, now: float) -> O
         service = replace(service, life=replace(life, pid=pid, spawned_at=at))
     match service.phase:
         case Launching():
-            fail_at = None if spec.start_timeout is None else at + spec.start_timeout
+            fail_at = None if spec.start_timeout is None else now + spec.start_timeout
             started = replace(service, phase=Starting(run, fail_at))
             return started, [Watch(run), Note(run, f"started: pid {pid}, run {run.number}")]
-        case Stopping(kill_at=None) if not known:  # asked to stop before it had a process
-            return replace(service, phase=replace(service.phase, kill_at=now + spec.stop_timeout)), [
-                Terminate(run)
-            ]
+        case Stopping() as phase if not known:  # asked to stop before it had a process
+            stopping = replace(phase, kill_at=now + spec.stop_timeout)
+            return replace(service, phase=stopping), [Terminate(run)]
         case Stopping():  # an earlier daemon may have died between its wish and the signal
             return service, [Terminate(run)]
         case _:
             return service, [Watch(run)]
 
 
-def _exited(service: Service, life: Life, pid: int, exit_: Exit, left: int, at: float) -> Outcome:
+def _exited(service: Service, life: Life, event: Exited, now: float) -> Outcome:
     """The main process ended. What is left of its tree is ended before anything else happens."""
-    if pid != life.pid or life.ended_at is not None:
+    if event.pid != life.pid or life.ended_at is not None:
         return service, []
-    run, life = life.run, replace(life, exit=exit_, ended_at=at, watchdog_at=None)
-    service = calmed(replace(service, life=life), at)
+    run, life = life.run, replace(life, exit=event.exit, ended_at=event.at, watchdog_at=None)
+    service = replace(service, life=life)
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
-        return service, [Note(run, how(exit_))]
-    then = after(service, life, exit_, left, at)
-    stopping = Stopping(run, at + life.definition.spec.stop_timeout, then)
-    leftovers = [Terminate(run)] if left else []
-    return replace(service, phase=stopping), [Unwatch(run), Note(run, how(exit_)), *leftovers]
+        return service, [Note(run, how(event.exit))]
+    then = after(service, life, event.exit, event.left, event.at)
+    stopping = Stopping(run, now + life.definition.spec.stop_timeout, then)
+    leftovers = [Terminate(run)] if event.left else []
+    return replace(service, phase=stopping), [Unwatch(run), Note(run, how(event.exit)), *leftovers]
 
 
 def _gone(service: Service, life: Life, now: float) -> Service:
@@ -143,66 +163,70 @@ def _lost(service: Service, life: Life, reason: str, now: float) -> Service:
 # Health.
 
 
-def weigh(service: Service, now: float) -> Outcome:
+def weigh(service: Service, at: float, now: float) -> Outcome:
     """Look at the verdict after news: the first good one makes a starting service a running one."""
     life = service.life
-    if life is None or not isinstance(service.phase, Starting) or life.definition.spec.type is Type.TASK:
+    if life is None or not isinstance(service.phase, Starting):
         return service, []
     verdict = judge(life, expects_ready=service.expects_ready)
     if verdict.health is not Health.HEALTHY:
         return service, []
     watchdog_at = now + life.watchdog if life.watchdog else None
-    life = replace(life, ready_at=now, watchdog_at=watchdog_at, failures=0)
+    life = replace(life, ready_at=at, watchdog_at=watchdog_at, extended_until=None, failures=0)
     note = Note(life.run, f"healthy ({verdict.source}): {verdict.because}")
     return replace(service, life=life, phase=Running(life.run)), [note]
 
 
-def _notified(service: Service, life: Life, event: Notified) -> Outcome:
+def _notified(service: Service, life: Life, event: Notified, now: float) -> Outcome:
     """What the program says of itself, and the timers that its words move."""
     life, words = hear_notification(life, event)
-    if event.main is not None and words is not None:
-        life = replace(life, pid=event.main)
-    expects_ready = service.expects_ready or life.said.ready
-    service = replace(service, life=life, expects_ready=expects_ready)
     if words is None:
-        return service, []
-    service, effects = weigh(replace(service, life=_kept_alive(service, life, words, event.at)), event.at)
-    return _leaving(_extended(service, words, event.at), words, event.at), effects
+        return replace(service, life=life), []
+    if event.main is not None:
+        life = replace(life, pid=event.main)
+    if life.said.ready and program(life.definition) == program(service.definition):
+        service = replace(service, expects_ready=True)
+    service, effects = weigh(replace(service, life=_kept_alive(service, life, words, now)), event.at, now)
+    if words.has("WATCHDOG", b"trigger") and service.life and isinstance(service.phase, Starting | Running):
+        service, ending = expired(service, service.life, event.run, now)
+        return service, [*effects, *ending]
+    return _leaving(_extended(service, words, now), words, now), effects
 
 
-def _kept_alive(service: Service, life: Life, words: Notification, at: float) -> Life:
-    """WATCHDOG=1 moves the deadline, WATCHDOG=trigger is as if it had passed, WATCHDOG_USEC=n sets it."""
-    interval = words.number("WATCHDOG_USEC")
-    if interval:
-        life = replace(life, watchdog=interval / 1e6)
-    if not isinstance(service.phase, Running) or not life.watchdog:
+def _kept_alive(service: Service, life: Life, words: Notification, now: float) -> Life:
+    """WATCHDOG=1 moves the deadline, WATCHDOG_USEC=n sets how far; 0 turns it off."""
+    interval = words.seconds("WATCHDOG_USEC")
+    if interval is not None:
+        life = replace(life, watchdog=interval or None)
+    if not isinstance(service.phase, Running):
         return life
-    if words.has("WATCHDOG", b"trigger"):
-        return replace(life, watchdog_at=at)
-    if words.has("WATCHDOG", b"1") or interval:
-        return replace(life, watchdog_at=max(at + life.watchdog, life.extended_until or 0))
+    if not life.watchdog:
+        return replace(life, watchdog_at=None)
+    if words.has("WATCHDOG", b"1") or interval is not None:
+        return replace(life, watchdog_at=max(now + life.watchdog, life.extended_until or 0))
     return life
 
 
-def _extended(service: Service, words: Notification, at: float) -> Service:
+def _extended(service: Service, words: Notification, now: float) -> Service:
     """EXTEND_TIMEOUT_USEC=n moves the deadline in force to at least now + n."""
-    extension, life = words.number("EXTEND_TIMEOUT_USEC"), service.life
+    extension, life = words.seconds("EXTEND_TIMEOUT_USEC"), service.life
     if extension is None or life is None:
         return service
-    until = at + extension / 1e6
-    watchdog_at = life.watchdog_at and max(life.watchdog_at, until)
-    service = replace(service, life=replace(life, extended_until=until, watchdog_at=watchdog_at))
+    until = now + extension
     match service.phase:
-        case Starting(run, fail_at) if fail_at is not None:
-            return replace(service, phase=Starting(run, max(fail_at, until)))
-        case Stopping(run, kill_at, then) if kill_at is not None:
-            return replace(service, phase=Stopping(run, max(kill_at, until), then))
+        case Starting(fail_at=at) as phase if at is not None and at < until:
+            service = replace(service, phase=replace(phase, fail_at=until))
+        case Stopping(kill_at=at) as phase if at is not None and at < until:
+            service = replace(service, phase=replace(phase, kill_at=until))
+        case Running() if life.watchdog_at is not None and life.watchdog_at < until:
+            life = replace(life, watchdog_at=until)
         case _:
             return service
+    return replace(service, life=replace(life, extended_until=until))
 
 
-def _leaving(service: Service, words: Notification, at: float) -> Service:
+def _leaving(service: Service, words: Notification, now: float) -> Service:
     """STOPPING=1: the service ends by itself, and has as long for it as if it had been asked to."""
     if not words.has("STOPPING", b"1") or not isinstance(service.phase, Starting | Running):
         return service
-    return replace(service, phase=Stopping(service.phase.run, at + service.present.spec.stop_timeout, None))
+    return replace(service, phase=Stopping(service.phase.run, now + service.present.spec.stop_timeout, None))

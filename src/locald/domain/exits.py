@@ -8,15 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.life import overdue
+from locald.domain.messages import Note
 from locald.domain.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
-from locald.domain.restarts import CALM, wants_another
+from locald.domain.restarts import wants_another
+from locald.domain.service import calmed, end
 from locald.domain.signals import name as signal_name
 from locald.domain.spec import Type
 
 if TYPE_CHECKING:
     from locald.domain.life import Life
     from locald.domain.messages import Exit
-    from locald.domain.service import Service
+    from locald.domain.names import Run
+    from locald.domain.service import Outcome, Service
 
 FOREGROUND = "let it run in the foreground: locald looks after it, so it need not fork away"
 ONCE = 'a command that runs to completion is a task: set type = "task"'
@@ -45,12 +49,13 @@ def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> T
     return Ended(reason) if well else Failed(reason)
 
 
-def after_watchdog(service: Service, life: Life, now: float) -> Then:
-    """An expired watchdog is a failure like any other."""
-    reason = "the watchdog expired"
-    if wants_another(life.definition.spec.restart, failed=True):
-        return _retry(service, reason, now)
-    return Failed(reason)
+def expired(service: Service, life: Life, run: Run, now: float) -> Outcome:
+    """The watchdog: the run is ended, and the restart policy follows as after any failure."""
+    service = replace(service, life=replace(life, expired=True, watchdog_at=None))
+    reason = "the service sent WATCHDOG=trigger" if life.said.triggered else "the watchdog expired"
+    again = wants_another(life.definition.spec.restart, failed=True)
+    stopping, effects = end(service, now, _retry(service, reason, now) if again else Failed(reason))
+    return stopping, [Note(run, overdue(life)), *effects]
 
 
 def over(service: Service, then: Then, now: float) -> Service:
@@ -58,16 +63,10 @@ def over(service: Service, then: Then, now: float) -> Service:
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         then = service.phase.then
     if isinstance(then, Retry):
+        service = calmed(service, now)
         backoff = Backoff(then.reason, now + service.restarts.delay)
         return replace(service, phase=backoff, restarts=service.restarts.another(now))
     return replace(service, phase=then)
-
-
-def calmed(service: Service, now: float) -> Service:
-    """After ten seconds of health the next restart waits as briefly as the first."""
-    if service.is_healthy and now - service.since >= CALM:
-        return replace(service, restarts=service.restarts.calmed())
-    return service
 
 
 def _retry(service: Service, reason: str, now: float) -> Then:

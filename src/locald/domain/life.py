@@ -12,11 +12,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from locald.domain.duration import show
 from locald.domain.health import Evidence, Health, Source, Verdict, only, strongest
 from locald.domain.messages import Exit, Listener, Listens, Notified, Probed, Process
 from locald.domain.names import Run
 from locald.domain.notify import Notification, clean, introduce, parse, refusal
-from locald.domain.spec import Check, Definition, LogCheck, NoCheck, NotifyCheck, Type
+from locald.domain.spec import (
+    Check,
+    Definition,
+    HttpCheck,
+    LogCheck,
+    NoCheck,
+    NotifyCheck,
+    TcpCheck,
+    Type,
+)
 
 REMEMBERED = 30
 """pieces of evidence kept for `why`, newest first"""
@@ -34,6 +44,8 @@ class Said:
     status: str = ""
     reloading: bool = False
     stopping: bool = False
+    triggered: bool = False
+    """WATCHDOG=trigger: it wants its watchdog to be taken for expired"""
     reason: str = ""
     """from ERRNO= and EXIT_STATUS="""
     refused: int = 0
@@ -69,6 +81,7 @@ class Life:
     watchdog_at: float | None = None
     expired: bool = False
     extended_until: float | None = None
+    """by EXTEND_TIMEOUT_USEC=, for what is timed now: its start, its watchdog or its stop"""
     stuck: tuple[Process, ...] = ()
 
     @property
@@ -77,14 +90,17 @@ class Life:
         return configured.check if configured else None
 
     @property
+    def checks_own_port(self) -> bool:
+        """Its check is of the service's own port, where only the service itself counts."""
+        return isinstance(self.check, HttpCheck | TcpCheck) and self.check.port is None
+
+    @property
     def process_speaks_at(self) -> float | None:
         """When a live process will count as evidence, if it may and has not yet."""
-        if self.spawned_at is None or (self.said.spoke and not isinstance(self.check, NoCheck)):
-            return None
-        inferred = self.check is None and self.definition.spec.type is Type.WORKER
+        inferred = self.check is None and self.definition.spec.type is Type.WORKER and not self.said.spoke
         if not (inferred or isinstance(self.check, NoCheck)) or _process_source(self) in self.heard:
             return None
-        return self.spawned_at + PROCESS_SPEAKS_AFTER
+        return None if self.spawned_at is None else self.spawned_at + PROCESS_SPEAKS_AFTER
 
 
 def hear(life: Life, evidence: Evidence, *, counts: bool = True) -> Life:
@@ -119,8 +135,10 @@ def hear_probe(life: Life, event: Probed) -> Life:
 def hear_listeners(life: Life, event: Listens) -> Life:
     """What the tree listens on now. The own port is evidence; other ports and holders explain its absence."""
     port = life.definition.port
+    if port is None:
+        return replace(life, listeners=event.listeners)
     own = next((one for one in event.listeners if one.port == port), None)
-    seen_at = life.listening_at or (event.at if own else None)
+    seen_at = event.at if life.listening_at is None and own else life.listening_at
     life = replace(
         life, listeners=event.listeners, open=own is not None, holder=event.holder, listening_at=seen_at
     )
@@ -158,6 +176,8 @@ def hear_notification(life: Life, event: Notified) -> tuple[Life, Notification |
         ignored = Evidence(Source.NOTIFY, False, event.at, f"{what} from {by}: ignored")
         life = replace(life, said=replace(life.said, refused=life.said.refused + 1))
         return hear(life, ignored, counts=False), None
+    if not words.are_known:
+        return life, words
     before, life = life.said, replace(life, said=_listen(life.said, words))
     if before.spoke and not _turns(before, life.said):
         return life, words  # a keep-alive or a STATUS= says nothing new about readiness
@@ -181,7 +201,8 @@ def _listen(said: Said, words: Notification) -> Said:
         said,
         spoke=True,
         ready=said.ready or ready,
-        reloading=words.has("RELOADING", b"1") or (said.reloading and not ready),
+        reloading=(said.reloading or words.has("RELOADING", b"1")) and not ready,
+        triggered=said.triggered or words.has("WATCHDOG", b"trigger"),
         stopping=said.stopping or words.has("STOPPING", b"1"),
         status=said.status if status is None else status,
         reason=_reason(words) or said.reason,
@@ -207,14 +228,15 @@ def judge(life: Life, *, expects_ready: bool) -> Verdict:
     if life.said.stopping:
         return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(life, "the service said that it is stopping"))
     if life.expired:
-        promise = f"the service sent no WATCHDOG=1 within {life.watchdog:g}s"
-        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(life, promise))
+        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(life, overdue(life)))
+    if life.definition.spec.type is Type.TASK:
+        return Verdict(late, Source.NONE, _tell(life, f"pid {life.pid} is running to completion"))
     configured = life.check is not None
     word = strongest(only(life.heard, Source.EXPLICIT) if configured else life.heard)
-    if not configured and life.definition.port and life.listening_at and not life.open:
+    if not configured and life.listening_at is not None and not life.open:
         return Verdict(late, Source.TCP, _tell(life, closed(life)))
-    if word is None:
-        return Verdict(late, Source.NONE, _tell(life, _silence(life, expects_ready)))
+    if word is None or (life.checks_own_port and life.holder and not life.open):
+        return Verdict(late, word.source if word else Source.NONE, _tell(life, _silence(life, expects_ready)))
     if expects_ready and word.source in (Source.TCP, Source.PROCESS):
         wait = "waits for READY=1, which an earlier run of this definition sent"
         return Verdict(late, Source.NOTIFY, _tell(life, f"{wait}; {word.detail}"))
@@ -233,12 +255,19 @@ def _silence(life: Life, expects_ready: bool) -> str:
             return "has not sent READY=1 yet, as an earlier run of this definition did"
         case None if life.definition.port:
             return closed(life)
-        case None if life.definition.spec.type is Type.TASK:
-            return f"pid {life.pid} is running to completion"
+        case HttpCheck() | TcpCheck() if life.checks_own_port and not life.open:
+            return closed(life)
         case None:
             return f"pid {life.pid} has just started"
         case check:
             return f"the {check.kind} check has not been carried out yet"
+
+
+def overdue(life: Life) -> str:
+    """One sentence on a watchdog that expired."""
+    if life.said.triggered:
+        return "the service sent WATCHDOG=trigger"
+    return f"the service sent no WATCHDOG=1 within {show(life.watchdog or 0)}"
 
 
 def _tell(life: Life, sentence: str) -> str:

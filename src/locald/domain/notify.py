@@ -11,11 +11,29 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from locald.domain.duration import LONGEST as LONGEST_TIME
+
 if TYPE_CHECKING:
     from locald.domain.messages import Sender
 
 LONGEST = 4096
 """bytes; a longer datagram is dropped whole, as systemd does"""
+
+KNOWN = frozenset(
+    {
+        "READY",
+        "STATUS",
+        "RELOADING",
+        "STOPPING",
+        "ERRNO",
+        "EXIT_STATUS",
+        "MAINPID",
+        "WATCHDOG",
+        "WATCHDOG_USEC",
+        "EXTEND_TIMEOUT_USEC",
+    }
+)
+"""what says something of the service; other keys are ignored (BARRIER=1 and descriptors are the keeper's)"""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
@@ -26,6 +44,11 @@ class Notification:
 
     assignments: dict[str, bytes] = field(default_factory=dict)
 
+    @property
+    def are_known(self) -> bool:
+        """Whether it says anything at all that is understood."""
+        return not KNOWN.isdisjoint(self.assignments)
+
     def has(self, key: str, value: bytes) -> bool:
         return self.assignments.get(key) == value
 
@@ -33,6 +56,11 @@ class Notification:
         """A non-negative decimal number, or None when the key is missing or says something else."""
         text = self.assignments.get(key, b"")
         return int(text) if re.fullmatch(rb"[0-9]{1,19}", text) else None
+
+    def seconds(self, key: str) -> float | None:
+        """The microseconds of a key as seconds: no more than clocks and calendars can take."""
+        number = self.number(key)
+        return None if number is None else min(number / 1e6, LONGEST_TIME)
 
     def text(self, key: str) -> str | None:
         """Free text without control characters; None when missing or not UTF-8."""

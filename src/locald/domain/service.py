@@ -29,7 +29,7 @@ from locald.domain.phase import (
     Then,
     Wish,
 )
-from locald.domain.restarts import Restarts
+from locald.domain.restarts import CALM, Restarts
 from locald.domain.spec import Caller, Definition, ServiceSpec
 
 
@@ -53,6 +53,8 @@ class Service:
     """when this start was asked for"""
     waited_for: frozenset[str] = frozenset()
     """the dependencies that this start really had to wait for"""
+    held_by: Key | None = None
+    """the service that somebody stopped and that this one cannot be without, as its dependencies know"""
 
     @property
     def key(self) -> Key:
@@ -96,10 +98,20 @@ Outcome = tuple[Service, list[Effect]]
 
 def fresh(service: Service, now: float) -> Service:
     """Somebody asks for it: failures before are forgotten, and what nothing runs of starts anew."""
-    phase = service.phase if isinstance(service.phase, Live) else Stopped()
-    if isinstance(phase, Stopping):
-        phase = replace(phase, then=Stopped())
+    phase = _forgiven(service.phase)
     return replace(service, phase=phase, restarts=Restarts(), queued_at=now, waited_for=frozenset())
+
+
+def _forgiven(phase: Phase) -> Phase:
+    match phase:
+        case Launching() | Starting() | Running():
+            return phase
+        case Stopping():
+            return replace(phase, then=Stopped())
+        case Adopting(before):
+            return Adopting(replace(before, then=Stopped())) if isinstance(before, Stopping) else phase
+        case _:
+            return Stopped()
 
 
 def launch(service: Service) -> tuple[Service, Run]:
@@ -117,8 +129,10 @@ def end(service: Service, now: float, then: Then) -> Outcome:
         case Starting(run) | Running(run):
             kill_at = now + service.present.spec.stop_timeout
             return replace(service, phase=Stopping(run, kill_at, then)), [Unwatch(run), Terminate(run)]
-        case Stopping(run, kill_at, None):
-            return replace(service, phase=Stopping(run, kill_at, then)), [Unwatch(run), Terminate(run)]
+        case Stopping(run, then=None) as phase:
+            # It is ending by itself; if that took too long it was killed already, and SIGTERM comes late.
+            told: list[Effect] = [Unwatch(run), Terminate(run)] if phase.kill_at is not None else []
+            return replace(service, phase=replace(phase, then=then)), told
         case _:
             return service, []
 
@@ -128,8 +142,21 @@ def announced(service: Service, now: float) -> Service:
     verdict = _verdict(service)
     if verdict == service.verdict:
         return service
-    since = service.since if verdict.health is service.verdict.health else now
-    return replace(service, verdict=verdict, since=since)
+    if verdict.health is service.verdict.health:
+        return replace(service, verdict=verdict)
+    return replace(calmed(service, now), verdict=verdict, since=now)
+
+
+def calmed(service: Service, now: float) -> Service:
+    """After ten seconds of health the next restart waits as briefly as the first."""
+    if service.is_healthy and now - service.since >= CALM:
+        return replace(service, restarts=service.restarts.calmed())
+    return service
+
+
+def program(definition: Definition) -> str:
+    """What makes a program the same one, for remembering that it speaks the notify protocol."""
+    return repr((definition.spec.command, definition.spec.image))
 
 
 def _verdict(service: Service) -> Verdict:

@@ -21,13 +21,14 @@ from locald.domain.phase import (
     state,
 )
 from locald.domain.spec import CheckKind, Type
-from locald.domain.world import World, unmet
+from locald.domain.ties import must_leave, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from locald.domain.names import Key
     from locald.domain.service import Service
+    from locald.domain.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,10 @@ def _cannot_move(service: Service) -> bool:
     match service.phase:
         case Stopped():
             return service.wish is not Wish.UP
-        case Running() | Completed():
-            return service.is_healthy
+        case Completed():
+            return True
+        case Running():
+            return service.is_healthy and not must_leave(service)
         case Failed() | Blocked() | Ended():
             return True
         case _:

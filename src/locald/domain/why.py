@@ -9,8 +9,8 @@ from locald.domain.frameworks import fix
 from locald.domain.health import Evidence
 from locald.domain.phase import Backoff, Blocked, Ended, Failed, Running, Starting, Stopped, Stopping, Wish
 from locald.domain.spec import NotifyCheck, Type
+from locald.domain.ties import unmet
 from locald.domain.view import Row, row
-from locald.domain.world import World, unmet
 
 if TYPE_CHECKING:
     from locald.domain.life import Life
@@ -42,7 +42,7 @@ def blockers(world: World, service: Service) -> list[Service]:
     chain: list[Service] = []
     missing = unmet(world.services, service)
     while missing:
-        following = sorted((world.services[key] for key in missing), key=_severity)
+        following = sorted((world.services[key] for key in reversed(missing)), key=_severity)
         worst = following[-1]
         chain.extend(other for other in following if other not in chain)
         missing = [key for key in unmet(world.services, worst) if world.services[key] not in chain]
@@ -53,7 +53,7 @@ def _severity(service: Service) -> int:
     match service.phase:
         case Failed() | Ended():
             return 4
-        case Stopped() if service.wish is not Wish.UP:
+        case _ if service.wish in (Wish.DOWN, Wish.GONE):
             return 4
         case Blocked():
             return 3
@@ -70,7 +70,7 @@ def hints(service: Service) -> list[str]:
     match service.phase:
         case Failed(hint=hint):
             found += [hint] if hint else []
-            found += _port_hints(service, life) if life and life.ready_at is None else []
+            found += _start_hints(service, life) if life and _ran_out_of_time(life) else []
             found += [f"locald logs {name}", f"locald up {name} tries again"]
         case Backoff():
             found += [f"locald logs {name}"]
@@ -79,8 +79,7 @@ def hints(service: Service) -> list[str]:
         case Ended():
             found += [f"locald restart {name} starts it again"]
         case Starting() | Stopping() if life:
-            found += _port_hints(service, life)
-            found += _ready_hints(service, life)
+            found += _start_hints(service, life)
         case Running() if not service.is_healthy:
             found += [f"locald logs {name}", f"locald restart {name}"]
         case _:
@@ -88,10 +87,22 @@ def hints(service: Service) -> list[str]:
     return found
 
 
-def _port_hints(service: Service, life: Life) -> list[str]:
+def _ran_out_of_time(life: Life) -> bool:
+    """Not every failure of a start is one of health: a crash has its reasons elsewhere."""
+    timeout = life.definition.spec.start_timeout
+    if timeout is None or life.spawned_at is None or life.ended_at is None or life.ready_at is not None:
+        return False
+    return life.ended_at - life.spawned_at >= timeout
+
+
+def _start_hints(service: Service, life: Life) -> list[str]:
+    return [*_port_hints(life), *_ready_hints(service, life)]
+
+
+def _port_hints(life: Life) -> list[str]:
     """What to do about a port that does not open, opens elsewhere, or is somebody else's."""
     port = life.definition.port
-    if port is None or life.open or life.check is not None or life.spawned_at is None:
+    if port is None or life.open or life.spawned_at is None or (life.check and not life.checks_own_port):
         return []
     if life.holder and life.holder.owner.pid:
         return [f"end {life.holder.owner}, which holds port {port}, or set another `port`"]
@@ -100,6 +111,8 @@ def _port_hints(service: Service, life: Life) -> list[str]:
         command = life.definition.spec.command
         words = command if isinstance(command, str) else " ".join(command or ())
         return [fix(words, other.owner.program, other.port)]
+    if life.check:
+        return [f"let it listen on $PORT ({port}): its health_check looks there"]
     if life.definition.spec.type is Type.EXEC and not life.said.spoke:
         return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
     return []

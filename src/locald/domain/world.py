@@ -5,8 +5,9 @@ message moves single services; then the ties are pulled, over the neighbours of 
 until nothing moves. Ties are conditions, looked at whenever a neighbour moves: no service is ever told once
 that another is ready.
 
-A step costs what the neighbourhood of the change costs, however many services there are (but for one shallow
-copy of the dictionary).
+A step costs what the neighbourhood of the change costs, however many services there are (but for shallow
+copies of dictionaries). One fact travels further: that a service was stopped concerns whoever cannot be
+without it, near or far. It goes from neighbour to neighbour, as `held_by`, before any tie is pulled.
 """
 
 from __future__ import annotations
@@ -34,8 +35,6 @@ from locald.domain.phase import (
     Adopting,
     Blocked,
     Completed,
-    Ended,
-    Failed,
     Launching,
     Running,
     Starting,
@@ -44,11 +43,14 @@ from locald.domain.phase import (
     Waiting,
     Wish,
 )
-from locald.domain.service import Outcome, Service, announced, end, fresh, launch
-from locald.domain.spec import Caller, Condition, Definition
+from locald.domain.restarts import Restarts
+from locald.domain.service import Outcome, Service, announced, end, fresh, launch, program
+from locald.domain.ties import dead_end, held_by, leans_on, must_leave, needs, stopped_by, tied_to, unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
+
+    from locald.domain.spec import Caller, Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Place:
 class World:
     services: Mapping[Key, Service] = field(default_factory=dict)
     dependents: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
-    """who names whom in `depends_on`, the other way round"""
+    """who leans on whom, the other way round"""
     places: Mapping[str, Place] = field(default_factory=dict)
     """the known projects"""
     ready_senders: Mapping[Key, str] = field(default_factory=dict)
@@ -94,11 +96,11 @@ def step(world: World, message: Message, now: float) -> Step:
         case Up():
             _up(draft, message)
         case Stop(keys):
-            draft.wish(keys, Wish.DOWN)
+            draft.wish(sorted(keys), Wish.DOWN)
         case Again(keys, caller):
-            _again(draft, keys, caller)
+            _again(draft, sorted(keys), caller)
         case Down(project):
-            draft.wish({s.key for s in world.of_project(project)}, Wish.GONE)
+            draft.wish([s.key for s in world.of_project(project)], Wish.GONE)
         case Shutdown():
             draft.wish(world.services.keys(), Wish.DOWN)
         case Due(key):
@@ -117,12 +119,14 @@ class _Draft:
     def __init__(self, world: World, now: float) -> None:
         self.before, self.now = world, now
         self.services = dict(world.services)
-        self.dependents = world.dependents
+        self.dependents = dict(world.dependents)
         self.places = dict(world.places)
         self.ready_senders = dict(world.ready_senders)
         self.effects: list[Effect] = []
         self._moved: set[Key] = set()
-        self._agenda: dict[Key, None] = {}  # a set that keeps its order, so that a step is repeatable
+        # Sets that keep their order, so that a step is repeatable.
+        self._uninformed: dict[Key, None] = {}
+        self._agenda: dict[Key, None] = {}
 
     def take(self, outcome: Outcome) -> None:
         service, effects = outcome
@@ -131,13 +135,17 @@ class _Draft:
 
     def put(self, service: Service) -> None:
         """Keep the service, and remember to pull at whoever it is tied to."""
-        key = service.key
-        service = announced(service, self.now)
-        if service == self.services.get(key):
+        key, before = service.key, self.services.get(service.key)
+        service = announced(replace(service, held_by=held_by(self.services, service)), self.now)
+        if service == before:
             return
         self.services[key] = service
         self._moved.add(key)
-        self.ask(key, *needs(service), *self.dependents.get(key, ()))
+        self._tie(key, tied_to(before) if before else (), tied_to(service))
+        self._spread(key, before, service)
+        self._ask(key, *needs(service), *self.dependents.get(key, ()))
+        if before and before.run and not service.run:
+            self._ask(*self._let_go(before))
 
     def remove(self, key: Key) -> None:
         service = self.services.pop(key)
@@ -145,34 +153,80 @@ class _Draft:
             self.ready_senders[key] = program(service.definition)
         self.effects.append(Discard(key))
         self._moved.add(key)
-        self.dependents = _dependents(self.services)
-        self.ask(*needs(service))
-        if not any(other.project == key.project for other in self.services):
-            self.places.pop(key.project, None)
-
-    def ask(self, *keys: Key) -> None:
-        self._agenda.update(dict.fromkeys(keys))
+        self._tie(key, tied_to(service), ())
+        self._spread(key, service, None)
+        self._ask(*needs(service))
 
     def wish(self, keys: Iterable[Key], wish: Wish) -> None:
-        """Somebody wants these so. It concerns whatever depends on them, near or far."""
-        known = [key for key in keys if key in self.services]
-        for key in known:
-            self.put(replace(self.services[key], wish=wish))
-        self.ask(*_closure(known, lambda key: self.dependents.get(key, ())))
+        """Somebody wants these so. What is to be forgotten can be stopped, but not kept by that."""
+        for key in keys:
+            service = self.services.get(key)
+            if service and not (service.wish is Wish.GONE and wish is Wish.DOWN):
+                self.put(replace(service, wish=wish))
 
     def settle(self) -> None:
-        while self._agenda:
-            key = next(iter(self._agenda))
-            del self._agenda[key]
-            if service := self.services.get(key):
+        """Let everybody know what was stopped, then pull; whatever moves begins it anew."""
+        while self._uninformed or self._agenda:
+            informing = bool(self._uninformed)
+            waiting = self._uninformed if informing else self._agenda
+            key = next(iter(waiting))
+            del waiting[key]
+            service = self.services.get(key)
+            if service and informing:
+                self.put(service)
+            elif service:
                 _pull(self, service)
+
+    def is_leaned_on(self, service: Service) -> bool:
+        """Dependents that have to leave too are let go first, also those behind one that does not run."""
+
+        def leaning(key: Key) -> list[Key]:
+            return [other for other in self.dependents.get(key, ()) if key in leans_on(self.services[other])]
+
+        others = self._walk(leaning(service.key), leaning)
+        return any(other.run and (must_leave(other) or isinstance(other.phase, Stopping)) for other in others)
 
     def finish(self) -> Step:
         moved = frozenset(
             key for key in self._moved if self.services.get(key) is not self.before.services.get(key)
         )
+        if moved - self.services.keys():
+            left = {key.project for key in self.services}
+            self.places = {name: place for name, place in self.places.items() if name in left}
         world = World(self.services, self.dependents, self.places, self.ready_senders)
         return Step(world, tuple(self.effects), moved)
+
+    def _ask(self, *keys: Key) -> None:
+        self._agenda.update(dict.fromkeys(keys))
+
+    def _spread(self, key: Key, before: Service | None, after: Service | None) -> None:
+        """Whether it can be leaned on is news for its dependents."""
+        if stopped_by(before) != stopped_by(after):
+            self._uninformed.update(dict.fromkeys(self.dependents.get(key, ())))
+
+    def _tie(self, key: Key, before: Collection[Key], after: Collection[Key]) -> None:
+        """Keep `dependents` right."""
+        for need in sorted(set(before) - set(after)):
+            left = tuple(other for other in self.dependents[need] if other != key)
+            self.dependents[need] = left
+            if not left:
+                del self.dependents[need]
+        for need in sorted(set(after) - set(before)):
+            self.dependents[need] = (*self.dependents.get(need, ()), key)
+
+    def _let_go(self, service: Service) -> list[Key]:
+        """What may have waited for the end of this run, to end too."""
+
+        def needed(key: Key) -> list[Key]:
+            return [need for need in needs(self.services[key]) if need in self.services]
+
+        first = [need for need in leans_on(service) if need in self.services]
+        return [other.key for other in self._walk(first, needed)]
+
+    def _walk(self, first: list[Key], onward: Callable[[Key], list[Key]]) -> list[Service]:
+        """These, and what is reached from them over services that do not run."""
+        reached = _closure(first, lambda key: onward(key) if self.services[key].run is None else ())
+        return [self.services[key] for key in reached]
 
 
 # Commands.
@@ -184,54 +238,52 @@ def _up(draft: _Draft, up: Up) -> None:
     draft.places[project.name] = Place(project.directory, project.domain)
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}
     for name, definition in project.definitions.items():
-        if name in known:
-            _redefine(draft, known[name], definition)
-        else:
-            expects_ready = draft.ready_senders.pop(Key(project.name, name), None) == program(definition)
-            draft.put(Service(definition, since=draft.now, expects_ready=expects_ready))
-    draft.dependents = _dependents(draft.services)
-    draft.wish({s.key for name, s in known.items() if name not in project.definitions}, Wish.GONE)
-    covered = with_dependencies(draft.services, [Key(project.name, name) for name in sorted(up.services)])
-    for key in covered:
+        draft.put(_defined(draft, known.get(name), definition))
+    draft.wish([s.key for name, s in known.items() if name not in project.definitions], Wish.GONE)
+    changed = {s.spec.name for s in known.values() if _is_outdated(s, project.definitions.get(s.spec.name))}
+    asked = [Key(project.name, name) for name in sorted(up.services | changed)]
+    for key in with_dependencies(draft.services, asked):
         _want(draft, draft.services[key], up)
-    draft.ask(*_closure(covered, lambda key: draft.dependents.get(key, ())))
 
 
-def _redefine(draft: _Draft, service: Service, definition: Definition) -> None:
-    """A changed definition restarts what is running; comments and order change nothing."""
-    if service.wish is Wish.GONE:
-        service = replace(service, wish=Wish.DOWN)
-    if definition == service.definition:
-        draft.put(service)
-        return
+def _defined(draft: _Draft, service: Service | None, definition: Definition) -> Service:
+    """The service as the file defines it now. That it sends READY=1 is forgotten with its program."""
+    if service is None:
+        expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
+        return Service(definition, since=draft.now, expects_ready=expects_ready)
     expects_ready = service.expects_ready and program(definition) == program(service.definition)
-    changed = replace(service, definition=definition, expects_ready=expects_ready)
-    if service.wish is Wish.UP:
-        again = service.run is not None
-        changed = replace(fresh(changed, draft.now), wish=Wish.AGAIN if again else Wish.UP)
-    draft.put(changed)
+    wish = Wish.DOWN if service.wish is Wish.GONE else service.wish
+    return replace(service, definition=definition, expects_ready=expects_ready, wish=wish)
+
+
+def _is_outdated(service: Service, definition: Definition | None) -> bool:
+    """A wanted service that changed is as good as asked for, but for one that somebody stopped."""
+    wanted = service.wish in (Wish.UP, Wish.AGAIN) and service.held_by is None
+    return wanted and definition is not None and definition != service.definition
 
 
 def _want(draft: _Draft, service: Service, up: Up) -> None:
-    """One service of an `up`: what runs is left alone, what failed is forgiven."""
+    """One service of an `up`: what runs is left alone, what failed is forgiven, what changed is restarted."""
     named = service.spec.name in up.named
-    service = replace(service, caller=up.caller)
-    match service.phase:
-        case Completed() | Stopping(then=Completed()) if not named:
+    stale = service.present != service.definition
+    phase = service.phase.before if isinstance(service.phase, Adopting) else service.phase
+    match phase:
+        case Completed() | Stopping(then=Completed()) if not named and not stale:
             pass
-        case Starting() | Running() | Launching() | Adopting():
-            pass
+        case Launching() | Starting() | Running() if not stale:
+            service = replace(service, restarts=Restarts())
         case _:
             service = fresh(service, draft.now)
-    wish = Wish.AGAIN if service.wish is Wish.AGAIN else Wish.UP
-    draft.put(replace(service, wish=wish))
+    again = service.wish is Wish.AGAIN or (stale and service.run is not None)
+    draft.put(replace(service, caller=up.caller, wish=Wish.AGAIN if again else Wish.UP))
 
 
 def _again(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
+    """What is to be forgotten is not brought back: what it depends on is going too."""
     for key in keys:
-        if service := draft.services.get(key):
-            draft.put(replace(fresh(service, draft.now), caller=caller))
-    draft.wish(keys, Wish.AGAIN)
+        service = draft.services.get(key)
+        if service and service.wish is not Wish.GONE:
+            draft.put(replace(fresh(service, draft.now), caller=caller, wish=Wish.AGAIN))
 
 
 # Ties.
@@ -241,7 +293,7 @@ def _pull(draft: _Draft, service: Service) -> None:
     """Move one service as far as wishes, dependencies and dependents allow right now."""
     match service.phase:
         case Launching() | Starting() | Running() | Stopping(then=None):
-            if _must_leave(draft.services, service) and not _leaned_on(draft, service):
+            if must_leave(service) and not draft.is_leaned_on(service):
                 draft.take(end(service, draft.now, Stopped()))
         case Stopping() | Adopting():
             return
@@ -271,7 +323,7 @@ def _pull_wanted(draft: _Draft, service: Service) -> None:
     if service.queued_at is None or waited_for != service.waited_for:
         queued_at = draft.now if service.queued_at is None else service.queued_at
         service = replace(service, waited_for=waited_for, queued_at=queued_at)
-    ends = ((other.key, _dead_end(draft.services, other)) for other in missing)
+    ends = ((other.key, dead_end(other)) for other in missing)
     dead = next(((on, root) for on, root in ends if root), None)
     if dead:
         draft.put(replace(service, phase=Blocked(*dead)))
@@ -283,90 +335,13 @@ def _pull_wanted(draft: _Draft, service: Service) -> None:
         draft.put(launched)
 
 
-def is_met(dependency: Service, condition: Condition) -> bool:
-    """Whether a dependency is what a dependent needs it to be, now."""
-    match dependency.phase:
-        case Completed():
-            return True
-        case Running():
-            return condition is Condition.STARTED or (
-                condition is Condition.HEALTHY and dependency.is_healthy
-            )
-        case Starting():
-            return condition is Condition.STARTED
-        case _:
-            return False
-
-
-def unmet(services: Mapping[Key, Service], service: Service) -> list[Key]:
-    """The direct dependencies that are not what this service needs them to be, in the file's order."""
-    if service.wish in (Wish.DOWN, Wish.GONE) or isinstance(service.phase, Completed):
-        return []
-    conditions = service.spec.depends_on
-    return [
-        key
-        for key in needs(service)
-        if key in services
-        and (not is_met(services[key], conditions[key.service]) or withdrawn(services, key))
-    ]
-
-
-def _dead_end(services: Mapping[Key, Service], dependency: Service) -> Key | None:
-    """The service about which somebody must do something before this dependency can come, if so."""
-    match dependency.phase:
-        case Blocked(root=root):
-            return root
-        case Failed() | Ended():
-            return dependency.key
-        case Completed():
-            return None
-        case _ if dependency.wish in (Wish.DOWN, Wish.GONE):
-            return dependency.key
-        case _:
-            gone = (services[key] for key in needs(dependency) if withdrawn(services, key))
-            return next((_dead_end(services, other) for other in gone), None)
-
-
-def _must_leave(services: Mapping[Key, Service], service: Service) -> bool:
-    return service.wish is not Wish.UP or any(withdrawn(services, key) for key in needs(service))
-
-
-def withdrawn(services: Mapping[Key, Service], key: Key) -> bool:
-    """Somebody stopped it, or what it depends on. A finished task serves its dependents for ever."""
-    service = services.get(key)
-    if service is None or isinstance(service.phase, Completed):
-        return False
-    if service.wish in (Wish.DOWN, Wish.GONE):
-        return True
-    return any(withdrawn(services, need) for need in needs(service))
-
-
-def _leaned_on(draft: _Draft, service: Service) -> bool:
-    """Dependents that have to leave too are let go first."""
-    others = (draft.services[key] for key in draft.dependents.get(service.key, ()) if key in draft.services)
-    return any(
-        other.run is not None and (isinstance(other.phase, Stopping) or _must_leave(draft.services, other))
-        for other in others
-    )
-
-
-def program(definition: Definition) -> str:
-    """What makes a program the same one, for remembering that it speaks the notify protocol."""
-    return repr((definition.spec.command, definition.spec.image))
-
-
 # Graph.
-
-
-def needs(service: Service) -> list[Key]:
-    """What it depends on, in the order of the file."""
-    return [Key(service.key.project, name) for name in service.spec.depends_on]
 
 
 def _dependents(services: Mapping[Key, Service]) -> dict[Key, tuple[Key, ...]]:
     found: dict[Key, list[Key]] = {}
     for key, service in services.items():
-        for need in needs(service):
+        for need in tied_to(service):
             found.setdefault(need, []).append(key)
     return {need: tuple(keys) for need, keys in found.items()}
 
@@ -388,5 +363,11 @@ def with_dependencies(services: Mapping[Key, Service], keys: Iterable[Key]) -> l
 
 
 def with_dependents(world: World, keys: Iterable[Key]) -> list[Key]:
-    """These and all that depends on them, near or far."""
-    return _closure(keys, lambda key: world.dependents.get(key, ()))
+    """These and all that has to leave with them, near or far: behind a finished task nobody has to."""
+
+    def onward(key: Key) -> Iterable[Key]:
+        service = world.services.get(key)
+        finished = service is not None and isinstance(service.phase, Completed)
+        return () if finished else world.dependents.get(key, ())
+
+    return _closure(keys, onward)

@@ -1,0 +1,306 @@
+"""A story is told to the world one message at a time, and reads like the log that it would leave.
+
+Each teller (`up`, `spawned`, `exits`, …) gives the world one piece of news and returns the orders that
+follow, said in words: `["terminate web#1"]`. What is told beside them (watching, notes, forgetting) is in
+`asides`. Time is a number that `wait` moves; deadlines on the way are met, as the daemon's loop would.
+
+After every message some promises are checked that hold in any story: `because` is never empty, `moved` names
+exactly what moved, no deadline is left behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from locald.daemon.recovery import restore
+from locald.domain.messages import (
+    Adopt,
+    Again,
+    Discard,
+    Down,
+    Due,
+    Effect,
+    Exit,
+    Exited,
+    Forget,
+    Gone,
+    Kill,
+    Listener,
+    Listens,
+    Lost,
+    Message,
+    Note,
+    Notified,
+    NotStarted,
+    Probed,
+    Process,
+    Sender,
+    Shutdown,
+    Spawned,
+    Standing,
+    Start,
+    Stop,
+    Stuck,
+    Terminate,
+    Unwatch,
+    Up,
+    Watch,
+)
+from locald.domain.names import Key, Run
+from locald.domain.spec import Caller, Condition, Definition, Project, ServiceSpec, Type
+from locald.domain.view import Row, is_down, row, settled
+from locald.domain.why import Why, why
+from locald.domain.world import World, step
+
+if TYPE_CHECKING:
+    from locald.domain.service import Service
+
+BEGIN = 1000.0
+"""when stories begin, seconds"""
+
+STRANGER = Process(4711, "nc")
+
+
+def service(name: str, *depends_on: str, **keys: Any) -> ServiceSpec:
+    """A `[services.NAME]` table; dependencies as in a plain list, or as `name=condition`."""
+    conditions = (text.partition("=") for text in depends_on)
+    needs = {need: Condition(condition or "healthy") for need, _, condition in conditions}
+    return ServiceSpec(name, **{"command": f"run {name}", "depends_on": needs} | keys)
+
+
+def worker(name: str, *depends_on: str, **keys: Any) -> ServiceSpec:
+    return service(name, *depends_on, type=Type.WORKER, **keys)
+
+
+def task(name: str, *depends_on: str, **keys: Any) -> ServiceSpec:
+    """As the file makes it: without a start timeout and without a retry, if nothing else is said."""
+    given = {"type": Type.TASK, "start_timeout": None, "restart": "no"} | keys
+    return service(name, *depends_on, **given)
+
+
+def project(*specs: ServiceSpec, name: str = "shop") -> Project:
+    """What `up` makes of a file. The same service has the same port in every one."""
+    definitions = {spec.name: definition(spec, name) for spec in specs}
+    return Project(name, f"{name}.localhost", f"/{name}", definitions)
+
+
+def definition(spec: ServiceSpec, project: str = "shop") -> Definition:
+    return Definition(Key(project, spec.name), f"/{project}", spec, port_of(spec))
+
+
+def port_of(spec: ServiceSpec) -> int | None:
+    if spec.type in (Type.WORKER, Type.TASK):
+        return None
+    return spec.port or 24000 + sum(spec.name.encode()) % 1000
+
+
+def listener(port: int, owner: Process = STRANGER, address: str = "127.0.0.1") -> Listener:
+    return Listener(address, port, owner)
+
+
+class Story:
+    def __init__(self, *specs: ServiceSpec) -> None:
+        self.project = project(*specs)
+        self.world = World()
+        self.now = BEGIN
+        self.asides: list[str] = []
+        self.notes: list[str] = []
+
+    def tell(self, message: Message) -> list[str]:
+        before = self.world.services
+        outcome = step(self.world, message, self.now)
+        self.world = outcome.world
+        self.notes += [effect.line for effect in outcome.effects if isinstance(effect, Note)]
+        self.asides = [say(e) for e in outcome.effects if isinstance(e, Watch | Unwatch | Forget | Adopt)]
+        _check(before, outcome.moved, self.world)
+        return [say(e) for e in outcome.effects if isinstance(e, Start | Terminate | Kill | Discard)]
+
+    # Commands.
+
+    def up(self, *names: str, caller: Caller | None = None) -> list[str]:
+        wanted = frozenset(names or self.project.definitions)
+        return self.tell(Up(self.project, wanted, frozenset(names), caller or Caller()))
+
+    def edit(self, *specs: ServiceSpec) -> list[str]:
+        """The file says this from now on; nothing happens before the next `up`."""
+        self.project = project(*specs)
+        return []
+
+    def stop(self, *names: str) -> list[str]:
+        return self.tell(Stop(frozenset(map(key, names))))
+
+    def restart(self, *names: str) -> list[str]:
+        return self.tell(Again(frozenset(map(key, names)), Caller()))
+
+    def down(self) -> list[str]:
+        return self.tell(Down("shop"))
+
+    def shutdown(self) -> list[str]:
+        return self.tell(Shutdown())
+
+    # Processes. A run is written `web#1`.
+
+    def spawned(self, run: str, pid: int | None = None) -> list[str]:
+        return self.tell(Spawned(_run(run), pid or pid_of(run), self.now))
+
+    def refused(self, run: str, reason: str = "no such program: run", hint: str = "") -> list[str]:
+        return self.tell(NotStarted(_run(run), reason, hint, self.now))
+
+    def exited(
+        self, run: str, code: int | None = None, *, signal: int | None = None, left: int = 0, pid: int = 0
+    ) -> list[str]:
+        """The main process ended; what is left of the tree lives on."""
+        return self.tell(Exited(_run(run), pid or pid_of(run), Exit(code, signal), left, self.now))
+
+    def gone(self, run: str) -> list[str]:
+        return self.tell(Gone(_run(run), self.now))
+
+    def exits(self, run: str, code: int | None = None, *, signal: int | None = None) -> list[str]:
+        """The main process ended, and nothing is left."""
+        return self.exited(run, code, signal=signal) + self.gone(run)
+
+    def stopped(self, *runs: str) -> list[str]:
+        """They honour SIGTERM."""
+        return [order for run in runs for order in self.exits(run, signal=15)]
+
+    def stuck(self, run: str, *processes: Process) -> list[str]:
+        return self.tell(Stuck(_run(run), processes, self.now))
+
+    def lost(self, run: str, reason: str = "the machine restarted") -> list[str]:
+        return self.tell(Lost(_run(run), reason, self.now))
+
+    # Health.
+
+    def listens(self, run: str, *ports: int, accepts: bool = True, holder: int | None = None) -> list[str]:
+        """The run's tree listens on these ports now; without any, on its own."""
+        mine = tuple(listener(port, Process(pid_of(run), "node")) for port in ports or (self.port(run),))
+        return self._listens(run, mine, accepts, holder)
+
+    def closes(self, run: str, *, holder: int | None = None) -> list[str]:
+        """The run's tree listens nowhere."""
+        return self._listens(run, (), False, holder)
+
+    def _listens(
+        self, run: str, listeners: tuple[Listener, ...], accepts: bool, holder: int | None
+    ) -> list[str]:
+        foreign = listener(holder) if holder else None
+        return self.tell(Listens(_run(run), listeners, accepts, foreign, self.now))
+
+    def probed(self, run: str, ok: bool, detail: str = "") -> list[str]:
+        return self.tell(Probed(_run(run), ok, detail or ("HTTP 200" if ok else "HTTP 500"), self.now))
+
+    def says(
+        self, run: str, *words: str, by: Standing = "member", pid: int = 0, main: int | None = None
+    ) -> list[str]:
+        """One datagram with these assignments."""
+        sender = Sender(Process(pid or pid_of(run), "node"), 1000, by)
+        return self.tell(Notified(_run(run), sender, "\n".join(words).encode(), self.now, main))
+
+    def healthy(self, *runs: str) -> list[str]:
+        """They are spawned and become healthy in the usual way of their type."""
+        return [order for run in runs for order in self._becomes_healthy(run)]
+
+    def _becomes_healthy(self, run: str) -> list[str]:
+        orders = self.spawned(run)
+        type_ = self.service(run).spec.type
+        if type_ is Type.TASK:
+            return orders + self.exits(run, 0)
+        return orders + (self.wait(0.2) if type_ is Type.WORKER else self.listens(run))
+
+    # Time.
+
+    def wait(self, seconds: float) -> list[str]:
+        """Time passes, and every deadline on the way is met."""
+        until, orders = round(self.now + seconds, 6), []
+        while (at := self.deadline) is not None and round(at[0], 6) <= until:
+            self.now = max(self.now, at[0])
+            orders += self.tell(Due(at[1]))
+            assert self.deadline is None or self.deadline[0] > self.now or self.deadline[1] != at[1]
+        self.now = until
+        return orders
+
+    @property
+    def deadline(self) -> tuple[float, Key] | None:
+        """The next one, and whose it is."""
+        found = ((s.deadline, s.key) for s in self.world.services.values() if s.deadline is not None)
+        return min(found, default=None)
+
+    # The daemon dies.
+
+    def daemon_dies(self) -> list[str]:
+        """Another one begins with what this one knew, and asks the keeper about every run."""
+        self.world, effects = restore(self.world)
+        return [say(effect) for effect in effects]
+
+    # What people see.
+
+    def service(self, name: str) -> Service:
+        return self.world.services[key(name)]
+
+    def row(self, name: str) -> Row:
+        return row(self.world, self.service(name))
+
+    def state(self, name: str) -> str:
+        return self.row(name).state
+
+    def states(self) -> dict[str, str]:
+        return {one.service: self.state(one.service) for one in self.world.services}
+
+    def health(self, name: str) -> tuple[str, str]:
+        """Health and source."""
+        shown = self.row(name)
+        return str(shown.health), str(shown.source)
+
+    def because(self, name: str) -> str:
+        return self.row(name).because
+
+    def waiting_on(self, name: str) -> tuple[str, ...]:
+        return self.row(name).waiting_on
+
+    def why(self, name: str) -> Why:
+        return why(self.world, key(name))
+
+    def port(self, name: str) -> int:
+        found = self.service(name).present.port
+        assert found is not None, f"{name} has no port"
+        return found
+
+    def is_settled(self, *names: str) -> bool:
+        return settled(self.world, map(key, names) if names else self.world.services)
+
+    def is_down(self, *names: str) -> bool:
+        return is_down(self.world, map(key, names) if names else self.world.services)
+
+    def __contains__(self, name: str) -> bool:
+        return key(name) in self.world.services
+
+
+def key(text: str) -> Key:
+    """`web` or `web#3`."""
+    return Key("shop", text.partition("#")[0])
+
+
+def pid_of(run: str) -> int:
+    """Every run has a pid of its own."""
+    name, _, number = run.partition("#")
+    return 1000 + sum(name.encode()) % 100 * 100 + int(number)
+
+
+def say(effect: Effect) -> str:
+    match effect:
+        case Discard(key_):
+            return f"discard {key_.service}"
+        case _:
+            return f"{type(effect).__name__.lower()} {effect.run.key.service}#{effect.run.number}"
+
+
+def _run(text: str) -> Run:
+    name, _, number = text.partition("#")
+    return Run(Key("shop", name), int(number))
+
+
+def _check(before: Any, moved: frozenset[Key], world: World) -> None:
+    keys = before.keys() | world.services.keys()
+    assert moved == {k for k in keys if before.get(k) is not world.services.get(k)}
+    for k in moved & world.services.keys():
+        assert row(world, world.services[k]).because, f"{k} does not say why"
