@@ -13,8 +13,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Tag
 
-from locald.domain.checks import HealthCheckValue
-from locald.domain.kinds import (
+from locald.domain.config.checks import HealthCheckValue
+from locald.domain.config.kinds import (
     BY_SHAPE,
     LIST,
     TABLE,
@@ -35,8 +35,8 @@ from locald.domain.kinds import (
     ZeroOrMore,
     choice,
 )
+from locald.domain.config.tables import NOT_GIVEN, Doc, Table
 from locald.domain.spec import Condition, ProjectSpec, Restart, ServiceSpec, Type
-from locald.domain.tables import NOT_GIVEN, Doc, Table
 
 
 def _conditions(value: list[str] | dict[str, Condition]) -> dict[str, Condition]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from locald.domain.file import FileTable, ServiceTable
-from locald.domain.kinds import Kind, Shaped
-from locald.domain.rules import CONTAINER_ONLY, PROCESS_ONLY
+from locald.domain.config.file import FileTable, ServiceTable
+from locald.domain.config.kinds import Kind, Shaped
+from locald.domain.config.rules import CONTAINER_ONLY, PROCESS_ONLY
+from locald.domain.config.tables import Doc, Table
 from locald.domain.spec import Type
-from locald.domain.tables import Doc, Table
 
 Schema = dict[str, Any]
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from locald.domain import rules, unknown
-from locald.domain.checks import CHECKS
+from locald.domain.config import rules, unknown
+from locald.domain.config.checks import CHECKS
+from locald.domain.config.file import FileTable, ProjectTable, ServiceTable
 from locald.domain.faults import Bad, Fault, in_order
-from locald.domain.file import FileTable, ProjectTable, ServiceTable
 from locald.domain.lines import Path, Places
 from locald.domain.problem import Problem, Refused
 

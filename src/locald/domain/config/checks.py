@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
 
-from locald.domain.faults import Bad, listed, one_of, shown, wrong_type
-from locald.domain.kinds import (
+from locald.domain.config.kinds import (
     STRING,
     Duration,
     Kind,
@@ -25,6 +24,8 @@ from locald.domain.kinds import (
     constant,
     text,
 )
+from locald.domain.config.tables import NOT_GIVEN, Doc, Table
+from locald.domain.faults import Bad, listed, one_of, shown, wrong_type
 from locald.domain.spec import (
     Check,
     CommandCheck,
@@ -35,7 +36,6 @@ from locald.domain.spec import (
     NotifyCheck,
     TcpCheck,
 )
-from locald.domain.tables import NOT_GIVEN, Doc, Table
 
 
 class CheckTable(Table):

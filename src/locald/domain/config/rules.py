@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain import graph, template
+from locald.domain.config.unknown import meant
 from locald.domain.faults import Bad, Fault, one_of
 from locald.domain.spec import Condition, Type
-from locald.domain.unknown import meant
 
 if TYPE_CHECKING:
     from locald.domain.lines import Path

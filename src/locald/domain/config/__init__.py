@@ -15,12 +15,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from locald.domain import duration, env, schemas, sizes, template
+from locald.domain import duration, env, sizes, template
+from locald.domain.config import schemas
+from locald.domain.config.reading import read, tables
 from locald.domain.faults import Bad, Fault, in_order
 from locald.domain.lines import Places, dotted
 from locald.domain.names import Key
 from locald.domain.problem import Problem, Refused
-from locald.domain.reading import read, tables
 from locald.domain.spec import Definition, HealthCheck, Project, ProjectSpec, ServiceSpec, Type
 
 if TYPE_CHECKING:
