@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from whole.machine import Machine
+from whole.puppet import Puppet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -18,3 +20,10 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     made = Machine(tmp_path / "shop")
     yield made
     made.close()
+
+
+@pytest.fixture
+def puppet(machine: Machine) -> Iterator[Callable[[str], Puppet]]:
+    """`puppet("web")` makes a service that does what the test says."""
+    with ExitStack() as made:
+        yield lambda name: made.enter_context(Puppet(machine.home, name))

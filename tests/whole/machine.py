@@ -11,6 +11,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -109,9 +110,18 @@ class Machine:
         assert done.returncode == 0, done.stderr
         return [json.loads(line)["line"] for line in done.stdout.splitlines()]
 
+    def printed(self, service: str, *options: str) -> list[str]:
+        """What the service itself printed, without locald's own lines."""
+        done = self.locald("logs", service, "--json", *options)
+        assert done.returncode == 0, done.stderr
+        lines = map(json.loads, done.stdout.splitlines())
+        return [line["line"] for line in lines if line["stream"] != "locald"]
+
     def until(self, service: str, condition: Callable[[Json], object], patience: float = PATIENCE) -> Json:
         """Wait, by the event stream, until a service's row is as it should be; returns the row."""
-        return self.until_all(lambda rows: service in rows and condition(rows[service]), patience)[service]
+        rows = self.until_all(lambda rows: service in rows and condition(rows[service]), patience)
+        row: Json = rows[service]
+        return row
 
     def until_all(self, condition: Callable[[Json], object], patience: float = PATIENCE) -> Json:
         """The same for all rows at once."""
@@ -216,6 +226,17 @@ class Gate:
         """Let whoever waits go on; waits for it to come, if nobody does yet."""
         with self.path.open("w") as pipe:
             pipe.write("\n")
+
+
+def free_port() -> int:
+    """A port that nobody has, outside of what locald assigns and of what the kernel gives to connections."""
+    for port in range(31000 + os.getpid() % 500, 32000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no port is free")
 
 
 def by_name(document: Json) -> Json:

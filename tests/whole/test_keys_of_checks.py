@@ -1,0 +1,208 @@
+"""The keys of `health_check`, and each kind of check, shown to decide what is healthy and when."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pytest
+
+from whole.machine import free_port, wait_for
+from whole.showing import shows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from whole.machine import Machine
+    from whole.puppet import Puppet
+
+    Make = Callable[[str], Puppet]
+
+
+@shows("health_check", "health_check.command", "health_check.command.command")
+@pytest.mark.parametrize("form", ['"test -e ready"', '{ type = "command", command = "test -e ready" }'])
+def test_a_command_check_passes_when_the_command_exits_with_0(machine: Machine, form: str) -> None:
+    """It runs in the service's folder; a string is such a check too."""
+    machine.write(f'[services.web]\ntype = "worker"\ncommand = "sleep 1000"\nhealth_check = {form}')
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "exited with code 1" in row["because"])
+    assert (row["health"], row["source"]) == ("starting", "explicit")
+    machine.file("ready", "")
+    row = machine.until("web", lambda row: row["health"] == "healthy")
+    assert (row["source"], row["check"]) == ("explicit", "command")
+
+
+@shows("health_check.http", "health_check.http.path", "health_check.http.status")
+def test_an_http_check_asks_for_a_path_and_minds_the_status(machine: Machine, puppet: Make) -> None:
+    ways = {"any": "", "path": ', path = "/health"', "status": ", status = [401, 418]"}
+    services = {name: puppet(name) for name in ways}
+    machine.write(
+        "".join(
+            f"[services.{name}]\ncommand = {services[name].command}\n"
+            f'health_check = {{ type = "http", interval = "50ms", retries = 1{way} }}\n'
+            for name, way in ways.items()
+        )
+    )
+    machine.locald("up", "-d")
+    runs = {name: service.run() for name, service in services.items()}
+    for run in runs.values():
+        run.do("http", {"/": 401, "/health": 204})
+    rows = machine.until_all(
+        lambda rows: (
+            all(rows[name]["health"] == "healthy" for name in ("path", "status"))
+            and "HTTP 401" in rows["any"]["because"]
+        )
+    )
+    assert rows["any"]["health"] == "starting"
+    for run in runs.values():
+        run.do("http", {"/": 302, "/health": 500})
+    machine.until_all(
+        lambda rows: (
+            {name: row["health"] for name, row in rows.items()}
+            == {"any": "healthy", "path": "unhealthy", "status": "unhealthy"}
+        )
+    )
+
+
+@shows("health_check.http.port", "health_check.tcp", "health_check.tcp.port")
+@pytest.mark.parametrize("kind", ["http", "tcp"])
+def test_a_check_looks_at_the_port_that_it_names_else_at_the_service_s_own(
+    machine: Machine, puppet: Make, kind: str
+) -> None:
+    """A port that the check names may be anybody's."""
+    own, named, port = puppet("own"), puppet("named"), free_port()
+    machine.write(
+        f"""
+        [services.own]
+        command = {own.command}
+        health_check = {{ type = "{kind}" }}
+        [services.named]
+        type = "worker"
+        command = {named.command}
+        health_check = {{ type = "{kind}", port = {port} }}
+        """
+    )
+    machine.locald("up", "-d")
+    with http_server(port):
+        machine.until("named", lambda row: row["health"] == "healthy")
+    run = own.run()
+    assert machine.status()["own"]["health"] == "starting"
+    run.do("http", {"/": 200})
+    row = machine.until("own", lambda row: row["health"] == "healthy")
+    assert (row["source"], row["check"]) == ("explicit", kind)
+
+
+@shows("health_check.log", "health_check.log.pattern")
+def test_a_log_check_passes_when_a_line_matches(machine: Machine, puppet: Make) -> None:
+    out, err = puppet("out"), puppet("err")
+    check = "health_check = { type = 'log', pattern = 'ready on \\d+$' }"
+    machine.write(
+        "".join(
+            f"[services.{name}]\ncommand = {service.command}\n{check}\n"
+            for name, service in (("out", out), ("err", err))
+        )
+    )
+    machine.locald("up", "-d")
+    runs = out.run(), err.run()
+    for run in runs:
+        run.say("not ready on anything", "ready on 80 again")
+    runs[1].say("the last that comes before")
+    wait_for(lambda: "the last that comes before" in machine.logs("err"), "its output")
+    assert {row["health"] for row in machine.status().values()} == {"starting"}
+    runs[0].do("print", "\033[32mready on 8080\033[0m\n")
+    runs[1].do("print", "ready on 9\n", 2)
+    rows = machine.until_all(lambda rows: all(row["health"] == "healthy" for row in rows.values()))
+    assert {(row["source"], row["check"]) for row in rows.values()} == {("explicit", "log")}
+
+
+@shows("health_check.notify", "health_check.none")
+def test_a_notify_check_waits_for_ready_and_none_for_nothing(machine: Machine, puppet: Make) -> None:
+    """Both have a port: to the one an open port is not enough, the other is healthy without."""
+    strict, easy = puppet("strict"), puppet("easy")
+    machine.write(
+        f"""
+        [services]
+        strict = {{ command = {strict.command}, health_check = {{ type = "notify" }} }}
+        easy = {{ command = {easy.command}, health_check = {{ type = "none" }} }}
+        """
+    )
+    machine.locald("up", "-d")
+    row = machine.until("easy", lambda row: row["health"] == "healthy")
+    assert (row["source"], row["check"]) == ("explicit", "none")
+    run = strict.run()
+    run.listen()
+    wait_for(lambda: "accepts" in json.dumps(machine.why("strict")["evidence"]), "the open port is seen")
+    assert machine.status()["strict"]["health"] == "starting"
+    run.do("notify", "READY=1")
+    row = machine.until("strict", lambda row: row["health"] == "healthy")
+    assert (row["source"], row["check"]) == ("explicit", "notify")
+
+
+@shows("health_check.interval")
+def test_interval_is_the_time_between_two_looks_at_a_healthy_service(machine: Machine) -> None:
+    """With the default of 5 s ten looks would take most of a minute."""
+    check = '{ type = "command", command = "echo >> $LOCALD_SERVICE", interval = "20ms" }'
+    machine.write(
+        f"""
+        [services]
+        often = {{ type = "worker", command = "sleep 1000", health_check = {check} }}
+        seldom = {{ type = "worker", command = "sleep 1000", health_check = "echo >> $LOCALD_SERVICE" }}
+        """
+    )
+    machine.up()
+    looks = {name: machine.folder / name for name in ("often", "seldom")}
+    wait_for(lambda: looks["often"].stat().st_size >= 10, "ten looks", patience=4)
+    assert looks["seldom"].stat().st_size < 3
+
+
+@shows("health_check.timeout")
+def test_timeout_is_how_long_one_look_may_take(machine: Machine) -> None:
+    check = '{ type = "command", command = "echo >> looks; test -e ready || sleep 1000", timeout = "100ms" }'
+    machine.write(f'[services.web]\ntype = "worker"\ncommand = "sleep 1000"\nhealth_check = {check}')
+    machine.locald("up", "-d")
+    machine.until("web", lambda row: "did not end within 100ms" in row["because"])
+    machine.file("ready", "")
+    machine.until("web", lambda row: row["health"] == "healthy")
+
+
+@shows("health_check.retries")
+def test_retries_is_how_many_looks_must_fail_before_a_healthy_service_is_unhealthy(machine: Machine) -> None:
+    """The check itself counts how often it failed."""
+    command = "test -e down || exit 0; echo >> $LOCALD_SERVICE; exit 1"
+    check = f'type = "command", command = "{command}", interval = "20ms"'
+    machine.write(
+        f"""
+        [services]
+        hasty = {{ type = "worker", command = "sleep 1000", health_check = {{ {check}, retries = 1 }} }}
+        patient = {{ type = "worker", command = "sleep 1000", health_check = {{ {check}, retries = 6 }} }}
+        """
+    )
+    machine.up()
+    machine.file("down", "")
+    failures = {}
+    for name in ("hasty", "patient"):
+        machine.until(name, lambda row: row["health"] == "unhealthy")
+        failures[name] = (machine.folder / name).stat().st_size
+    assert failures["hasty"] >= 1
+    assert failures["patient"] >= 6
+    (machine.folder / "down").unlink()
+    machine.until_all(lambda rows: all(row["health"] == "healthy" for row in rows.values()))
+
+
+@contextmanager
+def http_server(port: int) -> Iterator[None]:
+    """Something on this port, of nobody's, that answers."""
+    with ThreadingHTTPServer(("127.0.0.1", port), _Quiet) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
