@@ -215,8 +215,9 @@ def test_a_vanished_listener_overrides_what_the_program_said_but_not_an_explicit
     )
     rows = machine.up()
     assert rows["web"]["source"] == "notify"
-    for name in rows:
-        wait_for(lambda name=name: "accepts connections" in details(machine.why(name)), "its port to be seen")
+    wait_for(
+        lambda: all("accepts connections" in details(machine.why(name)) for name in rows), "both to be seen"
+    )
     close.open()
     own.open()
     row = machine.until("web", is_unhealthy)
