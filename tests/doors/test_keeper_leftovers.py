@@ -177,11 +177,17 @@ def test_a_note_that_nobody_can_read_is_dropped(table: Table, tmp_path: Path, co
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_note_that_was_being_written_is_no_obstacle(table: Table, tmp_path: Path) -> None:
-    (tmp_path / f"{TOKEN}.json.new").write_text("{")
+def test_a_note_that_nobody_can_read_still_has_the_token_for_its_name(table: Table, tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "1000"], env={"LOCALD_RUN": TOKEN, "PATH": os.environ["PATH"]})
+    (tmp_path / f"{TOKEN}.json").write_text('{"run": "shop:we')
     table.end_leftovers()
-    table.put(TOKEN, {"run": WEB, "token": TOKEN}, os.getpid())
-    assert json.loads((tmp_path / f"{TOKEN}.json").read_text())["pid"] == os.getpid()
+    assert process.wait() == -9
+
+
+def test_a_note_is_written_over_the_one_before(table: Table, tmp_path: Path) -> None:
+    for leader in (None, os.getpid(), None):
+        table.put(TOKEN, {"run": WEB, "token": TOKEN}, leader)
+        assert json.loads((tmp_path / f"{TOKEN}.json").read_text())["pid"] == leader
 
 
 def test_whoever_ends_leftovers_does_not_end_itself(tmp_path: Path) -> None:

@@ -47,13 +47,13 @@ class Table:
             print(f"run {note['run']} is not written down: {error}", file=sys.stderr, flush=True)
 
     def _write(self, token: str, data: bytes) -> None:
-        new = self._path(token) + ".new"
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        """In place: what is to be survived is our own death, and one small `write` is done or is not."""
+        file = os.open(self._path(token), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.write(file, data)
+            os.ftruncate(file, len(data))
         finally:
             os.close(file)
-        os.rename(new, self._path(token))
 
     def drop(self, token: str) -> None:
         try:
@@ -65,21 +65,22 @@ class Table:
         """End what an earlier keeper left, and forget it. Takes at most PATIENCE, mostly milliseconds."""
         until = time.monotonic() + PATIENCE
         for token, note in self._notes().items():
-            if note is None or note.get("boot") != self._boot or _end(token, note, until):
+            if note.get("boot") != self._boot or _end(token, note, until):
                 self.drop(token)
             else:
                 print(f"run {note.get('run')} cannot be ended", file=sys.stderr, flush=True)
 
-    def _notes(self) -> dict[str, dict[str, Any] | None]:
+    def _notes(self) -> dict[str, dict[str, Any]]:
         names = [name for name in os.listdir(self._folder) if name.endswith(_SUFFIX)]
         return {name.removesuffix(_SUFFIX): self._read(name) for name in names}
 
-    def _read(self, name: str) -> dict[str, Any] | None:
+    def _read(self, name: str) -> dict[str, Any]:
+        """Of a note that cannot be read, the token is left: its name."""
         try:
             note = json.loads(procfs.read(os.path.join(self._folder, name)) or b"")
         except (ValueError, RecursionError):
-            return None
-        return note if isinstance(note, dict) else None
+            note = None
+        return note if isinstance(note, dict) else {"boot": self._boot}
 
     def _path(self, token: str) -> str:
         return os.path.join(self._folder, token + _SUFFIX)
