@@ -241,7 +241,7 @@ def test_dependents_keep_running_when_it_stops_by_itself() -> None:
 def test_the_reason_that_it_gives_is_shown() -> None:
     s = started()
     s.says("web#1", "STATUS=cannot bind", "ERRNO=98")
-    assert s.because("web").endswith("sent STATUS=cannot bind ERRNO=98 (errno 98)")
+    assert s.because("web").endswith("sent ERRNO=98 (status: cannot bind; errno 98)")
 
     s.exits("web#1", 1)
     assert s.because("web") == "exited with 1 (errno 98); restart 1 of 5 in 100ms"

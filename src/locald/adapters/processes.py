@@ -46,6 +46,9 @@ LONGEST_EVENT = 1 << 20
 PATIENCE = 5
 """attempts at a keeper that cannot be started, a second apart, before what was ordered is refused"""
 
+MOMENT = 0.05
+"""seconds that the exit of a process that left nothing behind may wait for the end of its run"""
+
 Json = dict[str, Any]
 
 
@@ -98,6 +101,7 @@ class Processes:
         self._expected: set[Run] = set()
         """runs that the world believes in"""
         self._trees: dict[Run, Tree] = {}
+        self._held_back: dict[Run, tuple[Exited, asyncio.TimerHandle]] = {}
         self._wanted = asyncio.Event()
         self.keeper_pid: int | None = None
 
@@ -235,8 +239,21 @@ class Processes:
         if event["event"] in ("gone", "refused"):
             self._on_output(run)
         translated = translate(run, event)
-        if translated:
+        if isinstance(translated, Exited) and not translated.left:
+            self._hold_back(translated)
+        elif translated:
+            self._release(run)
             self._post(translated)
+
+    def _hold_back(self, exited: Exited) -> None:
+        """Nothing is left of the run, so `Gone` follows at once: the two are told as one piece of news."""
+        timer = asyncio.get_running_loop().call_later(MOMENT, self._release, exited.run)
+        self._held_back[exited.run] = (exited, timer)
+
+    def _release(self, run: Run) -> None:
+        if held := self._held_back.pop(run, None):
+            held[1].cancel()
+            self._post(held[0])
 
     def _end_unknown(self, run: Run, event: Json, writer: asyncio.StreamWriter) -> None:
         """A run that the saved state does not name: nobody could ever stop it, so it is ended now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from locald.cli import ending
 from locald.client.target import choose
 
@@ -18,8 +20,9 @@ forget the project: its ports and its logs. Returns when every process is gone.
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("down", description=ABOUT)
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", help="the project's folder, as with -C")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    return ending.down(choose([], args.directory))
+    return ending.down(choose([os.path.join(args.folder, "")] if args.folder else [], args.directory))

@@ -70,8 +70,11 @@ def stop(args: argparse.Namespace) -> int:
     pid = api.get("/v1/ping")["pid"]
     api.post("/v1/server/stop", {})
     everything = Following(home, api, [], "down", revive=False)
-    if not ending.until_gone(everything, lambda row: f"{row['project']}:{row['name']}"):
-        return 130
+    try:
+        if not ending.until_gone(everything, lambda row: f"{row['project']}:{row['name']}"):
+            return 130
+    except Unreachable:
+        pass  # nothing ran: it has ended before we could watch
     _await_end(pid)
     say.note("the daemon has stopped, and all services with it")
     return 0

@@ -1,6 +1,7 @@
 """Which services a command is about: those of the project here, or `shop:web` from anywhere.
 
-The daemon knows projects by name and by folder. A name alone (`web`) belongs to the project of this
+A first word with a slash (`examples/shop`, `./`) is the project's folder, as with `-C`: no service is called
+so. The daemon knows projects by name and by folder. A name alone (`web`) belongs to the project of this
 folder, and the file need not be read to say so: its folder is enough. One command is about one project.
 """
 
@@ -55,6 +56,10 @@ class Target:
 
 def choose(names: Sequence[str], directory: str | None) -> Target:
     """The target that a command line names. Refused when that is none, or several projects."""
+    if names and "/" in names[0]:
+        if directory is not None:
+            raise Refused(Problem(f"two folders: -C {directory} and {names[0]}", hint="give one of them"))
+        directory, names = names[0], names[1:]
     pairs = [_split(name) for name in names]
     projects = {project for project, _ in pairs}
     if len(projects) > 1:

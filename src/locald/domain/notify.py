@@ -70,7 +70,9 @@ class Notification:
             return None
 
     def __str__(self) -> str:
-        shown = (f"{key}={value.decode('utf-8', 'replace')}" for key, value in self.assignments.items())
+        """The assignments in words. A STATUS that comes with others is left out: it is shown by itself."""
+        told = {key: value for key, value in self.assignments.items() if key != "STATUS"} or self.assignments
+        shown = (f"{key}={value.decode('utf-8', 'replace')}" for key, value in told.items())
         return clean(" ".join(shown))[:200]
 
 
