@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from locald.client.daemon import holder_of
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -145,8 +146,14 @@ class Machine:
         kill(pid)
         return pid
 
+    def keeper_pid(self) -> int:
+        """The keeper of this home, which holds a lock for as long as it lives."""
+        pid = holder_of(str(self.home / "run" / "keeper.lock"))
+        assert pid, "there is no keeper"
+        return pid
+
     def keeper_pids(self) -> list[int]:
-        """The keeper of this home, found by the home in its command line."""
+        """All that has this home in its command line: the keeper and its like."""
         home = str(self.home)
         return [
             pid
