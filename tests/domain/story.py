@@ -193,8 +193,13 @@ class Story:
         self, run: str, *words: str, by: Standing = "member", pid: int = 0, main: int | None = None
     ) -> list[str]:
         """One datagram with these assignments."""
+        return self.says_bytes(run, "\n".join(words).encode(), by=by, pid=pid, main=main)
+
+    def says_bytes(
+        self, run: str, datagram: bytes, *, by: Standing = "member", pid: int = 0, main: int | None = None
+    ) -> list[str]:
         sender = Sender(Process(pid or pid_of(run), "node"), 1000, by)
-        return self.tell(Notified(_run(run), sender, "\n".join(words).encode(), self.now, main))
+        return self.tell(Notified(_run(run), sender, datagram, self.now, main))
 
     def healthy(self, *runs: str) -> list[str]:
         """They are spawned and become healthy in the usual way of their type."""
