@@ -31,7 +31,9 @@ class Instance:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ldb"))
         self.environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("LOCALD_", "NOTIFY_"))
+            name: value
+            for name, value in os.environ.items()
+            if name == "LOCALD_TREE" or not name.startswith(("LOCALD_", "NOTIFY_"))
         } | {"LOCALD_HOME": str(self.folder / "home"), "NO_COLOR": "1"}
 
     def __enter__(self) -> Self:
