@@ -144,8 +144,6 @@ MALFORMED = [
     b'{"do": "signal", "run": "shop:web#1", "signal": 0}',
     b'{"do": "signal", "run": "shop:web#1", "signal": 1000}',
     b'{"do": "signal", "run": "nobody", "signal": 9}',
-    b'{"do": "follow", "run": "shop:web#1", "pid": -1}',
-    b'{"do": "follow", "run": "shop:web#1", "pid": true}',
     b'{"do": "note", "run": "shop:web#1"}',
     b'{"do": "tail", "run": "shop:web#1", "on": 1}',
     b'{"do": "forget", "run": "shop:web#1"}',

@@ -1,14 +1,15 @@
-"""The exit of the process that MAINPID= named is told, with its code whenever anybody knows it."""
+"""The process that MAINPID= names is told, and its exit, with its code whenever anybody knows it."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import sh, tree_of, wait_dead
+from keeping import ENV, NOTIFY, python, sh, tree_of
 from locald.linux import pidfd
 
 if TYPE_CHECKING:
@@ -17,65 +18,80 @@ if TYPE_CHECKING:
 WEB = "shop:web#1"
 
 
+NAMES_ITSELF = NOTIFY.format("b'MAINPID=%d' % os.getpid()")
+
+
+def below(shell: str, code: str) -> list[str]:
+    """A shell that runs this Python program as `"$@"`."""
+    return ["/bin/sh", "-c", shell, "-", *python(code)]
+
+
 @pytest.mark.parametrize("parent", ["lives", "has ended"])
-def test_a_followed_members_exit_is_told_with_its_code(daemon: Daemon, keeping: Keeping, parent: str) -> None:
-    born, end = keeping.gate("born"), keeping.gate("end")
-    main = f"echo $$ > {born}; read _ < {end}; exit 7"
+def test_the_main_process_is_told_and_its_exit_with_its_code(
+    daemon: Daemon, keeping: Keeping, parent: str
+) -> None:
+    go, end = keeping.gate("go"), keeping.gate("end")
+    code = f"open({str(go)!r}).readline(); {NAMES_ITSELF}; open({str(end)!r}).readline(); sys.exit(7)"
     rest = "wait; exec sleep 1000" if parent == "lives" else "exit 0"
-    spawned = daemon.start(WEB, sh(f"setsid /bin/sh -c '{main}' & {rest}"))
-    pid = int(born.read())
+    spawned = daemon.start(WEB, below(f'setsid "$@" & {rest}', f"import sys; {code}"))
     if parent == "has ended":
         assert daemon.wait("exited", WEB)["left"] == 1
-    daemon.send(do="follow", run=WEB, pid=pid)
-    daemon.fence()
+    go.write()
+    notified = daemon.wait("notified", WEB)
+    main = notified["main"]
+    assert (main, notified["standing"]) == (notified["pid"], "member")
+    assert main != spawned["pid"]
     end.write()
-    exited = daemon.wait("exited", WEB, pid=pid)
+    exited = daemon.wait("exited", WEB, pid=main)
     assert (exited["code"], exited["signal"]) == (7, None)
     assert exited["left"] == (1 if parent == "lives" else 0)
-    assert pid not in tree_of(spawned).pids()
+    assert main not in tree_of(spawned).pids()
 
 
-def test_a_followed_members_signal_is_told(daemon: Daemon, keeping: Keeping) -> None:
-    born = keeping.gate("born")
-    daemon.start(WEB, sh(f"/bin/sh -c 'echo $$ > {born}; exec sleep 1000' & wait; exec sleep 1000"))
-    pid = int(born.read())
-    daemon.send(do="follow", run=WEB, pid=pid)
-    daemon.fence()
-    os.kill(pid, signal.SIGUSR1)
-    exited = daemon.wait("exited", WEB, pid=pid)
+def test_the_signal_that_ended_the_main_process_is_told(daemon: Daemon) -> None:
+    code = f"{NAMES_ITSELF}; import time; time.sleep(1000)"
+    daemon.start(WEB, below('"$@" & wait; exec sleep 1000', code))
+    main = daemon.wait("notified", WEB)["main"]
+    os.kill(main, signal.SIGUSR1)
+    exited = daemon.wait("exited", WEB, pid=main)
     assert (exited["code"], exited["signal"]) == (None, signal.SIGUSR1)
 
 
-def test_who_is_no_member_is_not_followed(daemon: Daemon) -> None:
-    daemon.start(WEB, ["sleep", "1000"])
-    for pid in (os.getpid(), 1, 2**22 + 1):
-        daemon.send(do="follow", run=WEB, pid=pid)
-        assert daemon.wait("error", WEB)["text"] == f"pid {pid} does not belong to the run"
+def test_who_is_no_member_does_not_become_the_main_process(daemon: Daemon) -> None:
+    named = [str(os.getpid()), "1", str(2**22 + 1), "0", "-1", "", "9" * 30, "x"]
+    sends = [NOTIFY.format(f"b'MAINPID={each}'") for each in (*named, "1\\nMAINPID=%d' % os.getpid() + b'")]
+    daemon.start(WEB, python("; ".join([*sends, "import time; time.sleep(1000)"])))
+    for _ in sends:
+        assert "main" not in daemon.wait("notified", WEB)
     assert daemon.of(WEB).count("exited") == 0
 
 
-def test_an_orphan_that_ended_before_it_was_followed_is_told_at_once(
-    daemon: Daemon, keeping: Keeping
-) -> None:
-    born = keeping.gate("born")
-    daemon.start(WEB, sh(f"(/bin/sh -c 'echo $$ > {born}; exit 9' &); exec sleep 1000"))
-    pid = int(born.read())
-    wait_dead([pid])
-    while os.path.exists(f"/proc/{pid}"):  # until the keeper has reaped it, or its subreaper has
-        daemon.start(f"shop:other#{len(daemon.events) + 1}", ["true"])
-    daemon.send(do="follow", run=WEB, pid=pid)
-    assert daemon.wait("exited", WEB, pid=pid)["code"] == 9
+def test_a_stranger_cannot_name_the_main_process(daemon: Daemon, keeping: Keeping) -> None:
+    socket = keeping.gate("socket")
+    leader = daemon.start(WEB, sh(f"echo $NOTIFY_SOCKET > {socket}; exec sleep 1000"))["pid"]
+    speaks = NOTIFY.format(f"b'MAINPID={leader}'")
+    env = {**ENV, "NOTIFY_SOCKET": socket.read()}
+    subprocess.run(python(f"{speaks}; sys.stdout.close()"), env=env, check=True)
+    assert "main" not in daemon.wait("notified", WEB)
 
 
-def test_to_follow_the_leader_again_ends_the_following_of_another(daemon: Daemon, keeping: Keeping) -> None:
-    born = keeping.gate("born")
-    leader = daemon.start(WEB, sh(f"/bin/sh -c 'echo $$ > {born}; exec sleep 1000' & wait"))["pid"]
-    member = int(born.read())
-    daemon.send(do="follow", run=WEB, pid=member)
-    daemon.send(do="follow", run=WEB, pid=leader)
+def test_when_the_leader_is_named_again_the_other_is_followed_no_longer(daemon: Daemon) -> None:
+    both = "; ".join(NOTIFY.format(f"b'MAINPID=%d' % os.get{which}()") for which in ("pid", "ppid"))
+    leader = daemon.start(WEB, below('"$@" & wait', f"{both}; import time; time.sleep(1000)"))["pid"]
+    member = daemon.wait("notified", WEB)["main"]
+    assert daemon.wait("notified", WEB)["main"] == leader != member
     daemon.send(do="signal", run=WEB, signal=signal.SIGKILL)
     daemon.wait("gone", WEB)
     assert [event["pid"] for event in daemon.events if event["event"] == "exited"] == [leader]
+
+
+def test_the_next_daemon_hears_of_the_main_process_too(daemon: Daemon, keeping: Keeping) -> None:
+    daemon.start(WEB, below('"$@" & wait', f"{NAMES_ITSELF}; import time; time.sleep(1000)"))
+    main = daemon.wait("notified", WEB)["main"]
+    again = keeping.daemon()
+    assert again.wait("notified", WEB)["main"] == main
+    os.kill(main, signal.SIGKILL)
+    assert again.wait("exited", WEB, pid=main)["signal"] == signal.SIGKILL
 
 
 def test_a_zombie_and_a_reaped_child_both_tell_their_status() -> None:

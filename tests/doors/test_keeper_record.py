@@ -22,7 +22,10 @@ def kept(record: Record) -> list[bytes]:
 
 
 def datagram(record: Record, data: bytes, pid: int = 7, standing: str = "member") -> None:
-    record.add_datagram({"event": "notified", "pid": pid, "standing": standing, "data": data}, data)
+    event = {"event": "notified", "pid": pid, "standing": standing, "data": data}
+    if b"MAINPID=" in data:
+        event["main"] = pid
+    record.add_datagram(event, data)
 
 
 def test_of_the_same_bytes_from_the_same_process_the_newest_is_kept() -> None:

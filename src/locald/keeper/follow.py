@@ -1,4 +1,4 @@
-"""A process that the daemon wants to hear of besides the leader: the one named by MAINPID=.
+"""A process whose end is told besides the leader's: the one that the run named by MAINPID=.
 
 It need not be our child, so a pidfd tells its end.
 """

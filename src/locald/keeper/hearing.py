@@ -1,7 +1,8 @@
 """What a run notifies, from its socket into its record, with the sender's standing.
 
 The standing is found out at the moment of arrival, for later nobody could tell. It counts only if the pid
-still means the sender after we have looked.
+still means the sender after we have looked. For the same reason MAINPID= is taken up here: `main` in an event
+says that the process it names was one of the run's, whose end is told from now on.
 """
 
 from __future__ import annotations
@@ -27,16 +28,26 @@ _WHEN_DRAINED = 1000
 
 
 class Ear:
-    """`path`: what NOTIFY_SOCKET says. `before`: called before anything is taken in."""
+    """`path`: what NOTIFY_SOCKET says. `before`: called before anything is taken in. `follow`: called with
+    the pid that MAINPID= names; says whether it is taken for the run's main process.
+    """
 
-    __slots__ = ("_before", "_hold", "_keeper", "_record", "_run", "_socket", "path")
+    __slots__ = ("_before", "_follow", "_hold", "_keeper", "_record", "_run", "_socket", "path")
 
-    def __init__(self, keeper: Keeper, run: str, record: Record, before: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        keeper: Keeper,
+        run: str,
+        record: Record,
+        before: Callable[[], None],
+        follow: Callable[[int], bool],
+    ) -> None:
         """Raises OSError."""
         self._keeper = keeper
         self._run = run
         self._record = record
         self._before = before
+        self._follow = follow
         self._hold: Hold | None = None
         self._socket: NotifySocket | None = NotifySocket(keeper.notify_folder)
         self.path = self._socket.path
@@ -82,8 +93,18 @@ class Ear:
             "standing": standing,
             "data": binascii.b2a_base64(datagram.data, newline=False).decode("ascii"),
         }
+        named = None if standing == "stranger" else _main(datagram.data)
+        if named is not None and self._follow(named):
+            event["main"] = named
         self._record.add_datagram(event, datagram.data)
         self._keeper.tell(event)
+
+
+def _main(data: bytes) -> int | None:
+    """The pid that MAINPID= names, the first one."""
+    lines = data.removesuffix(b"\0").split(b"\n")
+    value = next((line[8:] for line in lines if line.startswith(b"MAINPID=")), b"")
+    return int(value) if value.isdigit() and 0 < len(value) < 10 else None
 
 
 def _standing(datagram: Datagram, keeper: Keeper, hold: Hold) -> str:

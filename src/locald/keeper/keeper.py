@@ -157,8 +157,6 @@ class Keeper:
                 run.signal(request.number("signal", 1, signal.NSIG - 1))
             case "kill":
                 run.kill()
-            case "follow":
-                run.follow(request.number("pid", 1, 2**31 - 1))
             case "note":
                 run.output.note(request.text("line"))
             case "tail":

@@ -4,7 +4,7 @@ The keeper outlives daemons and may be older than the one that speaks to it, so 
 request it ignores, and what it cannot use it answers with an `error` event; nothing that arrives here can
 end it. Version 1 stays understood: later versions only add requests, fields and events.
 
-Requests: `hello`, `spawn`, `signal`, `kill`, `follow`, `note`, `tail`, `forget`, `quit`.
+Requests: `hello`, `spawn`, `signal`, `kill`, `note`, `tail`, `forget`, `quit`.
 Events: `hello`, `replayed`, `spawned`, `refused`, `notified`, `exited`, `gone`, `stuck`, `output`, `error`.
 """
 

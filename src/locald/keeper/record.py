@@ -4,7 +4,7 @@ A daemon may be dead when a service says READY=1 or exits. So every event of a r
 in order to each daemon that connects. Events are few, except for datagrams, which a service may send as
 often as it likes: of the same bytes from the same process only the newest is kept, and at most 256 in all.
 Three kinds are never dropped, since they decide about health: the first READY=1 (when the run became ready),
-the last MAINPID= and STOPPING=1; a stranger's do not count.
+the last MAINPID= that counts, and STOPPING=1; a stranger's do not count.
 """
 
 from __future__ import annotations
@@ -52,8 +52,10 @@ class Record:
             return
         key = (event["pid"], data)
         self._put(key, event, len(data))
-        if trusted:
-            self._mark_vital(key, lines)
+        if "main" in event:
+            self._vital[b"MAINPID="] = key
+        if trusted and b"STOPPING=1" in lines:
+            self._vital.setdefault(b"STOPPING=1", key)
         self._compact()
 
     def _put(self, key: Hashable, event: Event, length: int) -> None:
@@ -61,12 +63,6 @@ class Record:
         self._bytes += length - self._datagrams.pop(key, 0)
         self._events[key] = event
         self._datagrams[key] = length
-
-    def _mark_vital(self, key: Hashable, lines: list[bytes]) -> None:
-        if any(line.startswith(b"MAINPID=") for line in lines):
-            self._vital[b"MAINPID="] = key
-        if b"STOPPING=1" in lines:
-            self._vital.setdefault(b"STOPPING=1", key)
 
     def _compact(self) -> None:
         vital = set(self._vital.values())

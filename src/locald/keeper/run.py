@@ -3,7 +3,7 @@
 The events of a run come in this order: `spawned`, then `notified` and `exited` as they happen, `gone` last
 and once; or `refused` alone when its program never began, and then nothing is left either. Before an exit
 is told, the notify socket is drained (a "READY=1, exit" counts) and so is the output. The exits that are
-told are the leader's, and that of the process which the daemon follows in its place (MAINPID=).
+told are the leader's, and that of the member which the run itself named in its place (MAINPID=).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from locald.keeper.follow import Followed, shown
 from locald.keeper.hearing import Ear
 from locald.keeper.killing import Killing
 from locald.keeper.output import Output
-from locald.keeper.protocol import Malformed
 from locald.keeper.record import Record
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from locald.keeper.keeper import Keeper
     from locald.keeper.protocol import Order
 
-_ENDS_REMEMBERED = 32
-
 
 class Run:
     """`over`: gone or refused; then only the record is left, and the capture for late notes."""
@@ -36,7 +33,6 @@ class Run:
     __slots__ = (
         "_birth",
         "_ear",
-        "_ends",
         "_followed",
         "_hold",
         "_keeper",
@@ -72,8 +68,6 @@ class Run:
         self._unsent: list[int] = []
         """Signals to send as soon as the program is there."""
         self._followed: Followed | None = None
-        self._ends: dict[int, int] = {}
-        """Wait statuses of the members that ended last, for a `follow` that comes too late."""
         self._killing: Killing | None = None
 
     @property
@@ -100,7 +94,7 @@ class Run:
         theirs += [out, err]
         self._birth = birth = Birth(self._keeper.loop, self._born, theirs)
         self._keeper.starting.add(self)
-        self._ear = Ear(self._keeper, self.name, self.record, self.pump)
+        self._ear = Ear(self._keeper, self.name, self.record, self.pump, self._follow)
         self._hold = self._keeper.hold_for(self)
         self._ear.listen(self._hold)
         self._write_down(self._hold)
@@ -148,9 +142,6 @@ class Run:
         self._hear()
         if pid == self._leader or (self._followed is not None and pid == self._followed.pid):
             self._exited(pid, status)
-        while len(self._ends) >= _ENDS_REMEMBERED:
-            del self._ends[next(iter(self._ends))]
-        self._ends[pid] = status
 
     def _exited(self, pid: int, status: int | None) -> None:
         if self._followed is not None and pid == self._followed.pid:
@@ -218,17 +209,20 @@ class Run:
         if self._hold is not None:
             self._tell("stuck", pids=self._hold.tree.pids())
 
-    def follow(self, pid: int) -> None:
-        """Tell this member's end, too. Raises Malformed when it is none."""
-        followed = self._find(pid) if pid != self._leader else None
-        if followed is None and pid != self._leader and pid not in self._ends:
-            raise Malformed(f"pid {pid} does not belong to the run", self.name)
+    # The main process.
+
+    def _follow(self, pid: int) -> bool:
+        """Tell this member's end from now on, and no longer that of another. False when it is none."""
+        found = self._find(pid)
+        if found is None:
+            return False
         self._unfollow()
-        if followed is not None:
-            self._followed = followed
-            self._keeper.loop.watch(followed.file, select.EPOLLIN, self._followed_ended)
-        elif pid != self._leader:
-            self._exited(pid, self._ends[pid])
+        if pid == self._leader:
+            found.close()  # its end is told anyway
+        else:
+            self._followed = found
+            self._keeper.loop.watch(found.file, select.EPOLLIN, self._followed_ended)
+        return True
 
     def _find(self, pid: int) -> Followed | None:
         """The member, alive or a zombie."""
