@@ -92,7 +92,7 @@ class Reading:
         response = await _begin(request, "application/x-ndjson")
         try:
             async for lines in self._core.logbook.follow(keys, count, choice):
-                await response.write(_ndjson(lines))
+                await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
         except (ConnectionError, asyncio.CancelledError):
             pass  # the reader has gone, or the daemon is going
         return response
