@@ -362,3 +362,14 @@ def test_status_imports_nothing_that_it_does_not_need(cli: Cli, daemon: FakeDaem
     assert [
         name for name in imported if name.startswith("locald.cli.") and name.endswith((".up", ".logs"))
     ] == []
+
+
+def test_a_daemon_that_lost_its_state_says_so(cli: Cli, daemon: FakeDaemon) -> None:
+    told = document(row("web"))
+    told["daemon"]["trouble"] = "the saved state could not be used; it is kept as state.json.unusable-1"
+    daemon.on("GET /v1/status", told)
+
+    result = cli("status")
+
+    expected = "warning: the saved state could not be used; it is kept as state.json.unusable-1\n"
+    assert (result.code, result.err) == (0, expected)

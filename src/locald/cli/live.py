@@ -55,7 +55,7 @@ class _Told:
         self._told: dict[tuple[str, str], object] = {}
 
     def show(self, board: Board, changed: Sequence[Row]) -> None:
-        for row in changed:
+        for row in sorted(changed, key=_is_effect):
             fact = _fact(row)
             if self._told.get(words.key(row)) != fact:
                 self._told[words.key(row)] = fact
@@ -160,6 +160,11 @@ def sentence(row: Row) -> str:
     took = between(row.get("started_at"), row.get("ready_at")) if words.is_ready(row) else None
     head = f"{word} by {source}" if source and words.is_ready(row) else word
     return f"{head}{'' if took is None else f' after {length(took)}'}: {words.because(row)}"
+
+
+def _is_effect(row: Row) -> bool:
+    """Of what changed at once, what became ready or failed is told first: it is why the rest moved."""
+    return not words.is_ready(row) and row.get("state") != "failed"
 
 
 def _fact(row: Row) -> object:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     asked = time.monotonic()
     answer = api.get("/v1/ping", timeout=3.0)
     took = (time.monotonic() - asked) * 1000
-    say.version_of(answer)
+    say.about(answer)
     if args.json:
         print(json.dumps(answer))
     else:

@@ -93,13 +93,15 @@ def warnings(found: Iterable[Mapping[str, Any]]) -> None:
         warning(f"{where}{each['what']}", each.get("hint") or "")
 
 
-def version_of(daemon: Mapping[str, Any]) -> None:
-    """After an upgrade the daemon that still runs is the old one: say so, once a command."""
+def about(daemon: Mapping[str, Any]) -> None:
+    """What is to be known about the daemon that answered: it is an old one, or lost what it had saved."""
     if (theirs := daemon.get("version", __version__)) != __version__:
         warning(
             f"the daemon is version {theirs}, this command {__version__}; "
             "`locald server restart` renews it, and services keep running"
         )
+    if trouble := daemon.get("trouble"):
+        warning(trouble)
 
 
 def _headed(word: str, colour: str, text: str) -> None:

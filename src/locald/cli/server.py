@@ -55,7 +55,7 @@ def start(args: argparse.Namespace) -> int:
     already = daemon.find(home)
     api = already or daemon.start(home)
     answer = api.get("/v1/ping")
-    say.version_of(answer)
+    say.about(answer)
     say.note(f"the daemon {'already runs' if already else 'runs now'}: pid {answer['pid']}")
     return 0
 
@@ -98,7 +98,7 @@ def status(args: argparse.Namespace) -> int:
         raise Unreachable("the daemon is not running", "`locald server start` starts it")
     document = api.get("/v1/status")
     found: dict[str, Any] = {**document["daemon"], "socket": api.path, "log": home.log}
-    say.version_of(found)
+    say.about(found)
     if args.json:
         print(json.dumps(found, indent=2))
     else:

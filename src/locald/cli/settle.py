@@ -80,7 +80,7 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
     except KeyboardInterrupt:
         return _interrupted()
     _print(board, args.json)
-    say.version_of(board.daemon)
+    say.about(board.daemon)
     if all(map(words.is_ready, board.rows)):
         return _all_ready(board, time.monotonic() - began)
     report.failures(following.api, target, board.rows)

@@ -41,7 +41,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     query = _query(args)
     document = daemon.look(Home.find()).get("/v1/status", query)
-    say.version_of(document.get("daemon") or {})
+    say.about(document.get("daemon") or {})
     if args.json:
         import json
 
