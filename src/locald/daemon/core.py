@@ -36,13 +36,14 @@ class Core:
         return self.loop.world
 
     def identity(self) -> dict[str, Any]:
-        """The `daemon` of every status document."""
-        return {
+        """The `daemon` of every status document; `trouble` is there only when there was some."""
+        told = {
             "pid": os.getpid(),
             "version": __version__,
             "started_at": timestamp(self.started_at),
             "dashboard_url": None,
         }
+        return told | {"trouble": self.trouble} if self.trouble else told
 
     async def stop_everything(self) -> None:
         """Nothing is wanted any more; when nothing runs any more the daemon ends."""
