@@ -22,6 +22,8 @@ class Exit:
 
     code: int | None = None
     signal: int | None = None
+    reason: str = ""
+    """what else is known of it, as in "out of memory"; or empty"""
 
     @property
     def shown(self) -> int | None:
@@ -127,6 +129,8 @@ class Spawned:
     pid: int
     at: float
     container: str | None = None
+    container_port: int | None = None
+    """the port inside that is published on the service's own; None for a process, or without one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +224,23 @@ class Checked:
     run: Run
     ok: bool
     detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """Nobody can tell how the run is: what holds it went away. `detail` is one sentence. `Resumed` ends it."""
+
+    run: Run
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What holds the run is there again, and so is the run; what has changed meanwhile follows."""
+
+    run: Run
     at: float
 
 
