@@ -188,6 +188,8 @@ MOMENTS: dict[str, Callable[[Story], object]] = {
     "backoff": lambda s: s.healthy("web#1") + s.exits("web#1", 1),
     "failed": lambda s: s.refused("web#1"),
     "restarting": lambda s: s.healthy("web#1") + s.restart("web"),
+    "wanted again": lambda s: s.healthy("web#1") + s.stop("web") + s.up("web"),
+    "started again": lambda s: s.healthy("web#1") + s.stop("web") + s.up("web") + s.stopped("web#1"),
     "looked for": lambda s: s.healthy("web#1") + s.daemon_dies(),
     "leaving": lambda s: s.healthy("web#1") + s.stop("db"),
     "launching": lambda s: [],
@@ -214,10 +216,10 @@ def story(moment: str) -> Story:
         ("never started", True, True),
         ("waiting", False, True),
         ("blocked", True, True),
-        ("launching", False, False),
-        ("starting", False, False),
-        ("running", True, False),
-        ("unhealthy", False, False),
+        ("launching", False, True),
+        ("starting", False, True),
+        ("running", True, True),
+        ("unhealthy", False, True),
         ("stopping", False, False),
         ("stopping by itself", False, False),
         ("stopped", True, True),
@@ -225,11 +227,14 @@ def story(moment: str) -> Story:
         ("backoff", False, True),
         ("failed", True, True),
         ("restarting", False, False),
-        ("looked for", False, False),
+        ("wanted again", False, False),
+        ("started again", False, True),
+        ("looked for", False, True),
         ("leaving", False, False),
     ],
 )
 def test_when_a_service_is_settled_and_when_it_is_down(moment: str, is_settled: bool, is_down: bool) -> None:
+    """What runs and is to run on is as down as it will be: who stopped it before is not kept waiting."""
     s = story(moment)
 
     assert (s.is_settled("web"), s.is_down("web")) == (is_settled, is_down)

@@ -29,11 +29,19 @@ def stop(target: Target) -> int:
     if not services:
         say.note("nothing is running")
         return 0
-    if not until_gone(Following(home, api, target.only(services).query, "down"), _spelled_by(target)):
+    following = Following(home, api, target.only(services).query, "down")
+    if not until_gone(following, _spelled_by(target)):
         return 130
-    names = [target.spelled(name) for name in services]
-    say.note(f"{words.listed(names)} {'is' if len(names) == 1 else 'are'} stopped")
+    again = {row["name"] for row in following.board.rows if row["state"] not in live.ENDED}
+    _tell(target, [name for name in services if name not in again], "stopped")
+    _tell(target, [name for name in services if name in again], "running again")
     return 0
+
+
+def _tell(target: Target, services: list[str], what: str) -> None:
+    if services:
+        names = [target.spelled(name) for name in services]
+        say.note(f"{words.listed(names)} {'is' if len(names) == 1 else 'are'} {what}")
 
 
 def down(target: Target) -> int:

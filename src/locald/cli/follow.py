@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 TICK = 0.1
 """seconds between two looks of a display at the clock"""
+FIRST_NEWS = 2.0
+"""seconds beyond a deadline that the snapshot is waited for: who gives up wants to know how things stand"""
 MOST_DEATHS = 5
 """of the daemon while it is followed: then it is given up"""
 
@@ -128,12 +130,15 @@ class Following:
         return True
 
     def _step(self, events: Events, display: Display, deadline: float | None) -> None:
-        left = TICK if deadline is None else min(TICK, deadline - time.monotonic())
+        left = TICK if deadline is None else min(TICK, self._given_up_at(deadline) - time.monotonic())
         try:
             changed = self.board.take(*events.next(max(left, 0.0)))
         except TimeoutError:
-            if deadline is not None and time.monotonic() >= deadline:
+            if deadline is not None and time.monotonic() >= self._given_up_at(deadline):
                 raise TimedOut(self.board) from None
             display.tick(self.board)
         else:
             display.show(self.board, changed)
+
+    def _given_up_at(self, deadline: float) -> float:
+        return deadline if self.board.daemon else deadline + FIRST_NEWS

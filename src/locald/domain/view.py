@@ -77,7 +77,7 @@ def row(world: World, service: Service) -> Row:
         since=service.since,
         waiting_on=tuple(key.service for key in missing),
         pid=life.pid if alive and life else None,
-        container=None,
+        container=life.container if alive and life else None,
         port=service.definition.port,
         url=url(service),
         run=service.runs,
@@ -132,5 +132,11 @@ def _cannot_move(service: Service) -> bool:
 
 
 def is_down(world: World, keys: Iterable[Key]) -> bool:
-    """Whether no process of these services is left."""
-    return all(world.services[key].run is None for key in keys if key in world.services)
+    """Whether nothing of these services is left that is to end; a run that is to go on keeps nobody waiting."""
+    services = (world.services[key] for key in keys if key in world.services)
+    return not any(service.run and _is_ending(service) for service in services)
+
+
+def _is_ending(service: Service) -> bool:
+    """What was told to end does so before it starts again, also when it is wanted again by now."""
+    return must_leave(service) or state(service.phase) == "stopping"

@@ -35,7 +35,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "/v1/events": {
         **_CHOICE,
         "service": _SERVICES,
-        "until": "what settles it: `ready` (nothing named can move any more), `down` (no process left)",
+        "until": "what settles it: `ready` (nothing named can move any more), `down` (nothing left to end)",
     },
     "/v1/why": {**_CHOICE, "service": "the service"},
     "/v1/environment": {**_CHOICE, "service": "the service"},
