@@ -16,6 +16,7 @@ from locald.domain.phase import (
     Ended,
     Failed,
     Launching,
+    Preparing,
     Running,
     Starting,
     Stopped,
@@ -56,7 +57,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
             return f"looking for run {before.run.number}, which an earlier daemon left {state(before)}"
         case Stopping():
             return _stopping(service, life) + _extension(service)
-        case Launching() | Starting() | Running():
+        case Launching() | Preparing() | Starting() | Running():
             return service.verdict.because + _extension(service) + _lost(world, missing)
 
 

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING
 
 from locald.domain.exits import after, expired, how, over
 from locald.domain.health import Evidence, Health, Source
-from locald.domain.life import Life, hear, hear_listeners, hear_notification, hear_probe, judge
+from locald.domain.life import (
+    Life,
+    born,
+    hear,
+    hear_healthcheck,
+    hear_listeners,
+    hear_notification,
+    hear_probe,
+    judge,
+)
 from locald.domain.messages import (
+    Checked,
     Event,
     Exit,
     Exited,
@@ -25,8 +35,11 @@ from locald.domain.messages import (
     Note,
     Notified,
     NotStarted,
+    Prepares,
     Probed,
     ProcessEvent,
+    Resumed,
+    Silenced,
     Spawned,
     Stuck,
     Terminate,
@@ -37,6 +50,7 @@ from locald.domain.phase import (
     Adopting,
     Failed,
     Launching,
+    Preparing,
     Retry,
     Running,
     Starting,
@@ -83,8 +97,11 @@ def _found(service: Service, phase: Adopting, now: float) -> Service:
 
 def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -> Outcome:
     match event:
-        case Spawned(_, pid, at):
-            return _spawned(service, life, pid, at, now)
+        case Prepares(run, detail):
+            under_way = isinstance(service.phase, Launching | Preparing)
+            return replace(service, phase=Preparing(run, detail)) if under_way else service, []
+        case Spawned():
+            return _spawned(service, life, event, now)
         case NotStarted(run, reason, hint):
             failed = over(service, Failed(reason, hint), now)
             return failed, [Note(run, f"not started: {reason}"), Forget(run)]
@@ -106,22 +123,29 @@ def _of_health(service: Service, life: Life, event: HealthEvent, now: float) -> 
             life = hear_listeners(life, event)
         case Probed():
             life = hear_probe(life, event)
+        case Checked():
+            life = hear_healthcheck(life, event)
+        case Silenced(detail=detail):
+            life = replace(life, silenced=detail)
+        case Resumed():
+            life = replace(life, silenced="")
     return weigh(replace(service, life=life), event.at, now)
 
 
 # The process.
 
 
-def _spawned(service: Service, life: Life, pid: int, at: float, now: float) -> Outcome:
+def _spawned(service: Service, life: Life, event: Spawned, now: float) -> Outcome:
     """A process is there. After a restart of the daemon this is heard again, of a run that is known."""
     known, run, spec = life.pid is not None, life.run, life.definition.spec
     if not known:
-        service = replace(service, life=replace(life, pid=pid, spawned_at=at))
+        service = replace(service, life=born(life, event))
     match service.phase:
-        case Launching():
+        case Launching() | Preparing():
             fail_at = None if spec.start_timeout is None else now + spec.start_timeout
             started = replace(service, phase=Starting(run, fail_at))
-            return started, [Watch(run), Note(run, f"started: pid {pid}, run {run.number}")]
+            what = f"container {event.container[:12]}" if event.container else f"pid {event.pid}"
+            return started, [Watch(run), Note(run, f"started: {what}, run {run.number}")]
         case Stopping() as phase if not known:  # asked to stop before it had a process
             stopping = replace(phase, kill_at=now + spec.stop_timeout)
             return replace(service, phase=stopping), [Terminate(run)]

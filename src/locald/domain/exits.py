@@ -29,8 +29,10 @@ ONCE = 'a command that runs to completion is a task: set type = "task"'
 def how(exit_: Exit) -> str:
     """How a process ended, in words."""
     if exit_.signal is not None:
-        return f"ended by {signal_name(exit_.signal)}"
-    return "ended, nobody saw how" if exit_.code is None else f"exited with {exit_.code}"
+        told = f"ended by {signal_name(exit_.signal)}"
+    else:
+        told = "ended, nobody saw how" if exit_.code is None else f"exited with {exit_.code}"
+    return f"{told} ({exit_.reason})" if exit_.reason else told
 
 
 def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> Then:

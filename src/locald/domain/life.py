@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from locald.domain.duration import show
 from locald.domain.health import Evidence, Health, Source, Verdict, only, strongest
-from locald.domain.messages import Exit, Listener, Listens, Notified, Probed, Process
+from locald.domain.messages import Checked, Exit, Listener, Listens, Notified, Probed, Process, Spawned
 from locald.domain.names import Run
 from locald.domain.notify import Notification, clean, introduce, parse, refusal
 from locald.domain.spec import (
@@ -59,6 +59,8 @@ class Life:
     run: Run
     definition: Definition
     pid: int | None = None
+    container: str | None = None
+    """the id of the run's container"""
     spawned_at: float | None = None
     listening_at: float | None = None
     ready_at: float | None = None
@@ -83,6 +85,8 @@ class Life:
     extended_until: float | None = None
     """by EXTEND_TIMEOUT_USEC=, for what is timed now: its start, its watchdog or its stop"""
     stuck: tuple[Process, ...] = ()
+    silenced: str = ""
+    """why nobody can tell how the run is, or empty"""
 
     @property
     def check(self) -> Check | None:
@@ -97,10 +101,23 @@ class Life:
     @property
     def process_speaks_at(self) -> float | None:
         """When a live process will count as evidence, if it may and has not yet."""
-        inferred = self.check is None and self.definition.spec.type is Type.WORKER and not self.said.spoke
+        inferred = self.check is None and self._has_no_better_source and not self.said.spoke
         if not (inferred or isinstance(self.check, NoCheck)) or _process_source(self) in self.heard:
             return None
         return None if self.spawned_at is None else self.spawned_at + PROCESS_SPEAKS_AFTER
+
+    @property
+    def _has_no_better_source(self) -> bool:
+        kind = self.definition.spec.type
+        bare = kind is Type.CONTAINER and self.definition.port is None and Source.DOCKER not in self.heard
+        return kind is Type.WORKER or bare
+
+
+def born(life: Life, event: Spawned) -> Life:
+    """There is a process now. A container may turn out to have no port that could be published."""
+    if event.container and event.container_port is None:
+        life = replace(life, definition=replace(life.definition, port=None))
+    return replace(life, pid=event.pid, container=event.container, spawned_at=event.at)
 
 
 def hear(life: Life, evidence: Evidence, *, counts: bool = True) -> Life:
@@ -115,8 +132,17 @@ def hear(life: Life, evidence: Evidence, *, counts: bool = True) -> Life:
 def hear_process(life: Life, at: float) -> Life:
     source = _process_source(life)
     check = life.check.kind if life.check else None
-    why = "its health_check asks for no more" if check else "a worker has no port to look at"
-    return hear(life, Evidence(source, True, at, f"pid {life.pid} is alive; {why}", check))
+    who = f"container {life.container[:12]}" if life.container else f"pid {life.pid}"
+    bare = "a worker has no port to look at"
+    if life.container:
+        bare = "its image has no HEALTHCHECK, and it has no port"
+    why = "its health_check asks for no more" if check else bare
+    return hear(life, Evidence(source, True, at, f"{who} is alive; {why}", check))
+
+
+def hear_healthcheck(life: Life, event: Checked) -> Life:
+    """The image's own HEALTHCHECK. Its retries are the engine's business."""
+    return hear(life, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
 
 
 def hear_probe(life: Life, event: Probed) -> Life:
@@ -225,6 +251,8 @@ def judge(life: Life, *, expects_ready: bool) -> Verdict:
     is not enough for this one.
     """
     late = Health.STARTING if life.ready_at is None else Health.UNHEALTHY
+    if life.silenced:
+        return Verdict(late, Source.NONE, life.silenced)
     if life.said.stopping:
         return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(life, "the service said that it is stopping"))
     if life.expired:

@@ -229,7 +229,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Silenced:
-    """Nobody can tell how the run is: what holds it went away. `detail` is one sentence. `Resumed` ends it."""
+    """Nobody can tell how the run is: what holds it went away. `detail`: one sentence. `Resumed` ends it."""
 
     run: Run
     detail: str
@@ -317,8 +317,8 @@ class Discard:
 
 
 Command = Up | Stop | Again | Down | Shutdown
-ProcessEvent = Spawned | NotStarted | Exited | Gone | Lost | Stuck
-HealthEvent = Notified | Listens | Probed
+ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
+HealthEvent = Notified | Listens | Probed | Checked | Silenced | Resumed
 Event = ProcessEvent | HealthEvent
 Message = Command | Event | Due
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

@@ -68,6 +68,15 @@ class Launching:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparing:
+    """Ordered; what it is made of is being fetched. `detail`: what, and how far that is."""
+
+    run: Run
+    detail: str
+    kind: Literal["preparing"] = "preparing"
+
+
+@dataclass(frozen=True, slots=True)
 class Starting:
     """There is a process; it has not been healthy yet. At `fail_at` its time is up."""
 
@@ -137,7 +146,7 @@ class Backoff:
 class Adopting:
     """An earlier daemon left it like this; the keeper has been asked what has become of it."""
 
-    before: Launching | Starting | Running | Stopping
+    before: Launching | Preparing | Starting | Running | Stopping
     kind: Literal["adopting"] = "adopting"
 
     @property
@@ -151,6 +160,7 @@ Phase = (
     | Waiting
     | Blocked
     | Launching
+    | Preparing
     | Starting
     | Running
     | Stopping
@@ -159,7 +169,7 @@ Phase = (
     | Completed
     | Adopting
 )
-Live = Launching | Starting | Running | Stopping | Adopting
+Live = Launching | Preparing | Starting | Running | Stopping | Adopting
 
 
 def state(phase: Phase) -> str:

@@ -22,6 +22,7 @@ from locald.domain.phase import (
     Launching,
     Live,
     Phase,
+    Preparing,
     Running,
     Starting,
     Stopped,
@@ -104,7 +105,7 @@ def fresh(service: Service, now: float) -> Service:
 
 def _forgiven(phase: Phase) -> Phase:
     match phase:
-        case Launching() | Starting() | Running():
+        case Launching() | Preparing() | Starting() | Running():
             return phase
         case Stopping():
             return replace(phase, then=Stopped())
@@ -124,7 +125,7 @@ def launch(service: Service) -> tuple[Service, Run]:
 def end(service: Service, now: float, then: Then) -> Outcome:
     """Begin the end of the present run; without a process yet, its spawn is awaited first."""
     match service.phase:
-        case Launching(run):
+        case Launching(run) | Preparing(run):
             return replace(service, phase=Stopping(run, None, then)), []
         case Starting(run) | Running(run):
             kill_at = now + service.present.spec.stop_timeout
@@ -164,6 +165,8 @@ def _verdict(service: Service) -> Verdict:
     match service.phase:
         case Launching(run):
             return Verdict(Health.STARTING, Source.NONE, f"run {run.number} is being started")
+        case Preparing(_, detail):
+            return Verdict(Health.STARTING, Source.NONE, detail)
         case Starting() | Running() if life:
             return judge(life, expects_ready=service.expects_ready)
         case Stopping() if life and life.ended_at is None and life.pid is not None:

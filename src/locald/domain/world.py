@@ -36,6 +36,7 @@ from locald.domain.phase import (
     Blocked,
     Completed,
     Launching,
+    Preparing,
     Running,
     Starting,
     Stopped,
@@ -270,7 +271,7 @@ def _want(draft: _Draft, service: Service, up: Up) -> None:
     match phase:
         case Completed() | Stopping(then=Completed()) if not named and not stale:
             pass
-        case Launching() | Starting() | Running() if not stale:
+        case Launching() | Preparing() | Starting() | Running() if not stale:
             service = replace(service, restarts=Restarts())
         case _:
             service = fresh(service, draft.now)
@@ -292,7 +293,7 @@ def _again(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
 def _pull(draft: _Draft, service: Service) -> None:
     """Move one service as far as wishes, dependencies and dependents allow right now."""
     match service.phase:
-        case Launching() | Starting() | Running() | Stopping(then=None):
+        case Launching() | Preparing() | Starting() | Running() | Stopping(then=None):
             if must_leave(service) and not draft.is_leaned_on(service):
                 draft.take(end(service, draft.now, Stopped()))
         case Stopping() | Adopting():

@@ -1,0 +1,126 @@
+"""Containers live like any other service; what differs is what comes before, and who speaks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.story import Story, service
+from locald.domain.messages import (
+    Checked,
+    Exit,
+    Exited,
+    Gone,
+    Prepares,
+    Resumed,
+    Silenced,
+    Spawned,
+)
+from locald.domain.names import Key, Run
+from locald.domain.spec import ServiceSpec, Type
+
+DB = Run(Key("shop", "db"), 1)
+ID = "4f5e6d7c8b9a4f5e6d7c8b9a"
+
+
+def container(name: str = "db", **keys: Any) -> ServiceSpec:
+    return ServiceSpec(name, Type.CONTAINER, image="postgres:16", **keys)
+
+
+def begun(*, port: int | None = 5432) -> Story:
+    """A container that has just been created and started."""
+    s = Story(container(port=15432))
+    s.up()
+    s.tell(Spawned(DB, 77, s.now, ID, port))
+    return s
+
+
+def test_a_pull_is_a_state_of_its_own_and_does_not_use_up_the_time_for_the_start() -> None:
+    s = Story(container(port=15432))
+    assert s.up() == ["start db#1"]
+
+    assert s.tell(Prepares(DB, "pulling postgres:16: 2 of 9 layers", s.now)) == []
+    assert s.state("db") == "preparing"
+    assert s.because("db") == "pulling postgres:16: 2 of 9 layers"
+    assert s.health("db") == ("starting", "none")
+
+    assert s.wait(600) == []
+    s.tell(Spawned(DB, 77, s.now, ID, 5432))
+    s.wait(59)
+    assert s.state("db") == "starting"
+
+
+def test_a_stop_during_a_pull_ends_the_container_as_soon_as_there_is_one() -> None:
+    s = Story(container(port=15432))
+    s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
+
+    assert s.stop("db") == []
+    assert s.state("db") == "stopping"
+    assert "terminate db#1" in s.tell(Spawned(DB, 77, s.now, ID, 5432))
+
+
+def test_the_images_own_check_is_believed_before_an_open_port() -> None:
+    s = begun()
+    s.tell(Checked(DB, False, "its HEALTHCHECK has not spoken yet", s.now))
+    s.listens("db#1")
+    assert s.health("db") == ("starting", "docker")
+
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    assert s.health("db") == ("healthy", "docker")
+    assert not s.row("db").fallback
+    assert s.row("db").container == ID
+
+    s.tell(Checked(DB, False, "its HEALTHCHECK exited with 1: no space left", s.now))
+    assert s.health("db") == ("unhealthy", "docker")
+    assert s.because("db").endswith("no space left")
+
+
+def test_a_container_without_a_healthcheck_is_found_by_its_port_as_a_fallback() -> None:
+    s = begun()
+    s.wait(1)
+    assert s.health("db") == ("starting", "none")
+
+    s.listens("db#1")
+    assert s.health("db") == ("healthy", "tcp")
+    assert s.row("db").fallback
+
+
+def test_a_container_without_a_healthcheck_and_a_port_is_healthy_while_it_lives() -> None:
+    s = begun(port=None)
+    s.wait(0.2)
+
+    assert s.health("db") == ("healthy", "process")
+    assert s.row("db").fallback
+    assert "no HEALTHCHECK" in s.because("db")
+
+
+def test_while_the_engine_is_away_nobody_claims_to_know() -> None:
+    s = begun()
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+
+    s.tell(Silenced(DB, "the Docker Engine does not answer", s.now))
+    assert s.state("db") == "running"
+    assert s.health("db") == ("unhealthy", "none")
+    assert s.because("db") == "the Docker Engine does not answer"
+
+    s.tell(Resumed(DB, s.now))
+    assert s.health("db") == ("healthy", "docker")
+
+
+def test_how_a_container_ended_is_told_with_its_reason() -> None:
+    s = begun()
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    s.tell(Exited(DB, 77, Exit(signal=9, reason="out of memory"), 0, s.now))
+    s.tell(Gone(DB, s.now))
+
+    assert s.state("db") == "backoff"
+    assert s.because("db").startswith("ended by SIGKILL (out of memory)")
+
+
+def test_a_process_may_depend_on_a_container() -> None:
+    s = Story(container(port=15432), service("api", "db"))
+    assert s.up() == ["start db#1"]
+    s.tell(Prepares(DB, "pulling postgres:16", s.now))
+    assert s.because("api") == "waits for db to be healthy (now preparing)"
+
+    s.tell(Spawned(DB, 77, s.now, ID, 5432))
+    assert "start api#1" in s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
