@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole.looking import is_healthy, is_in, is_there
-from whole.machine import Gate, is_alive, wait_for
+from whole.machine import Events, Gate, is_alive, wait_for
 from whole.programs import PRELUDE, SERVE, command, serve_after
 
 if TYPE_CHECKING:
@@ -294,3 +295,15 @@ def test_what_is_asked_for_again_while_it_stops_starts_anew(machine: Machine) ->
     assert row["run"] == 2
     assert lines(ends) == ["told web", "ended web"]
     assert not is_alive(before["pid"])
+
+
+def test_who_waits_for_news_does_not_hold_up_the_end_of_the_daemon(machine: Machine) -> None:
+    machine.write(web(f"command = {SERVE}"))
+    machine.up()
+    pid = machine.daemon_pid()
+    with machine.begin("logs", "-f") as logs, Events(machine.home / "run" / "locald.sock"):
+        begun = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not is_alive(pid), "the end of the daemon")
+        assert time.monotonic() - begun < 0.9
+        logs.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -23,7 +24,7 @@ from locald.wire import rows
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from locald.adapters.logbook import LogLine
     from locald.daemon.core import Core
@@ -36,6 +37,7 @@ HEARTBEAT = 15.0
 class Reading:
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._streams: set[asyncio.Task[Any]] = set()
 
     async def ping(self, request: web.Request) -> web.Response:
         return web.json_response({"pid": self._core.identity()["pid"], "version": __version__})
@@ -90,11 +92,9 @@ class Reading:
             lines = await self._core.logbook.history(keys, count, choice)
             return web.Response(body=_ndjson(lines), content_type="application/x-ndjson")
         response = await _begin(request, "application/x-ndjson")
-        try:
+        with self._stream():
             async for lines in self._core.logbook.follow(keys, count, choice):
                 await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the reader has gone, or the daemon is going
         return response
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -106,13 +106,30 @@ class Reading:
         response = await _begin(request, "text/event-stream")
         reader = self._core.hub.subscribe(chosen.holds, until)
         try:
-            async for news in _with_heartbeat(reader.queue):
-                await response.write(self._event(news) if news else b": still here\n\n")
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the reader has gone, or the daemon is going
+            with self._stream():
+                async for news in _with_heartbeat(reader.queue):
+                    await response.write(self._event(news) if news else b": still here\n\n")
         finally:
             self._core.hub.unsubscribe(reader)
         return response
+
+    @contextmanager
+    def _stream(self) -> Iterator[None]:
+        """Around an answer that has no end of its own: it ends when its reader goes, or the daemon."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._streams.add(task)
+        try:
+            yield
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._streams.discard(task)
+
+    async def end_streams(self, _: web.Application) -> None:
+        """Else the daemon would wait at its end for readers who wait for news."""
+        for task in self._streams:
+            task.cancel()
 
     def _event(self, news: News) -> bytes:
         body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}

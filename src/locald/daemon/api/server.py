@@ -68,6 +68,7 @@ def application(core: Core) -> web.Application:
             web.post("/v1/server/restart", changing.server_restart),
         ]
     )
+    app.on_shutdown.append(reading.end_streams)
     described = document(app.router.routes())
     app.router.add_get("/v1/openapi.json", lambda _: _answer(described))
     return app
