@@ -7,7 +7,6 @@ waits for is a `Gate` that the test opens, or a file that it writes.
 from __future__ import annotations
 
 import json
-import os
 import socket
 import sys
 from contextlib import contextmanager
@@ -90,18 +89,6 @@ def noting(name: str, path: object, then: str = "kept = listen(); stay()") -> st
 
 
 # Those that are no services of ours.
-
-
-def free_port() -> int:
-    """A port that nobody has, outside the range of outgoing connections, so that nobody gets it by chance."""
-    for port in range(18000 + os.getpid() % 1000, 20000):
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free")
 
 
 @contextmanager

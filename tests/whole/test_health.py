@@ -13,13 +13,12 @@ import pytest
 
 from locald.linux import procfs
 from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy
-from whole.machine import Gate, is_alive, wait_for
+from whole.machine import Gate, free_port, is_alive, wait_for
 from whole.programs import (
     PRELUDE,
     SERVE,
     STAY,
     command,
-    free_port,
     http_told_by,
     listener,
     saying,
@@ -181,6 +180,21 @@ def test_a_server_on_the_ipv6_loopback_alone_is_found(machine: Machine) -> None:
     assert f"[::1]:{row['port']}" in row["because"]
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "127.0.0.5"])
+def test_a_server_on_any_address_of_this_machine_is_found(machine: Machine, address: str) -> None:
+    code = f"kept = listen(PORT, {address!r}); stay()"
+    machine.write(web(f"command = {command(code)}"))
+    assert machine.up()["web"]["source"] == "tcp"
+
+
+def test_a_listener_of_a_process_that_forked_away_is_the_services_own(machine: Machine) -> None:
+    machine.file("server.py", f"{PRELUDE}\nkept = listen(); stay()")
+    machine.write(web(f'command = "(setsid sh -c \\"{sys.executable} server.py &\\" &); exec sleep 1000"'))
+    row = machine.up()["web"]
+    assert row["source"] == "tcp"
+    assert f"pid {row['pid']} " not in row["because"]
+
+
 def test_a_listener_that_closes_while_its_process_lives_ends_health_and_one_that_comes_back_renews_it(
     machine: Machine,
 ) -> None:
@@ -272,6 +286,29 @@ def test_an_http_check_takes_health_away_after_so_many_failures_and_gives_it_bac
     status.write_text("204 Fine")
     row = machine.until("web", is_healthy)
     assert (row["run"], row["pid"]) == (1, pid)
+
+
+def test_a_server_that_does_not_answer_in_time_is_not_healthy(machine: Machine) -> None:
+    answers = Gate(machine.folder)
+    code = f"kept = listen(); gate({str(answers.path)!r}); answer(kept, lambda: '302 Elsewhere')"
+    check = 'health_check = { type = "http", timeout = "300ms" }'
+    machine.write(web(f"{check}\ncommand = {command(code)}"))
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "did not answer within 300ms" in row["because"])
+    assert row["health"] == "starting"
+    answers.open()
+    assert "HTTP 302" in machine.until("web", is_healthy)["because"]
+
+
+def test_an_http_check_may_want_other_statuses(machine: Machine) -> None:
+    status = machine.folder / "status"
+    status.write_text("200 OK")
+    check = 'health_check = { type = "http", status = [401, 418] }'
+    machine.write(web(f"{check}\ncommand = {http_told_by(status)}"))
+    machine.locald("up", "-d")
+    machine.until("web", lambda row: "HTTP 200" in row["because"] and not is_healthy(row))
+    status.write_text("401 Who Are You")
+    assert "HTTP 401" in machine.until("web", is_healthy)["because"]
 
 
 def test_fewer_failures_than_retries_change_nothing(machine: Machine) -> None:

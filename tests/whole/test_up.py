@@ -156,6 +156,22 @@ def test_wait_with_a_timeout_ends_with_124_and_changes_nothing(machine: Machine)
     gate.open()
 
 
+@pytest.mark.parametrize("timeout", ["0", "-1s", "soon", "5 parsecs"])
+def test_a_timeout_that_is_none_is_a_mistake_of_usage(machine: Machine, timeout: str) -> None:
+    machine.write(web(f"command = {SERVE}"))
+    done = machine.locald("up", f"--timeout={timeout}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--timeout" in done.stderr
+    assert not (machine.home / "run" / "locald.sock").exists()
+
+
+def test_a_project_without_services_is_up_at_once(machine: Machine) -> None:
+    machine.write("")
+    assert machine.locald("up").returncode == 0
+    assert machine.status() == {}
+    assert machine.locald("down").returncode == 0
+
+
 def test_a_service_that_crashes_again_and_again_ends_up_only_when_it_is_given_up(machine: Machine) -> None:
     machine.write(web('max_restarts = 2\ncommand = "exit 1"'))
     done = machine.locald("up")
@@ -224,6 +240,16 @@ def test_what_has_changed_is_restarted_and_nothing_else(machine: Machine) -> Non
     assert [after[name]["run"] for name in ("web", "other")] == [2, 1]
     assert not is_alive(before["web"]["pid"])
     assert after["web"]["port"] == before["web"]["port"]
+
+
+def test_what_has_changed_is_restarted_also_when_another_is_named(machine: Machine) -> None:
+    machine.write(web(f"command = {SERVE}") + other(f"command = {SERVE}"))
+    machine.up()
+    machine.write(web(f"command = {SERVE}") + other(f'command = {SERVE}\nenv = {{ MODE = "new" }}'))
+    machine.up("web")
+    row = machine.until("other", lambda row: row["run"] == 2 and is_healthy(row))
+    assert row["restarts"] == 0
+    assert machine.status()["web"]["run"] == 1
 
 
 def test_an_up_of_another_service_does_not_start_what_is_stopped(machine: Machine) -> None:
