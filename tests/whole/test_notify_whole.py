@@ -290,7 +290,7 @@ def test_a_service_may_set_its_watchdog_and_let_it_expire_at_once(machine: Machi
 def names_itself(machine: Machine, then: str) -> str:
     """Python that starts a server which says that it is the main process, in a session of its own."""
     says = "notify(f'MAINPID={os.getpid()}\\nREADY=1')"
-    machine.file("server.py", f"{PRELUDE}\nappend('pids', os.getpid()); kept = listen(); {says}; {then}")
+    machine.file("server.py", f"{PRELUDE}\nappend('pids', os.getpid()); {says}; {then}")
     return f"os.spawnlp(os.P_NOWAIT, 'setsid', 'setsid', {sys.executable!r}, 'server.py')"
 
 
