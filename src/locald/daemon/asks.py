@@ -80,7 +80,7 @@ def _read(directory: str) -> tuple[str, str]:
     try:
         return config.decode(path.read_bytes()), FILE
     except OSError as error:
-        hint = "locald init writes one" if isinstance(error, FileNotFoundError) else "can you read it?"
+        hint = "`locald init` writes one" if isinstance(error, FileNotFoundError) else "can you read it?"
         raise Refused(Problem(error.strerror or "cannot be read", str(path), hint)) from None
 
 
@@ -139,7 +139,9 @@ def _assign(key: Key, remembered: int | None, taken: set[int]) -> int:
     try:
         return ports.assign(key, remembered, taken)
     except OSError as error:
-        raise Refused(Problem(f"{key}: {error.strerror}", hint="locald doctor")) from None
+        raise Refused(
+            Problem(f"{key}: {error.strerror}", hint="`locald doctor` looks for the cause")
+        ) from None
 
 
 def place(project: Project) -> Place:

@@ -132,7 +132,7 @@ def _cannot_move(service: Service) -> bool:
 
 
 def is_down(world: World, keys: Iterable[Key]) -> bool:
-    """Whether nothing of these services is left that is to end; a run that is to go on keeps nobody waiting."""
+    """Whether nothing of these is left that is to end; a run that is to go on keeps nobody waiting."""
     services = (world.services[key] for key in keys if key in world.services)
     return not any(service.run and _is_ending(service) for service in services)
 

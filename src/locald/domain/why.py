@@ -71,17 +71,18 @@ def hints(service: Service) -> list[str]:
         case Failed(hint=hint):
             found += [hint] if hint else []
             found += _start_hints(service, life) if life and _ran_out_of_time(life) else []
-            found += [f"locald logs {name}", f"locald up {name} tries again"]
+            found += _exit_hints(life) if life and life.exit else []
+            found += [f"`locald logs {name}`", f"`locald up {name}` tries again"]
         case Backoff():
-            found += [f"locald logs {name}"]
+            found += [f"`locald logs {name}`"]
         case Stopped() if service.wish is not Wish.UP:
-            found += [f"locald up {name} starts it"]
+            found += [f"`locald up {name}` starts it"]
         case Ended():
-            found += [f"locald restart {name} starts it again"]
+            found += [f"`locald restart {name}` starts it again"]
         case Starting() | Stopping() if life:
             found += _start_hints(service, life)
         case Running() if not service.is_healthy:
-            found += [f"locald logs {name}", f"locald restart {name}"]
+            found += [f"`locald logs {name}`", f"`locald restart {name}`"]
         case _:
             pass
     return found
@@ -97,6 +98,15 @@ def _ran_out_of_time(life: Life) -> bool:
 
 def _start_hints(service: Service, life: Life) -> list[str]:
     return [*_port_hints(life), *_ready_hints(service, life)]
+
+
+def _exit_hints(life: Life) -> list[str]:
+    """What the shell's own exit codes mean."""
+    code = life.exit.code if life.exit else None
+    if not isinstance(life.definition.spec.command, str) or code not in (126, 127):
+        return []
+    what = "found no such program" if code == 127 else "may not run that program"
+    return [f"the shell {what}: its last line of output names it"]
 
 
 def _port_hints(life: Life) -> list[str]:

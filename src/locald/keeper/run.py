@@ -170,7 +170,10 @@ class Run:
             self._tell("gone")
         else:
             refusal = self._refusal
-            self._tell("refused", errno=refusal.errno, stage=refusal.stage, text=refusal.text)
+            about = {"workdir": self._order.cwd, "program": self._order.argv[0]}.get(refusal.stage, b"")
+            subject = about.decode("utf-8", "replace")
+            facts = {"errno": refusal.errno, "stage": refusal.stage, "text": refusal.text}
+            self._tell("refused", **facts, subject=subject)
 
     def _release(self) -> None:
         self._unfollow()

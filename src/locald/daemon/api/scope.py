@@ -47,7 +47,7 @@ def project_of(world: World, asked: Mapping[str, str]) -> str | None:
     if directory := asked.get("directory"):
         name = at(world, directory)
         if name is None:
-            raise Refused(Problem("this project is not up", directory, "locald up"))
+            raise Refused(Problem("this project is not up", directory, "`locald up` brings it up"))
         return name
     return None
 
@@ -77,5 +77,5 @@ def one(world: World, asked: Mapping[str, str], services: list[str]) -> Key:
 
 def _unknown(name: str, known: list[str]) -> Problem:
     meant = near(name, known)
-    hint = f'did you mean "{meant}"?' if meant else "locald status --all lists the projects that are up"
+    hint = f'did you mean "{meant}"?' if meant else "`locald status --all` lists the projects that are up"
     return Problem(f'no project "{name}" is up', hint=hint)
