@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole.machine import Machine
+from whole.network import Network
 from whole.puppet import Puppet
 
 if TYPE_CHECKING:
@@ -15,11 +16,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(tmp_path / "shop")
+@pytest.fixture(scope="session")
+def network() -> Iterator[Network]:
+    made = Network()
     yield made
     made.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, network: Network) -> Iterator[Machine]:
+    with network.inside():
+        made = Machine(tmp_path / "shop")
+        yield made
+        made.close()
 
 
 @pytest.fixture
