@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from locald.adapters.reach import connect, ways_to
-from locald.adapters.sightings import Look, Watched, listener_of, pace
+from locald.adapters.sightings import Look, Seen, Watched, listener_of, pace
 from locald.domain.messages import Event, Listener, Listens
 from locald.linux import owners
 from locald.linux.sockdiag import Deaths, Listening, Table
@@ -56,12 +56,18 @@ class Listeners:
         self._told = False
         """the kernel tells of listeners that end"""
 
-    def watch(self, run: Run, port: int | None, pids: Callable[[], Collection[int]]) -> None:
-        """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over."""
+    def watch(
+        self, run: Run, port: int | None, pids: Callable[[], Collection[int]], *, again: bool = False
+    ) -> None:
+        """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over.
+
+        `again`: an earlier daemon saw it listen, so what is seen first is told even when it is nothing.
+        """
         if port is None or run in self._watched:
             return
         now = self._clock()
-        self._watched[run] = Watched(run, port, pids, missing_since=now, wide_at=now)
+        told = None if again else Seen()
+        self._watched[run] = Watched(run, port, pids, missing_since=now, wide_at=now, told=told)
         self._wake.set()
 
     def unwatch(self, run: Run) -> None:

@@ -46,6 +46,8 @@ LONGEST_EVENT = 1 << 20
 PATIENCE = 5
 """attempts at a keeper that cannot be started, a second apart, before what was ordered is refused"""
 
+LEFTOVERS = 3.0
+"""seconds to wait for the end of runs that are not known any more"""
 MOMENT = 0.05
 """seconds that the exit of a process that left nothing behind may wait for the end of its run"""
 
@@ -97,19 +99,23 @@ class Processes:
         self._on_output = on_output
         self._writer: asyncio.StreamWriter | None = None
         self._orders: dict[Run, Json] = {}
-        """ordered while there was no keeper"""
+        """ordered while there was no keeper, or while it held an unknown run of this name"""
         self._expected: set[Run] = set()
         """runs that the world believes in"""
         self._trees: dict[Run, Tree] = {}
+        self._unknown: set[Run] = set()
+        """runs of an earlier daemon that the world does not believe in: they are being ended"""
         self._held_back: dict[Run, tuple[Exited, asyncio.TimerHandle]] = {}
         self._wanted = asyncio.Event()
+        self._cleared = asyncio.Event()
+        """the keeper that we talk to holds nothing unknown, or there is none"""
         self.keeper_pid: int | None = None
 
     # Orders.
 
     def start(self, run: Run, order: Order) -> None:
         self._expected.add(run)
-        if self._writer:
+        if self._writer and run not in self._unknown:
             self._send(order.request(run))
         else:
             self._orders[run] = order.request(run)
@@ -119,6 +125,20 @@ class Processes:
         """Look for a run of an earlier daemon. The first replay tells, so this comes before it."""
         self._expected.add(run)
         self._wanted.set()
+
+    def look(self) -> None:
+        """There may be runs that nobody knows of any more: find and end them."""
+        self._wanted.set()
+
+    async def cleared(self) -> None:
+        """Wait until none of these is left, for they may hold ports; not for ever, should one be stuck."""
+        if not self._wanted.is_set():
+            return
+        try:
+            async with asyncio.timeout(LEFTOVERS):
+                await self._cleared.wait()
+        except TimeoutError:
+            log.warning("still there, though not known any more: %s", ", ".join(map(str, self._unknown)))
 
     def signal(self, run: Run, number: int) -> None:
         self._send({"do": "signal", "run": str(run), "signal": number})
@@ -166,6 +186,8 @@ class Processes:
                 await self._converse(reader, writer)
             finally:
                 self._writer = None
+                self._unknown.clear()
+                self._cleared.clear()
                 writer.close()
             log.info("the keeper went away")
             if not self._expected:
@@ -186,12 +208,13 @@ class Processes:
         now = self._clock.now()
         for run in sorted(self._expected):
             if run in self._orders:
-                self._post(NotStarted(run, reason, "locald doctor", now))
+                self._post(NotStarted(run, reason, "`locald doctor` looks for the cause", now))
             else:
                 self._post(Lost(run, reason, now))
         self._expected.clear()
         self._orders.clear()
         self._wanted.clear()
+        self._cleared.set()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"do":"hello","protocol":1}\n')
@@ -215,16 +238,20 @@ class Processes:
         for run in sorted(self._expected - replayed - self._orders.keys()):
             self._expected.discard(run)
             self._post(Lost(run, "the run was lost: its keeper ended, or the machine restarted", now))
-        for request in self._orders.values():
-            self._send(request)
-        self._orders.clear()
+        for run in self._orders.keys() - self._unknown:
+            self._send(self._orders.pop(run))
+        self._see_whether_cleared()
+
+    def _see_whether_cleared(self) -> None:
+        if not self._unknown:
+            self._cleared.set()
 
     def _hear(self, event: Json, replayed: set[Run] | None, writer: asyncio.StreamWriter) -> None:
         if event["event"] == "error":
             log.error("the keeper could not do as asked: %s", event)
             return
         run = Run.parse(event["run"])
-        if run not in self._expected:
+        if run not in self._expected or run in self._orders:
             self._end_unknown(run, event, writer)
             return
         if replayed is not None:
@@ -256,11 +283,27 @@ class Processes:
             self._post(held[0])
 
     def _end_unknown(self, run: Run, event: Json, writer: asyncio.StreamWriter) -> None:
-        """A run that the saved state does not name: nobody could ever stop it, so it is ended now."""
+        """A run that the saved state does not name: nobody could ever stop it, so it is ended now.
+
+        A new one of its name, which was ordered meanwhile, comes after it.
+        """
         verb = {"spawned": "kill", "gone": "forget", "refused": "forget"}.get(event["event"])
-        if verb:
-            log.warning("%s is not known any more: %s", run, verb)
-            writer.write(json.dumps({"do": verb, "run": str(run)}).encode() + b"\n")
+        if not verb:
+            return
+        log.warning("%s is not known any more: %s", run, verb)
+        writer.write(json.dumps({"do": verb, "run": str(run)}).encode() + b"\n")
+        if verb == "kill":
+            self._unknown.add(run)
+        else:
+            self._unknown.discard(run)
+            if self._writer:
+                self._agree_again(run)
+
+    def _agree_again(self, run: Run) -> None:
+        """An unknown run is gone: what waited for that goes on."""
+        if order := self._orders.pop(run, None):
+            self._send(order)
+        self._see_whether_cleared()
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
@@ -282,7 +325,8 @@ def translate(run: Run, event: Json) -> Event | None:
         case "spawned":
             return Spawned(run, event["pid"], at)
         case "refused":
-            return NotStarted(run, *refusal(event["stage"], event["errno"], event["text"]), at)
+            about = event.get("subject", ""), event["text"]
+            return NotStarted(run, *refusal(event["stage"], event["errno"], *about), at)
         case "notified":
             data = base64.b64decode(event["data"])
             return Notified(run, _sender(event), data, at, event.get("main"))
@@ -309,22 +353,26 @@ def _sender(event: Json) -> Sender:
     return Sender(Process(event["pid"], event["program"]), event["uid"], standing)
 
 
-def refusal(stage: str, number: int, text: str) -> tuple[str, str]:
-    """Why a process could not be started, and what to do. `number` is an errno, or 0."""
-    what = os.strerror(number) if number else "not to be had"
+def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]:
+    """Why a process could not be started, and what to do.
+
+    `number` is an errno, or 0; `subject` the program or the folder that it is about; `text` says what failed.
+    """
     if stage == "workdir":
-        return f"workdir {text}: {what}", "`workdir` is relative to locald.toml"
+        return f"workdir {subject}: {text}", "`workdir` is relative to locald.toml"
     if stage != "program":
-        return f"{text}: {what}" if number else text, "`locald doctor` looks for what is short"
+        return text, "`locald doctor` looks for what is short"
     match number:
-        case errno.ENOENT:
-            return f"no such program: {text}", "check the spelling of `command`, and the PATH of this shell"
+        case errno.ENOENT if text == os.strerror(errno.ENOENT):
+            return (
+                f"no such program: {subject}",
+                "check the spelling of `command`, and the PATH of this shell",
+            )
         case errno.EACCES:
-            return f"{text}: permission denied", f"is it a program? chmod +x {text}"
+            return f"{subject}: {text}", f"is it a program? `chmod +x {subject}`"
         case errno.ENOEXEC:
-            hint = "a script needs a first line such as #!/bin/sh"
-            return f"{text}: not a program that this machine can run", hint
+            return f"{subject}: {text}", "a script needs a first line such as #!/bin/sh"
         case errno.E2BIG:
-            return f"{text}: arguments and environment are too long", "make the environment smaller"
+            return f"{subject}: {text}", "make its arguments and its environment smaller"
         case _:
-            return f"{text}: {what}", ""
+            return f"{subject}: {text}", ""

@@ -83,7 +83,8 @@ class Watched:
     failures: int = 0
     """connections that failed in a row"""
     connect_at: float = 0.0
-    told: Seen = field(default_factory=Seen)
+    told: Seen | None = None
+    """None: nothing was told yet, and whatever is seen will be"""
 
     def on_port(self) -> list[int]:
         """Our listeners on our port."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SCHEMA = 1
-LAZY = 0.25
+LAZY = 0.05
 """seconds that a change may wait for company when nobody waits for it"""
 QUIET = 2.0
 """seconds without a change after which the file is made to last through a crash of the machine too"""
@@ -100,6 +100,7 @@ class Store:
         self._world = world
         self._changed = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._waiting: list[asyncio.Future[None]] = []
         self._cache: dict[Key, tuple[Service, bytes]] = {}
         self._digests: dict[int, tuple[Caller, str]] = {}
@@ -109,12 +110,13 @@ class Store:
         """Something changed: it will be written before long."""
         self._changed.set()
 
-    async def saved(self) -> None:
+    async def saved(self, *, hurry: bool = True) -> None:
         """Wait until the world as it is now is in the file (or cannot be: then nobody is kept from work)."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         self._changed.set()
-        self._hurry.set()
+        if hurry:
+            self._hurry.set()
         await done
 
     async def run(self) -> None:
@@ -127,6 +129,10 @@ class Store:
 
     async def write(self) -> None:
         """Write now."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         self._changed.clear()
         self._hurry.clear()
         waiting, self._waiting = self._waiting, []

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
             limits.raise_open_files()
             return _run(home, foreground=foreground)
     except Held as held:
-        print(f"error: {held}\nhint: locald server status", file=sys.stderr)
+        print(f"error: {held}\nhint: `locald server status` shows it", file=sys.stderr)
         return 3
     except Refused as refused:
         for problem in refused.problems:
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
         return 3
     except OSError as error:
         print(f"error: {error.filename or 'the daemon'}: {error.strerror}", file=sys.stderr)
-        print("hint: locald doctor", file=sys.stderr)
+        print("hint: `locald doctor` looks for the cause", file=sys.stderr)
         return 3
 
 
@@ -86,12 +86,13 @@ async def _live(home: Home, *, foreground: bool) -> None:
     async with Tasks() as tasks:
         loop = Loop(world, clock)
         logbook = Logbook(Path(home.logs))
-        core = Core(loop, Hub(lambda: loop.world), logbook, clock, clock.now(), saved.trouble)
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
         checks = Checks(loop.post, clock.now, tasks)
         listeners = Listeners(_also_to(checks, loop), clock.now)
         processes = Processes(lambda: _reach_keeper(home), loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
+        hub = Hub(lambda: loop.world)
+        core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,
@@ -102,11 +103,13 @@ async def _live(home: Home, *, foreground: bool) -> None:
             checks=checks,
             logbook=logbook,
         )
-        loop.watch(core.hub.change)
+        loop.watch(hub.change)
         loop.watch(store.change)
         runner = await serve(core, home.socket)
         for effect in first:
             performer.perform(effect, world)
+        if _has_had_keeper(home):
+            processes.look()
         for name, work in {
             "the loop": loop.run(performer),
             "save the state": store.run(),
@@ -121,6 +124,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await store.write()
         processes.release()
         await runner.cleanup()
+        await asyncio.to_thread(Path(home.socket).unlink, missing_ok=True)
         await checks.close()
 
 
@@ -135,6 +139,10 @@ def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
             checks.listening(event.run, own is not None, own.address if own else None)
 
     return heard
+
+
+def _has_had_keeper(home: Home) -> bool:
+    return os.path.exists(home.keeper)
 
 
 async def _reach_keeper(home: Home) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

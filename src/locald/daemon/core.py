@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters.logbook import Logbook
+from locald.adapters.processes import Processes
+from locald.adapters.store import Store
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
-from locald.domain.messages import Shutdown
+from locald.domain.messages import Command, Shutdown
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
 from locald.wire.version import __version__
@@ -25,6 +27,8 @@ class Core:
     hub: Hub
     logbook: Logbook
     clock: Clock
+    store: Store
+    processes: Processes
     started_at: float
     trouble: str = ""
     """what was wrong with the saved state, one sentence, or empty"""
@@ -45,9 +49,14 @@ class Core:
         }
         return told | {"trouble": self.trouble} if self.trouble else told
 
+    async def ask(self, command: Command) -> None:
+        """Have the command taken in. When this returns, also a daemon that is killed will not forget it."""
+        await self.loop.ask(command)
+        await self.store.saved()
+
     async def stop_everything(self) -> None:
         """Nothing is wanted any more; when nothing runs any more the daemon ends."""
-        await self.loop.ask(Shutdown())
+        await self.ask(Shutdown())
         self.loop.watch(self._leave_when_idle)
         self._leave_when_idle(self.world, frozenset())
 

@@ -85,8 +85,8 @@ class Performer:
             case Kill(run):
                 self._processes.kill(run)
             case Forget(run):
-                self._processes.forget(run)
                 self._logbook.over(run)
+                self._spawn(self._forget(run), f"forget {run}")
             case Note(run, line):
                 self._processes.note(run, line)
             case Discard(key):
@@ -126,6 +126,12 @@ class Performer:
             log_size=spec.log_size,
         )
 
+    async def _forget(self, run: Run) -> None:
+        """Let the keeper forget the run, once its end is in the saved state: a later daemon has to hear of
+        it from one of the two."""
+        await self._store.saved(hurry=False)
+        self._processes.forget(run)
+
     # Health.
 
     def _watch(self, run: Run, world: World) -> None:
@@ -134,7 +140,8 @@ class Performer:
         if life is None or run in self._readers:
             return
         self._logbook.began(run)
-        self._listeners.watch(run, definition.port, lambda: self._processes.pids(run))
+        known = life.listening_at is not None
+        self._listeners.watch(run, definition.port, lambda: self._processes.pids(run), again=known)
         check = definition.spec.health_check
         if check:
             target = Target(

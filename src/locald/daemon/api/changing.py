@@ -34,8 +34,9 @@ class Changing:
         if not isinstance(directory, str):
             raise Refused(Problem("must be an absolute folder", "directory"))
         names, caller = _services(asked), _caller(asked)
+        await self._core.processes.cleared()
         command, warnings = await asks.up(self._core.world, directory, names, caller)
-        await self._core.loop.ask(command)
+        await self._core.ask(command)
         ordered = asks.in_order(command.project, command.services)
         told = {"services": ordered, "warnings": [problem(warning) for warning in warnings]}
         return web.json_response({"project": command.project.name, **told})
@@ -46,14 +47,14 @@ class Changing:
             return _nothing()
         chosen = self._scope(asked)
         keys = chosen.keys(self._core.world)
-        await self._core.loop.ask(Stop(frozenset(keys)))
+        await self._core.ask(Stop(frozenset(keys)))
         return self._affected(chosen, with_dependents(self._core.world, keys))
 
     async def restart(self, request: web.Request) -> web.Response:
         asked = await _body(request)
         chosen, caller = self._scope(asked), _caller(asked)
         keys = chosen.keys(self._core.world)
-        await self._core.loop.ask(Again(frozenset(keys), caller))
+        await self._core.ask(Again(frozenset(keys), caller))
         return self._affected(chosen, keys)
 
     async def down(self, request: web.Request) -> web.Response:
@@ -63,7 +64,7 @@ class Changing:
         chosen = self._scope(asked)
         assert chosen.project is not None
         keys = Scope(chosen.project).keys(self._core.world)
-        await self._core.loop.ask(Down(chosen.project))
+        await self._core.ask(Down(chosen.project))
         return self._affected(chosen, keys)
 
     async def server_stop(self, request: web.Request) -> web.Response:
