@@ -63,6 +63,14 @@ def test_up_ends_with_1_and_names_who_failed_why_and_its_last_lines(machine: Mac
     assert machine.status()["other"]["health"] == "healthy"
 
 
+def test_the_last_lines_are_those_of_the_latest_run(machine: Machine) -> None:
+    code = "append('tries', 'x'); print('try', len(open('tries').readlines())); sys.exit(1)"
+    machine.write(web(f"max_restarts = 2\ncommand = {command(code)}"))
+    done = machine.locald("up")
+    assert "  web | try 3\n" in done.stderr
+    assert "try 2" not in done.stderr
+
+
 def test_up_ends_with_2_for_a_mistake_in_the_file_and_changes_nothing(machine: Machine) -> None:
     machine.write(web(f"command = {SERVE}"))
     before = machine.up()["web"]

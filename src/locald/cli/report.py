@@ -95,22 +95,22 @@ def _why(api: Api, row: Row) -> dict[str, Any]:
 
 
 def _last_lines(api: Api, row: Row) -> list[str]:
-    """The last lines that the service printed, indented."""
-    found: list[str] = []
+    """The last lines of the latest run, indented: what earlier runs said is no reason for this failure."""
+    found: list[dict[str, Any]] = []
     try:
         lines = api.lines("/v1/logs", [*_of(row), ("n", str(LAST_LINES)), ("follow", "0"), ("plain", "1")])
         while True:
-            entry = json.loads(lines.next())
-            found.append(f"  {row['name']} {_bar(entry['stream'])} {plain(entry['line'])}")
-    except (Ended, Denied, Unreachable, ValueError, KeyError):
-        return found
+            found.append(json.loads(lines.next()))
+    except (Ended, Denied, Unreachable, ValueError):
+        latest = [entry for entry in found if entry.get("run") == found[-1].get("run")]
+        return [f"  {row['name']} {_bar(entry)} {plain(entry.get('line', ''))}" for entry in latest]
 
 
-def _bar(stream: str) -> str:
+def _bar(entry: dict[str, Any]) -> str:
     """What tells the streams apart: colour, and a word for what locald itself noted."""
-    if stream == "stderr":
+    if entry.get("stream") == "stderr":
         return say.paint("|", "red", on=say.has_colour(sys.stderr))
-    return "| locald:" if stream == "locald" else "|"
+    return "| locald:" if entry.get("stream") == "locald" else "|"
 
 
 def _of(row: Row) -> list[tuple[str, str]]:
