@@ -365,6 +365,9 @@ def test_a_watchdog_is_a_failure_without_a_retry_where_the_policy_is_no() -> Non
 
     assert s.state("web") == "failed"
     assert s.because("web") == "the watchdog expired"
+    newest = s.why("web").evidence[0]
+    assert (newest.source, newest.ok) == ("notify", False)
+    assert newest.detail == "the service sent no WATCHDOG=1 within 2s"
 
 
 def test_an_expired_watchdog_overrides_an_explicit_check() -> None:

@@ -62,6 +62,7 @@ def test_only_restarts_of_the_last_minute_count() -> None:
     assert s.state("web") == "backoff", "the first restart was a minute ago"
     s.wait(1), crash(s, "web#3")
     assert s.state("web") == "failed"
+    assert s.because("web") == "exited with 1; gave up after one restart within a minute"
 
 
 def test_no_restarts_are_allowed_where_the_file_says_so() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.life import overdue
+from locald.domain.health import Evidence, Source
+from locald.domain.life import hear, overdue
 from locald.domain.messages import Note
 from locald.domain.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
 from locald.domain.restarts import wants_another
@@ -53,7 +54,8 @@ def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> T
 
 def expired(service: Service, life: Life, run: Run, now: float) -> Outcome:
     """The watchdog: the run is ended, and the restart policy follows as after any failure."""
-    service = replace(service, life=replace(life, expired=True, watchdog_at=None))
+    told = hear(life, Evidence(Source.NOTIFY, False, now, overdue(life)))
+    service = replace(service, life=replace(told, expired=True, watchdog_at=None))
     reason = "the service sent WATCHDOG=trigger" if life.said.triggered else "the watchdog expired"
     again = wants_another(life.definition.spec.restart, failed=True)
     stopping, effects = end(service, now, _retry(service, reason, now) if again else Failed(reason))
@@ -75,7 +77,8 @@ def _retry(service: Service, reason: str, now: float) -> Then:
     limit = service.spec.max_restarts
     if service.restarts.within(now) < limit:
         return Retry(reason)
-    return Failed(f"{reason}; gave up after {limit} restarts within a minute" if limit else reason)
+    restarts = "one restart" if limit == 1 else f"{limit} restarts"
+    return Failed(f"{reason}; gave up after {restarts} within a minute" if limit else reason)
 
 
 def _reason(life: Life, exit_: Exit) -> str:
