@@ -293,14 +293,15 @@ def test_the_daemon_keeps_nothing_of_who_started_it(machine: Machine) -> None:
 # Containers.
 
 
-def test_a_container_is_refused_clearly_and_the_rest_goes_on(machine: Machine) -> None:
+def test_without_an_engine_a_container_fails_with_what_to_do_and_the_rest_goes_on(machine: Machine) -> None:
     machine.write(
         f'[services.db]\nimage = "postgres:16"\n[services.web]\ncommand = {programs.SERVE}\n'
         f'[services.api]\n{WORKER}command = "sleep 99"\ndepends_on = ["db"]\n'
     )
-    done = machine.locald("up")
+    done = machine.locald("up", env={"DOCKER_HOST": f"unix://{machine.folder}/nobody.sock"})
     assert done.returncode == 1
-    assert "error: db failed: containers are not supported yet" in done.stderr
+    assert "error: db failed: " in done.stderr
+    assert "nobody.sock" in done.stderr
     assert "hint: " in done.stderr
     rows = machine.status()
     assert {name: row["state"] for name, row in rows.items()} == {

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from locald.adapters import commands
 from locald.adapters.probes import Http, Result, look_tcp, shown
@@ -25,9 +24,6 @@ from locald.domain.messages import Event, Probed
 from locald.domain.names import Run
 from locald.domain.plain import plain
 from locald.domain.spec import CommandCheck, HealthCheck, HttpCheck, LogCheck, NoCheck, NotifyCheck, TcpCheck
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Look = HttpCheck | TcpCheck | CommandCheck
 """the checks that somebody has to carry out"""
@@ -40,11 +36,16 @@ SEARCHED = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What there is to look at: the service's port (None: it has none), its folder, its whole environment."""
+    """What there is to look at: the service's port (None: it has none), its folder, its whole environment.
+
+    `inside` runs a command where the service is, with a timeout in seconds, when that is not this machine's
+    own processes: whether it exited with 0, and one sentence.
+    """
 
     port: int | None
     cwd: str
     env: Mapping[str, str] = field(default_factory=dict)
+    inside: Callable[[str, float], Awaitable[tuple[bool, str]]] | None = None
 
 
 @dataclass(slots=True)
@@ -171,6 +172,8 @@ class Checks:
 
 async def look_command(command: str, target: Target, timeout: float) -> Result:
     """Run the check's command once, for `timeout` seconds at most."""
+    if target.inside:
+        return Result(*await target.inside(command, timeout))
     try:
         ended = await commands.run(command, target.cwd, target.env, timeout)
     except (OSError, ValueError) as error:

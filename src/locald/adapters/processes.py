@@ -150,7 +150,9 @@ class Processes:
         self._send({"do": "note", "run": str(run), "line": line})
 
     def tail(self, run: Run, on: bool) -> None:
-        """Whether `on_output` is called when the run prints."""
+        """Whether `on_output` is called when the run prints. Runs of others are passed over."""
+        if run not in self._expected:
+            return
         self._send({"do": "tail", "run": str(run), "on": on})
 
     def forget(self, run: Run) -> None:

@@ -7,6 +7,7 @@ so it answers at once, whatever there is to restore. It ends without touching se
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters import store as state
 from locald.adapters.checks import Checks
+from locald.adapters.containers.containers import Containers
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import LONGEST_EVENT, Processes
@@ -29,6 +31,7 @@ from locald.daemon.log import begin_log
 from locald.daemon.loop import Loop
 from locald.daemon.performer import Performer
 from locald.daemon.recovery import restore
+from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.tasks import Tasks
 from locald.domain.messages import Event, Listens
 from locald.domain.problem import Refused
@@ -88,7 +91,9 @@ async def _live(home: Home, *, foreground: bool) -> None:
         logbook = Logbook(Path(home.logs))
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
         checks = Checks(loop.post, clock.now, tasks)
-        listeners = Listeners(_also_to(checks, loop), clock.now)
+        heard = _also_to(checks, loop)
+        listeners = Listeners(heard, clock.now)
+        containers = Containers(heard, clock, tasks, logbook.hint, _instance(home))
         processes = Processes(lambda: _reach_keeper(home), loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
         hub = Hub(lambda: loop.world)
@@ -98,8 +103,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
             spawn=tasks.spawn,
             clock=clock,
             store=store,
-            processes=processes,
-            listeners=listeners,
+            processes=ProcessRunner(processes, listeners, logbook),
+            containers=ContainerRunner(containers, logbook),
             checks=checks,
             logbook=logbook,
         )
@@ -126,6 +131,12 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await runner.cleanup()
         await asyncio.to_thread(Path(home.socket).unlink, missing_ok=True)
         await checks.close()
+        await containers.close()
+
+
+def _instance(home: Home) -> str:
+    """What tells our containers from those of another locald on the same engine: whose state they are in."""
+    return hashlib.sha256(os.fsencode(home.state)).hexdigest()[:12]
 
 
 def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:

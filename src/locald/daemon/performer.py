@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locald.adapters import ports
-from locald.adapters.checks import Target
-from locald.adapters.processes import Order
-from locald.domain import env
 from locald.domain.messages import (
     Adopt,
     Discard,
@@ -34,20 +30,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from locald.adapters.checks import Checks
-    from locald.adapters.listeners import Listeners
     from locald.adapters.logbook import Logbook
-    from locald.adapters.processes import Processes
     from locald.adapters.store import Store
+    from locald.daemon.runners import ContainerRunner, ProcessRunner, Runner
     from locald.daemon.tasks import Cancellable
-    from locald.domain.life import Life
     from locald.domain.messages import Listener
     from locald.domain.names import Run
     from locald.domain.service import Service
-    from locald.domain.spec import Definition
     from locald.domain.world import World
     from locald.linux.clock import Clock
-
-NO_CONTAINERS = "containers are not supported yet"
 
 
 class Performer:
@@ -58,122 +49,96 @@ class Performer:
         spawn: Callable[[Coroutine[None, None, None], str], Cancellable],
         clock: Clock,
         store: Store,
-        processes: Processes,
-        listeners: Listeners,
+        processes: ProcessRunner,
+        containers: ContainerRunner,
         checks: Checks,
         logbook: Logbook,
     ) -> None:
         """`spawn` runs a coroutine as a task of the daemon's group, under a name."""
         self._post, self._spawn, self._clock = post, spawn, clock
-        self._store, self._processes = store, processes
-        self._listeners, self._checks, self._logbook = listeners, checks, logbook
+        self._store, self._checks, self._logbook = store, checks, logbook
+        self._processes, self._containers = processes, containers
+        self._runners: dict[Run, Runner] = {}
         self._readers: dict[Run, Cancellable] = {}
 
     def perform(self, effect: Effect, world: World) -> None:
         match effect:
             case Start(run):
-                self._spawn(self._start(run, world), f"start {run}")
+                service = world.services[run.key]
+                self._runner(run, service)
+                self._spawn(self._start(run, service, world), f"start {run}")
             case Adopt(run):
-                self._processes.adopt(run)
+                service = world.services[run.key]
+                self._runner(run, service).adopt(run, service, world)
             case Watch(run):
-                self._watch(run, world)
+                self._watch(run, world.services[run.key], world)
             case Unwatch(run):
                 self._unwatch(run)
             case Terminate(run):
-                number = signal.Signals[world.services[run.key].present.spec.stop_signal]
-                self._processes.signal(run, number)
+                service = world.services[run.key]
+                number = signal.Signals[service.present.spec.stop_signal]
+                self._runner(run, service).signal(run, number)
             case Kill(run):
-                self._processes.kill(run)
+                self._runners[run].kill(run)
             case Forget(run):
                 self._logbook.over(run)
-                self._spawn(self._forget(run), f"forget {run}")
+                self._spawn(self._forget(run, self._runners.pop(run)), f"forget {run}")
             case Note(run, line):
-                self._processes.note(run, line)
+                self._runners[run].note(run, line)
             case Discard(key):
                 self._logbook.discard(key)
 
+    def _runner(self, run: Run, service: Service) -> Runner:
+        """Whoever carries out this run. It is remembered: a run may outlive its service by some messages."""
+        known = self._runners.get(run)
+        if known is None:
+            is_container = service.present.spec.type is Type.CONTAINER
+            known = self._runners[run] = self._containers if is_container else self._processes
+        return known
+
     # Start.
 
-    async def _start(self, run: Run, world: World) -> None:
-        """Spawn, once the port is free and the saved state names the run."""
-        service = world.services[run.key]
-        definition = service.present
-        if definition.spec.type is Type.CONTAINER:
-            hint = f"{run.key.service} has an `image`; give it a `command` to run it as a process"
-            self._refuse(run, NO_CONTAINERS, hint)
-            return
-        if definition.port and not ports.free(definition.port):
-            holder = await asyncio.to_thread(ports.holder, definition.port)
-            self._refuse(run, *taken(definition.port, holder))
+    async def _start(self, run: Run, service: Service, world: World) -> None:
+        """Have it begun, once the port is free and the saved state names the run."""
+        port = service.present.port
+        if port and not ports.free(port):
+            holder = await asyncio.to_thread(ports.holder, port)
+            reason, hint = taken(port, holder)
+            self._post(NotStarted(run, reason, hint, self._clock.now()))
             return
         await self._store.saved()
-        self._processes.start(run, self._order(service, definition, world))
+        self._runner(run, service).start(run, service, world)
 
-    def _refuse(self, run: Run, reason: str, hint: str) -> None:
-        self._post(NotStarted(run, reason, hint, self._clock.now()))
-
-    def _order(self, service: Service, definition: Definition, world: World) -> Order:
-        spec, command = definition.spec, definition.spec.command
-        return Order(
-            argv=("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command or ()),
-            cwd=workdir(definition),
-            env=environment(service, definition, world),
-            umask=service.caller.umask,
-            limits=service.caller.limits,
-            tty=spec.tty,
-            watchdog=spec.watchdog,
-            logs=str(self._logbook.folder(service.key)),
-            log_size=spec.log_size,
-        )
-
-    async def _forget(self, run: Run) -> None:
-        """Let the keeper forget the run, once its end is in the saved state: a later daemon has to hear of
-        it from one of the two."""
+    async def _forget(self, run: Run, runner: Runner) -> None:
+        """Let the run be forgotten, once its end is in the saved state: a later daemon has to hear of it
+        from one of the two."""
         await self._store.saved(hurry=False)
-        self._processes.forget(run)
+        runner.forget(run)
 
     # Health.
 
-    def _watch(self, run: Run, world: World) -> None:
-        service = world.services[run.key]
-        life, definition = service.life, service.present
-        if life is None or run in self._readers:
+    def _watch(self, run: Run, service: Service, world: World) -> None:
+        if run in self._readers:
             return
+        runner, check = self._runner(run, service), service.present.spec.health_check
         self._logbook.began(run)
-        known = life.listening_at is not None
-        self._listeners.watch(run, definition.port, lambda: self._processes.pids(run), again=known)
-        check = definition.spec.health_check
+        runner.watch(run, service)
         if check:
-            target = Target(
-                port=definition.port,
-                cwd=workdir(definition),
-                env=environment(service, definition, world),
-            )
-            self._checks.watch(run, check, target)
+            self._checks.watch(run, check, runner.target(run, service, world))
         if check and isinstance(check.check, LogCheck):
-            self._readers[run] = self._spawn(self._read_lines(run, life), f"read the lines of {run}")
+            self._readers[run] = self._spawn(self._read_lines(run), f"read the lines of {run}")
 
-    async def _read_lines(self, run: Run, life: Life) -> None:
+    async def _read_lines(self, run: Run) -> None:
         """Show the log check every line of this run, from its first."""
         async for line in self._logbook.lines_of(run):
             self._checks.line(run, line)
 
     def _unwatch(self, run: Run) -> None:
-        self._listeners.unwatch(run)
+        if runner := self._runners.get(run):
+            runner.unwatch(run)
         self._checks.unwatch(run)
         if reader := self._readers.pop(run, None):
             reader.cancel()
-
-
-def workdir(definition: Definition) -> str:
-    """The absolute folder that a run starts in."""
-    return str(Path(definition.directory, definition.spec.workdir))
-
-
-def environment(service: Service, definition: Definition, world: World) -> dict[str, str]:
-    """The environment of a run, but for what the keeper adds."""
-    others = {other.spec.name: other.definition for other in world.of_project(service.key.project)}
-    return env.compose(definition, service.caller.env, others)[0]
 
 
 def taken(port: int, holder: Listener | None) -> tuple[str, str]:

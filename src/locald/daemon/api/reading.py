@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from locald.adapters.logbook import Choice
-from locald.daemon import asks, performer
+from locald.daemon import asks, runners
 from locald.daemon.api.scope import at, one, project_of, scope
 from locald.domain import env
 from locald.domain.problem import Problem, Refused
@@ -75,8 +75,8 @@ class Reading:
         others = {other.spec.name: other.definition for other in world.of_project(key.project)}
         return web.json_response(
             {
-                "env": performer.environment(service, definition, world),
-                "workdir": performer.workdir(definition),
+                "env": runners.environment(service, definition, world),
+                "workdir": runners.workdir(definition),
                 "origins": env.origins(definition, service.caller.env, others),
             }
         )

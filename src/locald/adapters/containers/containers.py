@@ -1,0 +1,167 @@
+"""Containers, by way of the local engine: the face of this package, of the same shape as `processes`.
+
+Every run that was ordered ends in exactly one `NotStarted`, `Gone` or `Lost`. An engine is looked for only
+when something is started or adopted, and let go of when nothing is there any more; which one it is says
+the environment of whoever ran `up`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from locald.adapters.containers import inside
+from locald.adapters.containers.engine import first, where
+from locald.adapters.containers.held import Held
+from locald.adapters.containers.link import Link
+from locald.adapters.containers.logs import Capture
+from locald.adapters.containers.printing import Printing
+from locald.domain.messages import Lost
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.adapters.containers.address import Address
+    from locald.adapters.containers.create import Order
+    from locald.adapters.containers.looking import News
+    from locald.domain.names import Run
+    from locald.linux.clock import Clock
+
+log = logging.getLogger(__name__)
+
+
+class Containers:
+    def __init__(
+        self,
+        post: Callable[[News], None],
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+        on_output: Callable[[Run], None],
+        instance: str,
+    ) -> None:
+        """`tasks`: where the work lives. `on_output` is called when a run has printed something. `instance`:
+        what tells our containers from those of another locald on the same engine; always the same."""
+        self._post, self._clock, self._tasks = post, clock, tasks
+        self._on_output, self._instance = on_output, instance
+        self._held: dict[Run, Held] = {}
+        self._lives: set[asyncio.Task[None]] = set()
+        self._links: dict[Address, tuple[Link, asyncio.Task[None]]] = {}
+        self._connecting = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(1, "output of containers")
+
+    # Orders.
+
+    def start(self, run: Run, order: Order) -> None:
+        """Answered by `Prepares`, if the image has to be fetched, and `Spawned` or `NotStarted`."""
+        self._hold(run, order, known=False)
+
+    def adopt(self, run: Run, order: Order, pid: int | None = None) -> None:
+        """Look for a run of an earlier daemon, of which `pid` was the process: answered like a start, or by
+        `Lost`. Adopt all that there may be at once: what nobody knows is removed."""
+        self._hold(run, order, known=True, pid=pid or 0)
+
+    def signal(self, run: Run, number: int) -> None:
+        """Tell the first process of the container; call off what has not begun."""
+        if held := self._held.get(run):
+            held.signal(number)
+
+    def kill(self, run: Run) -> None:
+        """Answered by `Exited` and `Gone`; by `Stuck` meanwhile, if it does not die."""
+        self.signal(run, signal.SIGKILL)
+
+    def note(self, run: Run, line: str) -> None:
+        if held := self._held.get(run):
+            held.printing.note(line)
+            self._on_output(run)
+
+    def forget(self, run: Run) -> None:
+        if held := self._held.pop(run, None):
+            held.printing.close(over=True)
+
+    async def exec_check(self, run: Run, command: str, timeout: float) -> tuple[bool, str]:
+        """Run `sh -c command` in the container, for `timeout` seconds at most: whether it exited with 0, and
+        one sentence. Never raises for what the command or the engine does."""
+        held = self._held.get(run)
+        if held is None or not held.container or held.link is None:
+            return False, "the container is not there yet"
+        return await inside.check(held.link.engine, held.container, command, timeout)
+
+    async def close(self) -> None:
+        """Let go of everything; containers keep running."""
+        working = [*self._lives, *(task for _, task in self._links.values())]
+        for task in working:
+            task.cancel()
+        if working:
+            await asyncio.wait(working)
+        for held in self._held.values():
+            held.printing.close(over=False)
+        await asyncio.to_thread(self._disk.shutdown)
+
+    # Runs.
+
+    def _hold(self, run: Run, order: Order, *, known: bool, pid: int = 0) -> None:
+        log_size = order.definition.spec.log_size
+        capture = Capture(order.logs, run.number, log_size, self._clock)
+        held = self._held[run] = Held(
+            run,
+            order,
+            pid=pid,
+            instance=self._instance,
+            reach=self._reach,
+            printing=Printing(capture, self._in_thread, lambda: self._on_output(run)),
+            post=self._post,
+            clock=self._clock,
+        )
+        life = self._tasks.create_task(self._look_after(held, known=known), name=f"container of {run}")
+        self._lives.add(life)
+        life.add_done_callback(self._lives.discard)
+
+    async def _look_after(self, held: Held, *, known: bool) -> None:
+        """A fault of ours costs one run, not the daemon."""
+        try:
+            await held.live(known=known)
+        except Exception as error:
+            log.exception("%s cannot be looked after any more", held.run)
+            reason = f"locald failed to look after its container: {error!r}"
+            self._post(Lost(held.run, reason, self._clock.now()))
+        held.gone = True
+        if held.link:  # when all of this is called off, the daemon ends, and everything stays
+            await self._leave(held, held.link)
+
+    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)
+
+    # Engines.
+
+    async def _reach(self, held: Held) -> Link:
+        """The link to the engine of the run's order, made if there is none. Raises EngineAbsent."""
+        candidates = await where(held.order.shell)
+        async with self._connecting:
+            for address in candidates:
+                if found := self._links.get(address):
+                    link = found[0]
+                    break
+            else:
+                link = await self._connect(candidates)
+            link.use(held)
+            return link
+
+    async def _connect(self, candidates: tuple[Address, ...]) -> Link:
+        engine = await first(candidates)
+        link = Link(engine, self._instance, self._held.keys, self._in_use)
+        task = self._tasks.create_task(link.hold(), name=f"engine at {engine.address.url}")
+        self._links[engine.address] = (link, task)
+        return link
+
+    def _in_use(self, project: str) -> bool:
+        return any(held.run.key.project == project and not held.gone for held in self._held.values())
+
+    async def _leave(self, held: Held, link: Link) -> None:
+        """With the last container of a project goes its network, and with the last of all the connection."""
+        await link.networks.drop(link.engine, held.run.key.project)
+        if link.leave(held):
+            _, task = self._links.pop(link.engine.address)
+            task.cancel()

@@ -1,0 +1,200 @@
+"""What a container is made of: a definition and an environment become what the engine's `create` takes.
+
+A container belongs to one run, and says so by its labels, so that a later daemon finds it and nobody else's
+is ever touched. It is named after its service, publishes its port on 127.0.0.1 only, and shares a network
+with the containers of its project, in which it is known by the service's name.
+
+An init is its first process: a program that is the first process itself ignores every signal that it does not
+handle, a shell SIGTERM among them.
+
+Source: docs.docker.com/reference/api/engine (ContainerCreate).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from locald.domain.names import Key, Run
+from locald.domain.signals import NUMBERS
+from locald.domain.spec import Definition
+
+if TYPE_CHECKING:
+    from locald.adapters.containers.translate import Image
+
+Json = dict[str, Any]
+
+PROJECT, SERVICE, RUN, INSTANCE = (f"locald.{word}" for word in ("project", "service", "run", "instance"))
+"""the labels of what is ours"""
+LOCALHOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All that a container needs. `env` is its environment, but for PORT where only the image knows it.
+
+    `shell` is the environment of whoever ran `up`: it says where the engine is, and nothing of it gets into
+    the container. `logs` is the service's folder of captures.
+    """
+
+    definition: Definition
+    env: Mapping[str, str]
+    shell: Mapping[str, str]
+    logs: str
+
+    @property
+    def image(self) -> str:
+        return self.definition.spec.image or ""
+
+
+# Names and labels.
+
+
+def name(key: Key) -> str:
+    return f"locald-{key.project}-{key.service}"
+
+
+def network(project: str) -> str:
+    return f"locald-{project}"
+
+
+def labels(run: Run, instance: str) -> dict[str, str]:
+    return {
+        PROJECT: run.key.project,
+        SERVICE: run.key.service,
+        RUN: str(run.number),
+        INSTANCE: instance,
+    }
+
+
+def run_of(labels: Mapping[str, str]) -> Run | None:
+    """The run that a container with these labels belongs to."""
+    number = labels.get(RUN, "")
+    if not number.isdecimal():
+        return None
+    return Run(Key(labels.get(PROJECT, ""), labels.get(SERVICE, "")), int(number))
+
+
+# Ports.
+
+
+def container_port(definition: Definition, image: Image) -> int | None:
+    """The port inside: the one that the file names, else the only one that the image exposes."""
+    if definition.spec.container_port is not None:
+        return definition.spec.container_port
+    return image.ports[0] if len(image.ports) == 1 else None
+
+
+# Volumes.
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """`source` is an absolute path, or the name of a volume."""
+
+    source: str
+    target: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def is_path(self) -> bool:
+        return self.source.startswith("/")
+
+    @property
+    def is_plain(self) -> bool:
+        """It has no options but to be read only."""
+        return set(self.options) <= {"ro", "rw"}
+
+
+def volumes(definition: Definition) -> list[Volume]:
+    """Those of the file; a source that begins with `.` or `/` is a path, relative to the project."""
+    return [_volume(written, definition.directory) for written in definition.spec.volumes]
+
+
+def _volume(written: str, directory: str) -> Volume:
+    source, target, *options = written.split(":", 2)
+    if source.startswith((".", "/")):
+        source = os.path.normpath(os.path.join(directory, source))
+    return Volume(source, target, tuple(options[0].split(",")) if options else ())
+
+
+def _mount(volume: Volume) -> Json:
+    """As a mount, which is an error when its source is missing; a bind would make a folder for root."""
+    mount: Json = {
+        "Type": "bind" if volume.is_path else "volume",
+        "Source": volume.source,
+        "Target": volume.target,
+    }
+    return {**mount, "ReadOnly": True} if "ro" in volume.options else mount
+
+
+def _bind(volume: Volume) -> str:
+    """With options that mounts do not know, such as SELinux's `z`."""
+    return ":".join((volume.source, volume.target, ",".join(volume.options)))
+
+
+# The body.
+
+
+def command(definition: Definition) -> list[str] | None:
+    """What is run in the container: a string by its shell; None: what the image says."""
+    given = definition.spec.command
+    if given is None:
+        return None
+    return ["/bin/sh", "-c", given] if isinstance(given, str) else list(given)
+
+
+def program(definition: Definition, image: Image) -> str | None:
+    """The program that the image must have, where the file names one and the image does not take it as an
+    argument of its own."""
+    given = command(definition)
+    return given[0] if given and not image.entrypoint else None
+
+
+def places(program: str, image: Image) -> list[str]:
+    """Where a program may be in the container."""
+    return [program] if "/" in program else [f"{folder}/{program}" for folder in image.path]
+
+
+def body(run: Run, order: Order, image: Image, instance: str) -> Json:
+    """What `create` takes."""
+    definition, spec = order.definition, order.definition.spec
+    inside = container_port(definition, image)
+    mounted = volumes(definition)
+    return {
+        "Image": spec.image,
+        "Labels": labels(run, instance),
+        "Env": list(_environment(order.env, inside)),
+        "StopSignal": str(NUMBERS.get(spec.stop_signal, 15)),
+        "StopTimeout": max(1, round(spec.stop_timeout)),
+        **({"Cmd": given} if (given := command(definition)) else {}),
+        **({"ExposedPorts": {f"{inside}/tcp": {}}} if inside else {}),
+        "HostConfig": {
+            "Init": True,
+            "NetworkMode": network(run.key.project),
+            "ExtraHosts": ["host.docker.internal:host-gateway"],
+            "PortBindings": _bindings(inside, definition.port),
+            "Mounts": [_mount(each) for each in mounted if each.is_plain],
+            "Binds": [_bind(each) for each in mounted if not each.is_plain],
+            "LogConfig": {
+                "Type": "json-file",
+                "Config": {"max-size": str(spec.log_size), "max-file": "3"},
+            },
+        },
+        "NetworkingConfig": {
+            "EndpointsConfig": {network(run.key.project): {"Aliases": [run.key.service]}},
+        },
+    }
+
+
+def _environment(env: Mapping[str, str], inside: int | None) -> Iterator[str]:
+    port = {} if inside is None else {"PORT": str(inside)}
+    yield from (f"{name}={value}" for name, value in {**env, **port}.items())
+
+
+def _bindings(inside: int | None, published: int | None) -> Json:
+    if inside is None or published is None:
+        return {}
+    return {f"{inside}/tcp": [{"HostIp": LOCALHOST, "HostPort": str(published)}]}

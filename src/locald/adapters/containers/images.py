@@ -1,0 +1,66 @@
+"""The image of a container: looked at, and fetched when it is not there.
+
+Source: docs.docker.com/reference/api/engine (ImageInspect, ImageCreate).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from locald.adapters.containers import translate
+from locald.adapters.containers.engine import Refusal, documents
+from locald.adapters.containers.networks import CannotBegin
+from locald.adapters.containers.progress import Progress
+from locald.adapters.containers.refusals import pull
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.adapters.containers.engine import Engine
+
+PACE = 0.25
+"""seconds between two words on how far a pull is"""
+
+
+async def have(engine: Engine, name: str, tell: Callable[[str], None]) -> translate.Image:
+    """What the image says of itself. `tell` hears how far its pull is, where it has to be pulled.
+
+    Raises CannotBegin, EngineAbsent.
+    """
+    found = await _look(engine, name)
+    if found is None:
+        await _pull(engine, name, tell)
+        found = await _look(engine, name)
+    if found is None:
+        raise CannotBegin(pull(name, "the engine fetched something else"))
+    return found
+
+
+async def _look(engine: Engine, name: str) -> translate.Image | None:
+    try:
+        return translate.image(await engine.get(f"/images/{name}/json"))
+    except Refusal as refusal:
+        if refusal.status == 404:
+            return None
+        raise CannotBegin(pull(name, refusal.message)) from None
+
+
+async def _pull(engine: Engine, name: str, tell: Callable[[str], None]) -> None:
+    """Raises CannotBegin: a pull that has begun tells of its failure in the stream."""
+    repository, tag = translate.reference(name)
+    clock = asyncio.get_running_loop().time
+    progress, told_at, told = Progress(name), clock(), ""
+    wanted = {"fromImage": repository, "tag": tag}
+    tell(progress.sentence)
+    try:
+        async with engine.stream("POST", "/images/create", wanted) as content:
+            async for said in documents(content):
+                if error := said.get("error"):
+                    raise CannotBegin(pull(name, str(error)))
+                progress = progress.hear(said)
+                if clock() - told_at >= PACE and progress.sentence != told:
+                    told_at, told = clock(), progress.sentence
+                    tell(told)
+    except Refusal as refusal:
+        raise CannotBegin(pull(name, refusal.message)) from None

@@ -1,0 +1,52 @@
+"""Follows what one container prints, as long as it prints, over all that happens to the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from locald.adapters.containers.engine import Engine
+    from locald.adapters.containers.logs import Capture
+
+    Disk = Callable[..., asyncio.Future[Any]]
+    """does what it is given in the one thread that waits for the disk"""
+
+
+class Printing:
+    def __init__(self, capture: Capture, disk: Disk, on_output: Callable[[], None]) -> None:
+        """`on_output` is called when there is something new in the capture."""
+        self._capture, self._disk, self._on_output = capture, disk, on_output
+
+    async def follow(self, engine: Engine, container: str) -> None:
+        """Until the container ends, or the engine goes. Raises EngineAbsent, Refusal."""
+        await self._read(engine, container, {"follow": "1"})
+
+    async def finish(self, engine: Engine, container: str) -> None:
+        """What a container that has ended printed, and was not read yet. Raises EngineAbsent, Refusal."""
+        await self._read(engine, container, {})
+
+    async def _read(self, engine: Engine, container: str, query: dict[str, str]) -> None:
+        query |= {"stdout": "1", "stderr": "1", "timestamps": "1"}
+        if since := await self._disk(self._capture.begin):
+            query["since"] = since
+        async with engine.stream("GET", f"/containers/{container}/logs", query) as content:
+            while data := await content.readany():
+                if await self._disk(self._capture.feed, data):
+                    self._on_output()
+
+    def note(self, line: str) -> None:
+        """A line of locald's own; written after what came before it."""
+        self._later(self._capture.note, line)
+
+    def close(self, *, over: bool) -> None:
+        """`over`: nothing of this run will ever be asked for again."""
+        self._later(self._capture.close)
+        if over:
+            self._later(self._capture.discard_place)
+
+    def _later(self, work: Callable[..., None], *arguments: object) -> None:
+        """In its turn; it raises nothing, so nobody waits for it."""
+        _ = self._disk(work, *arguments)

@@ -1,0 +1,249 @@
+"""The engine's words in ours: versions, the state of a container, its end, its events, its moments.
+
+Pure: JSON in, facts out. What an engine leaves out (Podman leaves out some) counts as not being so.
+
+Sources: docs.docker.com/reference/api/engine (ContainerInspect, SystemEvents, SystemVersion); what is not
+written there is written here, as real engines do it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from locald.domain.messages import Exit
+from locald.domain.signals import STANDARD
+
+Json = Mapping[str, Any]
+
+SPOKEN = (1, 44)
+"""the newest version of the API that this code was written for"""
+OLDEST = (1, 40)
+NEEDED = "Docker Engine 20.10 or newer, or Podman 4"
+
+_MOMENT = re.compile(r"(?P<second>[^.Zz+]*?)(\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d\d:\d\d)?$")
+_SIGNALS = set(STANDARD.values())
+
+
+# Versions.
+
+
+def agreed(found: Json) -> str | None:
+    """The version of the API that both sides speak, from the answer to `/version`; None: there is none."""
+    theirs, oldest = _version(found.get("ApiVersion")), _version(found.get("MinAPIVersion")) or (1, 0)
+    if theirs is None or theirs < OLDEST:
+        return None
+    return ".".join(map(str, max(min(SPOKEN, theirs), oldest)))
+
+
+def _version(text: object) -> tuple[int, ...] | None:
+    parts = str(text or "").split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else None
+
+
+# Moments: RFC 3339 with nanoseconds.
+
+
+def nanoseconds(text: str) -> int | None:
+    """Nanoseconds since the epoch on the engine's clock; None for what is no moment, and for "never"."""
+    found = _MOMENT.match(text)
+    if found is None or text.startswith("0001-"):
+        return None
+    zone = (found["zone"] or "Z").upper().replace("Z", "+00:00")
+    try:
+        whole = datetime.fromisoformat(found["second"] + zone).timestamp()
+    except ValueError:
+        return None
+    return int(whole) * 1_000_000_000 + int((found["fraction"] or "0")[:9].ljust(9, "0"))
+
+
+def moment(text: object) -> float | None:
+    """Seconds since the epoch on the engine's clock."""
+    found = nanoseconds(text) if isinstance(text, str) else None
+    return None if found is None else found / 1e9
+
+
+# A container.
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One look of a HEALTHCHECK. `at`: seconds on the engine's clock, when it ended."""
+
+    at: float
+    code: int
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What the engine thinks of a container with a HEALTHCHECK: `starting`, `healthy` or `unhealthy`.
+
+    `probes` are those since the container's start, oldest first. An engine keeps the status of an earlier
+    start until the first probe of this one: then there are none, and the status means nothing.
+    """
+
+    status: str
+    streak: int = 0
+    probes: tuple[Probe, ...] = ()
+    interval: float = 30.0
+    """seconds between two probes"""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A container as `inspect` shows it. Moments are seconds on the engine's clock."""
+
+    id: str
+    created: bool
+    """it was made, and never started"""
+    running: bool
+    pid: int = 0
+    code: int = 0
+    out_of_memory: bool = False
+    error: str = ""
+    started_at: float | None = None
+    finished_at: float | None = None
+    health: Health | None = None
+    """None: it has no HEALTHCHECK"""
+
+
+def state(inspected: Json) -> State:
+    said = inspected.get("State") or {}
+    started_at = moment(said.get("StartedAt"))
+    status = said.get("Status")
+    return State(
+        id=str(inspected.get("Id", "")),
+        created=status in ("created", "configured", "initialized"),
+        running=bool(said.get("Running")) and status not in ("exited", "dead", "removing"),
+        pid=int(said.get("Pid") or 0),
+        code=int(said.get("ExitCode") or 0),
+        out_of_memory=bool(said.get("OOMKilled")),
+        error=str(said.get("Error") or ""),
+        started_at=started_at,
+        finished_at=moment(said.get("FinishedAt")),
+        health=_health(said, started_at, (inspected.get("Config") or {}).get("Healthcheck") or {}),
+    )
+
+
+def _health(said: Json, started_at: float | None, configured: Json) -> Health | None:
+    found = said.get("Health") or said.get("Healthcheck") or {}
+    status = found.get("Status")
+    if status not in ("starting", "healthy", "unhealthy"):
+        return None
+    probes = (probe for each in found.get("Log") or () if (probe := _probe(each)))
+    recent = tuple(probe for probe in probes if probe.at >= (started_at or 0))
+    interval = (configured.get("Interval") or 0) / 1e9 or 30.0
+    return Health(status, int(found.get("FailingStreak") or 0), recent, interval)
+
+
+def _probe(said: Json) -> Probe | None:
+    at = moment(said.get("End"))
+    code = said.get("ExitCode")
+    if at is None or not isinstance(code, int):
+        return None
+    return Probe(at, code, str(said.get("Output") or ""))
+
+
+def published(inspected: Json) -> int | None:
+    """The TCP port inside that is published on the machine."""
+    bindings = (inspected.get("HostConfig") or {}).get("PortBindings") or {}
+    ports = (name.partition("/")[0] for name, bound in bindings.items() if bound)
+    return next((int(port) for port in ports if port.isdecimal()), None)
+
+
+def ended(state: State | None, code: int | None) -> Exit:
+    """How a container ended. `state`: as it is now, if it is still there; `code`: as the engine's event said.
+
+    A shell's number for a signal is taken for the signal, since the first process of a container is a
+    small init that passes on how the program ended.
+    """
+    known = state.code if state else code
+    reason = "out of memory" if state and state.out_of_memory and known else ""
+    if known is not None and known - 128 in _SIGNALS:
+        return Exit(signal=known - 128, reason=reason)
+    return Exit(code=known, reason=reason)
+
+
+def is_labelled(inspected: Json, labels: Mapping[str, str]) -> bool:
+    """Whether a container (or a network) carries all of these labels."""
+    carried = labels_of(inspected)
+    return all(carried.get(name) == value for name, value in labels.items())
+
+
+def labels_of(listed: Json) -> dict[str, str]:
+    """The labels of a container, as `inspect` or a list shows it, or of a network."""
+    found = listed.get("Labels") or (listed.get("Config") or {}).get("Labels")
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def name_of(listed: Json) -> str:
+    """The name of a container as people write it."""
+    names = listed.get("Names") or [listed.get("Name") or str(listed.get("Id", ""))[:12]]
+    return str(names[0]).removeprefix("/")
+
+
+# Events.
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a container. `code`: how it exited, where the event says so."""
+
+    container: str
+    action: str
+    code: int | None = None
+
+
+def event(said: Json) -> Event | None:
+    """One line of the stream of events; None for what is none of a container."""
+    actor = said.get("Actor") or {}
+    container, action = actor.get("ID") or said.get("id"), said.get("Action") or said.get("status")
+    if not container or not action:
+        return None
+    attributes = actor.get("Attributes") or {}
+    code = str(attributes.get("exitCode") or attributes.get("containerExitCode") or "")
+    word = str(action).partition(":")[0]
+    return Event(str(container), word, int(code) if code.isdecimal() else None)
+
+
+# Images.
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What an image says of itself, as far as it matters. `ports`: the TCP ports that it exposes."""
+
+    ports: tuple[int, ...]
+    entrypoint: bool
+    """it has a program of its own, for which a command is only arguments"""
+    path: tuple[str, ...]
+    """the folders in which it looks for programs"""
+
+
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def image(inspected: Json) -> Image:
+    config = inspected.get("Config") or {}
+    exposed = (str(each).partition("/") for each in config.get("ExposedPorts") or {})
+    ports = sorted(int(port) for port, _, kind in exposed if kind in ("", "tcp") and port.isdecimal())
+    variables = dict(str(each).partition("=")[::2] for each in config.get("Env") or ())
+    path = (variables.get("PATH") or _USUAL_PATH).split(":")
+    return Image(tuple(ports), bool(config.get("Entrypoint")), tuple(each for each in path if each))
+
+
+def reference(name: str) -> tuple[str, str]:
+    """An image's name as the engine wants to be asked for it: repository, and tag or digest.
+
+    Without a tag it is `latest`; an engine that is asked for none would fetch them all.
+    """
+    repository, at, digest = name.partition("@")
+    if at:
+        return repository, digest
+    folder, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return f"{folder}{slash}{repository}", tag or "latest"

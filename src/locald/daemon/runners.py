@@ -1,0 +1,124 @@
+"""Who carries out a run: the keeper for processes, the local engine for containers.
+
+Both do the same for a run, so the performer need not know which it speaks to. What differs is how a run is
+ordered, and who looks at its port: the kernel's tables for a process, the engine's own view for a container.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from locald.adapters.checks import Target
+from locald.adapters.containers.create import Order as ContainerOrder
+from locald.adapters.processes import Order as ProcessOrder
+from locald.domain import env
+
+if TYPE_CHECKING:
+    from locald.adapters.containers.containers import Containers
+    from locald.adapters.listeners import Listeners
+    from locald.adapters.logbook import Logbook
+    from locald.adapters.processes import Processes
+    from locald.domain.names import Run
+    from locald.domain.service import Service
+    from locald.domain.spec import Definition
+    from locald.domain.world import World
+
+
+class Runner(Protocol):
+    """Orders return at once; they are answered by events."""
+
+    def start(self, run: Run, service: Service, world: World) -> None: ...
+    def adopt(self, run: Run, service: Service, world: World) -> None: ...
+    def signal(self, run: Run, number: int) -> None: ...
+    def kill(self, run: Run) -> None: ...
+    def note(self, run: Run, line: str) -> None: ...
+    def forget(self, run: Run) -> None: ...
+    def watch(self, run: Run, service: Service) -> None: ...
+    def unwatch(self, run: Run) -> None: ...
+    def target(self, run: Run, service: Service, world: World) -> Target: ...
+
+
+class ProcessRunner:
+    def __init__(self, processes: Processes, listeners: Listeners, logbook: Logbook) -> None:
+        self._listeners, self._logbook = listeners, logbook
+        self._processes = processes
+        self.signal, self.kill = processes.signal, processes.kill
+        self.note, self.forget = processes.note, processes.forget
+
+    def start(self, run: Run, service: Service, world: World) -> None:
+        spec, command = service.present.spec, service.present.spec.command
+        order = ProcessOrder(
+            argv=("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command or ()),
+            cwd=workdir(service.present),
+            env=environment(service, service.present, world),
+            umask=service.caller.umask,
+            limits=service.caller.limits,
+            tty=spec.tty,
+            watchdog=spec.watchdog,
+            logs=str(self._logbook.folder(service.key)),
+            log_size=spec.log_size,
+        )
+        self._processes.start(run, order)
+
+    def adopt(self, run: Run, service: Service, world: World) -> None:
+        self._processes.adopt(run)
+
+    def watch(self, run: Run, service: Service) -> None:
+        known = service.life is not None and service.life.listening_at is not None
+        pids = partial(self._processes.pids, run)
+        self._listeners.watch(run, service.present.port, pids, again=known)
+
+    def unwatch(self, run: Run) -> None:
+        self._listeners.unwatch(run)
+
+    def target(self, run: Run, service: Service, world: World) -> Target:
+        definition = service.present
+        return Target(definition.port, workdir(definition), environment(service, definition, world))
+
+
+class ContainerRunner:
+    """The engine tells what listens by itself; a command check is carried out inside the container."""
+
+    def __init__(self, containers: Containers, logbook: Logbook) -> None:
+        self._containers, self._logbook = containers, logbook
+        self.signal, self.kill = containers.signal, containers.kill
+        self.note, self.forget = containers.note, containers.forget
+
+    def start(self, run: Run, service: Service, world: World) -> None:
+        self._containers.start(run, self._order(service, world))
+
+    def adopt(self, run: Run, service: Service, world: World) -> None:
+        pid = service.life.pid if service.life else None
+        self._containers.adopt(run, self._order(service, world), pid)
+
+    def watch(self, run: Run, service: Service) -> None:
+        pass
+
+    def unwatch(self, run: Run) -> None:
+        pass
+
+    def target(self, run: Run, service: Service, world: World) -> Target:
+        definition = service.present
+        inside = partial(self._containers.exec_check, run)
+        return Target(definition.port, workdir(definition), inside=inside)
+
+    def _order(self, service: Service, world: World) -> ContainerOrder:
+        return ContainerOrder(
+            definition=service.present,
+            env=environment(service, service.present, world),
+            shell=service.caller.env,
+            logs=str(self._logbook.folder(service.key)),
+        )
+
+
+def workdir(definition: Definition) -> str:
+    """The absolute folder that a run starts in."""
+    return str(Path(definition.directory, definition.spec.workdir))
+
+
+def environment(service: Service, definition: Definition, world: World) -> dict[str, str]:
+    """The environment of a run, but for what the keeper or the engine adds."""
+    others = {other.spec.name: other.definition for other in world.of_project(service.key.project)}
+    return env.compose(definition, service.caller.env, others)[0]
