@@ -291,6 +291,16 @@ def test_the_health_of_what_is_being_stopped_is_no_longer_good(make: Callable[[s
     assert s.health("web")[0] == "unhealthy"
 
 
+def test_nothing_is_noted_of_the_end_of_what_is_forgotten() -> None:
+    """Its history is gone by then, and a late note would begin another."""
+    s = Story(service("web"), service("api", "web"))
+    s.up(), s.healthy("web#1"), s.healthy("api#1"), s.down()
+    before = list(s.notes)
+    s.exits("web#1", 1), s.exits("api#1", signal=15)
+    assert s.notes == before
+    assert "web" not in s
+
+
 def test_shutdown_stops_everything_dependents_first_and_ends_the_wish() -> None:
     s = Story(service("db"), service("web", "db"), service("other"))
     s.up(), s.healthy("db#1", "web#1", "other#1")

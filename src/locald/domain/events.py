@@ -56,6 +56,7 @@ from locald.domain.phase import (
     Starting,
     Stopped,
     Stopping,
+    Wish,
 )
 from locald.domain.service import program
 
@@ -161,12 +162,14 @@ def _exited(service: Service, life: Life, event: Exited, now: float) -> Outcome:
         return service, []
     run, life = life.run, replace(life, exit=event.exit, ended_at=event.at, watchdog_at=None)
     service = replace(service, life=life)
+    # The history of what is forgotten goes too, and a note that comes late would begin another.
+    notes = [] if service.wish is Wish.GONE else [Note(run, how(event.exit))]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
-        return service, [Note(run, how(event.exit))]
+        return service, [*notes]
     then = after(service, life, event.exit, event.left, event.at)
     stopping = Stopping(run, now + life.definition.spec.stop_timeout, then)
     leftovers = [Terminate(run)] if event.left else []
-    return replace(service, phase=stopping), [Unwatch(run), Note(run, how(event.exit)), *leftovers]
+    return replace(service, phase=stopping), [Unwatch(run), *notes, *leftovers]
 
 
 def _gone(service: Service, life: Life, now: float) -> Service:
