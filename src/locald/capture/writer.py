@@ -57,6 +57,11 @@ class CaptureWriter:
         else:
             self._lost = 0
 
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the next frame goes: the number of the segment, 0 before the first, and bytes in it."""
+        return (self._segment, self._size) if self._file is not None else (0, 0)
+
     def close(self) -> None:
         """Let go of the file; a later `write` opens it again."""
         if self._file is not None:

@@ -1,0 +1,30 @@
+"""What all tiers share: a Docker Engine, and the plain word on what was not tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.session import docker, private_docker
+
+if TYPE_CHECKING:
+    import pytest
+
+__all__ = ["docker", "private_docker"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that were not run, by reason: nobody looks for what is merely not green."""
+    reasons: dict[str, dict[str, int]] = {}
+    for report in terminalreporter.getreports("skipped"):
+        _, _, reason = (
+            report.longrepr if isinstance(report.longrepr, tuple) else ("", 0, str(report.longrepr))
+        )
+        files = reasons.setdefault(reason.removeprefix("Skipped: "), {})
+        file = report.nodeid.partition("::")[0]
+        files[file] = files.get(file, 0) + 1
+    if reasons:
+        terminalreporter.section("not run")
+    for reason, files in reasons.items():
+        terminalreporter.write_line(f"{sum(files.values())} tests: {reason}")
+        for file, count in files.items():
+            terminalreporter.write_line(f"    {count:3}  {file}")

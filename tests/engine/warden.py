@@ -1,0 +1,232 @@
+"""Runs a private Docker Engine for as long as somebody holds the other end of its standard input.
+
+A test session starts this program, reads one line of JSON (`{"host": "unix://…"}` or `{"error": "…"}`),
+and may then say `kill`, `stop` or `start` of the engine, each answered by a line. At the end of its input,
+however the session ended, the engine and all that came of it are removed. The engine dies with this
+program, and should even this one be killed, whoever claims the same slot next cleans up.
+
+The engine is Debian's, started by hand: no systemd, no image registry, no change of iptables or sysctl.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from engine.remains import Slot, remove
+
+SLOTS = 16
+STARTS_WITHIN = 60.0
+"""seconds; it takes one on an idle machine"""
+STOPS_WITHIN = 20.0
+PR_SET_PDEATHSIG = 1
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Unable(Exception):
+    """There can be no engine, and why."""
+
+
+class Warden:
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """A bridge of our own: an engine on docker0 would share it with a real one."""
+        remove(self.slot)
+        self.slot.folder.mkdir(mode=0o755)
+        self.slot.folder.joinpath("daemon.json").write_text("{}")
+        _mount_cgroups()
+        _do("ip", "link", "add", self.slot.bridge, "type", "bridge")
+        _do("ip", "addr", "add", f"{self.slot.gateway}/24", "dev", self.slot.bridge)
+        _do("ip", "link", "set", self.slot.bridge, "up")
+
+    def start(self) -> None:
+        log = self.slot.folder / "dockerd.log"
+        for stale in ("docker.pid", "exec/containerd/containerd.pid"):  # one may name a zombie for seconds
+            self.slot.folder.joinpath(stale).unlink(missing_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [shutil.which("dockerd", path=PATH) or "dockerd", *self._options()],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={"PATH": PATH, "HOME": str(self.slot.folder)},
+                preexec_fn=_die_with_parent,
+            )
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise Unable(f"dockerd did not start: {_last_line(log)}")
+            time.sleep(0.02)
+
+    def _options(self) -> list[str]:
+        slot, folder = self.slot, self.slot.folder
+        return [
+            f"--config-file={folder}/daemon.json",
+            f"--data-root={folder}/data",
+            f"--exec-root={folder}/exec",
+            f"--pidfile={folder}/docker.pid",
+            f"--host=unix://{slot.socket}",
+            "--group=root",
+            f"--storage-driver={_storage(folder)}",
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+            f"--cgroup-parent=/{slot.cgroup}",
+            f"--bridge={slot.bridge}",
+            f"--host-gateway-ip={slot.gateway}",
+            f"--default-address-pool=base={slot.pool},size=27",
+            "--iptables=false",
+            "--ip6tables=false",
+            "--ip-forward=false",
+            "--ip-masq=false",
+            "--shutdown-timeout=5",
+            "--log-level=warn",
+        ]
+
+    def _answers(self) -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX) as trial:
+                trial.settimeout(2)
+                trial.connect(str(self.slot.socket))
+                trial.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+                return b" 200 " in trial.recv(100)
+        except OSError:
+            return False
+
+    def end(self, number: int) -> None:
+        """Signal the engine and wait until it has gone."""
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        try:
+            self._process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+def claim() -> tuple[Slot, IO[str]]:
+    """A slot that nobody else uses, and the lock that says so for as long as it is open."""
+    for number in range(SLOTS):
+        slot = Slot(number)
+        lock = slot.lock.open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        return slot, lock
+    raise Unable(f"all {SLOTS} private engines are in use")
+
+
+def missing() -> str:
+    """Why there can be no private engine on this machine; empty when there can."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        return "a private Docker Engine can only be started by root on Linux"
+    absent = [
+        f"{program} (of {package})"
+        for program, package in {
+            "dockerd": "docker.io",
+            "containerd": "docker.io",
+            "runc": "docker.io",
+            "docker-proxy": "docker.io",
+            "docker-init": "docker.io",
+            "ip": "iproute2",
+            "busybox": "busybox-static",
+        }.items()
+        if not shutil.which(program, path=PATH)
+    ]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def _storage(folder: Path) -> str:
+    """overlay2 where this file system can carry it: much faster than copying everything."""
+    trial = folder / "trial"
+    for name in ("lower", "upper", "work", "merged"):
+        (trial / name).mkdir(parents=True, exist_ok=True)
+    layers = f"lowerdir={trial}/lower,upperdir={trial}/upper,workdir={trial}/work"
+    works = _do("mount", "-t", "overlay", "overlay", "-o", layers, f"{trial}/merged")
+    if works:
+        _do("umount", f"{trial}/merged")
+    shutil.rmtree(trial, ignore_errors=True)
+    return "overlay2" if works else "vfs"
+
+
+def _mount_cgroups() -> None:
+    """A bare container may have none."""
+    with open("/proc/mounts") as mounts:
+        if not any(line.split()[2] in ("cgroup", "cgroup2") for line in mounts):
+            _do("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _do(*command: str) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def say(**words: str) -> None:
+    print(json.dumps(words), flush=True)
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the end of the input is what ends us
+    try:
+        slot, _lock = claim()
+    except Unable as unable:
+        say(error=str(unable))
+        return
+    warden = Warden(slot)
+    try:
+        warden.prepare()
+        warden.start()
+        say(host=f"unix://{slot.socket}")
+        for line in sys.stdin:
+            _obey(warden, line.strip())
+            say(done=line.strip())
+    except Unable as unable:
+        say(error=str(unable))
+    except BrokenPipeError:
+        pass  # nobody reads any more: the session has gone
+    finally:
+        warden.end(signal.SIGTERM)
+        remove(slot)
+
+
+def _obey(warden: Warden, word: str) -> None:
+    match word:
+        case "kill":
+            warden.end(signal.SIGKILL)
+        case "stop":
+            warden.end(signal.SIGTERM)
+        case "start":
+            warden.start()
+        case _:
+            raise Unable(f"what is {word!r}?")
+
+
+if __name__ == "__main__":
+    main()
