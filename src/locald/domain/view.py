@@ -78,7 +78,7 @@ def row(world: World, service: Service) -> Row:
         waiting_on=tuple(key.service for key in missing),
         pid=life.pid if alive and life else None,
         container=life.container if alive and life else None,
-        port=service.definition.port,
+        port=port(service),
         url=url(service),
         run=service.runs,
         restarts=service.restarts.total,
@@ -94,10 +94,15 @@ def is_fallback(source: Source, type_: Type) -> bool:
     return source is Source.TCP or worker
 
 
+def port(service: Service) -> int | None:
+    """The host port: of what runs, else of what the next run will be."""
+    return service.present.port if service.run else service.definition.port
+
+
 def url(service: Service) -> str | None:
     """Where to point a browser: every port may speak HTTP, and most do."""
-    port = service.definition.port
-    return f"http://127.0.0.1:{port}/" if port else None
+    found = port(service)
+    return f"http://127.0.0.1:{found}/" if found else None
 
 
 def _ready_at(service: Service) -> float | None:

@@ -1,0 +1,211 @@
+"""Containers as people use them: the whole program with a real Docker Engine, one test for each image."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from whole.machine import Machine, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine.session import Docker, PrivateDocker
+
+PROJECT = f"harbour-{os.getpid()}"
+"""of this test process alone, for several may share an engine"""
+SLEEP = 'command = ["sleep", "1000000"]'
+
+
+@pytest.fixture
+def harbour(tmp_path: Path, docker: Docker) -> Iterator[Machine]:
+    """A locald in the engine's own network: published ports are there and nowhere else."""
+    made = Machine(tmp_path / "harbour")
+    made.env["DOCKER_HOST"] = docker.host
+    yield made
+    made.close()
+    assert docker.api.labelled(f"locald.project={PROJECT}") == []
+
+
+def write(machine: Machine, services: str) -> None:
+    machine.write(services, name=PROJECT)
+
+
+def image(short: str) -> str:
+    return f'image = "locald-test/{short}:1"\n'
+
+
+def get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_the_images_own_healthcheck_says_when_it_is_healthy(harbour: Machine) -> None:
+    write(harbour, f"[services.db]\n{image('healthy')}")
+    db = harbour.up()["db"]
+
+    assert (db["health"], db["source"], db["fallback"]) == ("healthy", "docker", False)
+    assert db["type"] == "container"
+    assert len(db["container"]) == 64
+    assert "hello" in get(db["url"])
+    evidence = harbour.why("db")["evidence"]
+    assert next(each["ok"] for each in evidence if each["source"] == "docker") is True
+
+
+def test_a_failing_healthcheck_is_told_with_its_reason(harbour: Machine) -> None:
+    write(harbour, f'[services.db]\n{image("unhealthy")}start_timeout = "3s"\n')
+    done = harbour.locald("up")
+
+    assert done.returncode == 1
+    assert "no store to be reached" in done.stderr
+    assert harbour.status()["db"]["state"] == "failed"
+
+
+def test_a_container_without_a_healthcheck_is_healthy_when_it_listens_itself(harbour: Machine) -> None:
+    """docker-proxy accepts connections a second before anything listens inside: it is not believed."""
+    write(harbour, f"[services.db]\n{image('late')}")
+    db = harbour.up()["db"]
+
+    assert (db["health"], db["source"], db["fallback"]) == ("healthy", "tcp", True)
+    said = harbour.logs("db")
+    assert said.index("listening") < next(i for i, line in enumerate(said) if line.startswith("healthy"))
+
+
+def test_a_container_with_nothing_to_look_at_is_healthy_while_it_lives(harbour: Machine) -> None:
+    write(harbour, f"[services.db]\n{image('plain')}{SLEEP}\n")
+    db = harbour.up()["db"]
+    assert (db["health"], db["source"], db["fallback"], db["port"]) == ("healthy", "process", True, None)
+
+
+def test_health_follows_the_image_down_and_up_again(harbour: Machine, docker: Docker) -> None:
+    write(harbour, f"[services.db]\n{image('flip')}")
+    db = harbour.up()["db"]
+    inside(docker, db["container"], "rm /tmp/ok")
+    harbour.until("db", lambda row: row["health"] == "unhealthy" and row["source"] == "docker")
+    inside(docker, db["container"], "touch /tmp/ok")
+    assert harbour.until("db", lambda row: row["health"] == "healthy")["run"] == 1
+
+
+def test_a_container_that_crashes_is_restarted_and_then_has_failed(harbour: Machine) -> None:
+    write(harbour, f"[services.db]\n{image('crasher')}max_restarts = 1\n")
+    harbour.locald("up", "-d")
+    db = harbour.until("db", lambda row: row["state"] == "failed")
+
+    assert (db["exit_code"], db["run"]) == (3, 2)
+    assert harbour.logs("db").count("about to crash") == 2
+
+
+def test_explicit_checks_work_as_for_processes_and_a_command_runs_inside(harbour: Machine) -> None:
+    write(
+        harbour,
+        f'[services.web]\n{image("http")}health_check = {{ type = "http", path = "/" }}\n'
+        f'[services.db]\n{image("plain")}command = "sleep 0.3; touch /tmp/here; exec sleep 1000"\n'
+        'health_check = "test -f /tmp/here"\n',
+    )
+    rows = harbour.up()
+    assert (rows["web"]["source"], rows["web"]["check"]) == ("explicit", "http")
+    assert (rows["db"]["source"], rows["db"]["check"]) == ("explicit", "command")
+
+
+def test_a_process_reaches_a_container_and_a_container_another(harbour: Machine) -> None:
+    asks = f"{sys.executable} -c 'import os,urllib.request as u; print(u.urlopen(os.environ[\"DB\"]).read())'"
+    write(
+        harbour,
+        f"[services.db]\n{image('http')}container_port = 8080\n"
+        f"[services.api]\ntype = \"task\"\ncommand = '''{asks}'''\n"
+        'env = { DB = "${services.db.url}" }\n'
+        'depends_on = ["db"]\n'
+        f"[services.peer]\n{image('plain')}"
+        'command = "wget -q -O - http://$DB/; echo PORT of it is $PORT_DB; exec sleep 1000"\n'
+        'env = { DB = "${services.db.host}:${services.db.port}" }\ndepends_on = ["db"]\n',
+    )
+    harbour.up()
+    assert any("hello" in line for line in harbour.logs("api"))
+    wait_for(lambda: any("hello" in line for line in harbour.logs("peer")), "an answer from db")
+    wait_for(lambda: "PORT of it is 8080" in harbour.logs("peer"), "the port of db")
+
+
+def test_volumes_are_relative_to_the_project_and_data_outlives_the_container(harbour: Machine) -> None:
+    (harbour.folder / "data").mkdir()
+    write(
+        harbour,
+        f'[services.db]\n{image("plain")}volumes = ["./data:/data"]\n'
+        'command = "echo run >> /data/runs; exec sleep 1000"\n',
+    )
+    harbour.up()
+    assert harbour.locald("restart", "db").returncode == 0
+    assert (harbour.folder / "data" / "runs").read_text() == "run\nrun\n"
+
+
+def test_containers_outlive_the_daemon_and_are_adopted(harbour: Machine) -> None:
+    write(harbour, f"[services.db]\n{image('healthy')}")
+    before = harbour.up()["db"]
+    harbour.kill_daemon()
+
+    harbour.status()  # starts the next daemon
+    after = harbour.until("db", lambda row: row["health"] == "healthy")
+    assert (after["container"], after["run"]) == (before["container"], 1)
+    assert harbour.locald("stop").returncode == 0
+    assert harbour.status()["db"]["state"] == "stopped"
+
+
+def test_an_engine_that_goes_away_and_comes_back_is_told_of_and_takes_nothing_down(
+    tmp_path: Path, private_docker: PrivateDocker
+) -> None:
+    machine = Machine(tmp_path / "harbour")
+    machine.env["DOCKER_HOST"] = private_docker.host
+    try:
+        write(
+            machine,
+            f'[services.db]\n{image("flip")}\n[services.web]\ntype = "worker"\n{SLEEP}\n',
+        )
+        before = machine.up()
+        private_docker.kill()
+        machine.until("db", lambda row: row["health"] == "unhealthy" and "ngine" in row["because"])
+        assert machine.status()["web"]["pid"] == before["web"]["pid"]
+        private_docker.start()
+        after = machine.until("db", lambda row: row["health"] == "healthy" and row["source"] == "docker")
+        assert machine.status()["web"]["health"] == "healthy"
+        assert after["run"] >= 1
+    finally:
+        private_docker.start_again()
+        machine.close()
+
+
+def test_what_is_wrong_with_a_container_is_one_sentence_with_a_hint(harbour: Machine) -> None:
+    write(
+        harbour,
+        '[services.nowhere]\nimage = "locald-test/nowhere:1"\n'
+        f'[services.command]\n{image("plain")}command = ["nosuchprogram"]\nrestart = "no"\n'
+        f'[services.volume]\n{image("plain")}volumes = ["./absent:/data"]\n{SLEEP}\n',
+    )
+    done = harbour.locald("up")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    rows = harbour.status()
+    assert {row["state"] for row in rows.values()} == {"failed"}
+    assert "nosuchprogram" in rows["command"]["because"]
+    assert "absent" in rows["volume"]["because"]
+    for name in rows:
+        assert harbour.why(name)["hints"]
+
+
+def test_a_pull_that_fails_is_told_and_leaves_nothing(harbour: Machine) -> None:
+    write(harbour, '[services.db]\nimage = "127.0.0.1:1/absent:1"\n')
+    done = harbour.locald("up", "--json")
+
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["services"][0]["state"] == "failed"
+    assert "hint: " in done.stderr
+
+
+def inside(docker: Docker, container: str, command: str) -> None:
+    """Run a command in a container, and do not wait for it."""
+    made = docker.api.post(f"/containers/{container}/exec", {"Cmd": ["sh", "-c", command]})
+    docker.api.post(f"/exec/{made['Id']}/start", {"Detach": True})
