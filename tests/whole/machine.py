@@ -75,9 +75,9 @@ class Machine:
             check=False,
         )
 
-    def begin(self, *args: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def begin(self, *args: str, env: dict[str, str] | None = None) -> Command:
         """Start a command and leave it running; the caller waits for it."""
-        return subprocess.Popen(
+        return Command(
             [sys.executable, "-m", "locald", *args],
             cwd=self.folder,
             env={**self.env, **(env or {})},
@@ -172,6 +172,15 @@ class Machine:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+class Command(subprocess.Popen[str]):
+    """A command that runs: a `with` around it waits for its end, unless the test has failed meanwhile."""
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *rest)
+
+
 class Events:
     """The daemon's event stream, read to the rows as they are now."""
 
@@ -186,7 +195,11 @@ class Events:
         self.rows: Json = {}
 
     def __enter__(self) -> Events:
-        self.next(PATIENCE)
+        try:
+            self.next(PATIENCE)
+        except BaseException:
+            self._socket.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole.looking import at, is_healthy, is_in, is_there, is_unhealthy
-from whole.machine import Gate, kill, wait_for
+from whole.machine import Gate, kill
 from whole.programs import SERVE, STAY, command, noting, serve_after
 
 if TYPE_CHECKING:
@@ -226,8 +226,8 @@ def test_a_waiting_service_is_blocked_when_its_dependency_is_stopped_meanwhile(m
     """`up` is told at once, not at its timeout."""
     gate = Gate(machine.folder)
     machine.write(service("db", serve_after(gate.path)) + service("api", SERVE, "db"))
+    machine.locald("server", "start")
     with machine.begin("up") as up:
-        wait_for(lambda: (machine.home / "run" / "locald.sock").exists(), "the daemon")
         machine.until("db", is_there)
         assert machine.locald("stop", "db").returncode == 0
         assert up.wait(30) == 1

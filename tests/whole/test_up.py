@@ -47,8 +47,8 @@ def test_up_ends_with_1_and_names_who_failed_why_and_its_last_lines(machine: Mac
     gate = Gate(machine.folder)
     fails = command("print('the cause of it all'); sys.exit(3)")
     machine.write(web(f'restart = "no"\ncommand = {fails}') + other(f"command = {serve_after(gate.path)}"))
+    machine.locald("server", "start")
     with machine.begin("up") as up:
-        wait_for(lambda: (machine.home / "run" / "locald.sock").exists(), "the daemon")
         machine.until("web", is_in("failed"))
         machine.until("other", is_there)
         assert up.poll() is None
