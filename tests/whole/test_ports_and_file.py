@@ -1,0 +1,189 @@
+"""Ports are the same every day; a mistake in the file is told by its line, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from whole import programs
+from whole.machine import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from whole.machine import Machine
+    from whole.puppet import Puppet
+
+    Make = Callable[[str], Puppet]
+
+SERVE = f"command = {programs.SERVE}\n"
+SLEEPER = 'type = "worker"\ncommand = "exec sleep 9999"\n'
+
+
+# Ports.
+
+
+@pytest.mark.parametrize(
+    "end", [("restart",), ("stop",), ("down",), ("server", "stop"), ("server", "restart")]
+)
+def test_a_port_is_the_same_after(machine: Machine, end: tuple[str, ...]) -> None:
+    machine.write(f"[services.web]\n{SERVE}")
+    before = machine.up()["web"]["port"]
+    machine.locald(*end)
+    assert machine.up()["web"]["port"] == before
+
+
+def test_a_port_is_outside_of_what_the_kernel_gives_to_connections(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SERVE}[services.api]\n{SERVE}")
+    ports = {row["port"] for row in machine.up().values()}
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert len(ports) == 2
+    assert not any(first <= port <= last for port in ports)
+    assert min(ports) > 1023
+
+
+def test_a_stopped_service_keeps_its_port_from_others_and_gets_another_only_when_it_is_taken(
+    machine: Machine,
+) -> None:
+    machine.write(f"[services.web]\n{SERVE}")
+    before = machine.up()["web"]["port"]
+    machine.locald("stop")
+    machine.write(f"[services.api]\nport = {before + 1}\n{SERVE}", name="other", folder=machine.folder / "o")
+    assert machine.locald("-C", "o", "up").returncode == 0
+    with socket.create_server(("127.0.0.1", before)):
+        taken = machine.up()["web"]
+        assert taken["health"] == "healthy"
+        assert taken["port"] not in (before, before + 1)
+    machine.locald("restart")
+    assert machine.status()["web"]["port"] == taken["port"], "it is free, and remembered"
+
+
+def test_equal_names_in_two_projects_get_ports_of_their_own(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SERVE}")
+    machine.write(f"[services.web]\n{SERVE}", name="other", folder=machine.folder / "other")
+    machine.up()
+    assert machine.locald("-C", "other", "up").returncode == 0
+    rows = json.loads(machine.locald("status", "--all", "--json").stdout)["services"]
+    assert len({row["port"] for row in rows}) == 2
+
+
+def test_others_are_told_the_port_that_status_shows(machine: Machine, puppet: Make) -> None:
+    """By PORT_<SERVICE> and by `${services.x.port}`, the same after a restart."""
+    web = puppet("web")
+    machine.write(
+        f"[services.my-api]\n{SERVE}[services.web]\ntype = 'worker'\ncommand = {web.command}\n"
+        'env = { API = "${services.my-api.port}" }\n'
+    )
+    for _ in range(2):
+        port = str(machine.up()["my-api"]["port"])
+        env = web.run().env
+        assert (env["PORT_MY_API"], env["API"]) == (port, port)
+        machine.locald("stop")
+
+
+def test_a_fixed_port_of_somebody_else_is_refused_with_the_name_of_who_has_it(machine: Machine) -> None:
+    port = free_port()
+    machine.write(f"[services.web]\nport = {port}\n{SERVE}")
+    with socket.create_server(("127.0.0.1", port)):
+        done = machine.locald("up")
+        row = machine.status()["web"]
+    assert (done.returncode, row["state"], row["pid"]) == (1, "failed", None)
+    assert f"error: web failed: port {port} is held by pid" in done.stderr
+    assert "python" in done.stderr
+    assert "hint: " in done.stderr
+    assert machine.up()["web"]["health"] == "healthy"
+
+
+# The file.
+
+MISTAKES = """\
+[project]
+name = "shop"
+nmae = "shop"
+
+[services.web]
+comand = "sleep 9999"
+start_timeout = "never"
+depends_on = ["databse"]
+
+[services.database]
+command = "sleep 9999"
+port = 99999
+restart = "allways"
+
+[services.worker]
+type = "worker"
+command = "sleep 9999"
+port = 80
+health_check = { type = "htttp" }
+"""
+
+
+@pytest.mark.parametrize("command", ["up", "config check"])
+def test_all_mistakes_are_told_at_once_each_with_its_line_and_what_was_meant(
+    machine: Machine, command: str
+) -> None:
+    machine.file("locald.toml", MISTAKES)
+    done = machine.locald(*command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    found = re.findall(r"error: locald.toml:(\d+): (.*)\n(?:hint: (.*)\n)?", done.stderr)
+    told = {int(line): f"{what} / {hint}" for line, what, hint in found}
+    expected = {
+        3: ("project.nmae: unknown key", 'did you mean "name"?'),
+        6: ("services.web.comand: unknown key", 'did you mean "command"?'),
+        7: ("services.web.start_timeout", "1m30s"),
+        8: ("databse", 'did you mean "database"?'),
+        12: ("services.database.port", "65535"),
+        13: ("services.database.restart", 'did you mean "always"?'),
+        18: ("services.worker.port", "worker"),
+        19: ("services.worker.health_check", 'did you mean "http"?'),
+    }
+    assert told.keys() == expected.keys(), done.stderr
+    for line, parts in expected.items():
+        assert all(part in told[line] for part in parts), told[line]
+    assert list(told) == sorted(told), "from top to bottom"
+
+
+def test_a_mistake_leaves_everything_as_it_is(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}[services.api]\n{SLEEPER}")
+    before = machine.up()
+    machine.write(f'[services.web]\n{SLEEPER}restart = "sometimes"\n')
+    done = machine.locald("up")
+    assert done.returncode == 2
+    assert machine.status() == before
+    machine.write(f"[services.web]\n{SLEEPER}")
+    machine.up()
+    assert list(machine.status()) == ["web"], "what is removed is stopped once the file is right"
+
+
+def test_the_second_folder_of_a_name_is_refused_and_the_first_named(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    before = machine.up()
+    other = machine.folder / "other"
+    machine.write(f"[services.web]\n{SLEEPER}", folder=other)
+    done = machine.locald("up", cwd=other)
+    assert done.returncode == 2
+    assert str(machine.folder) in done.stderr
+    assert "hint: " in done.stderr
+    assert machine.status() == before
+    machine.locald("down")
+    assert machine.locald("up", cwd=other).returncode == 0
+
+
+def test_a_file_is_found_upward_and_another_by_c(machine: Machine, tmp_path: Path) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    below = machine.folder / "deep" / "down"
+    below.mkdir(parents=True)
+    assert machine.locald("up", cwd=below).returncode == 0
+    elsewhere = machine.locald("-C", str(machine.folder), "status", "--json", cwd=tmp_path)
+    (row,) = json.loads(elsewhere.stdout)["services"]
+    assert (row["name"], row["directory"], row["state"]) == ("web", str(machine.folder), "running")
+    none = machine.locald("status", cwd=tmp_path)
+    assert none.returncode == 2
+    assert "locald.toml" in none.stderr
+    assert "hint: " in none.stderr
