@@ -198,6 +198,24 @@ def test_who_says_stopping_and_stays_is_killed_after_the_grace(machine: Machine)
     assert row["exit_code"] == 128 + signal.SIGKILL
 
 
+def test_ready_does_not_make_healthy_what_is_being_stopped(machine: Machine) -> None:
+    heard = Gate(machine.folder)
+    code = (
+        f"def end(*_): notify('READY=1'); gate({str(heard.path)!r}); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, end); print('waiting'); stay()"
+    )
+    machine.write(web(f"command = {command(code)}"))
+    machine.locald("up", "-d")
+    wait_for(lambda: "waiting" in machine.logs("web"), "the program")
+    with machine.begin("stop") as stop:
+        wait_for(lambda: "READY=1" in details(machine.why("web")), "READY=1 to be heard")
+        row = machine.status()["web"]
+        assert (row["state"], row["health"]) == ("stopping", "unhealthy")
+        heard.open()
+        assert stop.wait(30) == 0
+    assert machine.status()["web"]["ready_at"] is None
+
+
 def test_a_reason_that_the_service_gives_is_shown_when_it_fails(machine: Machine) -> None:
     code = saying("STATUS=cannot read the disk & ERRNO=5".replace(" & ", "\n"), then="sys.exit(1)")
     machine.write(web(f'restart = "no"\ncommand = {code}'))
@@ -321,6 +339,17 @@ def test_the_main_process_s_exit_code_is_the_run_s_and_the_launcher_is_ended(mac
     row = machine.until("web", is_in("failed"))
     assert (row["exit_code"], row["because"]) == (9, "exited with 9")
     assert not is_alive(int((machine.folder / "launcher").read_text()))
+
+
+def test_the_next_daemon_knows_the_main_process_too(machine: Machine) -> None:
+    start = names_itself(machine, "stay()")
+    machine.write(web(f'restart = "no"\ncommand = {command(f"{start}; stay()")}'))
+    main = machine.up()["web"]["pid"]
+    machine.kill_daemon()
+    row = machine.status()["web"]
+    assert (row["pid"], row["run"]) == (main, 1)
+    os.kill(main, signal.SIGUSR1)
+    assert machine.until("web", is_in("failed"))["exit_code"] == 128 + signal.SIGUSR1
 
 
 def test_a_mainpid_outside_of_the_service_changes_nothing(machine: Machine) -> None:
