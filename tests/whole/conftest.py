@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,8 +24,9 @@ def network() -> Iterator[Network]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, network: Network) -> Iterator[Machine]:
-    with network.inside():
+def machine(request: pytest.FixtureRequest, tmp_path: Path, network: Network) -> Iterator[Machine]:
+    """Containers publish their ports in the network of their engine, so tests with one stay there."""
+    with nullcontext() if "docker" in request.fixturenames else network.inside():
         made = Machine(tmp_path / "shop")
         yield made
         made.close()

@@ -162,14 +162,17 @@ class Machine:
         ]
 
     def close(self) -> None:
-        """End everything of this home."""
+        """End everything of this home. Whatever happened in it, nobody should have met a traceback."""
         try:
             self.locald("server", "stop", timeout=60)
         except subprocess.TimeoutExpired:
             pass
         for pid in self.keeper_pids():
             kill(pid)
+        logs = {log.name: log.read_text() for log in (self.home / "logs").glob("*.log*")}
         shutil.rmtree(self.home, ignore_errors=True)
+        for name, text in logs.items():
+            assert "Traceback" not in text, f"{name}:\n{text}"
 
 
 class Command(subprocess.Popen[str]):
