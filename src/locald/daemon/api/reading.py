@@ -91,8 +91,9 @@ class Reading:
         if query.get("follow") != "1":
             lines = await self._core.logbook.history(keys, count, choice)
             return web.Response(body=_ndjson(lines), content_type="application/x-ndjson")
-        response = await _begin(request, "application/x-ndjson")
+        response = _streamed("application/x-ndjson")
         with self._stream():
+            await response.prepare(request)
             async for lines in self._core.logbook.follow(keys, count, choice):
                 await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
         return response
@@ -103,10 +104,11 @@ class Reading:
         until = request.query.get("until", "ready")
         if until not in ("ready", "down"):
             raise Refused(Problem("until is ready or down", "until"))
-        response = await _begin(request, "text/event-stream")
+        response = _streamed("text/event-stream")
         reader = self._core.hub.subscribe(chosen.holds, until)
         try:
             with self._stream():
+                await response.prepare(request)
                 async for news in _with_heartbeat(reader.queue):
                     await response.write(self._event(news) if news else b": still here\n\n")
         finally:
@@ -188,10 +190,8 @@ async def _with_heartbeat(queue: asyncio.Queue[News]) -> AsyncIterator[News | No
             yield news
 
 
-async def _begin(request: web.Request, content_type: str) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
-    await response.prepare(request)
-    return response
+def _streamed(content_type: str) -> web.StreamResponse:
+    return web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
 async def _as_written(world: World, directory: str) -> World:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LARGEST_REQUEST = 64 << 20
 """bytes: an environment and its limits; nobody but the owner can reach the socket"""
+END_WITHIN = 3.0
+"""seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
 
 
 @web.middleware
@@ -80,7 +82,7 @@ async def _answer(described: dict[str, object]) -> web.Response:
 
 async def serve(core: Core, socket: str) -> web.AppRunner:
     """Begin to answer on the Unix socket. A stale file is in nobody's way: the caller holds the lock."""
-    runner = web.AppRunner(application(core), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(application(core), access_log=None, shutdown_timeout=END_WITHIN)
     await runner.setup()
     await asyncio.to_thread(Path(socket).unlink, missing_ok=True)
     before = os.umask(0o177)
