@@ -19,6 +19,7 @@ from locald.domain import toml  # noqa: E402
 from locald.domain.config import schemas  # noqa: E402
 from locald.domain.config.checks import CHECKS, COMMON, CheckTable  # noqa: E402
 from locald.domain.config.file import ProjectTable, ServiceTable  # noqa: E402
+from locald.domain.config.tables import docs as docs_of  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,7 @@ def page() -> str:
     for name, table in CHECKS.items():
         own = [key for key in table.model_fields if key not in (*COMMON, "type")]
         parts += [
-            f'\n### `type = "{name}"`\n\n{schemas.docs(table)["type"].meaning}\n',
+            f'\n### `type = "{name}"`\n\n{docs_of(table)["type"].meaning}\n',
             keys(table, own, "####"),
         ]
     return "".join([*parts, COMMON_HEAD, keys(CheckTable, COMMON, "####")])
@@ -74,7 +75,7 @@ def page() -> str:
 
 def keys(table: type[Table], names: Iterable[str], level: str = "###") -> str:
     """A definition of each key under a heading of this level, in the order of the table."""
-    docs = schemas.docs(table)
+    docs = docs_of(table)
     return "".join(key(name, docs[name], schemas.words(table, name), level) for name in names)
 
 

@@ -58,10 +58,16 @@ def test_a_cycle_is_told_in_its_order_at_the_dependency_that_begins_it() -> None
     [
         ("", 'locald.toml: [project] is missing\nhint: begin the file with [project] and name = "shop"'),
         ("[project]", 'locald.toml:1: project: name is missing\nhint: add name = "shop"'),
-        ("project = 1", "locald.toml:1: project: must be a table, not a number"),
+        ("project = 1", "locald.toml:1: project: must be a table, not a number\nhint: like [project]"),
         (HEAD + "[service.web]", 'locald.toml:3: service: unknown key\nhint: did you mean "services"?'),
-        (HEAD + "[[services]]", "locald.toml:3: services: must be a table, not a list"),
-        (HEAD + "[services]\nweb = 1", "locald.toml:4: services.web: must be a table, not a number"),
+        (
+            HEAD + "[[services]]",
+            "locald.toml:3: services: must be a table, not a list\nhint: like [services.web]",
+        ),
+        (
+            HEAD + "[services]\nweb = 1",
+            "locald.toml:4: services.web: must be a table, not a number\nhint: like [services.web]",
+        ),
         (
             '[project]\nname = "My Shop"',
             'locald.toml:2: project.name: "My Shop" is not a DNS label\n'
@@ -97,6 +103,7 @@ def test_a_text_that_is_not_toml_has_one_problem_with_its_line(text: str, said: 
     (found,) = problems(text)
 
     assert found.split("\n")[0] == said
+    assert "\nhint: " in found
 
 
 def test_all_problems_are_told_at_once_from_top_to_bottom() -> None:

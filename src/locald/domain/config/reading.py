@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from locald.domain.config import rules, unknown
 from locald.domain.config.checks import CHECKS
 from locald.domain.config.file import FileTable, ProjectTable, ServiceTable
+from locald.domain.config.tables import Table, docs
 from locald.domain.faults import Bad, Fault, in_order
 from locald.domain.lines import Path, Places
 from locald.domain.problem import Problem, Refused
@@ -34,6 +35,7 @@ _SYNTAX_HINTS = (
         "double the backslash, or use 'single quotes', which keep it as it is",
     ),
     ("Unclosed|Expected newline", "is a comma or a closing bracket missing?"),
+    ("Expected", "is a quote or a closing bracket missing?"),
     ("Invalid statement|Invalid initial", "write NAME = VALUE; a name with other signs needs quotes"),
 )
 
@@ -58,11 +60,12 @@ def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:
         return tomllib.loads(text), Places.of(where, text)
     except tomllib.TOMLDecodeError as error:
         raise Refused(_syntax(str(error), text, where)) from None
-    except (RecursionError, ValueError) as error:
-        # More brackets or digits than Python follows: nobody writes that, but nobody should see a traceback.
-        deep = isinstance(error, RecursionError)
-        what = "values are nested too deeply" if deep else "a number is too long"
-        raise Refused(Problem(what, where)) from None
+    # More brackets or digits than Python follows: nobody writes that, but nobody should see a traceback.
+    except RecursionError:
+        hint = "is a bracket left open? no key needs so many"
+        raise Refused(Problem("values are nested too deeply", where, hint)) from None
+    except ValueError:
+        raise Refused(Problem("a number is too long", where, "no key takes so large a number")) from None
 
 
 def _syntax(message: str, text: str, where: str) -> Problem:
@@ -85,11 +88,11 @@ def _fault(error: ErrorDetails) -> Fault:
         case "missing":
             return _missing(path)
         case "too_short":
-            return Fault(path, "must not be empty", _EXAMPLES.get(str(path[-1]), ""))
+            return Fault(path, "must not be empty", _EXAMPLES.get(str(path[-1]), _like(path)))
         case _:
             bad = error.get("ctx", {}).get("error")
             assert isinstance(bad, Bad), f"no words for {error['type']} at {path}: {raw!r}"
-            return Fault((*path, *bad.below), bad.what, bad.hint)
+            return Fault((*path, *bad.below), bad.what, bad.hint or _like(path, _tag(error["loc"])))
 
 
 def _path(loc: tuple[int | str, ...]) -> Path:
@@ -125,15 +128,23 @@ def _unknown_key(path: Path, check: str) -> str:
         if owner and not unknown.meant(key, allowed):
             return f'{key} belongs to type = "{owner}"'
         return unknown.hint(key, allowed)
-    return unknown.hint(key, _keys_around(path))
+    return unknown.hint(key, _key_of(path)[0].model_fields)
 
 
-def _keys_around(path: Path) -> list[str]:
-    """The keys that the table of this path knows."""
-    match path[0], len(path):
-        case _, 1:
-            return list(FileTable.model_fields)
-        case "project", _:
-            return list(ProjectTable.model_fields)
+def _like(path: Path, check: str = "") -> str:
+    """What the key looks like when it is right, for whoever hears only that it is wrong."""
+    table, key = _key_of(path, check)
+    return f"like {docs(table)[key].example}" if key in table.model_fields else ""
+
+
+def _key_of(path: Path, check: str = "") -> tuple[type[Table], str]:
+    """The table and the key in it that a path leads to or into. `check`: the type of check that it is in."""
+    match path:
+        case ("project", key, *_):
+            return ProjectTable, str(key)
+        case ("services", _, "health_check", key, *_) if check:
+            return CHECKS[check], str(key)
+        case ("services", _, key, *_):
+            return ServiceTable, str(key)
         case _:
-            return list(ServiceTable.model_fields)
+            return FileTable, str(path[0])

@@ -12,7 +12,7 @@ from typing import Any
 from locald.domain.config.file import FileTable, ServiceTable
 from locald.domain.config.kinds import Kind, Shaped
 from locald.domain.config.rules import CONTAINER_ONLY, PROCESS_ONLY
-from locald.domain.config.tables import Doc, Table
+from locald.domain.config.tables import Table, docs
 from locald.domain.spec import Type
 
 Schema = dict[str, Any]
@@ -73,14 +73,6 @@ def _tidy(part: Any) -> Any:
     if "patternProperties" in tidied:
         tidied["additionalProperties"] = False
     return tidied
-
-
-def docs(table: type[Table]) -> dict[str, Doc]:
-    """What a person reads about each key of a table."""
-    return {
-        key: next(each for each in field.metadata if isinstance(each, Doc))
-        for key, field in table.model_fields.items()
-    }
 
 
 def words(table: type[Table], key: str) -> str:

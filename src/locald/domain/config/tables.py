@@ -37,3 +37,11 @@ class Table(BaseModel):
     def given(self) -> dict[str, Any]:
         """The keys that were written, with their values."""
         return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
+
+
+def docs(table: type[Table]) -> dict[str, Doc]:
+    """What a person reads about each key of a table."""
+    return {
+        key: next(each for each in field.metadata if isinstance(each, Doc))
+        for key, field in table.model_fields.items()
+    }
