@@ -15,9 +15,14 @@ since Linux 5.14.
 
 from __future__ import annotations
 
+import fcntl
 import os
 
 from locald.linux import procfs
+
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # Parsers.
 
@@ -60,13 +65,18 @@ def locate(mounts: list[tuple[str, str]], path: str) -> str | None:
 # Where runs can have folders.
 
 
+def own_folder() -> str | None:
+    """The folder of the cgroup that we are in ourselves, or None."""
+    own = parse_own(procfs.read("/proc/self/cgroup") or b"")
+    return locate(parse_mounts(procfs.read("/proc/self/mountinfo") or b""), own) if own else None
+
+
 def usable(name: str) -> str | None:
     """A folder `name` in our own cgroup, made and proven by moving a process, or None."""
-    own = parse_own(procfs.read("/proc/self/cgroup") or b"")
-    folder = own and locate(parse_mounts(procfs.read("/proc/self/mountinfo") or b""), own)
-    if not folder:
+    own = own_folder()
+    if own is None:
         return None
-    base = os.path.join(folder, name)
+    base = os.path.join(own, name)
     if _proven(base):
         return base
     remove(base)
@@ -94,6 +104,42 @@ def _can_join(folder: str) -> bool:
             os._exit(1)
         os._exit(0)
     return os.waitpid(pid, 0)[1] == 0
+
+
+def claim(base: str) -> int:
+    """Show others that somebody uses this folder: for as long as the descriptor is open. Raises OSError."""
+    file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def sweep(ours: Callable[[str], object]) -> None:
+    """Remove what others of our kind left in our own cgroup: folders with a name that is `ours`, without a
+    process in them or below, that nobody claims. To be done before `usable`: who has just made a folder and
+    not claimed it yet may lose it, and `make` makes it again.
+    """
+    for folder in _folders_in(own_folder() or "/nowhere"):
+        if ours(os.path.basename(folder)):
+            _sweep(folder)
+
+
+def _sweep(folder: str) -> None:
+    try:
+        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if b"populated 0" in (procfs.read(os.path.join(folder, "cgroup.events")) or b""):
+            remove(folder)
+    except OSError:  # claimed
+        pass
+    finally:
+        os.close(file)
 
 
 # One folder. `folder` is its absolute path.
