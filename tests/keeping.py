@@ -1,7 +1,8 @@
-"""A real keeper in a folder of its own, and a daemon's side of the conversation with it.
+"""A real keeper, and a daemon's side of the conversation with it.
 
-`Keeping` starts keepers and ends what a test left; `Daemon` sends requests and waits for events; `Gate` is a
-named pipe with which a service and its test wait for each other.
+A `House` is a folder in which there is a keeper when one is needed; `Keeping` is one test's use of it, and
+ends what the test left; `Daemon` sends requests and waits for events; `Gate` is a named pipe with which a
+service and its test wait for each other.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 once = pytest.mark.parametrize("kind", ["reaper"], indirect=True)
 """For promises that have nothing to do with how a run's processes are held together."""
+grouped = pytest.mark.parametrize("kind", ["cgroup"], indirect=True)
+"""For promises that can only be kept by a cgroup."""
+own_house = pytest.mark.usefixtures("house")
+"""For promises that are about a keeper's beginning or its size."""
 PATIENCE = 20.0
 """seconds: far beyond what anything here takes, also on a busy machine"""
 NOTIFY = "import os,socket,sys;s=socket.socket(1,2);s.connect(os.environ['NOTIFY_SOCKET']);s.send({})"
@@ -154,7 +159,8 @@ class Daemon:
             data = self.socket.recv(65536)
         except TimeoutError:
             raise AssertionError(f"no {what} among {self.events}") from None
-        assert data, f"the keeper closed the connection before {what}"
+        if not data:
+            raise ConnectionAbortedError(f"the keeper closed the connection before {what}")
         *lines, self._rest = (self._rest + data).split(b"\n")
         self.events += map(json.loads, lines)
 
@@ -191,28 +197,64 @@ class Daemon:
         return b"".join(data for _, number, data in self.frames(run_number) if number == stream)
 
 
-class Keeping:
-    """The folder of one keeper after another. `pid`: of the present one."""
+class House:
+    """The folder of one keeper after another. Tests share it: a keeper serves many runs in its life."""
 
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="ld"))
         self.run = str(self.home / "run")
         self.log = self.home / "logs" / "keeper.log"
-        self.pid = 0
-        self._daemons: list[Daemon] = []
-        self._gates: list[Gate] = []
-        self._seen: set[int] = set()
 
     def start(self) -> None:
         launch.start(self.run, str(self.log))
 
+    def complaints(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+    def close(self) -> None:
+        """End the keeper, which holds nothing any more."""
+        try:
+            daemon = Daemon(self.run, self.home)
+        except OSError:
+            pass
+        else:
+            pid = daemon.hello()["pid"]
+            daemon.send(do="quit")
+            daemon.until_closed()
+            daemon.close()
+            wait_dead([pid])
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Keeping:
+    """What one test does with a keeper. `home`: the test's own folder; `pid`: of the present keeper."""
+
+    def __init__(self, house: House) -> None:
+        self.run = house.run
+        self.log = house.log
+        self.pid = 0
+        self.home = Path(tempfile.mkdtemp(prefix="ld"))
+        self._house = house
+        self._complaints = len(house.complaints())
+        self._daemons: list[Daemon] = []
+        self._gates: list[Gate] = []
+
+    def start(self) -> None:
+        self._house.start()
+
     def daemon(self) -> Daemon:
         """A daemon that has said hello and heard the replay."""
-        self.start()
+        while True:
+            self.start()
+            try:
+                return self._daemon()
+            except ConnectionError:  # the keeper was idle, and just ending
+                pass
+
+    def _daemon(self) -> Daemon:
         daemon = Daemon(self.run, self.home / "logs" / "shop" / "web")
         self._daemons.append(daemon)
         self.pid = daemon.hello()["pid"]
-        self._seen.add(self.pid)
         daemon.wait("replayed")
         return daemon
 
@@ -227,33 +269,29 @@ class Keeping:
         wait_dead([self.pid])
 
     def close(self) -> None:
-        """End the keeper and all that it holds; then nothing may be complained about."""
+        """End all that the test left; then nothing may be complained about."""
         for gate in self._gates:
             gate.close()
         for daemon in self._daemons:
             daemon.close()
         try:
-            self._end_keeper()
+            self._end_runs()
         finally:
-            complaints = self.log.read_text() if self.log.exists() else ""
+            complaints = self._house.complaints()[self._complaints :]
             shutil.rmtree(self.home, ignore_errors=True)
         assert "Traceback" not in complaints, complaints
 
-    def _end_keeper(self) -> None:
+    def _end_runs(self) -> None:
         try:
-            daemon = Daemon(self.run, self.home)
-        except OSError:
+            daemon = self._daemon()
+        except OSError:  # there is no keeper any more
             return
-        pid = daemon.hello()["pid"]
-        daemon.wait("replayed")
         for run in {event["run"] for event in daemon.events if "run" in event}:
             daemon.send(do="kill", run=run)
             daemon.wait_for(lambda event, run=run: _is_end(event, run), f"end of {run}")  # type: ignore[misc]
             daemon.send(do="forget", run=run)
-        daemon.send(do="quit")
-        daemon.until_closed()
+        daemon.fence()
         daemon.close()
-        wait_dead([pid])
 
 
 def _is_end(event: Event, run: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import Keeping
+from keeping import House, Keeping
 from locald.linux import cgroup
 
 if TYPE_CHECKING:
@@ -32,14 +32,33 @@ def kind(request: pytest.FixtureRequest, cgroups: bool, monkeypatch: pytest.Monk
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def houses() -> Iterator[dict[str, House]]:
+    """A keeper of each kind for all tests: it holds nothing when a test begins."""
+    houses = {"cgroup": House(), "reaper": House()}
+    yield houses
+    for house in houses.values():
+        house.close()
+
+
 @pytest.fixture
-def keeping(kind: str) -> Iterator[Keeping]:
-    keeping = Keeping()
+def house(kind: str) -> Iterator[House]:
+    """A house of the test's own, where no keeper has been yet."""
+    house = House()
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def keeping(kind: str, request: pytest.FixtureRequest) -> Iterator[Keeping]:
+    """A keeper that holds nothing, in both ways of holding a run's processes."""
+    own = "house" in request.fixturenames
+    keeping = Keeping(request.getfixturevalue("house") if own else request.getfixturevalue("houses")[kind])
     yield keeping
     keeping.close()
 
 
 @pytest.fixture
 def daemon(keeping: Keeping) -> Daemon:
-    """Connected to a fresh keeper, in both ways of holding a run's processes."""
+    """Connected to that keeper."""
     return keeping.daemon()

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keeping import Keeping, sh, sockets_in, wait_dead
+from keeping import House, Keeping, grouped, once, sh, sockets_in, wait_dead
 from locald.keeper.leftovers import Table
-from locald.linux import procfs
+from locald.keeper.main import is_group
+from locald.linux import cgroup, procfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,9 +77,8 @@ def test_a_killed_keepers_runs_are_ended_by_the_next(daemon: Daemon, keeping: Ke
     again.start(WEB, ["true"])
 
 
-def test_a_subreaper_ends_its_tree_when_the_keeper_dies(daemon: Daemon, keeping: Keeping, kind: str) -> None:
-    if kind == "cgroup":
-        pytest.skip("a cgroup stays as it is")
+@once
+def test_a_subreaper_ends_its_tree_when_the_keeper_dies(daemon: Daemon, keeping: Keeping) -> None:
     born = keeping.gate("born")
     daemon.start(
         WEB, sh(f"(setsid env -i /bin/sh -c 'echo $$ > {born}; exec sleep 1000' &); exec sleep 1000")
@@ -99,12 +99,81 @@ def test_a_bystander_survives_the_death_of_the_keeper(
 
 def test_the_leftovers_of_one_instance_are_not_those_of_another(daemon: Daemon, keeping: Keeping) -> None:
     spawned = daemon.start(WEB, ["sleep", "1000"])
-    other = Keeping()
+    house = House()
+    other = Keeping(house)
     other.daemon().start(WEB, ["sleep", "1000"])
     other.kill()
     other.daemon()
     assert procfs.alive(spawned["pid"])
     other.close()
+    house.close()
+
+
+# Folders in the tree of cgroups.
+
+
+@pytest.fixture
+def beside(cgroups: bool) -> Iterator[Path]:
+    """The cgroup in which keepers and other things have folders."""
+    own = cgroup.own_folder()
+    if own is None or not cgroups:
+        pytest.skip("no cgroup can be made here")
+    before = set(os.listdir(own))
+    yield Path(own)
+    for name in set(os.listdir(own)) - before:
+        if name.startswith("locald-0bad"):
+            cgroup.kill(f"{own}/{name}")
+            cgroup.remove(f"{own}/{name}")
+
+
+def is_ours(name: str) -> bool:
+    """Only what the test made, for tests run side by side."""
+    return name.startswith("locald-0bad") and is_group(name)
+
+
+def test_what_a_killed_keeper_left_of_its_cgroups_is_removed_by_any_other(beside: Path) -> None:
+    (beside / "locald-0bad0001" / "shop.web.1.token").mkdir(parents=True)
+    cgroup.sweep(is_ours)
+    assert not (beside / "locald-0bad0001").exists()
+
+
+def test_the_cgroup_of_a_keeper_that_lives_stays(beside: Path) -> None:
+    (beside / "locald-0bad0002").mkdir()
+    claim = cgroup.claim(str(beside / "locald-0bad0002"))
+    cgroup.sweep(is_ours)
+    assert (beside / "locald-0bad0002").exists()
+    os.close(claim)
+    cgroup.sweep(is_ours)
+    assert not (beside / "locald-0bad0002").exists()
+
+
+def test_a_cgroup_with_a_process_in_it_stays(beside: Path, bystander: subprocess.Popen[bytes]) -> None:
+    run = beside / "locald-0bad0003" / "shop.web.1.token"
+    run.mkdir(parents=True)
+    (run / "cgroup.procs").write_text(str(bystander.pid))
+    cgroup.sweep(is_ours)
+    assert run.exists()
+    assert lives(bystander)
+
+
+@pytest.mark.parametrize("name", ["locald-0bad", "locald-0badXXXX", "locald-0bad-0001", "locald-0bad00011"])
+def test_a_cgroup_of_another_kind_of_name_stays(beside: Path, name: str) -> None:
+    (beside / name).mkdir()
+    cgroup.sweep(is_ours)
+    assert (beside / name).exists()
+
+
+@grouped
+def test_a_keeper_claims_its_cgroup_and_sweeps_when_it_begins(beside: Path, keeping: Keeping) -> None:
+    (beside / "locald-0bad0004").mkdir()
+    daemon = keeping.daemon()
+    spawned = daemon.start(WEB, ["true"])
+    daemon.wait("gone", WEB)
+    cgroup.sweep(is_group)
+    assert os.path.isdir(os.path.dirname(spawned["tree"]["cgroup"]))
+    keeping.kill()
+    keeping.start()
+    assert not (beside / "locald-0bad0004").exists()
 
 
 # With notes alone.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import notify, python, sh, sockets_in, tree_of, wait_dead
+from keeping import grouped, notify, once, python, sh, sockets_in, tree_of, wait_dead
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -32,14 +32,12 @@ def test_spawned_names_the_leader_its_token_and_its_tree(daemon: Daemon, kind: s
     assert not tree_of(spawned).has(os.getpid())
 
 
-@pytest.mark.parametrize(
-    ("script", "code", "number"),
-    [("exit 0", 0, None), ("exit 3", 3, None), ("kill -9 $$", None, 9), ("kill -TERM $$", None, 15)],
-)
-def test_how_the_leader_ended_is_told(daemon: Daemon, script: str, code: int | None, number: int) -> None:
-    pid = daemon.start(WEB, sh(script))["pid"]
-    exited = daemon.wait("exited", WEB)
-    assert (exited["pid"], exited["code"], exited["signal"], exited["left"]) == (pid, code, number, 0)
+def test_how_the_leader_ended_is_told(daemon: Daemon) -> None:
+    ends = {"exit 0": (0, None), "exit 3": (3, None), "kill -9 $$": (None, 9), "kill -TERM $$": (None, 15)}
+    for number, (script, (code, signaled)) in enumerate(ends.items()):
+        pid = daemon.start(f"shop:web#{number}", sh(script))["pid"]
+        exited = daemon.wait("exited", f"shop:web#{number}")
+        assert (exited["pid"], exited["code"], exited["signal"], exited["left"]) == (pid, code, signaled, 0)
 
 
 def test_a_run_that_ends_is_spawned_then_exited_then_gone_each_once(daemon: Daemon) -> None:
@@ -148,6 +146,7 @@ def test_a_kill_right_after_the_spawn_ends_it(daemon: Daemon) -> None:
     assert end["run"] == WEB
 
 
+@once
 def test_signals_to_a_run_that_is_gone_hit_nobody(daemon: Daemon) -> None:
     daemon.spawn(WEB, ["true"])
     daemon.wait("gone", WEB)
@@ -165,8 +164,8 @@ def test_runs_are_apart(daemon: Daemon) -> None:
     assert tree_of(other).pids() == [other["pid"]]
 
 
-def test_a_hundred_runs_at_once_are_all_told_and_ended(daemon: Daemon) -> None:
-    runs = [f"shop:web#{number}" for number in range(1, 101)]
+def test_many_runs_at_once_are_all_told_and_ended(daemon: Daemon) -> None:
+    runs = [f"shop:web#{number}" for number in range(1, 51)]
     for run in runs:
         daemon.spawn(run, ["sleep", "1000"])
     pids = [daemon.wait("spawned", run)["pid"] for run in runs]
@@ -187,11 +186,10 @@ def test_orphans_of_a_run_do_not_stay_zombies(daemon: Daemon, keeping: Keeping) 
     assert procfs.stat(orphan) is None
 
 
+@once
 def test_a_subreaper_that_is_killed_takes_its_run_with_it_and_no_other(
-    keeping: Keeping, monkeypatch: pytest.MonkeyPatch
+    daemon: Daemon, keeping: Keeping
 ) -> None:
-    monkeypatch.setenv("LOCALD_TREE", "reaper")
-    daemon = keeping.daemon()
     born = keeping.gate("born")
     lost = daemon.start(
         WEB, sh(f"(setsid env -i /bin/sh -c 'echo $$ > {born}; exec sleep 1000' &); exec sleep 1000")
@@ -204,9 +202,9 @@ def test_a_subreaper_that_is_killed_takes_its_run_with_it_and_no_other(
     assert tree_of(other).pids() == [other["pid"]]
 
 
-def test_a_leader_that_moved_to_another_cgroup_is_ended_all_the_same(daemon: Daemon, kind: str) -> None:
-    if kind == "reaper" or os.geteuid() != 0:
-        pytest.skip("nobody but root leaves a cgroup")
+@grouped
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root leaves a cgroup")
+def test_a_leader_that_moved_to_another_cgroup_is_ended_all_the_same(daemon: Daemon) -> None:
     spawned = daemon.start(WEB, ["sleep", "1000"])
     procs = os.path.join(os.path.dirname(spawned["tree"]["cgroup"]), "cgroup.procs")
     with open(procs, "w") as file:

@@ -7,12 +7,11 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import NOTIFY, notify, python, sh, wait_dead
+from keeping import NOTIFY, notify, once, python, sh, wait_dead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +98,7 @@ def test_a_sender_that_is_no_more_is_told_as_exited(daemon: Daemon, keeping: Kee
     assert (event["standing"], event["program"], said(event)) == ("exited", "", b"READY=1")
 
 
+@once
 def test_the_daemon_itself_is_told_as_spawner(daemon: Daemon, service: Service) -> None:
     service.socket.send(b"READY=1")
     event = daemon.wait("notified", WEB)
@@ -117,16 +117,16 @@ def test_systemd_notify_run_by_root_as_the_leader_shows_the_spawner(daemon: Daem
 # What.
 
 
+@once
 @needs_notify
 def test_systemd_notify_does_not_hang(daemon: Daemon) -> None:
-    """It sends a descriptor and waits until nobody holds it any more, up to five seconds."""
-    begun = time.monotonic()
+    """It sends a descriptor, waits until nobody holds it any more, and fails after five seconds."""
     daemon.start(WEB, sh("systemd-notify --ready --status=warm; exit $?"))
     assert daemon.wait("exited", WEB)["code"] == 0
-    assert time.monotonic() - begun < 4
     assert said(daemon.wait("notified", WEB)) == b"READY=1\nSTATUS=warm"
 
 
+@once
 def test_descriptors_that_come_along_are_closed_at_once(daemon: Daemon, keeping: Keeping) -> None:
     service = Service(daemon, keeping.gate("socket"))
     ours, theirs = os.pipe()
@@ -138,6 +138,7 @@ def test_descriptors_that_come_along_are_closed_at_once(daemon: Daemon, keeping:
     service.close()
 
 
+@once
 def test_descriptors_do_not_leak_whatever_is_sent(daemon: Daemon, service: Service, keeping: Keeping) -> None:
     daemon.fence()
     before = os.listdir(f"/proc/{keeping.pid}/fd")
@@ -150,23 +151,25 @@ def test_descriptors_do_not_leak_whatever_is_sent(daemon: Daemon, service: Servi
     assert len(os.listdir(f"/proc/{keeping.pid}/fd")) == len(before)
 
 
-@pytest.mark.parametrize("dropped", [b"x" * 4097, b"READY=1\0\nSTATUS=a", b"\0\0"])
-def test_what_is_too_long_or_holds_a_nul_is_dropped(daemon: Daemon, service: Service, dropped: bytes) -> None:
-    for data in (dropped, b"x" * 4096, b"STATUS=nul at the end\0"):
+@once
+def test_what_is_too_long_or_holds_a_nul_is_dropped(daemon: Daemon, service: Service) -> None:
+    dropped = (b"x" * 4097, b"READY=1\0\nSTATUS=a", b"\0\0")
+    for data in (*dropped, b"x" * 4096, b"STATUS=nul at the end\0"):
         service.socket.send(data)
     assert said(daemon.wait("notified", WEB)) == b"x" * 4096
     assert said(daemon.wait("notified", WEB)) == b"STATUS=nul at the end\0"
 
 
 def test_a_datagram_is_told_before_the_exit_of_its_sender(daemon: Daemon) -> None:
-    for number in range(1, 21):
+    for number in range(1, 11):
         daemon.spawn(f"shop:web#{number}", notify("READY=1"))
-    for number in range(1, 21):
+    for number in range(1, 11):
         run = f"shop:web#{number}"
         daemon.wait("gone", run)
         assert daemon.of(run) == ["spawned", "notified", "exited", "gone"]
 
 
+@once
 def test_many_datagrams_do_not_block_their_sender(daemon: Daemon, keeping: Keeping) -> None:
     """The kernel lets ten wait; with the daemon away the keeper alone must take them."""
     daemon.close()
@@ -182,6 +185,7 @@ def test_many_datagrams_do_not_block_their_sender(daemon: Daemon, keeping: Keepi
     assert again.of(WEB) == ["spawned", "notified", "notified", "exited", "gone"]
 
 
+@once
 def test_the_socket_of_a_run_is_gone_with_it(daemon: Daemon, service: Service) -> None:
     daemon.send(do="kill", run=WEB)
     daemon.wait("gone", WEB)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locald.keeper import killing, record
+from locald.keeper.children import Children
+from locald.keeper.leftovers import Table
 from locald.keeper.loop import Loop
+from locald.keeper.means import Means
 from locald.keeper.protocol import Order, Request
 from locald.keeper.record import Record
 from locald.keeper.run import Run
@@ -125,17 +128,13 @@ class Holding:
         pass
 
 
-class Keeping:
-    """As much of a keeper as a run needs to be killed."""
+class Told:
+    """Whom a run tells, until it is gone."""
 
-    def __init__(self) -> None:
-        self.loop = Loop()
-        self.table = self
+    def __init__(self, loop: Loop, hold: Holding) -> None:
+        self.loop = loop
+        self.hold = hold
         self.told: list[dict[str, Any]] = []
-        self.hold = Holding()
-
-    def drop(self, _: str) -> None:
-        pass
 
     def tell(self, event: dict[str, Any]) -> None:
         self.told.append(event)
@@ -151,11 +150,14 @@ def test_what_sigkill_does_not_end_is_named_and_gone_is_told_when_it_ends_at_las
     monkeypatch.setattr(killing, "STUCK_AFTER", 0.05)
     fields = {"argv": ["x"], "cwd": "/", "env": {}, "umask": 0, "limits": {}, "tty": True}
     order = Order(Request({"run": "shop:web#1", "logs": str(tmp_path), "log_size": 1, **fields}))
-    keeping = Keeping()
-    stuck = Run(keeping, order)  # type: ignore[arg-type]
-    stuck._hold = keeping.hold  # type: ignore[assignment]
+    loop, hold = Loop(), Holding()
+    told = Told(loop, hold)
+    children, table = Children(loop, None), Table(str(tmp_path))
+    means = Means(loop, told, children, table, str(tmp_path), (64, 64), 64)  # type: ignore[arg-type]
+    stuck = Run(means, order)
+    stuck._hold = hold  # type: ignore[assignment]
     stuck.kill()
-    keeping.loop.run()
-    assert [event["event"] for event in keeping.told] == ["stuck", "gone"]
-    assert keeping.told[0]["pids"] == [4711]
+    loop.run()
+    assert [event["event"] for event in told.told] == ["stuck", "gone"]
+    assert told.told[0]["pids"] == [4711]
     assert [event["event"] for event in stuck.record.events()] == ["stuck", "gone"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from keeping import ENV, Daemon, Keeping, children_of, once, python, sh, sockets_in, wait_dead
+from keeping import ENV, Daemon, House, Keeping, children_of, once, python, sh, sockets_in, wait_dead
 from locald.linux import procfs
 
 WEB = "shop:web#1"
@@ -32,6 +32,7 @@ def output_of(daemon: Daemon, argv: list[str], **changed: object) -> str:
 # With exactly what its order says.
 
 
+@once
 def test_the_environment_is_the_given_one_and_two_variables(daemon: Daemon, keeping: Keeping) -> None:
     env = {"PATH": ENV["PATH"], "EMPTY": "", "TEXT": "zwei\nZeilen = ü", "BYTES": "\udcff"}
     daemon.spawn(WEB, ["env", "-0"], env=env)
@@ -96,14 +97,16 @@ def test_signals_are_at_their_defaults_and_unblocked(daemon: Daemon) -> None:
     }
 
 
-@pytest.mark.parametrize("tty", [True, False])
-def test_only_three_descriptors_are_open_and_standard_input_is_empty(daemon: Daemon, tty: bool) -> None:
+def test_only_three_descriptors_are_open_and_standard_input_is_empty(daemon: Daemon) -> None:
     code = (
         "import os; own = '/proc/self/fd/'\n"
         "print(sorted(map(int, os.listdir(own)))[:-1], os.read(0, 9), os.readlink(own + '0'))"
     )
     daemon.start("shop:other#1", ["sleep", "1000"])
-    assert output_of(daemon, python(code), tty=tty) == "[0, 1, 2] b'' /dev/null\n"
+    daemon.spawn("shop:web#2", python(code), tty=False)
+    assert output_of(daemon, python(code)) == "[0, 1, 2] b'' /dev/null\n"
+    daemon.wait("gone", "shop:web#2")
+    assert daemon.printed(run_number=2) == b"[0, 1, 2] b'' /dev/null\n"
 
 
 def test_the_leader_is_in_a_session_of_its_own_but_cannot_get_a_controlling_terminal(daemon: Daemon) -> None:
@@ -141,6 +144,7 @@ def test_a_program_is_found_without_any_path(daemon: Daemon) -> None:
     assert output_of(daemon, ["echo", "here"], env={}) == "here\n"
 
 
+@once
 def test_each_run_has_its_own_notify_socket_in_a_folder_of_the_owner_alone(
     daemon: Daemon, keeping: Keeping
 ) -> None:
@@ -206,6 +210,7 @@ def test_too_long_arguments_are_refused(daemon: Daemon, keeping: Keeping) -> Non
     assert (event["errno"], event["stage"]) == (errno.E2BIG, "program")
 
 
+@once
 def test_a_missing_folder_is_refused(daemon: Daemon, keeping: Keeping, folder: Path) -> None:
     event = refused(daemon, keeping, ["true"], cwd=str(folder / "gone"))
     assert (event["errno"], event["stage"]) == (errno.ENOENT, "workdir")
@@ -234,7 +239,7 @@ def test_an_order_that_makes_no_sense_is_refused(daemon: Daemon, keeping: Keepin
 
 
 @pytest.fixture
-def poor(keeping: Keeping) -> Daemon:
+def poor(house: House, keeping: Keeping) -> Daemon:
     """The daemon of a keeper that may open only a few files."""
     code = (
         "import resource, sys; from locald.keeper import launch;"

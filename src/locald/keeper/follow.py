@@ -6,24 +6,51 @@ It need not be our child, so a pidfd tells its end.
 from __future__ import annotations
 
 import os
+import select
 
 from locald.linux import pidfd
 
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-class Followed:
-    __slots__ = ("file", "pid")
+    from locald.keeper.loop import Loop
 
-    def __init__(self, pid: int) -> None:
-        """Raises OSError when there is no such process."""
-        self.pid = pid
-        self.file = os.pidfd_open(pid)
+
+class Follower:
+    """`pid`: of the process that is followed now, or None. `ended`: called when it has."""
+
+    __slots__ = ("_ended", "_file", "_loop", "pid")
+
+    def __init__(self, loop: Loop, ended: Callable[[], None]) -> None:
+        self._loop = loop
+        self._ended = ended
+        self._file = -1
+        self.pid: int | None = None
+
+    def turn_to(self, pid: int, member: Callable[[int], bool]) -> bool:
+        """Follow this one, alive or a zombie, and no other. False, and all as before, for a stranger."""
+        try:
+            file = os.pidfd_open(pid)
+        except OSError:
+            return False
+        if not member(pid):
+            os.close(file)
+            return False
+        self.stop()
+        self.pid, self._file = pid, file
+        self._loop.watch(file, select.EPOLLIN, self._ended)
+        return True
 
     def exit_status(self) -> int | None:
         """How it ended, as far as anybody can tell."""
-        return pidfd.exit_status(self.file, self.pid)
+        return pidfd.exit_status(self._file, self.pid) if self.pid is not None else None
 
-    def close(self) -> None:
-        os.close(self.file)
+    def stop(self) -> None:
+        if self.pid is not None:
+            self._loop.unwatch(self._file)
+            os.close(self._file)
+            self.pid = None
 
 
 def shown(status: int | None) -> dict[str, int | None]:

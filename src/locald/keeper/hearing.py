@@ -8,17 +8,17 @@ says that the process it names was one of the run's, whose end is told from now 
 from __future__ import annotations
 
 import binascii
+import os
 import select
 
-from locald.keeper.notify import Datagram, NotifySocket
+from locald.keeper.notify import Datagram, NotifySocket, new_path
 from locald.linux import procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.keeper.holds import Hold
-    from locald.keeper.keeper import Keeper
+    from locald.keeper.means import Means
     from locald.keeper.protocol import Event
     from locald.keeper.record import Record
 
@@ -28,64 +28,77 @@ _WHEN_DRAINED = 1000
 
 
 class Ear:
-    """`path`: what NOTIFY_SOCKET says. `before`: called before anything is taken in. `follow`: called with
-    the pid that MAINPID= names; says whether it is taken for the run's main process.
+    """`path`: what NOTIFY_SOCKET says. `standing`: tells what a process is to the run, as `notified` says it.
+    `before`: called before anything is taken in. `follow`: called with the pid that MAINPID= names; says
+    whether it is taken for the run's main process.
     """
 
-    __slots__ = ("_before", "_follow", "_hold", "_keeper", "_record", "_run", "_socket", "path")
+    __slots__ = ("_before", "_follow", "_means", "_record", "_run", "_sockets", "_standing", "path")
 
     def __init__(
         self,
-        keeper: Keeper,
+        means: Means,
         run: str,
         record: Record,
+        standing: Callable[[int], str],
         before: Callable[[], None],
         follow: Callable[[int], bool],
     ) -> None:
-        """Raises OSError."""
-        self._keeper = keeper
+        self._means = means
         self._run = run
         self._record = record
+        self._standing = standing
         self._before = before
         self._follow = follow
-        self._hold: Hold | None = None
-        self._socket: NotifySocket | None = NotifySocket(keeper.notify_folder)
-        self.path = self._socket.path
+        self._sockets: list[NotifySocket] = []
+        """One, and after a loss of its file those to which somebody may still be connected."""
+        self.path = new_path(means.sockets)
 
-    def listen(self, hold: Hold) -> None:
-        """From now on, for the members of this tree. Raises OSError."""
-        self._hold = hold
-        if self._socket is not None:
-            self._keeper.loop.watch(self._socket.file, select.EPOLLIN, self._hear)
+    def listen(self) -> None:
+        """From now on, or again after the socket's file was lost. Raises OSError."""
+        if not os.path.lexists(self.path):
+            socket = NotifySocket(self.path)
+            self._sockets.append(socket)
+            self._means.loop.watch(socket.file, select.EPOLLIN, self._hear)
 
     def drain(self) -> None:
         """Take in all that is there."""
         self._take(_WHEN_DRAINED)
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._keeper.loop.unwatch(self._socket.file)
-            self._socket.close()
-            self._socket = None
+        for socket in self._sockets:
+            self._means.loop.unwatch(socket.file)
+            socket.close()
+        self._sockets.clear()
 
     def _hear(self) -> None:
         self._take(_AT_ONCE)
 
     def _take(self, most: int) -> None:
         self._before()
-        if self._socket is None or self._hold is None:
-            return
-        for datagram in self._socket.arrived(most):
-            try:
-                self._tell(datagram, _standing(datagram, self._keeper, self._hold))
-            finally:
-                datagram.close()
+        for socket in tuple(self._sockets):
+            for datagram in socket.arrived(most):
+                try:
+                    self._tell(datagram, self._standing_of(datagram))
+                finally:
+                    datagram.close()
+
+    def _standing_of(self, datagram: Datagram) -> str:
+        """The sender's relation to the run.
+
+        "spawner": a root sender may claim any pid, and `systemd-notify` of root claims its parent's, which is
+        the keeper (or the run's subreaper) when the leader itself became it; or the daemon.
+        """
+        if datagram.pid in (os.getpid(), self._means.server.daemon):
+            return "spawner"
+        standing = self._standing(datagram.pid)
+        return standing if standing == "spawner" or datagram.is_there() else "exited"
 
     def _tell(self, datagram: Datagram, standing: str) -> None:
         event: Event = {
             "event": "notified",
             "run": self._run,
-            "at": self._keeper.loop.now(),
+            "at": self._means.loop.now(),
             "pid": datagram.pid,
             "uid": datagram.uid,
             "gid": datagram.gid,
@@ -97,7 +110,7 @@ class Ear:
         if named is not None and self._follow(named):
             event["main"] = named
         self._record.add_datagram(event, datagram.data)
-        self._keeper.tell(event)
+        self._means.server.tell(event)
 
 
 def _main(data: bytes) -> int | None:
@@ -105,17 +118,3 @@ def _main(data: bytes) -> int | None:
     lines = data.removesuffix(b"\0").split(b"\n")
     value = next((line[8:] for line in lines if line.startswith(b"MAINPID=")), b"")
     return int(value) if value.isdigit() and 0 < len(value) < 10 else None
-
-
-def _standing(datagram: Datagram, keeper: Keeper, hold: Hold) -> str:
-    """The sender's relation to the run.
-
-    "spawner": a root sender may claim any pid, and `systemd-notify` of root claims its parent's, which is
-    the keeper (or the run's subreaper) when the leader itself became it; or the daemon.
-    """
-    if datagram.pid in keeper.spawners() or datagram.pid == hold.helper:
-        return "spawner"
-    member = hold.tree.has(datagram.pid)
-    if not datagram.is_there():
-        return "exited"
-    return "member" if member else "stranger"

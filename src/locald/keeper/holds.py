@@ -24,23 +24,53 @@ TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import cost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.keeper.keeper import Keeper
-    from locald.keeper.run import Run
+    from locald.keeper.means import Means
 
 _REPORTS_AT_ONCE = 1000
 
 
+class Ends:
+    """Whom a hold tells. `member(pid, status)`: a member has ended, and is a zombie still. `settle`: the tree
+    may have become empty. `lost`: it has fallen apart and is to be ended.
+    """
+
+    __slots__ = ("lost", "member", "settle")
+
+    def __init__(
+        self, member: Callable[[int, int], None], settle: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
+        self.member = member
+        self.settle = settle
+        self.lost = lost
+
+
+def hold_for(means: Means, name: str, ends: Ends) -> Hold:
+    """A cgroup of this name where one can be made, else a subreaper."""
+    if means.children.groups is None:
+        return ReaperHold(means, ends)
+    try:
+        folder = cgroup.make(means.children.groups, name)
+    except OSError:
+        return ReaperHold(means, ends)
+    try:
+        return GroupHold(means, folder, ends)
+    except OSError:
+        cgroup.remove(folder)
+        return ReaperHold(means, ends)
+
+
 class Hold:
-    """What both kinds share. `waiting`: children of the keeper whose end has not been seen yet."""
+    """What both kinds share."""
 
-    __slots__ = ("helper", "keeper", "run", "tree", "waiting")
+    __slots__ = ("_ends", "_helper", "_means", "_waiting", "tree")
 
-    def __init__(self, keeper: Keeper, run: Run, tree: Tree) -> None:
-        self.keeper = keeper
-        self.run = run
+    def __init__(self, means: Means, tree: Tree, ends: Ends) -> None:
         self.tree = tree
-        self.waiting: set[int] = set()
-        self.helper: int | None = None
+        self._means = means
+        self._ends = ends
+        self._waiting: set[int] = set()
+        """Children of the keeper whose end has not been seen yet."""
+        self._helper: int | None = None
         """A process of ours that is not a member."""
 
     def begin(self, child: spawn.Child) -> None:
@@ -54,9 +84,18 @@ class Hold:
     def led_by(self, leader: int) -> None:
         """The leader's pid has become known."""
 
+    def standing(self, pid: int) -> str:
+        """What the process is to the run: "member", "stranger", or "spawner" for our helper."""
+        if pid == self._helper:
+            return "spawner"
+        return "member" if self.tree.has(pid) else "stranger"
+
     def child_ended(self, pid: int, status: int) -> None:
         """A child of the keeper that belongs to this run has ended; it is a zombie still."""
         raise NotImplementedError
+
+    def child_reaped(self) -> None:
+        self._ends.settle()
 
     def pump(self) -> None:
         """Take in what is known already about ends."""
@@ -75,8 +114,8 @@ class Hold:
         """The tree is empty, or never began."""
 
     def _adopt(self, pid: int) -> None:
-        self.waiting.add(pid)
-        self.keeper.children[pid] = self
+        self._waiting.add(pid)
+        self._means.children.expect(pid, self)
 
 
 class GroupHold(Hold):
@@ -84,12 +123,13 @@ class GroupHold(Hold):
 
     __slots__ = ("_events", "_folder")
 
-    def __init__(self, keeper: Keeper, run: Run, folder: str) -> None:
+    def __init__(self, means: Means, folder: str, ends: Ends) -> None:
         """Raises OSError."""
-        super().__init__(keeper, run, Group(folder))
+        super().__init__(means, Group(folder), ends)
         self._folder = folder
         self._events = cgroup.watch(folder)
-        keeper.loop.watch(self._events, select.EPOLLPRI, self._changed)
+        means.loop.watch(self._events, select.EPOLLPRI, self._changed)
+        means.children.expect_members(os.path.basename(folder), self)
 
     def begin(self, child: spawn.Child) -> None:
         pid = spawn.fork()
@@ -101,8 +141,8 @@ class GroupHold(Hold):
         self._adopt(leader)
 
     def child_ended(self, pid: int, status: int) -> None:
-        self.waiting.discard(pid)
-        self.run.member_ended(pid, status)
+        self._waiting.discard(pid)
+        self._ends.member(pid, status)
 
     def signal(self, number: int) -> None:
         self.tree.signal(number)
@@ -114,7 +154,7 @@ class GroupHold(Hold):
 
     def _signal_runaways(self, number: int) -> None:
         """A leader with the rights for it may have moved itself to another cgroup; it is our child still."""
-        for pid in self.waiting:
+        for pid in self._waiting:
             if not self.tree.has(pid):
                 try:
                     os.kill(pid, number)
@@ -122,25 +162,25 @@ class GroupHold(Hold):
                     pass
 
     def empty(self) -> bool:
-        return not self.waiting and not cgroup.populated(self._events)
+        return not self._waiting and not cgroup.populated(self._events)
 
     def _changed(self) -> None:
         cgroup.populated(self._events)  # re-arms the poll
-        self.run.settle()
+        self._ends.settle()
 
     def close(self) -> None:
-        self.keeper.loop.unwatch(self._events)
+        self._means.children.expect_no_members(os.path.basename(self._folder))
+        self._means.loop.unwatch(self._events)
         os.close(self._events)
         cgroup.remove(self._folder)
 
 
 class ReaperHold(Hold):
-    __slots__ = ("_control", "_lost")
+    __slots__ = ("_control",)
 
-    def __init__(self, keeper: Keeper, run: Run) -> None:
-        super().__init__(keeper, run, Tree())
+    def __init__(self, means: Means, ends: Ends) -> None:
+        super().__init__(means, Tree(), ends)
         self._control: socket.socket | None = None
-        self._lost = False
 
     def begin(self, child: spawn.Child) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -152,24 +192,24 @@ class ReaperHold(Hold):
             raise
         if pid == 0:
             ours.close()
-            in_reaper(child, theirs, self.keeper.most_files)
+            in_reaper(child, theirs, self._means.most_files)
         theirs.close()
         ours.setblocking(False)
         self._control = ours
         self.tree = Family(pid)
-        self.helper = pid
+        self._helper = pid
         self._adopt(pid)
-        self.keeper.loop.watch(ours.fileno(), select.EPOLLIN, self.pump)
+        self._means.loop.watch(ours.fileno(), select.EPOLLIN, self.pump)
 
     def described(self) -> dict[str, str | int]:
-        return {"reaper": self.helper} if self.helper is not None else {}
+        return {"reaper": self._helper} if self._helper is not None else {}
 
     def pump(self) -> None:
         for _ in range(_REPORTS_AT_ONCE):
             report = self._receive()
             if report is None:
                 return
-            self.run.member_ended(*report)
+            self._ends.member(*report)
 
     def _receive(self) -> tuple[int, int] | None:
         if self._control is None:
@@ -188,18 +228,17 @@ class ReaperHold(Hold):
 
     def child_ended(self, pid: int, status: int) -> None:
         self.pump()
-        self.waiting.discard(pid)
+        self._waiting.discard(pid)
         if status != 0:
-            self._lost = True
-            self.tree = Strays(self.keeper.holds_child)
-            self.run.kill()
+            self.tree = Strays(self._means.children.knows)
+            self._ends.lost()
 
     def empty(self) -> bool:
-        return not self.waiting and not (self._lost and self.tree.pids())
+        return not self._waiting and not (isinstance(self.tree, Strays) and self.tree.pids())
 
     def close(self) -> None:
         if self._control is not None:
-            self.keeper.loop.unwatch(self._control.fileno())
+            self._means.loop.unwatch(self._control.fileno())
             self._control.close()
             self._control = None
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import time
 
+from locald.keeper.complaints import complain
 from locald.linux import cgroup, procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -44,7 +44,7 @@ class Table:
         try:
             self._write(token, json.dumps(note).encode("ascii"))
         except OSError as error:
-            print(f"run {note['run']} is not written down: {error}", file=sys.stderr, flush=True)
+            complain(f"run {note['run']} is not written down: {error}")
 
     def _write(self, token: str, data: bytes) -> None:
         """In place: what is to be survived is our own death, and one small `write` is done or is not."""
@@ -54,6 +54,9 @@ class Table:
             os.ftruncate(file, len(data))
         finally:
             os.close(file)
+
+    def has(self, token: str) -> bool:
+        return os.path.exists(self._path(token))
 
     def drop(self, token: str) -> None:
         try:
@@ -68,7 +71,7 @@ class Table:
             if note.get("boot") != self._boot or _end(token, note, until):
                 self.drop(token)
             else:
-                print(f"run {note.get('run')} cannot be ended", file=sys.stderr, flush=True)
+                complain(f"run {note.get('run')} cannot be ended")
 
     def _notes(self) -> dict[str, dict[str, Any]]:
         names = [name for name in os.listdir(self._folder) if name.endswith(_SUFFIX)]

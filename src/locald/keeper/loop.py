@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import heapq
 import select
-import sys
 import time
+
+from locald.keeper.complaints import guarded
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -124,13 +125,3 @@ class Loop:
             action = heapq.heappop(self._timers).action
             if action is not None:
                 guarded(action)
-
-
-def guarded(action: Callable[[], None]) -> bool:
-    """Do it; an exception goes to the log (without `traceback`, whose import is as big as all of this)."""
-    try:
-        action()
-    except Exception:
-        sys.excepthook(*sys.exc_info())
-        return False
-    return True

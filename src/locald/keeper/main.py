@@ -9,7 +9,6 @@ are replaced.
 from __future__ import annotations
 
 import binascii
-import fcntl
 import gc
 import os
 import resource
@@ -17,8 +16,10 @@ import select
 import signal
 import sys
 
+from locald.keeper.complaints import complain
 from locald.keeper.keeper import Keeper
 from locald.keeper.leftovers import Table
+from locald.keeper.place import Place
 from locald.linux import cgroup, prctl
 
 MOST_FILES = 1 << 20
@@ -31,12 +32,12 @@ def main(folder: str, report: int) -> None:
         os._exit(0)  # so that nobody has to wait for us
     try:
         keeper = _begin(folder, report)
+    except BlockingIOError:
+        _say(report, "busy")
+        return
     except OSError as error:
         _say(report, f"{error.filename or folder}: {error.strerror or error}")
         raise
-    if keeper is None:
-        _say(report, "busy")
-        return
     _say(report, "ready")
     gc.collect()
     gc.freeze()  # what is there now stays: forked children share its memory for as long as it is not touched
@@ -52,18 +53,16 @@ def _say(report: int, line: str) -> None:
     os.close(report)
 
 
-def _begin(folder: str, report: int) -> Keeper | None:
-    """None when another keeper is there. Raises OSError."""
+def _begin(folder: str, report: int) -> Keeper:
+    """Raises BlockingIOError when another keeper is there, OSError when it cannot be."""
     own_files, most_files = _prepare_process(report)
-    for each in ("", "n", "runs"):
-        os.makedirs(os.path.join(folder, each), 0o700, exist_ok=True)
-    if not _lock(os.path.join(folder, "keeper.lock")):
-        return None
+    place = Place(folder)
+    place.take()
     prctl.become_subreaper()
-    table = Table(os.path.join(folder, "runs"))
+    table = Table(place.notes)
     table.end_leftovers()
-    _empty(os.path.join(folder, "n"))
-    keeper = Keeper(folder, table, _groups(folder), own_files, most_files)
+    _empty(place.sockets)
+    keeper = Keeper(place, table, _groups(folder), own_files, most_files)
     _hear_signals(keeper)
     return keeper
 
@@ -84,17 +83,6 @@ def _prepare_process(report: int) -> tuple[tuple[int, int], int]:
     return before, most
 
 
-def _lock(path: str) -> bool:
-    """Taken for as long as this process lives; the descriptor is never closed."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        return False
-    return True
-
-
 def _empty(folder: str) -> None:
     for name in os.listdir(folder):
         os.unlink(os.path.join(folder, name))
@@ -104,7 +92,25 @@ def _groups(folder: str) -> str | None:
     """LOCALD_TREE=reaper does without cgroups, to try that kind where both are possible."""
     if os.environ.get("LOCALD_TREE") == "reaper":
         return None
-    return cgroup.usable(f"locald-{binascii.crc32(os.fsencode(folder)):08x}")
+    cgroup.sweep(is_group)
+    groups = cgroup.usable(f"locald-{binascii.crc32(os.fsencode(folder)):08x}")
+    if groups is not None:
+        _claim(groups)
+    return groups
+
+
+def is_group(name: str) -> bool:
+    """Whether a keeper names its cgroup so."""
+    kind, _, number = name.partition("-")
+    return kind == "locald" and len(number) == 8 and set(number) <= set("0123456789abcdef")
+
+
+def _claim(groups: str) -> None:
+    """For as long as this process lives: the descriptor is never closed."""
+    try:
+        cgroup.claim(groups)
+    except OSError as error:  # then it may be removed while it is empty, and is made again
+        complain(f"{groups}: {error.strerror}")
 
 
 def _hear_signals(keeper: Keeper) -> None:
@@ -133,7 +139,7 @@ def _woken(keeper: Keeper, news: int) -> None:
         os.read(news, 4096)
     except BlockingIOError:
         pass
-    keeper.reap()
+    keeper.children.reap()
 
 
 def start(arguments: list[str]) -> None:

@@ -58,15 +58,20 @@ class Datagram:
             self.pidfd = None
 
 
+def new_path(folder: str) -> str:
+    """Where nothing ever was. The name is short: the path has to fit where the keeper's own socket fits."""
+    name = binascii.b2a_base64(os.urandom(6), newline=False).translate(bytes.maketrans(b"+/", b"-_"))
+    return os.path.join(folder, name.decode("ascii"))
+
+
 class NotifySocket:
     """Listens at `path`, in a folder that is the owner's alone."""
 
     __slots__ = ("_socket", "path")
 
-    def __init__(self, folder: str) -> None:
-        """Raises OSError. The name is short: the path has to fit where the keeper's own socket fits."""
-        name = binascii.b2a_base64(os.urandom(6), newline=False).translate(bytes.maketrans(b"+/", b"-_"))
-        self.path = os.path.join(folder, name.decode("ascii"))
+    def __init__(self, path: str) -> None:
+        """Raises OSError."""
+        self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._socket.bind(self.path)

@@ -19,6 +19,7 @@ import signal
 import struct
 
 from locald.keeper import spawn
+from locald.keeper.children import next_zombie
 from locald.linux import prctl
 from locald.linux.tree import Family
 
@@ -31,11 +32,6 @@ ENDED = struct.Struct("ii")
 """(pid, wait status) of a child that has ended."""
 
 _BETWEEN_KILLS = 20  # milliseconds
-
-
-def wait_status(told: os.waitid_result) -> int:
-    """What waitpid(2) would say, from what waitid(2) says."""
-    return told.si_status << 8 if told.si_code == os.CLD_EXITED else told.si_status
 
 
 def in_reaper(child: spawn.Child, control: socket.socket, most_files: int) -> NoReturn:
@@ -100,17 +96,17 @@ def _reap(control: socket.socket) -> bool:
     """Report and reap all children that have ended; whether none is left."""
     while True:
         try:
-            told = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            zombie = next_zombie()
         except ChildProcessError:
             return True
-        if told is None:
+        if zombie is None:
             return False
-        _report(control, told)
-        os.waitpid(told.si_pid, 0)
+        _report(control, *zombie)
+        os.waitpid(zombie[0], 0)
 
 
-def _report(control: socket.socket, told: os.waitid_result) -> None:
+def _report(control: socket.socket, pid: int, status: int) -> None:
     try:
-        control.send(ENDED.pack(told.si_pid, wait_status(told)))
+        control.send(ENDED.pack(pid, status))
     except OSError:  # the keeper died: then nobody wants to know
         pass

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import binascii
 import os
-import select
 
 from locald.keeper import spawn
 from locald.keeper.birth import Birth
-from locald.keeper.follow import Followed, shown
+from locald.keeper.follow import Follower, shown
 from locald.keeper.hearing import Ear
+from locald.keeper.holds import Ends, hold_for
 from locald.keeper.killing import Killing
 from locald.keeper.output import Output
 from locald.keeper.record import Record
@@ -23,7 +23,7 @@ from locald.keeper.record import Record
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
     from locald.keeper.holds import Hold
-    from locald.keeper.keeper import Keeper
+    from locald.keeper.means import Means
     from locald.keeper.protocol import Order
 
 
@@ -35,28 +35,26 @@ class Run:
         "_ear",
         "_followed",
         "_hold",
-        "_keeper",
         "_killing",
         "_leader",
+        "_means",
         "_order",
         "_refusal",
+        "_tailed",
         "_token",
         "_unsent",
         "name",
         "output",
         "over",
         "record",
-        "tailed",
     )
 
-    def __init__(self, keeper: Keeper, order: Order) -> None:
+    def __init__(self, means: Means, order: Order) -> None:
         self.name = order.run
         self.record = Record()
-        self.output = Output(keeper.loop, order, self._grew)
+        self.output = Output(means.loop, order, self._grew)
         self.over = False
-        self.tailed = False
-        """The daemon wants to hear of output."""
-        self._keeper = keeper
+        self._means = means
         self._order = order
         self._token = binascii.hexlify(os.urandom(16)).decode("ascii")
         self._leader: int | None = None
@@ -67,7 +65,9 @@ class Run:
         """There until it is known whether the program was executed."""
         self._unsent: list[int] = []
         """Signals to send as soon as the program is there."""
-        self._followed: Followed | None = None
+        self._followed = Follower(means.loop, self._followed_ended)
+        self._tailed = False
+        """The daemon wants to hear of output."""
         self._killing: Killing | None = None
 
     @property
@@ -92,22 +92,23 @@ class Run:
     def _begin(self, theirs: list[int]) -> None:
         out, err = self.output.open(self._order.tty)
         theirs += [out, err]
-        self._birth = birth = Birth(self._keeper.loop, self._born, theirs)
-        self._keeper.starting.add(self)
-        self._ear = Ear(self._keeper, self.name, self.record, self.pump, self._follow)
-        self._hold = self._keeper.hold_for(self)
-        self._ear.listen(self._hold)
-        self._write_down(self._hold)
+        self._birth = birth = Birth(self._means.loop, self._born, theirs)
+        self._means.children.births.add(self.pump)
+        ends = Ends(self._member_ended, self.settle, self.kill)
+        self._hold = hold = hold_for(self._means, self.unique_name, ends)
+        self._ear = Ear(self._means, self.name, self.record, hold.standing, self.pump, self._follow)
+        self._ear.listen()
+        self._write_down(hold)
         env = self._order.env | {
             b"NOTIFY_SOCKET": os.fsencode(self._ear.path),
             b"LOCALD_RUN": self._token.encode("ascii"),
         }
-        self._hold.begin(spawn.Child(self._order, env, out, err, birth.theirs, self._keeper.own_files))
+        hold.begin(spawn.Child(self._order, env, out, err, birth.theirs, self._means.own_files))
 
     def _write_down(self, hold: Hold) -> None:
         """What a later keeper needs to end this run, should this keeper be killed."""
         known = {"run": self.name, "token": self._token, **hold.described()}
-        self._keeper.table.put(self._token, known, self._leader)
+        self._means.table.put(self._token, known, self._leader)
 
     def pump(self) -> None:
         """Take in what is known about the birth: a program that prints or notifies has been executed."""
@@ -132,20 +133,27 @@ class Run:
         if self._birth is not None:
             self._birth.close()
             self._birth = None
-            self._keeper.starting.discard(self)
+            self._means.children.births.discard(self.pump)
+
+    def mend(self) -> None:
+        """Make anew what somebody may have removed from the keeper's folder. Raises OSError."""
+        if self._ear is not None and self._hold is not None:
+            self._ear.listen()
+            if not self._means.table.has(self._token):
+                self._write_down(self._hold)
 
     # Ends.
 
-    def member_ended(self, pid: int, status: int) -> None:
+    def _member_ended(self, pid: int, status: int) -> None:
         """A member has ended and will be reaped: a leader, the followed process, or an orphan."""
         self.pump()
         self._hear()
-        if pid == self._leader or (self._followed is not None and pid == self._followed.pid):
+        if pid in (self._leader, self._followed.pid):
             self._exited(pid, status)
 
     def _exited(self, pid: int, status: int | None) -> None:
-        if self._followed is not None and pid == self._followed.pid:
-            self._unfollow()
+        if pid == self._followed.pid:
+            self._followed.stop()
         if self._refusal is not None or self._hold is None:
             return
         self._hear()
@@ -157,7 +165,7 @@ class Run:
 
         A cgroup is empty a moment before its last process can be waited for: its exit is told first.
         """
-        told = self._birth is None and self._followed is None
+        told = self._birth is None and self._followed.pid is None
         if told and self._hold is not None and self._hold.empty():
             self._finish()
 
@@ -176,7 +184,7 @@ class Run:
             self._tell("refused", **facts, subject=subject)
 
     def _release(self) -> None:
-        self._unfollow()
+        self._followed.stop()
         self._close_birth()
         if self._ear is not None:
             self._ear.close()
@@ -185,7 +193,7 @@ class Run:
         if self._hold is not None:
             self._hold.close()
         self._ear = self._killing = self._hold = None
-        self._keeper.table.drop(self._token)
+        self._means.table.drop(self._token)
 
     # What the daemon asks for.
 
@@ -199,8 +207,13 @@ class Run:
     def kill(self) -> None:
         """SIGKILL for all that is left, until nothing is."""
         if self._killing is None and self._hold is not None:
-            self._killing = Killing(self._keeper.loop, self._strike, self._stuck)
+            self._killing = Killing(self._means.loop, self._strike, self._stuck)
             self._killing.go_on()
+
+    def tail(self, on: bool) -> None:
+        """Whether the daemon wants to hear of output from now on. What there is already is told at once."""
+        self._tailed = on
+        self._grew()
 
     def _strike(self) -> bool:
         if self._hold is not None:
@@ -216,40 +229,18 @@ class Run:
 
     def _follow(self, pid: int) -> bool:
         """Tell this member's end from now on, and no longer that of another. False when it is none."""
-        found = self._find(pid)
-        if found is None:
+        if self._hold is None or not self._followed.turn_to(pid, self._hold.tree.has):
             return False
-        self._unfollow()
         if pid == self._leader:
-            found.close()  # its end is told anyway
-        else:
-            self._followed = found
-            self._keeper.loop.watch(found.file, select.EPOLLIN, self._followed_ended)
+            self._followed.stop()  # its end is told anyway
         return True
-
-    def _find(self, pid: int) -> Followed | None:
-        """The member, alive or a zombie."""
-        try:
-            found = Followed(pid)
-        except OSError:
-            return None
-        if self._hold is not None and self._hold.tree.has(pid):
-            return found
-        found.close()
-        return None
 
     def _followed_ended(self) -> None:
         if self._hold is not None:
             self._hold.pump()  # the best witness is whoever reaped it
-        if self._followed is not None:
+        if self._followed.pid is not None:
             self._exited(self._followed.pid, self._followed.exit_status())
         self.settle()
-
-    def _unfollow(self) -> None:
-        if self._followed is not None:
-            self._keeper.loop.unwatch(self._followed.file)
-            self._followed.close()
-            self._followed = None
 
     # What is told.
 
@@ -258,10 +249,10 @@ class Run:
             self._ear.drain()
 
     def _grew(self) -> None:
-        if self.tailed:
-            self._keeper.hint(self.name)
+        if self._tailed:
+            self._means.server.hint(self.name)
 
     def _tell(self, kind: str, **facts: object) -> None:
-        event = {"event": kind, "run": self.name, "at": self._keeper.loop.now(), **facts}
+        event = {"event": kind, "run": self.name, "at": self._means.loop.now(), **facts}
         self.record.add(event)
-        self._keeper.tell(event)
+        self._means.server.tell(event)

@@ -1,10 +1,9 @@
-"""The keeper's socket: one daemon at a time, and never one that can hold the keeper up.
+"""The keeper's socket, and who is the daemon: one at a time.
 
 Whoever connects and says `hello` is the daemon from then on; the one before is cut off. Until then a
 connection is a guest that cannot ask for anything (so somebody who only looks whether we are there disturbs
-nobody). What is sent waits in a buffer when the daemon is slow; when the buffer is full the connection is
-dropped, and the daemon gets everything again when it comes back. Hints about output carry nothing that the
-captures do not hold, so of them at most one for each run waits.
+nobody). Hints about output carry nothing that the captures do not hold, so of them at most one for each run
+waits for a daemon that is slow.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from __future__ import annotations
 import os
 import select
 import socket
-import struct
 import sys
 
 from locald.keeper import protocol
+from locald.keeper.link import Link
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -24,111 +23,14 @@ if TYPE_CHECKING:
     from locald.keeper.loop import Loop
     from locald.keeper.protocol import Event, Request
 
-MOST_WAITING = 8 * 1024 * 1024
-"""bytes beyond the replay"""
 MOST_GUESTS = 16
-_READ = 32 * 1024
-"""bytes at a time: a few spawns, then the services have their turn"""
 _REST_WHEN_FULL = 0.1
-
-
-class Link:
-    """A connection. `deliver` gets each whole line, `lost` is called once when it is over."""
-
-    __slots__ = ("_deliver", "_in", "_limit", "_loop", "_lost", "_out", "_socket", "closed", "peer")
-
-    def __init__(
-        self,
-        loop: Loop,
-        connection: socket.socket,
-        deliver: Callable[[Link, bytes], None],
-        lost: Callable[[Link], None],
-    ) -> None:
-        connection.setblocking(False)
-        self.closed = False
-        self.peer = _peer(connection)
-        self._loop = loop
-        self._socket = connection
-        self._deliver = deliver
-        self._lost = lost
-        self._in = bytearray()
-        self._out = bytearray()
-        self._limit = MOST_WAITING
-        loop.watch(connection.fileno(), select.EPOLLIN, self._ready)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits to be sent."""
-        return not self._out
-
-    def send(self, data: bytes) -> None:
-        """Send now or later; never blocks."""
-        if self.closed:
-            return
-        self._out += data
-        self._flush()
-        if len(self._out) > self._limit:
-            print("the daemon does not read: its connection is dropped", file=sys.stderr, flush=True)
-            self.close()
-
-    def send_all(self, data: bytes) -> None:
-        """The same for a replay, which may be longer than what may wait."""
-        self._limit = MOST_WAITING + len(data)
-        self.send(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self._loop.unwatch(self._socket.fileno())
-            self._socket.close()
-            self._lost(self)
-
-    def _ready(self) -> None:
-        self._flush()
-        if not self.closed:
-            self._receive()
-
-    def _flush(self) -> None:
-        try:
-            while self._out:
-                del self._out[: self._socket.send(self._out)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.close()
-            return
-        waits = select.EPOLLOUT if self._out else 0
-        self._loop.watch_for(self._socket.fileno(), select.EPOLLIN | waits)
-
-    def _receive(self) -> None:
-        try:
-            data = self._socket.recv(_READ)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.close()
-            return
-        searched = len(self._in)
-        self._in += data
-        self._deliver_lines(searched)
-        if len(self._in) > protocol.LONGEST_LINE:
-            self.close()
-
-    def _deliver_lines(self, searched: int) -> None:
-        start = 0
-        while not self.closed and (end := self._in.find(b"\n", max(start, searched))) >= 0:
-            line = bytes(self._in[start:end])
-            start = end + 1
-            self._deliver(self, line)
-        del self._in[:start]
 
 
 class Server:
     """`handle` carries out a request; `replay` gives what a new daemon must hear after `hello`."""
 
-    __slots__ = ("_guests", "_handle", "_hints", "_link", "_listener", "_loop", "_path", "_replay")
+    __slots__ = ("_file", "_guests", "_handle", "_hints", "_link", "_listener", "_loop", "_path", "_replay")
 
     def __init__(
         self, loop: Loop, path: str, handle: Callable[[Request], None], replay: Callable[[], list[Event]]
@@ -141,9 +43,26 @@ class Server:
         self._link: Link | None = None
         self._guests: list[Link] = []
         self._hints: dict[str, None] = {}
-        self._listener = _listen(path)
-        loop.watch(self._listener.fileno(), select.EPOLLIN, self._accept)
+        self._listener: socket.socket | None = None
+        self._file: tuple[int, int] | None = None
+        """The file at `path`, as long as it is ours."""
+        self.listen()
         loop.before_sleep(self._send_hints)
+
+    def listen(self) -> None:
+        """Accept connections at `path`; harmless where that is so. Raises OSError."""
+        if self._file is not None and _identity(self._path) == self._file:
+            return
+        listener = _listen(self._path)
+        self._stop_listening()
+        self._listener, self._file = listener, _identity(self._path)
+        self._loop.watch(listener.fileno(), select.EPOLLIN, self._accept)
+
+    def _stop_listening(self) -> None:
+        if self._listener is not None:
+            self._loop.unwatch(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
 
     @property
     def daemon(self) -> int | None:
@@ -165,10 +84,9 @@ class Server:
 
     def close(self) -> None:
         """Nobody can connect any more; who has connected meanwhile sees the end and asks again."""
-        if os.path.lexists(self._path):
+        if _identity(self._path) == self._file:
             os.unlink(self._path)
-        self._loop.unwatch(self._listener.fileno())
-        self._listener.close()
+        self._stop_listening()
         for link in (self._link, *self._guests):
             if link is not None:
                 link.close()
@@ -180,6 +98,8 @@ class Server:
                 self.tell({"event": "output", "run": run, "at": self._loop.now()})
 
     def _accept(self) -> None:
+        if self._listener is None:
+            return
         try:
             connection, _ = self._listener.accept()
         except BlockingIOError:
@@ -193,7 +113,8 @@ class Server:
         self._guests.append(Link(self._loop, connection, self._received, self._lost))
 
     def _accept_again(self) -> None:
-        self._loop.watch_for(self._listener.fileno(), select.EPOLLIN)
+        if self._listener is not None:
+            self._loop.watch_for(self._listener.fileno(), select.EPOLLIN)
 
     def _received(self, link: Link, line: bytes) -> None:
         try:
@@ -245,8 +166,10 @@ def _listen(path: str) -> socket.socket:
     return listener
 
 
-def _peer(connection: socket.socket) -> int:
-    """The pid at the other end (unix(7), SO_PEERCRED)."""
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    pid: int = struct.unpack("iII", data)[0]
-    return pid
+def _identity(path: str) -> tuple[int, int] | None:
+    """What tells the file of this name from any other, for as long as somebody holds it open."""
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
