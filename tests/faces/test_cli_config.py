@@ -54,7 +54,8 @@ def test_every_mistake_is_told_with_file_line_and_near_match(
         "",
         "error: locald.toml:4: services.web.comand: unknown key\n"
         'hint: did you mean "command"?\n'
-        "error: locald.toml:5: services.web.port: must be a port from 1 to 65535, not 0\n",
+        "error: locald.toml:5: services.web.port: must be a port from 1 to 65535, not 0\n"
+        "hint: like port = 3000\n",
     )
 
 
@@ -66,7 +67,11 @@ def test_mistakes_can_be_read_by_programs(shop: Path, capsys: pytest.CaptureFixt
     assert json.loads(out) == {
         "file": f"{shop}/locald.toml",
         "problems": [
-            {"where": "locald.toml:1: project", "what": "must be a table, not a number", "hint": ""}
+            {
+                "where": "locald.toml:1: project",
+                "what": "must be a table, not a number",
+                "hint": "like [project]",
+            }
         ],
         "warnings": [],
     }

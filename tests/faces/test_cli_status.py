@@ -288,7 +288,10 @@ def test_a_full_disk_behind_standard_output_is_said(cli: Cli, daemon: FakeDaemon
         _, err = process.communicate(timeout=10)
 
     assert process.returncode == 3
-    assert err == "error: cannot write to standard output: No space left on device\n"
+    assert err == (
+        "error: cannot write to standard output: No space left on device\n"
+        "hint: is there room where it goes?\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ def _look(here: Path, read: tuple[str, ...]) -> dict[str, str]:
     try:
         names = os.listdir(here)
     except OSError as error:
-        raise Refused(Problem(f"cannot be listed: {error.strerror}", str(here))) from None
+        what = f"cannot be listed: {error.strerror}"
+        raise Refused(Problem(what, str(here), "your user has to be able to read it")) from None
     files = {name: _contents(here / name) if name in read else "" for name in names}
     return files | ({"bin/rails": ""} if (here / "bin" / "rails").is_file() else {})
 
@@ -74,4 +75,5 @@ def _write(path: Path, text: str) -> None:
     except FileExistsError:
         raise Refused(Problem("is there already", str(path), "`locald config check` checks it")) from None
     except OSError as error:
-        raise Refused(Problem(f"cannot be written: {error.strerror}", str(path))) from None
+        what = f"cannot be written: {error.strerror}"
+        raise Refused(Problem(what, str(path), "`locald init --print` shows what it would be")) from None

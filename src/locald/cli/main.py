@@ -94,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         _forget_stdout()
-        say.error(f"cannot write to standard output: {error.strerror or error}")
+        say.error(
+            f"cannot write to standard output: {error.strerror or error}", "is there room where it goes?"
+        )
         return 3
 
 

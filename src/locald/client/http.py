@@ -135,7 +135,7 @@ class _Answer:
         head = b""
         while (end := head.find(b"\r\n\r\n")) < 0:
             if len(head) > LONGEST_HEAD:
-                raise Unreachable("the answer is not one of locald's daemon")
+                raise _not_ours()
             head += self._receive()
         self._rest = head[end + 4 :]
         first, *fields = head[:end].split(b"\r\n")
@@ -279,7 +279,7 @@ def _status(line: bytes) -> int:
     """The number in `HTTP/1.0 200 OK`."""
     words = line.split(maxsplit=2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
-        raise Unreachable("the answer is not one of locald's daemon")
+        raise _not_ours()
     return int(words[1])
 
 
@@ -287,7 +287,11 @@ def _parsed(data: bytes) -> Any:
     try:
         return json.loads(data)
     except ValueError:
-        raise Unreachable("the answer is not one of locald's daemon") from None
+        raise _not_ours() from None
+
+
+def _not_ours() -> Unreachable:
+    return Unreachable("the answer is not one of locald's daemon", "`locald doctor` looks for the cause")
 
 
 def _denied(status: int, body: bytes) -> Exception:

@@ -32,7 +32,8 @@ def read_file(project: Path, name: str = FILE) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise Refused(Problem(f"cannot be read: {error.strerror or error}", str(path))) from None
+        what = f"cannot be read: {error.strerror or error}"
+        raise Refused(Problem(what, str(path), "your user has to be able to read it")) from None
 
 
 def folder(directory: str | None) -> Path:
@@ -42,7 +43,9 @@ def folder(directory: str | None) -> Path:
     except (OSError, RuntimeError) as error:
         # The folder that a shell stands in can be deleted under it; a link can lead round in a circle.
         reason = getattr(error, "strerror", None) or error
-        raise Refused(Problem(f"is not a folder: {reason}", directory or "the current folder")) from None
+        hint = f"-C takes the folder that holds {FILE}" if directory else "`cd` to one that is there"
+        where = directory or "the current folder"
+        raise Refused(Problem(f"is not a folder: {reason}", where, hint)) from None
     if not found.is_dir():
         raise Refused(Problem("is not a folder", str(found), f"-C takes the folder that holds {FILE}"))
     return found

@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
     except Refused as refused:
         for problem in refused.problems:
             print(f"error: {problem}", file=sys.stderr)
-        return 3
+        return 2
     except OSError as error:
         print(f"error: {error.filename or 'the daemon'}: {error.strerror}", file=sys.stderr)
         print("hint: `locald doctor` looks for the cause", file=sys.stderr)

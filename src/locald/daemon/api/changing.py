@@ -8,9 +8,8 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from locald.daemon import asks
-from locald.daemon.api.scope import Scope, at, scope
+from locald.daemon.api.scope import Scope, at, misused, scope
 from locald.domain.messages import Again, Down, Stop
-from locald.domain.problem import Problem, Refused
 from locald.domain.spec import Caller
 from locald.domain.world import with_dependents
 from locald.wire.rows import problem
@@ -32,7 +31,7 @@ class Changing:
         asked = await _body(request)
         directory = asked.get("directory")
         if not isinstance(directory, str):
-            raise Refused(Problem("must be an absolute folder", "directory"))
+            raise misused("must be an absolute folder", "directory")
         names, caller = _services(asked), _caller(asked)
         await self._core.processes.cleared()
         command, warnings = await asks.up(self._core.world, directory, names, caller)
@@ -83,7 +82,7 @@ class Changing:
     def _scope(self, asked: Mapping[str, Any]) -> Scope:
         chosen = scope(self._core.world, asked, _services(asked))
         if chosen.project is None:
-            raise Refused(Problem("give `project` or `directory`"))
+            raise misused("give `project` or `directory`")
         return chosen
 
     def _affected(self, chosen: Scope, keys: list[Key]) -> web.Response:
@@ -100,14 +99,14 @@ async def _body(request: web.Request) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Refused(Problem("the request is no JSON object"))
+        raise misused("the request is no JSON object")
     return found
 
 
 def _services(asked: Mapping[str, Any]) -> list[str]:
     names = asked.get("services", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise Refused(Problem("must be a list of names", "services"))
+        raise misused("must be a list of names", "services")
     return list(dict.fromkeys(names))
 
 
@@ -115,4 +114,4 @@ def _caller(asked: Mapping[str, Any]) -> Caller:
     try:
         return _CALLER.validate_python(asked.get("caller", {}))
     except ValidationError:
-        raise Refused(Problem("must have env, umask and limits", "caller")) from None
+        raise misused("must have env, umask and limits", "caller") from None

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from locald.adapters.logbook import Choice
 from locald.daemon import asks, runners
-from locald.daemon.api.scope import at, one, project_of, scope
+from locald.daemon.api.scope import at, misused, one, project_of, scope
 from locald.domain import env
 from locald.domain.problem import Problem, Refused
 from locald.domain.service import Service
@@ -103,7 +103,7 @@ class Reading:
         chosen = scope(self._core.world, request.query, request.query.getall("service", []))
         until = request.query.get("until", "ready")
         if until not in ("ready", "down"):
-            raise Refused(Problem("until is ready or down", "until"))
+            raise misused("must be ready or down", "until")
         response = _streamed("text/event-stream")
         reader = self._core.hub.subscribe(chosen.holds, until)
         try:
@@ -148,18 +148,18 @@ def _count(text: str) -> int | None:
         return None
     if text.isascii() and text.isdecimal():
         return int(text)
-    raise Refused(Problem("must be a number of lines, or all", "n"))
+    raise misused("must be a number of lines, or all", "n")
 
 
 def _choice(query: Mapping[str, str]) -> Choice:
     try:
         since = float(query["since"]) if "since" in query else None
     except ValueError:
-        raise Refused(Problem("must be epoch seconds", "since")) from None
+        raise misused("must be epoch seconds", "since") from None
     try:
         grep = re.compile(query["grep"]) if "grep" in query else None
     except re.error as error:
-        raise Refused(Problem(f"no regular expression: {error}", query["grep"])) from None
+        raise misused(f"no regular expression: {error}", query["grep"]) from None
     return Choice(since, grep, query.get("plain") == "1")
 
 

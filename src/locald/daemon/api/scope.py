@@ -75,6 +75,11 @@ def one(world: World, asked: Mapping[str, str], services: list[str]) -> Key:
     return Key(found.project, found.services[0])
 
 
+def misused(what: str, where: str = "") -> Refused:
+    """A request that no command of ours would make."""
+    return Refused(Problem(what, where, "`GET /v1/openapi.json` describes every request"))
+
+
 def _unknown(name: str, known: list[str]) -> Problem:
     meant = near(name, known)
     hint = f'did you mean "{meant}"?' if meant else "`locald status --all` lists the projects that are up"

@@ -13,6 +13,7 @@ from aiohttp import web
 from locald.daemon.api.changing import Changing
 from locald.daemon.api.openapi import document
 from locald.daemon.api.reading import Reading
+from locald.daemon.api.scope import misused
 from locald.domain.problem import Problem, Refused
 from locald.wire.rows import problem
 
@@ -38,7 +39,9 @@ async def _tell_problems(
     except Refused as refused:
         return _failure(422, 2, *refused.problems)
     except web.HTTPException as error:
-        return _failure(error.status, 2, Problem(f"{request.method} {request.path}: {error.reason}"))
+        return _failure(
+            error.status, 2, *misused(f"{request.method} {request.path}: {error.reason}").problems
+        )
     except Exception as error:
         log.exception("%s %s", request.method, request.path)
         what = f"the daemon failed: {type(error).__name__}: {error}"
