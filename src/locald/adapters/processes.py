@@ -370,6 +370,11 @@ def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]
                 f"no such program: {subject}",
                 "check the spelling of `command`, and the PATH of this shell",
             )
+        case errno.ENOENT:
+            return (
+                f"{subject}: {text}",
+                "install that program, or correct the line; it may not end with CR LF",
+            )
         case errno.EACCES:
             return f"{subject}: {text}", f"is it a program? `chmod +x {subject}`"
         case errno.ENOEXEC:
@@ -377,4 +382,4 @@ def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]
         case errno.E2BIG:
             return f"{subject}: {text}", "make its arguments and its environment smaller"
         case _:
-            return f"{subject}: {text}", ""
+            return f"{subject}: {text}", "`locald doctor` looks for the cause"

@@ -39,9 +39,10 @@ async def _tell_problems(
     except Refused as refused:
         return _failure(422, 2, *refused.problems)
     except web.HTTPException as error:
-        return _failure(
-            error.status, 2, *misused(f"{request.method} {request.path}: {error.reason}").problems
-        )
+        wrong = misused(f"{request.method} {request.path}: {error.reason}")
+        return _failure(error.status, 2, *wrong.problems)
+    except ConnectionError:
+        return web.Response(status=400)  # who asked went away in the middle: nobody reads this
     except Exception as error:
         log.exception("%s %s", request.method, request.path)
         what = f"the daemon failed: {type(error).__name__}: {error}"
