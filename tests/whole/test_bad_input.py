@@ -158,7 +158,7 @@ def test_what_cannot_be_started_fails_with_the_reason_and_the_rest_goes_on(machi
         "folder": (f'command = ["{machine.folder}"]', "Permission denied"),
         "mode": ('command = ["./no-program"]', "./no-program: Permission denied"),
         "shebang": ('command = ["./no-interpreter"]', "interpreter"),
-        "format": ('command = ["./no-format"]', "not a program"),
+        "format": ('command = ["./no-format"]', "Exec format error"),
         "nowhere": ('command = "true"\nworkdir = "gone"', "gone: No such file or directory"),
         "file": ('command = "true"\nworkdir = "a-file"', "a-file: Not a directory"),
         "taken": (f'command = "true"\nport = {port}', f"port {port} is held by pid"),
