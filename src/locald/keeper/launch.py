@@ -84,7 +84,7 @@ def _launch(run: str, log: str, until: float) -> str:
 def _popen(run: str, log: str, tell: int) -> None:
     program = [sys.executable, "-I", "-S", "-X", "utf8", os.path.dirname(os.path.abspath(__file__))]
     with (
-        open(log, "ab") as complaints,
+        open(log, "ab", opener=_private) as complaints,
         subprocess.Popen(
             [*program, os.path.abspath(run), str(tell)],
             stdin=subprocess.DEVNULL,
@@ -97,6 +97,10 @@ def _popen(run: str, log: str, tell: int) -> None:
         ),
     ):
         pass  # it forks and ends at once; leaving the block waits for that
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _line(listen: int, until: float) -> str:

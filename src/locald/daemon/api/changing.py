@@ -77,7 +77,8 @@ class Changing:
 
     def _is_not_up(self, asked: Mapping[str, Any]) -> bool:
         """Stopping what is not up is done already."""
-        return "project" not in asked and at(self._core.world, str(asked.get("directory", ""))) is None
+        directory = None if "project" in asked else asked.get("directory")
+        return directory is not None and at(self._core.world, str(directory)) is None
 
     def _scope(self, asked: Mapping[str, Any]) -> Scope:
         chosen = scope(self._core.world, asked, _services(asked))
