@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,27 @@ def test_the_cgroup_of_a_keeper_that_lives_stays(beside: Path) -> None:
     os.close(claim)
     cgroup.sweep(is_ours)
     assert not (beside / "locald-0bad0002").exists()
+
+
+def test_what_is_claimed_is_there_and_stays_whoever_sweeps_meanwhile(beside: Path) -> None:
+    base, done = beside / "locald-0bad0005", threading.Event()
+
+    def sweep() -> None:
+        while not done.is_set():
+            cgroup.sweep(is_ours)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for _ in range(200):
+            claim = cgroup.claim(str(base))
+            (base / "shop.web.1.token").mkdir()
+            cgroup.sweep(is_ours)
+            (base / "shop.web.1.token").rmdir()
+            os.close(claim)
+    finally:
+        done.set()
+        sweeper.join()
 
 
 def test_a_cgroup_with_a_process_in_it_stays(beside: Path, bystander: subprocess.Popen[bytes]) -> None:

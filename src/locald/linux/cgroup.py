@@ -86,12 +86,17 @@ def usable(name: str) -> str | None:
 def _proven(base: str) -> bool:
     trial = os.path.join(base, f"trial-{os.getpid()}")
     try:
+        claimed = claim(base)
+    except OSError:
+        return False
+    try:
         os.makedirs(trial, 0o755, exist_ok=True)
         return os.path.exists(os.path.join(trial, "cgroup.kill")) and _can_join(trial)
     except OSError:
         return False
     finally:
         remove(trial)
+        os.close(claimed)
 
 
 def _can_join(folder: str) -> bool:
@@ -107,20 +112,31 @@ def _can_join(folder: str) -> bool:
 
 
 def claim(base: str) -> int:
-    """Show others that somebody uses this folder: for as long as the descriptor is open. Raises OSError."""
-    file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    """Make the folder where it is missing, and show others that it is in use, for as long as the descriptor
+    is open. Somebody who sweeps may remove it before it is locked: then it is made anew. Raises OSError.
+    """
+    while True:
+        os.makedirs(base, 0o755, exist_ok=True)
+        try:
+            file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        fcntl.flock(file, fcntl.LOCK_SH)  # whoever sweeps holds the other lock for a moment only
+        if _is_at(base, file):
+            return file
         os.close(file)
-        raise
-    return file
+
+
+def _is_at(path: str, file: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def sweep(ours: Callable[[str], object]) -> None:
     """Remove what others of our kind left in our own cgroup: folders with a name that is `ours`, without a
-    process in them or below, that nobody claims. To be done before `usable`: who has just made a folder and
-    not claimed it yet may lose it, and `make` makes it again.
+    process in them or below, that nobody claims.
     """
     for folder in _folders_in(own_folder() or "/nowhere"):
         if ours(os.path.basename(folder)):
