@@ -317,6 +317,13 @@ class Stream:
         assert line, "the stream has ended"
         return line.rstrip("\n")
 
+    def entry(self) -> Json:
+        """A line of a log; an empty one only says that somebody is still there."""
+        while not (line := self.line()):
+            pass
+        entry: Json = json.loads(line)
+        return entry
+
     def event(self) -> tuple[str, Json]:
         name = self.line()
         data = self.line()
@@ -360,9 +367,9 @@ def test_logs_are_lines_of_json_that_may_go_on(machine: Machine, puppet: Make) -
     run = web.run()
     run.say("\033[1mone\033[0m")
     with Stream(machine, "/v1/logs?project=shop&service=web&follow=1&grep=one|two&plain=1") as stream:
-        assert json.loads(stream.line())["line"] == "one"
+        assert stream.entry()["line"] == "one"
         run.say("two")
-        entry = json.loads(stream.line())
+        entry = stream.entry()
         assert (entry["line"], entry["stream"], entry["run"]) == ("two", "stdout", 1)
 
 
