@@ -4,10 +4,16 @@
 
 # PROGRAM PACKAGE WHY, one a line
 needs='
-curl curl the documented calls of the API through its socket
+dockerd docker.io a Docker Engine of the tests own, which may be killed
+busybox busybox-static images are made of it, without a registry
+ip iproute2 the network of that engine
 systemd-notify systemd a notify client that is not ours
+curl curl the documented calls of the API through its socket
+zsh zsh the completion script has no syntax error
+fish fish likewise
 '
 
+PATH=$PATH:/usr/sbin:/sbin
 missing= packages=
 while read -r program package why; do
     [ -z "$program" ] || command -v "$program" >/dev/null 2>&1 && continue
