@@ -290,6 +290,18 @@ def test_the_daemon_keeps_nothing_of_who_started_it(machine: Machine) -> None:
         assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
 
 
+def test_the_limits_of_who_started_the_daemon_do_not_bind_it(machine: Machine) -> None:
+    """It lives longer than that shell, and one on the time of the processor would end it one day."""
+    start = [sys.executable, "-m", "locald", "server", "start"]
+    script = 'ulimit -St 3600; ulimit -Sf 1000; ulimit -Sn 100; exec "$@"'
+    whole = ["bash", "-c", script, "bash", *start]
+    subprocess.run(whole, env=machine.env, check=True, capture_output=True, timeout=30)
+    pid = machine.daemon_pid()
+    for each in (resource.RLIMIT_CPU, resource.RLIMIT_FSIZE):
+        assert resource.prlimit(pid, each)[0] == resource.getrlimit(each)[1]
+    assert resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] > 100
+
+
 # Containers.
 
 

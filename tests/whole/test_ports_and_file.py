@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,6 +174,31 @@ def test_the_second_folder_of_a_name_is_refused_and_the_first_named(machine: Mac
     assert machine.status() == before
     machine.locald("down")
     assert machine.locald("up", cwd=other).returncode == 0
+
+
+def test_a_folder_that_was_moved_is_the_same_project(machine: Machine) -> None:
+    """Its services go on in the new place."""
+    first, second = machine.folder / "first", machine.folder / "second"
+    machine.write(f"[services.web]\n{SLEEPER}", folder=first)
+    assert machine.locald("up", cwd=first).returncode == 0
+    before = json.loads(machine.locald("status", "--json", cwd=first).stdout)["services"][0]
+    first.rename(second)
+    done = machine.locald("up", cwd=second)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(machine.locald("status", "--json", cwd=second).stdout)["services"]
+    assert (row["directory"], row["health"], row["run"]) == (str(second), "healthy", 2)
+    assert row["pid"] != before["pid"]
+
+
+def test_a_folder_that_was_deleted_can_still_be_stopped_and_forgotten(machine: Machine) -> None:
+    gone = machine.folder / "gone"
+    machine.write(f"[services.web]\n{SLEEPER}", folder=gone)
+    assert machine.locald("up", cwd=gone).returncode == 0
+    shutil.rmtree(gone)
+    assert machine.status("--all")["web"]["state"] == "running"
+    assert machine.locald("stop", "shop:web").returncode == 0
+    assert machine.locald("-C", str(gone), "down").returncode == 0
+    assert machine.status("--all") == {}
 
 
 def test_a_file_is_found_upward_and_another_by_c(machine: Machine, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from locald.cli import ending
-from locald.client.target import choose
+from locald.client.target import Target, choose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,4 +25,12 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return ending.down(choose([os.path.join(args.folder, "")] if args.folder else [], args.directory))
+    return ending.down(_target(args.folder, args.directory))
+
+
+def _target(folder: str | None, directory: str | None) -> Target:
+    """The project of the folder. One that was deleted can still be forgotten: the daemon knows its path."""
+    meant = folder or directory
+    if meant and not os.path.exists(meant):
+        return Target(directory=os.path.abspath(meant))
+    return choose([os.path.join(folder, "")] if folder else [], directory)

@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         home.make()
         begin_log(home.log, foreground=foreground)
         with Lock(home.lock, home.socket):
-            limits.raise_open_files()
+            limits.raise_limits()
             return _run(home, foreground=foreground)
     except Held as held:
         print(f"error: {held}\nhint: `locald server status` shows it", file=sys.stderr)

@@ -99,9 +99,14 @@ def _read_env_files(spec: ProjectSpec, directory: str) -> dict[str, dict[str, st
 
 
 def _refuse_second_folder(world: World, spec: ProjectSpec, directory: str) -> None:
-    """Two folders cannot be one project: the second would take over the services of the first."""
+    """Two folders cannot be one project: the second would take over the services of the first.
+
+    But a folder that was moved is the same project, in another place: the first is no project any more.
+    """
     place = world.places.get(spec.name)
-    if place and os.path.realpath(place.directory) != os.path.realpath(directory):
+    if place is None or os.path.realpath(place.directory) == os.path.realpath(directory):
+        return
+    if os.path.exists(os.path.join(place.directory, FILE)):
         raise Refused(
             Problem(
                 f'project "{spec.name}" is already the one in {place.directory}',
