@@ -19,6 +19,7 @@ from whole.machine import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from whole.machine import Json, Machine
     from whole.puppet import Puppet
@@ -78,6 +79,31 @@ def test_folders_that_others_could_look_into_are_closed(machine: Machine) -> Non
     (machine.home / "logs").mkdir(mode=0o755)
     machine.locald("server", "start")
     assert stat.S_IMODE((machine.home / "logs").stat().st_mode) == 0o700
+
+
+def test_without_locald_home_the_xdg_folders_are_used(machine: Machine, tmp_path: Path) -> None:
+    """And without a runtime folder one in the temporary directory; both find the same daemon."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    state, run, temporary = machine.home / "state", machine.home / "run", machine.home / "tmp"
+    for folder in (state, run, temporary):
+        folder.mkdir(mode=0o755)
+    del machine.env["LOCALD_HOME"]
+    machine.env |= {"XDG_STATE_HOME": str(state), "TMPDIR": str(temporary), "HOME": str(tmp_path)}
+    try:
+        assert machine.locald("up", env={"XDG_RUNTIME_DIR": str(run)}).returncode == 0
+        assert (run / "locald" / "locald.sock").is_socket()
+        assert (state / "locald" / "state.json").is_file()
+        assert (state / "locald" / "logs" / "daemon.log").is_file()
+        assert machine.locald("status").returncode == 0, "the lock says where it listens"
+        assert machine.locald("server", "stop").returncode == 0
+        assert machine.locald("up").returncode == 0
+        fallback = temporary / f"locald-{os.geteuid()}"
+        assert stat.S_IMODE(fallback.stat().st_mode) == 0o700
+        assert (fallback / "locald.sock").is_socket()
+        assert stat.S_IMODE((state / "locald").stat().st_mode) == 0o700
+        assert list(tmp_path.iterdir()) == [machine.folder]
+    finally:
+        assert machine.locald("server", "stop").returncode == 0
 
 
 # Questions.
