@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import urllib.request
 from typing import TYPE_CHECKING
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from engine.session import Docker, PrivateDocker
 
-PROJECT = f"harbour-{os.getpid()}"
-"""of this test process alone, for several may share an engine"""
 SLEEP = 'command = ["sleep", "1000000"]'
 
 
@@ -30,11 +27,18 @@ def harbour(tmp_path: Path, docker: Docker) -> Iterator[Machine]:
     made.env["DOCKER_HOST"] = docker.host
     yield made
     made.close()
-    assert docker.api.labelled(f"locald.project={PROJECT}") == []
+    label = f"locald.project={project(made)}"
+    assert docker.api.labelled(label) == []
+    assert docker.api.networks_labelled(label) == []
+
+
+def project(machine: Machine) -> str:
+    """A name of this test alone, for several may share an engine."""
+    return machine.home.name.replace("_", "-").lower()
 
 
 def write(machine: Machine, services: str) -> None:
-    machine.write(services, name=PROJECT)
+    machine.write(services, name=project(machine))
 
 
 def image(short: str) -> str:
@@ -173,8 +177,10 @@ def test_an_engine_that_goes_away_and_comes_back_is_told_of_and_takes_nothing_do
         after = machine.until("db", lambda row: row["health"] == "healthy" and row["source"] == "docker")
         assert machine.status()["web"]["health"] == "healthy"
         assert after["run"] >= 1
-    finally:
+    except BaseException:
         private_docker.start_again()
+        raise
+    finally:
         machine.close()
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CLEARED_WITHIN = 5.0
+"""seconds that the end of the daemon may wait for networks to be removed"""
+
 
 class Containers:
     def __init__(
@@ -47,6 +50,8 @@ class Containers:
         self._post, self._clock, self._tasks = post, clock, tasks
         self._on_output, self._instance = on_output, instance
         self._held: dict[Run, Held] = {}
+        self._clearing: set[asyncio.Task[Any]] = set()
+        """the tasks of runs that have ended, while their network may have to go"""
         self._lives: set[asyncio.Task[None]] = set()
         self._links: dict[Address, tuple[Link, asyncio.Task[None]]] = {}
         self._connecting = asyncio.Lock()
@@ -90,7 +95,9 @@ class Containers:
         return await inside.check(held.link.engine, held.container, command, timeout)
 
     async def close(self) -> None:
-        """Let go of everything; containers keep running."""
+        """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
+        if self._clearing:
+            await asyncio.wait(self._clearing, timeout=CLEARED_WITHIN)
         working = [*self._lives, *(task for _, task in self._links.values())]
         for task in working:
             task.cancel()
@@ -128,6 +135,9 @@ class Containers:
             reason = f"locald failed to look after its container: {error!r}"
             self._post(Lost(held.run, reason, self._clock.now()))
         held.gone = True
+        if task := asyncio.current_task():
+            self._clearing.add(task)
+            task.add_done_callback(self._clearing.discard)
         if held.link:  # when all of this is called off, the daemon ends, and everything stays
             await self._leave(held, held.link)
 
