@@ -48,6 +48,10 @@ class Stream:
     pieces: Iterable[bytes]
 
 
+class Nothing:
+    """No answer: the connection is closed."""
+
+
 Answer = Callable[[Request], Any]
 
 
@@ -114,6 +118,8 @@ def _handler_of(daemon: FakeDaemon) -> type[BaseHTTPRequestHandler]:
             self._send(answer(request) if answer else No(404, {"problems": [{"what": "no such thing"}]}))
 
         def _send(self, answer: Any) -> None:
+            if isinstance(answer, Nothing):
+                return
             self.send_response(answer.status if isinstance(answer, No) else 200)
             if isinstance(answer, Stream):
                 self.end_headers()

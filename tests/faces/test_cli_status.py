@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faces.fake_daemon import FakeDaemon, document, down_row, no, row
+from faces.fake_daemon import FakeDaemon, Nothing, document, down_row, no, row
 from faces.run_cli import COMMAND
 
 if TYPE_CHECKING:
@@ -229,7 +229,8 @@ def test_a_daemon_that_makes_no_sense_is_an_error_and_no_traceback(
         listener.bind(home.socket)
         listener.listen()
         process = cli.start("status")
-        for expected in (b"", b"GET /v1/status"):  # the first connection only asks whether somebody listens
+        again = not answer.startswith(b"SSH")  # what breaks off in the middle is asked once more
+        for expected in (b"", b"GET /v1/status") * (1 + again):  # first it asks whether somebody listens
             connection, _ = listener.accept()
             assert connection.recv(100).startswith(expected)
             if expected:
@@ -279,6 +280,17 @@ def test_a_reader_that_had_enough_is_no_error(cli: Cli, daemon: FakeDaemon) -> N
 
     assert done.stdout.startswith("SERVICE")
     assert (done.stderr, done.returncode) == ("", 0)
+
+
+def test_a_daemon_that_ends_before_it_has_answered_is_asked_once_more(cli: Cli, daemon: FakeDaemon) -> None:
+    """It may be another one by then, which was started in its place."""
+    daemon.on("GET /v1/status", lambda _: document(row("web")) if len(daemon.requests) > 1 else Nothing())
+    done = cli("status")
+    assert (done.code, len(daemon.requests)) == (0, 2)
+    daemon.on("GET /v1/status", lambda _: Nothing())
+    done = cli("status")
+    assert (done.code, len(daemon.requests)) == (3, 4)
+    assert done.err.startswith("error: the daemon ended before it had answered\nhint: ")
 
 
 def test_a_full_disk_behind_standard_output_is_said(cli: Cli, daemon: FakeDaemon) -> None:

@@ -19,7 +19,7 @@ import os
 import sys
 
 from locald.cli import say
-from locald.client.http import Denied, Unreachable
+from locald.client.http import Denied, Unanswered, Unreachable
 from locald.domain.problem import Problem, Refused
 from locald.wire.version import __version__
 
@@ -102,9 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        args = parse(arguments)
-        code: int = args.run(args)
-        return code
+        return _carry_out(parse(arguments))
     except Refused as refused:
         say.problems(refused.problems)
         return 2
@@ -120,6 +118,18 @@ def _run(arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and error.errno in OF_OUTPUT and error.filename is None:
             raise
         return _internal(error)
+
+
+def _carry_out(args: argparse.Namespace) -> int:
+    """Carry out the command; once more, with another daemon, when this one ended before it had answered.
+
+    What a command asks for is a wish, which may be uttered twice; and nothing is printed before an answer.
+    """
+    try:
+        code: int = args.run(args)
+    except Unanswered:
+        code = args.run(args)
+    return code
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -40,6 +40,10 @@ class Unreachable(Exception):
         self.problem = Problem(what, where, hint)
 
 
+class Unanswered(Unreachable):
+    """It was there, and ended before it had answered: killed, or replaced by another."""
+
+
 class Denied(Exception):
     """The daemon said no: every problem it named, and what the command exits with."""
 
@@ -170,9 +174,7 @@ class _Answer:
         except OSError:
             data = b""
         if not data and not until_end:
-            raise Unreachable(
-                "the daemon ended before it had answered", "`locald doctor` looks for the cause"
-            )
+            raise Unanswered("the daemon ended before it had answered", "`locald doctor` looks for the cause")
         return data
 
 
