@@ -62,6 +62,8 @@ WITHOUT_PROJECT = {"try", "server", "doctor", "ping"}
 DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
 
 
+DYING = 0.5
+"""seconds that a daemon which was killed may take until it lets nobody connect any more"""
 OF_OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What writing to standard output can run into"""
 
@@ -128,6 +130,10 @@ def _carry_out(args: argparse.Namespace) -> int:
     try:
         code: int = args.run(args)
     except Unanswered:
+        from locald.client import daemon  # rarely needed, and it costs a few ms
+        from locald.wire.home import Home
+
+        daemon.await_end(Home.find(), DYING)
         code = args.run(args)
     return code
 

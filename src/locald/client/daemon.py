@@ -246,6 +246,12 @@ def holder_of(lock: str) -> int | None:
     return None
 
 
+def await_end(home: Home, wait: float) -> None:
+    """Wait until the daemon that serves this home has ended, for `wait` seconds at most."""
+    if pid := holder_of(home.lock):
+        wait_gone(pid, wait)
+
+
 def wait_gone(pid: int, wait: float) -> bool:
     """Whether the process `pid` ended within `wait` seconds. It need not be our child."""
     try:
