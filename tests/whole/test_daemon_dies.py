@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from locald.client.daemon import holder_of
 from whole import programs
 from whole.machine import Gate, by_name, is_alive, kill, wait_for
 
@@ -205,6 +206,27 @@ def test_a_daemon_killed_in_the_middle_of_a_start_costs_the_start_nothing(
     rows = {row["name"]: row for row in json.loads(out)["services"]}
     assert (rows["db"]["pid"], rows["db"]["run"]) == (run.pid, 1)
     assert rows["web"]["started_at"] >= rows["db"]["ready_at"]
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.03, 0.1, 0.3])
+def test_up_succeeds_at_whatever_moment_the_daemon_is_killed(machine: Machine, moment: float) -> None:
+    """Before it can answer, while it answers, while services start."""
+    machine.write(
+        f"[services.db]\ncommand = {programs.SERVE}\n[services.seed]\ntype = 'task'\ncommand = 'true'\n"
+        f"[services.web]\ncommand = {programs.SERVE}\ndepends_on = ['db', 'seed']\n"
+    )
+    up = machine.begin("up", "--json")
+    lock = str(machine.home / "state" / "daemon.lock")
+    wait_for(lambda: holder_of(lock), "the daemon begins")
+    pid = holder_of(lock)
+    assert pid
+    time.sleep(moment)
+    kill(pid)
+    out, err = up.communicate(timeout=60)
+    assert up.returncode == 0, err
+    rows = by_name(json.loads(out))
+    assert all(row["health"] == "healthy" for row in rows.values())
+    assert all(row["pid"] is None or is_alive(row["pid"]) for row in rows.values())
 
 
 def test_a_start_timeout_goes_on_while_the_daemon_is_away(machine: Machine) -> None:

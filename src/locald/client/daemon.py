@@ -113,6 +113,8 @@ class _Start:
         self._ours: _Report | None = None
         self._lost = False
         """while ours started, another one held the lock"""
+        self._killed = False
+        """one of ours ended without a word before"""
 
     def wait(self) -> Api:
         try:
@@ -139,10 +141,15 @@ class _Start:
             self._ours.read(LOOK_EVERY)
 
     def _give_up_or_start_anew(self, ours: _Report) -> None:
-        """Ours ended. When it ended for a daemon that has ended since, the place is free again."""
-        if not self._lost:
+        """Ours ended. When it ended for a daemon that has ended since, the place is free again.
+
+        One that ends without a word was killed by somebody, perhaps after it had been ready: once may be.
+        """
+        killed = ours.silent and not self._killed
+        if not self._lost and not killed:
             what, hint = ours.reason()
             raise Unreachable(what, hint or self._hint())
+        self._killed = self._killed or killed
         ours.close()
         self._ours = None
 
@@ -176,6 +183,11 @@ class _Report:
             data = os.read(self._pipe, 65536)
             self._text += data
             self.ended = not data
+
+    @property
+    def silent(self) -> bool:
+        """It has not said more than its pid."""
+        return not self._text.partition(b"\n")[2].strip()
 
     def reason(self) -> tuple[str, str]:
         """Why it did not start, and what to do. Of a traceback the last line is the reason."""
