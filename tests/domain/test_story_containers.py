@@ -124,3 +124,21 @@ def test_a_process_may_depend_on_a_container() -> None:
 
     s.tell(Spawned(DB, 77, s.now, ID, 5432))
     assert "start api#1" in s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+
+
+def test_up_leaves_a_container_alone_that_turned_out_to_have_no_port() -> None:
+    s = begun(port=None)
+    s.wait(0.2)
+
+    assert s.up() == []
+    s.edit(container(port=15432, env={"A": "1"}))
+    assert s.up() == ["terminate db#1"]
+
+
+def test_a_pull_that_the_daemon_did_not_live_to_see_ends_as_any_start() -> None:
+    s = Story(container(port=15432), service("api", "db"))
+    s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
+
+    assert s.daemon_dies() == ["adopt db#1"]
+    assert s.because("db") == "looking for run 1, which an earlier daemon left preparing"
+    assert s.lost("db#1") == ["start db#2"]

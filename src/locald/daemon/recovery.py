@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.messages import Adopt, Effect
-from locald.domain.phase import Adopting, Launching, Running, Starting, Stopping
+from locald.domain.phase import Adopting, Launching, Preparing, Running, Starting, Stopping
 from locald.domain.world import World
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def restore(saved: World) -> tuple[World, list[Effect]]:
 
 def _uncertain(service: Service) -> Service:
     match service.phase:
-        case Launching() | Starting() | Running() | Stopping():
+        case Launching() | Preparing() | Starting() | Running() | Stopping():
             return replace(service, phase=Adopting(service.phase))
         case _:
             return service

@@ -71,6 +71,12 @@ class Service:
         return self.life.definition if self.life else self.definition
 
     @property
+    def is_stale(self) -> bool:
+        """Its latest run is of another definition. A container may have turned out to have no port."""
+        port = self.present.port if self.present.port is not None else self.definition.port
+        return replace(self.present, port=port) != self.definition
+
+    @property
     def run(self) -> Run | None:
         """The present run, while anything of it may be there."""
         return self.phase.run if isinstance(self.phase, Live) else None

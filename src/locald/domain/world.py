@@ -266,16 +266,15 @@ def _is_outdated(service: Service, definition: Definition | None) -> bool:
 def _want(draft: _Draft, service: Service, up: Up) -> None:
     """One service of an `up`: what runs is left alone, what failed is forgiven, what changed is restarted."""
     named = service.spec.name in up.named
-    stale = service.present != service.definition
     phase = service.phase.before if isinstance(service.phase, Adopting) else service.phase
     match phase:
-        case Completed() | Stopping(then=Completed()) if not named and not stale:
+        case Completed() | Stopping(then=Completed()) if not named and not service.is_stale:
             pass
-        case Launching() | Preparing() | Starting() | Running() if not stale:
+        case Launching() | Preparing() | Starting() | Running() if not service.is_stale:
             service = replace(service, restarts=Restarts())
         case _:
             service = fresh(service, draft.now)
-    again = service.wish is Wish.AGAIN or (stale and service.run is not None)
+    again = service.wish is Wish.AGAIN or (service.is_stale and service.run is not None)
     draft.put(replace(service, caller=up.caller, wish=Wish.AGAIN if again else Wish.UP))
 
 
