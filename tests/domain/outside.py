@@ -1,0 +1,127 @@
+"""The outside of a world: what really is there. It keeps books, and protests when orders make no sense.
+
+It looks only at what anybody could know: what it was ordered, what it answered, and what the services of the
+world want and show. How the world reaches its decisions it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from locald.domain.messages import Discard, Effect, Forget, Kill, Start, Terminate, Unwatch, Watch
+from locald.domain.names import Key, Run
+from locald.domain.phase import Completed, Stopped, Stopping, Wish
+from locald.domain.spec import Condition
+from locald.domain.view import row
+
+if TYPE_CHECKING:
+    from locald.domain.world import World
+
+
+class Outside:
+    """What really is there. Every order of the world's is checked against it."""
+
+    def __init__(self) -> None:
+        self.ordered: list[Run] = []
+        """no process yet"""
+        self.alive: dict[Run, int] = {}
+        """with a process, and how many: the main one and what is beside it"""
+        self.headless: set[Run] = set()
+        """whose main process is gone"""
+        self.told_to_stop: set[Run] = set()
+        self.watched: set[Run] = set()
+        self.past: list[Run] = []
+        self.unreported: list[Run] = []
+        """what a new daemon has not been told of yet"""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.ordered and not self.alive
+
+    def obey(self, effect: Effect, world: World) -> None:
+        match effect:
+            case Start(run):
+                beside = [other for other in [*self.ordered, *self.alive] if other.key == run.key]
+                assert not beside, f"{run} beside {beside}"
+                assert run not in self.past, f"{run} for the second time"
+                self._check_dependencies(run, world)
+                self.ordered.append(run)
+            case Terminate(run):
+                assert run in self.alive, f"SIGTERM for {run}, which is not alive"
+                self._check_dependents(run, world)
+                self.told_to_stop.add(run)
+            case Kill(run):
+                assert run in self.alive, f"SIGKILL for {run}, which is not alive"
+                assert run in self.told_to_stop or _ends_by_itself(world, run)
+                self.told_to_stop.add(run)
+            case Watch(run):
+                assert run in self.alive.keys() - self.headless, f"nothing of {run} to watch"
+                self.watched.add(run)
+            case Unwatch(run):
+                self.watched.discard(run)
+            case Forget(run):
+                assert run in self.past, f"{run} is forgotten while it is there"
+            case Discard(key):  # its numbers begin anew
+                assert not [run for run in [*self.ordered, *self.alive] if run.key == key]
+                self.past = [run for run in self.past if run.key != key]
+            case _:
+                pass
+
+    def _check_dependencies(self, run: Run, world: World) -> None:
+        service = world.services[run.key]
+        assert service.wish is Wish.UP
+        for name, condition in service.spec.depends_on.items():
+            dependency = row(world, world.services[Key(run.key.project, name)])
+            wished = world.services[Key(run.key.project, name)].wish
+            if dependency.state == "completed":
+                continue
+            assert wished is Wish.UP, f"{run} started though {name} is to stop"
+            match condition:
+                case Condition.HEALTHY:
+                    assert (dependency.state, dependency.health) == ("running", "healthy"), dependency
+                case Condition.STARTED:
+                    assert dependency.pid is not None, dependency
+                case Condition.COMPLETED:
+                    raise AssertionError(f"{run} started before {name} was completed")
+
+    def _check_dependents(self, run: Run, world: World) -> None:
+        """Whoever has to leave because of it, or anyway, and leans on it, left before it was told to."""
+        phase = world.services[run.key].phase
+        if not isinstance(phase, Stopping) or phase.then != Stopped() or run in self.told_to_stop:
+            return
+        for other in [*self.ordered, *self.alive]:
+            service = world.services[other.key]
+            leans = (
+                run.key.service in service.present.spec.depends_on and run.key.project == other.key.project
+            )
+            leaving = service.wish is not Wish.UP or is_held(world, other.key)
+            assert not (leans and leaving), f"{run} was told to stop before {other}"
+
+
+def _ends_by_itself(world: World, run: Run) -> bool:
+    life = world.services[run.key].life
+    return life is not None and (life.said.stopping or life.exit is not None)
+
+
+def is_held(world: World, key: Key) -> bool:
+    """Whether somebody stopped what it needs: by walking, not by what it was told."""
+    for name in world.services[key].spec.depends_on:
+        need = world.services.get(Key(key.project, name))
+        if need is None or isinstance(need.phase, Completed):
+            continue
+        if need.wish in (Wish.DOWN, Wish.GONE) or is_held(world, need.key):
+            return True
+    return False
+
+
+def component(world: World, key: Key) -> set[Key]:
+    """All that it is tied to, in either direction."""
+    reached, todo = {key}, [key]
+    while todo:
+        at = todo.pop()
+        service = world.services.get(at)
+        ties = {Key(at.project, name) for name in service.spec.depends_on} if service else set()
+        ties.update(world.dependents.get(at, ()))
+        todo += ties - reached
+        reached |= ties
+    return reached
