@@ -5,7 +5,7 @@ about to do what a later daemon has to know of (start a run) waits for `saved` f
 alive that the file does not name. A service is serialised only when it has changed.
 
 A file that cannot be read, or that a newer version wrote, is kept aside under another name and never
-overwritten. A disk that cannot be written is said in the log and costs no service anything.
+overwritten. A disk that cannot be written is said in the log, costs no service anything, and is tried again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import itertools
 import json
 import logging
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 from locald.domain.names import Key
 from locald.domain.service import Service
@@ -38,9 +38,31 @@ LAZY = 0.05
 QUIET = 2.0
 """seconds without a change after which the file is made to last through a crash of the machine too"""
 
+_NOBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A service, and which of the callers is its own."""
+
+    caller: str
+    service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    schema: int
+    boot_id: str
+    epoch: FiniteFloat
+    places: dict[str, Place]
+    ready_senders: dict[str, str]
+    callers: dict[str, Caller]
+    services: list[_Entry]
+
+
+_FILE: TypeAdapter[_File] = TypeAdapter(_File)
 _SERVICE: TypeAdapter[Service] = TypeAdapter(Service)
 _CALLER: TypeAdapter[Caller] = TypeAdapter(Caller)
-_NOBODY = Caller()
 
 
 class Saved:
@@ -61,27 +83,24 @@ def load(path: str) -> Saved:
             document = json.load(file)
         if document["schema"] != SCHEMA:
             raise ValueError(f"it has schema {document['schema']}, this version knows {SCHEMA}")
-        return _read(document)
+        return _restored(_FILE.validate_python(document))
     except FileNotFoundError:
         return Saved(World(), None)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         return Saved(World(), None, _keep_aside(path, error))
 
 
-def _read(document: dict[str, Any]) -> Saved:
-    callers = {digest: _CALLER.validate_python(c) for digest, c in document["callers"].items()}
+def _restored(file: _File) -> Saved:
     services = [
-        replace(_SERVICE.validate_python(entry["service"]), caller=callers.get(entry["caller"], _NOBODY))
-        for entry in document["services"]
+        replace(entry.service, caller=file.callers.get(entry.caller, _NOBODY)) for entry in file.services
     ]
-    places = {name: Place(**place) for name, place in document["places"].items()}
-    senders = {Key.parse(key): program for key, program in document["ready_senders"].items()}
-    world = replace(World.of(services, places), ready_senders=senders)
-    return Saved(world, document["epoch"] if document["boot_id"] == procfs.boot_id() else None)
+    senders = {Key.parse(key): program for key, program in file.ready_senders.items()}
+    world = replace(World.of(services, file.places), ready_senders=senders)
+    return Saved(world, file.epoch if file.boot_id == procfs.boot_id() else None)
 
 
 def _keep_aside(path: str, error: Exception) -> str:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    reason = _reason(error)
     names = (f"{path}.unusable-{number}" for number in itertools.count(1))
     aside = next(name for name in names if not os.path.exists(name))
     try:
@@ -89,6 +108,14 @@ def _keep_aside(path: str, error: Exception) -> str:
     except OSError as cannot:
         return f"the saved state {path} cannot be used ({reason}), nor moved ({cannot.strerror})"
     return f"the saved state could not be used ({reason}); it is kept as {aside}"
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with the file, on one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 class Store:
@@ -104,6 +131,7 @@ class Store:
         self._waiting: list[asyncio.Future[None]] = []
         self._cache: dict[Key, tuple[Service, bytes]] = {}
         self._digests: dict[int, tuple[Caller, str]] = {}
+        self._syncing: asyncio.Future[None] | None = None
         self._failed = False
 
     def change(self, *_: object) -> None:
@@ -125,7 +153,14 @@ class Store:
             await _within(LAZY, self._hurry)
             await self.write()
             if not await _within(QUIET, self._changed):
-                await asyncio.to_thread(self._sync)
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nothing has changed for a while: make what is written last, or write what could not be written."""
+        if self._failed:
+            self._changed.set()
+        elif self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.get_running_loop().run_in_executor(None, self._sync)
 
     async def write(self) -> None:
         """Write now."""
@@ -137,13 +172,13 @@ class Store:
         self._hurry.clear()
         waiting, self._waiting = self._waiting, []
         world = self._world()
-        document, held = self._document(world), _is_wanted(world)
         try:
-            await asyncio.to_thread(self._replace, document, held)
+            await asyncio.to_thread(self._replace, self._document(world), _is_wanted(world))
             self._failed = False
-        except OSError as error:
+        except Exception as error:  # one of ours, too: the daemon itself still knows everything
             if not self._failed:
-                log.error("the state cannot be saved in %s: %s", self._path, error)
+                fault = None if isinstance(error, OSError) else error
+                log.error("the state cannot be saved in %s: %s", self._path, error, exc_info=fault)
             self._failed = True
         for future in waiting:
             if not future.done():
@@ -170,7 +205,7 @@ class Store:
         known = self._cache.get(service.key)
         if known and known[0] is service:
             return known[1]
-        body = _SERVICE.dump_json(replace(service, caller=_NOBODY))
+        body = _json(_SERVICE, replace(service, caller=_NOBODY))
         entry = b'{"caller": "%s", "service": %s}' % (digest.encode(), body)
         self._cache[service.key] = (service, entry)
         return entry
@@ -179,20 +214,23 @@ class Store:
         known = self._digests.get(id(caller))
         if known:
             return known[1]
-        digest = hashlib.sha256(_CALLER.dump_json(caller)).hexdigest()[:16]
+        digest = hashlib.sha256(_json(_CALLER, caller)).hexdigest()[:16]
         self._digests[id(caller)] = (caller, digest)
         return digest
 
     def _replace(self, document: list[bytes], held: bool) -> None:
-        """In a thread: the disk may be slow."""
+        """In a thread: the disk may be slow. The mark is never there too late, but perhaps too long."""
+        if held:
+            os.close(os.open(self._wanted_path, os.O_WRONLY | os.O_CREAT, 0o600))
         beside = f"{self._path}.new"
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.writelines(document)
         os.replace(beside, self._path)
-        _mark(self._wanted_path, held)
+        if not held and os.path.exists(self._wanted_path):
+            os.unlink(self._wanted_path)
 
     def _sync(self) -> None:
-        """In a thread, and not while anybody waits: a disk may take long for it."""
+        """In a thread that nobody waits for: a disk may take long for it."""
         try:
             file = os.open(self._path, os.O_RDONLY)
             os.fsync(file)
@@ -215,8 +253,6 @@ def _is_wanted(world: World) -> bool:
     return any(service.wish in ("up", "again") or service.run for service in world.services.values())
 
 
-def _mark(path: str, exists: bool) -> None:
-    if exists:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
-    elif os.path.exists(path):
-        os.unlink(path)
+def _json(adapter: TypeAdapter[Any], value: object) -> bytes:
+    """In ASCII: what is not Unicode in paths and environments (lone surrogates, to Python) has no UTF-8."""
+    return json.dumps(adapter.dump_python(value, mode="json"), separators=(",", ":")).encode()
