@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,9 +165,10 @@ def says(run: Run, datagram: bytes, now: float) -> Notified:
 # The walk.
 
 
-def edges() -> set[Edge]:
+@cache
+def edges() -> frozenset[Edge]:
     """All that people can see happen: from, why, to."""
-    return {edge for kind in (Type.CONTAINER, Type.TASK) for edge in walk(project(kind))}
+    return frozenset(edge for kind in (Type.CONTAINER, Type.TASK) for edge in walk(project(kind)))
 
 
 def walk(project: Project) -> Iterator[Edge]:
@@ -202,7 +204,9 @@ def shown(world: World) -> str:
 
 def essence(world: World, now: float) -> object:
     """What the future depends on: no times, no numbers of runs, no sentences."""
-    return tuple(_essence(service, now) for service in world.services.values())
+    dependency = world.services.get(D)
+    stands = (dependency.phase.kind, dependency.wish, dependency.is_healthy) if dependency else ()
+    return stands, _essence(world.services[A], now) if A in world.services else ()
 
 
 def _essence(service: Service, now: float) -> object:

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-Edges = set[tuple[str, str, str]]
+Edges = frozenset[tuple[str, str, str]]
 
 
 @pytest.fixture(scope="module")
