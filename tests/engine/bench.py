@@ -115,6 +115,9 @@ class Bench:
     async def wait_for(self, kind: type[E], what: Callable[[E], bool] = lambda _: True) -> E:
         return await self.heard.wait_for(kind, what, PATIENCE)
 
+    async def next_event(self) -> object:
+        return await self.wait_for(object)
+
     async def end(self, run: Run) -> None:
         """Kill it, and wait until nothing is left."""
         self.containers.kill(run)
