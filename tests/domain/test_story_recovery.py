@@ -39,6 +39,14 @@ def test_what_was_lost_is_started_again() -> None:
     assert s.row("web").restarts == 0
 
 
+def test_nobody_asks_about_a_run_that_was_lost_again() -> None:
+    """Its last line counts as ended; whoever carried it out lets go of it."""
+    s = Story(service("web"))
+    s.up(), s.healthy("web#1"), s.lost("web#1")
+
+    assert s.asides == ["unwatch web#1", "forget web#1"]
+
+
 def test_what_was_lost_while_it_was_not_wanted_stays_down() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1"), s.stop("web"), s.daemon_dies()

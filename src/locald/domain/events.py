@@ -111,7 +111,7 @@ def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -
         case Gone(run):
             return _gone(service, life, now), [Unwatch(run), Forget(run)]
         case Lost(run, reason):
-            return _lost(service, life, reason, now), [Unwatch(run)]
+            return _lost(service, life, reason, now), [Unwatch(run), Forget(run)]
         case Stuck(processes=processes):
             return replace(service, life=replace(life, stuck=processes)), []
 
