@@ -8,30 +8,14 @@ lost with an earlier keeper. Every run that was ordered ends in exactly one `Not
 from __future__ import annotations
 
 import asyncio
-import base64
-import errno
 import json
 import logging
-import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from locald.domain.messages import (
-    Event,
-    Exit,
-    Exited,
-    Gone,
-    Lost,
-    Notified,
-    NotStarted,
-    Process,
-    Sender,
-    Spawned,
-    Standing,
-    Stuck,
-)
+from locald.adapters.keeper_words import Json, translate
+from locald.domain.messages import Event, Exited, Lost, NotStarted
 from locald.domain.names import Run
-from locald.linux import procfs
 from locald.linux.tree import Tree, from_description
 
 if TYPE_CHECKING:
@@ -44,14 +28,13 @@ log = logging.getLogger(__name__)
 LONGEST_EVENT = 1 << 20
 """bytes of one line; a datagram is at most 4 KiB, so this is far away"""
 PATIENCE = 5
-"""attempts at a keeper that cannot be started, a second apart, before what was ordered is refused"""
-
+"""attempts at a keeper that cannot be started, or does not stay, before what was ordered is refused"""
+SOON, PAUSE = 0.05, 1.0
+"""seconds from the first such attempt to the second, and between those that follow"""
 LEFTOVERS = 3.0
 """seconds to wait for the end of runs that are not known any more"""
 MOMENT = 0.05
 """seconds that the exit of a process that left nothing behind may wait for the end of its run"""
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +81,10 @@ class Processes:
         self._clock = clock
         self._on_output = on_output
         self._writer: asyncio.StreamWriter | None = None
-        self._orders: dict[Run, Json] = {}
-        """ordered while there was no keeper, or while it held an unknown run of this name"""
+        self._replayed: set[Run] = set()
+        """what the keeper has named in its replay"""
+        self._unsent: dict[Run, list[Json]] = {}
+        """asked before we had agreed with a keeper, or while it held an unknown run of this name"""
         self._expected: set[Run] = set()
         """runs that the world believes in"""
         self._trees: dict[Run, Tree] = {}
@@ -109,17 +94,16 @@ class Processes:
         self._wanted = asyncio.Event()
         self._cleared = asyncio.Event()
         """the keeper that we talk to holds nothing unknown, or there is none"""
+        self._shift = 0.0
+        """from the keeper's clock to ours, seconds"""
         self.keeper_pid: int | None = None
 
     # Orders.
 
     def start(self, run: Run, order: Order) -> None:
         self._expected.add(run)
-        if self._writer and run not in self._unknown:
-            self._send(order.request(run))
-        else:
-            self._orders[run] = order.request(run)
-            self._wanted.set()
+        self._ask(run, order.request(run))
+        self._wanted.set()
 
     def adopt(self, run: Run) -> None:
         """Look for a run of an earlier daemon. The first replay tells, so this comes before it."""
@@ -141,24 +125,25 @@ class Processes:
             log.warning("still there, though not known any more: %s", ", ".join(map(str, self._unknown)))
 
     def signal(self, run: Run, number: int) -> None:
-        self._send({"do": "signal", "run": str(run), "signal": number})
+        self._ask(run, {"do": "signal", "run": str(run), "signal": number})
 
     def kill(self, run: Run) -> None:
-        self._send({"do": "kill", "run": str(run)})
+        self._ask(run, {"do": "kill", "run": str(run)})
 
     def note(self, run: Run, line: str) -> None:
-        self._send({"do": "note", "run": str(run), "line": line})
+        self._ask(run, {"do": "note", "run": str(run), "line": line})
 
     def tail(self, run: Run, on: bool) -> None:
         """Whether `on_output` is called when the run prints. Runs of others are passed over."""
-        if run not in self._expected:
-            return
-        self._send({"do": "tail", "run": str(run), "on": on})
+        self._ask(run, {"do": "tail", "run": str(run), "on": on})
 
     def forget(self, run: Run) -> None:
+        if self._writer or run in self._replayed:
+            self._ask(run, {"do": "forget", "run": str(run)})
+        else:  # should a keeper name it still, it will be unknown then, and ended
+            self._unsent.pop(run, None)
         self._expected.discard(run)
         self._trees.pop(run, None)
-        self._send({"do": "forget", "run": str(run)})
 
     def release(self) -> None:
         """Nothing will be asked of the keeper any more: it may end when it holds nothing."""
@@ -169,6 +154,19 @@ class Processes:
         tree = self._trees.get(run)
         return tree.pids() if tree else ()
 
+    def _ask(self, run: Run, request: Json) -> None:
+        """Of a run that the keeper has, or is to have: what is over with a keeper is nothing to the next."""
+        if run not in self._expected:
+            return
+        if self._writer and run not in self._unknown:
+            self._send(request)
+        else:
+            self._unsent.setdefault(run, []).append(request)
+
+    def _is_ordered(self, run: Run) -> bool:
+        """It is to be begun, and no keeper has been told yet."""
+        return run in self._unsent and self._unsent[run][0]["do"] == "spawn"
+
     def _send(self, request: Json) -> None:
         if self._writer and not self._writer.is_closing():
             self._writer.write(json.dumps(request).encode() + b"\n")
@@ -177,87 +175,110 @@ class Processes:
 
     async def run(self) -> None:
         """Talk to the keeper while there is one; have another one when it went away and is needed."""
+        attempts = 0
         while True:
             await self._wanted.wait()
-            try:
-                reader, writer = await self._reach()
-            except OSError as error:
-                self._refuse(error)
-                continue
-            try:
-                await self._converse(reader, writer)
-            finally:
-                self._writer = None
-                self._unknown.clear()
-                self._cleared.clear()
-                writer.close()
-            log.info("the keeper went away")
+            trouble = await self._talk()
+            attempts = attempts + 1 if trouble else 0
             if not self._expected:
-                self._wanted.clear()
+                self._rest()
+            elif trouble and attempts >= PATIENCE:
+                self._refuse(trouble)
+                attempts = 0
+            elif trouble:
+                await asyncio.sleep(SOON if attempts == 1 else PAUSE)
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        for attempt in range(1, PATIENCE):
-            try:
-                return await self._connect()
-            except OSError as error:
-                log.warning("the keeper cannot be reached (attempt %d): %s", attempt, error)
-            await asyncio.sleep(1)
-        return await self._connect()
+    async def _talk(self) -> OSError | None:
+        """Reach a keeper and converse with it, until it goes away. Returns why that did not last."""
+        self._cleared.clear()
+        loop = asyncio.get_running_loop()
+        try:
+            reader, writer = await self._connect()
+        except OSError as error:
+            log.warning("the keeper cannot be reached: %s", error)
+            return error
+        began = loop.time()
+        try:
+            await self._converse(reader, writer)
+        finally:
+            self._writer = None
+            self._replayed.clear()
+            self._unknown.clear()
+            writer.close()
+        log.info("the keeper went away")
+        return None if loop.time() - began > PAUSE else OSError(0, "it ended at once")
+
+    def _rest(self) -> None:
+        """No keeper is needed before something is asked for."""
+        self._wanted.clear()
+        self._cleared.set()
 
     def _refuse(self, error: OSError) -> None:
         """No keeper is to be had: everything expected ends here, so that nobody waits for ever."""
         reason = f"locald's keeper cannot be started: {error.strerror or error}"
-        now = self._clock.now()
         for run in sorted(self._expected):
-            if run in self._orders:
-                self._post(NotStarted(run, reason, "`locald doctor` looks for the cause", now))
+            if self._is_ordered(run):
+                hint = "`locald doctor` looks for the cause"
+                self._end(run, NotStarted(run, reason, hint, self._clock.now()))
             else:
-                self._post(Lost(run, reason, now))
-        self._expected.clear()
-        self._orders.clear()
-        self._wanted.clear()
-        self._cleared.set()
+                self._end(run, Lost(run, reason, self._clock.now()))
+        self._rest()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'{"do":"hello","protocol":1}\n')
-        replayed: set[Run] = set()
-        shift = 0.0
+        self._shift = 0.0
         while line := await _line(reader):
-            event = json.loads(line)
-            if "at" in event:
-                event["at"] += shift
-            if event["event"] == "hello":
-                shift, self.keeper_pid = self._clock.epoch - event["epoch"], event["pid"]
-            elif event["event"] == "replayed":
-                self._agree(writer, replayed)
-            else:
-                self._hear(event, replayed if self._writer is None else None, writer)
+            try:
+                self._take(json.loads(line), writer)
+            except Exception:  # a fault of ours, or the word of a later keeper: it costs this news alone
+                log.exception("the keeper cannot be understood: %.500r", line)
 
-    def _agree(self, writer: asyncio.StreamWriter, replayed: set[Run]) -> None:
-        """The replay is over: what was expected and not named is lost, what waited is ordered."""
+    def _take(self, event: Json, writer: asyncio.StreamWriter) -> None:
+        if "at" in event:
+            event["at"] += self._shift
+        match event["event"]:
+            case "hello":
+                self._shift, self.keeper_pid = self._clock.epoch - event["epoch"], event["pid"]
+            case "replayed":
+                self._agree(writer)
+            case "error":
+                log.error("the keeper could not do as asked: %s", event)
+            case _:
+                self._hear(Run.parse(event["run"]), event, writer)
+
+    def _agree(self, writer: asyncio.StreamWriter) -> None:
+        """The replay is over: what was expected and not named is lost, what waited is asked for."""
         self._writer = writer
-        now = self._clock.now()
-        for run in sorted(self._expected - replayed - self._orders.keys()):
-            self._expected.discard(run)
-            self._post(Lost(run, "the run was lost: its keeper ended, or the machine restarted", now))
-        for run in self._orders.keys() - self._unknown:
-            self._send(self._orders.pop(run))
+        reason = "the run was lost: its keeper ended, or the machine restarted"
+        for run in sorted(self._expected - self._replayed):
+            if not self._is_ordered(run):
+                self._end(run, Lost(run, reason, self._clock.now()))
+        for run in self._unsent.keys() - self._unknown:
+            self._send_unsent(run)
         self._see_whether_cleared()
+
+    def _end(self, run: Run, how: NotStarted | Lost) -> None:
+        """Nothing will be heard of the run any more, from this keeper or another."""
+        self._release(run)
+        self._expected.discard(run)
+        self._unsent.pop(run, None)
+        self._trees.pop(run, None)
+        self._post(how)
+
+    def _send_unsent(self, run: Run) -> None:
+        for request in self._unsent.pop(run, ()):
+            self._send(request)
 
     def _see_whether_cleared(self) -> None:
         if not self._unknown:
             self._cleared.set()
 
-    def _hear(self, event: Json, replayed: set[Run] | None, writer: asyncio.StreamWriter) -> None:
-        if event["event"] == "error":
-            log.error("the keeper could not do as asked: %s", event)
-            return
-        run = Run.parse(event["run"])
-        if run not in self._expected or run in self._orders:
+    def _hear(self, run: Run, event: Json, writer: asyncio.StreamWriter) -> None:
+        if run not in self._expected or self._is_ordered(run):
             self._end_unknown(run, event, writer)
             return
-        if replayed is not None:
-            replayed.add(run)
+        if self._writer is None:
+            self._replayed.add(run)
         if event["event"] == "output":
             self._on_output(run)
             return
@@ -267,12 +288,22 @@ class Processes:
             self._trees.pop(run, None)
         if event["event"] in ("gone", "refused"):
             self._on_output(run)
-        translated = translate(run, event)
+        translated = self._translated(run, event)
         if isinstance(translated, Exited) and not translated.left:
             self._hold_back(translated)
         elif translated:
             self._release(run)
             self._post(translated)
+
+    def _translated(self, run: Run, event: Json) -> Event | None:
+        """The event in our words; that a run is over is told even when it is not clear how."""
+        try:
+            return translate(run, event)
+        except Exception:
+            if event["event"] != "refused":
+                raise
+            log.exception("the keeper cannot be understood: %s", event)
+            return NotStarted(run, "the keeper refused it", "its log says why", self._clock.now())
 
     def _hold_back(self, exited: Exited) -> None:
         """Nothing is left of the run, so `Gone` follows at once: the two are told as one piece of news."""
@@ -298,88 +329,20 @@ class Processes:
             self._unknown.add(run)
         else:
             self._unknown.discard(run)
-            if self._writer:
-                self._agree_again(run)
-
-    def _agree_again(self, run: Run) -> None:
-        """An unknown run is gone: what waited for that goes on."""
-        if order := self._orders.pop(run, None):
-            self._send(order)
-        self._see_whether_cleared()
+            if self._writer:  # what waited for its end goes on
+                self._send_unsent(run)
+                self._see_whether_cleared()
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
-    try:
-        line = await reader.readline()
-    except (ConnectionError, ValueError) as error:  # ValueError: longer than any event of ours
-        log.error("the keeper's connection broke: %s", error)
-        return b""
-    return line if line.endswith(b"\n") else b""
-
-
-# The keeper's words in ours.
-
-
-def translate(run: Run, event: Json) -> Event | None:
-    """One event of the keeper's, or None for what a later keeper may say and we do not know."""
-    at = event["at"]
-    match event["event"]:
-        case "spawned":
-            return Spawned(run, event["pid"], at)
-        case "refused":
-            about = event.get("subject", ""), event["text"]
-            return NotStarted(run, *refusal(event["stage"], event["errno"], *about), at)
-        case "notified":
-            data = base64.b64decode(event["data"])
-            return Notified(run, _sender(event), data, at, event.get("main"))
-        case "exited":
-            return Exited(run, event["pid"], Exit(event["code"], event["signal"]), event["left"], at)
-        case "gone":
-            return Gone(run, at)
-        case "stuck":
-            return Stuck(run, tuple(Process(pid, procfs.program(pid)) for pid in event["pids"]), at)
-        case _:
-            return None
-
-
-def _sender(event: Json) -> Sender:
-    """The sender, and whether its standing holds for its user too.
-
-    A member of the tree is taken at its pid, whatever user it has become. One that is gone already, or
-    that says it is the keeper (only root can), is known by its uid alone.
-    """
-    standing: Standing = event["standing"]
-    own = event["uid"] == os.geteuid()
-    if (standing == "exited" and not own) or (standing == "spawner" and event["uid"] != 0):
-        standing = "stranger"
-    return Sender(Process(event["pid"], event["program"]), event["uid"], standing)
-
-
-def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]:
-    """Why a process could not be started, and what to do.
-
-    `number` is an errno, or 0; `subject` the program or the folder that it is about; `text` says what failed.
-    """
-    if stage == "workdir":
-        return f"workdir {subject}: {text}", "`workdir` is relative to locald.toml"
-    if stage != "program":
-        return text, "`locald doctor` looks for what is short"
-    match number:
-        case errno.ENOENT if text == os.strerror(errno.ENOENT):
-            return (
-                f"no such program: {subject}",
-                "check the spelling of `command`, and the PATH of this shell",
-            )
-        case errno.ENOENT:
-            return (
-                f"{subject}: {text}",
-                "install that program, or correct the line; it may not end with CR LF",
-            )
-        case errno.EACCES:
-            return f"{subject}: {text}", f"is it a program? `chmod +x {subject}`"
-        case errno.ENOEXEC:
-            return f"{subject}: {text}", "a script needs a first line such as #!/bin/sh"
-        case errno.E2BIG:
-            return f"{subject}: {text}", "make its arguments and its environment smaller"
-        case _:
-            return f"{subject}: {text}", "`locald doctor` looks for the cause"
+    """The next line; empty when the conversation is over."""
+    while True:
+        try:
+            line = await reader.readline()
+        except ConnectionError as error:
+            log.error("the keeper's connection broke: %s", error)
+            return b""
+        except ValueError:  # what follows is the rest of it, and will not be understood
+            log.error("the keeper said something longer than any event: it is passed over")
+            continue
+        return line if line.endswith(b"\n") else b""
