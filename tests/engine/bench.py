@@ -147,6 +147,10 @@ class Bench:
     def inspect(self, name: str = "db") -> Any:
         return self.api.get(f"/containers/locald-{self.project}-{name}/json")
 
+    def listed(self) -> list[str]:
+        """What is in the project's folder, beside what was captured."""
+        return sorted(each.name for each in self.folder.iterdir() if each.name != "logs")
+
     def left(self) -> list[str]:
         """The names of all containers and networks of this bench that are there."""
         label = f"{INSTANCE}={self.instance}"

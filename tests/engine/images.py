@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 BUSYBOX = "/bin/busybox"
 PREFIX = "locald-test"
 
+BARE = f"{PREFIX}/bare:1"
 _HTTPD = '["httpd","-f","-p","8080","-h","/www"]'
 IMAGES: dict[str, tuple[str, ...]] = {
     "plain": ('CMD ["sh"]',),
@@ -62,6 +63,14 @@ def make_all(api: Api) -> None:
         make(api, name(short), ("ENV PATH=/bin", *changes), layer)
 
 
+def make_bare(api: Api) -> None:
+    """An image without a shell, or anything else."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        _add(tar, "etc", tarfile.DIRTYPE, mode=0o755)
+    make(api, BARE, (), out.getvalue())
+
+
 def make(api: Api, image: str, changes: tuple[str, ...], layer: bytes) -> None:
     repository, _, tag = image.rpartition(":")
     query = [("fromSrc", "-"), ("repo", repository), ("tag", tag), *(("changes", each) for each in changes)]
@@ -71,8 +80,8 @@ def make(api: Api, image: str, changes: tuple[str, ...], layer: bytes) -> None:
 
 
 def remove_all(api: Api) -> None:
-    for short in IMAGES:
-        api.send("DELETE", f"/images/{name(short)}?force=1", None, "")
+    for image in [*map(name, IMAGES), BARE]:
+        api.send("DELETE", f"/images/{image}?force=1", None, "")
 
 
 def root_filesystem() -> bytes:

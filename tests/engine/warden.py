@@ -212,7 +212,7 @@ def main() -> None:
     except BrokenPipeError:
         pass  # nobody reads any more: the session has gone
     finally:
-        warden.end(signal.SIGTERM)
+        warden.end(signal.SIGKILL)  # it would wait for its containers, and nothing of it is kept anyway
         remove(slot)
 
 

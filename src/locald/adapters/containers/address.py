@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DOCKER = "unix:///var/run/docker.sock"
+PODMAN = "unix:///run/podman/podman.sock"
 CONTEXT_HINT = "`docker context ls` shows the contexts that there are"
 
 
@@ -72,7 +73,7 @@ def usual(env: Mapping[str, str]) -> tuple[Address, ...]:
         Address(f"unix://{home}/.docker/run/docker.sock"),
         Address(f"unix://{home}/.docker/desktop/docker.sock"),
         Address(f"unix://{runtime}/podman/podman.sock"),
-        Address("unix:///run/podman/podman.sock"),
+        Address(PODMAN),
     )
 
 

@@ -49,18 +49,44 @@ async def _look(engine: Engine, name: str) -> translate.Image | None:
 async def _pull(engine: Engine, name: str, tell: Callable[[str], None]) -> None:
     """Raises CannotBegin: a pull that has begun tells of its failure in the stream."""
     repository, tag = translate.reference(name)
-    clock = asyncio.get_running_loop().time
-    progress, told_at, told = Progress(name), clock(), ""
-    wanted = {"fromImage": repository, "tag": tag}
-    tell(progress.sentence)
-    try:
-        async with engine.stream("POST", "/images/create", wanted) as content:
-            async for said in documents(content):
-                if error := said.get("error"):
-                    raise CannotBegin(pull(name, str(error)))
-                progress = progress.hear(said)
-                if clock() - told_at >= PACE and progress.sentence != told:
-                    told_at, told = clock(), progress.sentence
-                    tell(told)
-    except Refusal as refusal:
-        raise CannotBegin(pull(name, refusal.message)) from None
+    wanted, progress = {"fromImage": repository, "tag": tag}, Progress(name)
+    with _Paced(tell) as paced:
+        paced.tell(progress.sentence)
+        try:
+            async with engine.stream("POST", "/images/create", wanted) as content:
+                async for said in documents(content):
+                    if error := said.get("error"):
+                        raise CannotBegin(pull(name, str(error)))
+                    progress = progress.hear(said)
+                    paced.tell(progress.sentence)
+        except Refusal as refusal:
+            raise CannotBegin(pull(name, refusal.message)) from None
+
+
+class _Paced:
+    """Passes on what is said, not too often; the last word always comes, even when nothing follows it."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._next_at = 0.0
+        self._word = self._told = ""
+
+    def __enter__(self) -> _Paced:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer:
+            self._timer.cancel()
+
+    def tell(self, word: str) -> None:
+        self._word = word
+        if self._timer is None and word != self._told:
+            self._timer = self._loop.call_at(max(self._next_at, self._loop.time()), self._pass_on)
+
+    def _pass_on(self) -> None:
+        self._timer = None
+        if self._word != self._told:
+            self._told, self._next_at = self._word, self._loop.time() + PACE
+            self._tell(self._word)
