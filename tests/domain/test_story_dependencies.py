@@ -223,6 +223,14 @@ def test_a_failed_service_waits_on_nobody() -> None:
     assert s.why("web").blockers == ()
 
 
+def test_nor_does_one_that_ended_by_itself() -> None:
+    s = Story(service("db", restart="no"), service("web", "db"))
+    s.up(), s.healthy("db#1", "web#1"), s.exits("web#1", 0), s.exits("db#1", 1)
+
+    assert s.waiting_on("web") == ()
+    assert s.because("web") == "exited with 0, and its restart policy is on-failure"
+
+
 def test_a_tangle_of_dependencies_costs_no_more_than_its_edges() -> None:
     """Each of a layer depends on both of the layer below: 2 ** 40 ways to the bottom, 80 services."""
     layers = 40

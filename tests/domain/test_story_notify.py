@@ -145,6 +145,14 @@ def test_ready_after_stopping_is_ignored() -> None:
     assert s.state("web") == "stopping"
 
 
+def test_ready_after_stopping_is_no_promise_of_later_runs() -> None:
+    s = started()
+    s.says("web#1", "STOPPING=1"), s.says("web#1", "READY=1"), s.exits("web#1", 1), s.wait(0.1)
+
+    s.spawned("web#2"), s.listens("web#2")
+    assert s.health("web") == ("healthy", "tcp")
+
+
 def test_ready_and_stopping_in_one_message_is_stopping() -> None:
     s = started()
     s.says("web#1", "READY=1", "STOPPING=1")

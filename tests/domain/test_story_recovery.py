@@ -71,6 +71,13 @@ def test_a_failure_that_was_found_before_the_loss_stays_a_failure() -> None:
     assert s.state("web") == "failed"
 
 
+def test_what_was_to_be_retried_when_it_was_lost_is_started_at_once() -> None:
+    s = Story(service("web"))
+    s.up(), s.healthy("web#1"), s.exited("web#1", 1, left=1), s.daemon_dies()
+
+    assert s.lost("web#1") == ["start web#2"]
+
+
 def test_ready_that_was_sent_meanwhile_is_not_lost() -> None:
     s = Story(service("web"))
     s.up(), s.spawned("web#1"), s.daemon_dies(), s.wait(3600)
@@ -184,7 +191,9 @@ def test_leftovers_are_ended_before_the_next_run_as_ever() -> None:
     s.up(), s.healthy("web#1"), s.exited("web#1", 1, left=1), s.daemon_dies()
 
     assert s.spawned("web#1") == ["terminate web#1"]
+    notes = list(s.notes)
     assert s.exited("web#1", 1, left=1) == [], "heard before"
+    assert s.notes == notes
     s.gone("web#1")
     assert s.state("web") == "backoff"
 

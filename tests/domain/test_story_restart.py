@@ -56,6 +56,15 @@ def test_a_dependent_that_is_down_waits_for_the_restart_of_its_dependency(named:
     assert s.healthy("db#2") == ["start api#2"]
 
 
+def test_so_does_one_that_needs_it_only_to_have_started() -> None:
+    s = Story(service("cache"), service("api", "cache=started", restart="no"))
+    s.up(), s.spawned("cache#1"), s.spawned("api#1"), s.exits("api#1", 1)
+
+    assert s.restart("api", "cache") == ["terminate cache#1"]
+    assert s.stopped("cache#1") == ["start cache#2"]
+    assert s.spawned("cache#2") == ["start api#2"]
+
+
 def test_a_crashed_dependent_waits_for_the_restart_too() -> None:
     s = shop()
     s.restart("db"), s.exits("api#1", 1)
@@ -177,6 +186,14 @@ def test_up_after_restart_does_not_undo_it() -> None:
     s.restart("web"), s.up()
 
     assert s.stopped("web#1") == ["start web#2"]
+
+
+def test_up_while_a_restart_waits_for_dependents_to_leave_does_not_undo_it() -> None:
+    s = Story(service("db"), service("web", "db"))
+    s.up(), s.healthy("db#1", "web#1"), s.restart("db", "web"), s.up()
+
+    assert s.stopped("web#1") == ["terminate db#1"]
+    assert s.stopped("db#1") == ["start db#2"]
 
 
 def test_a_stop_of_its_dependency_wins_over_a_restart() -> None:

@@ -241,10 +241,10 @@ def test_nothing_is_signalled_when_nothing_is_left() -> None:
 
 def test_a_run_that_is_gone_without_an_exit_has_ended_nobody_saw_how() -> None:
     s = Story(service("web"))
-    s.up(), s.healthy("web#1"), s.wait(60)
+    s.up(), crash(s, "web#1"), s.wait(0.1), s.healthy("web#2"), s.wait(10)
 
-    assert s.gone("web#1") == []
-    assert s.because("web") == "ended, nobody saw how; restart 1 of 5 in 100ms"
+    assert s.gone("web#2") == []
+    assert s.because("web") == "ended, nobody saw how; restart 2 of 5 in 100ms"
 
 
 def test_an_exit_is_told_in_the_log() -> None:

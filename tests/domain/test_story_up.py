@@ -135,6 +135,18 @@ def test_a_changed_service_that_was_not_wanted_stays_down() -> None:
     assert s.state("web") == "stopped"
 
 
+def test_a_change_of_what_is_blocked_starts_nothing_that_somebody_stopped() -> None:
+    s = Story(service("db"), service("web", "db"), service("other"))
+    s.up(), s.healthy("db#1", "web#1", "other#1"), s.stop("db"), s.stopped("web#1", "db#1")
+
+    s.edit(service("db"), service("web", "db", env={"A": "1"}), service("other"))
+    assert s.up("other") == []
+    assert s.state("web") == "blocked"
+    assert s.up("db") == ["start db#2"]
+    assert s.healthy("db#2") == ["start web#2"]
+    assert s.service("web").present.spec.env == {"A": "1"}
+
+
 def test_the_order_of_the_file_is_no_change() -> None:
     s = Story(service("db"), service("cache"), service("web", "db", "cache", env={"A": "1", "B": "2"}))
     s.up(), s.healthy("db#1", "cache#1", "web#1")

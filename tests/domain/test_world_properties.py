@@ -12,7 +12,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -374,7 +374,8 @@ class Promises(RuleBasedStateMachine):
             draft._ask(*self.world.services)
             draft.settle()
             assert draft.finish().effects == ()
-            assert draft.finish().moved == frozenset()
+            if not self.outside.unreported:  # a world of an earlier daemon has not been pulled at yet
+                assert draft.finish().moved == frozenset()
 
     @invariant()
     def no_deadline_is_behind(self) -> None:
@@ -440,11 +441,14 @@ def _pid(run: Run) -> int:
 
 PLAYS = int(os.environ.get("LOCALD_TEST_PLAYS", "30"))
 """More of them find more: some hundreds now and then."""
+SHRINKS = "LOCALD_TEST_PLAYS" in os.environ
+"""Looking for the shortest play that fails may take minutes: for whoever wants to mend it."""
 
 Promises.TestCase.settings = settings(
     max_examples=PLAYS,
     stateful_step_count=30,
     deadline=None,
+    phases=[phase for phase in Phase if phase is not Phase.shrink or SHRINKS],
     suppress_health_check=[HealthCheck.too_slow],
 )
 TestPromises = Promises.TestCase

@@ -199,7 +199,7 @@ def weigh(service: Service, at: float, now: float) -> Outcome:
     if verdict.health is not Health.HEALTHY:
         return service, []
     watchdog_at = now + life.watchdog if life.watchdog else None
-    life = replace(life, ready_at=at, watchdog_at=watchdog_at, extended_until=None, failures=0)
+    life = replace(life, ready_at=at, watchdog_at=watchdog_at, extended_until=None)
     note = Note(life.run, f"healthy ({verdict.source}): {verdict.because}")
     return replace(service, life=life, phase=Running(life.run)), [note]
 

@@ -151,9 +151,8 @@ def hear_probe(life: Life, event: Probed) -> Life:
     if check is None:
         return life
     failures = 0 if event.ok else life.failures + 1
-    patient = not event.ok and life.ready_at is not None and failures < check.retries
     standing = life.heard.get(Source.EXPLICIT)
-    held = patient and standing is not None and standing.ok
+    held = not event.ok and failures < check.retries and standing is not None and standing.ok
     evidence = Evidence(Source.EXPLICIT, event.ok, event.at, event.detail, check.check.kind)
     return replace(hear(life, evidence, counts=not held), failures=failures)
 

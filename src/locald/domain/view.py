@@ -121,8 +121,6 @@ def settled(world: World, keys: Iterable[Key]) -> bool:
 
 
 def _cannot_move(service: Service) -> bool:
-    if service.wish is Wish.AGAIN:
-        return False
     match service.phase:
         case Stopped():
             return service.wish is not Wish.UP
