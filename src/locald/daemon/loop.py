@@ -3,6 +3,9 @@
 Whoever has news posts it; nobody else writes the world, so there are no locks and every reader sees a
 finished one. A deadline is an ordinary message that one timer posts: the next deadline of all services is on
 top of a heap, and entries of services that have moved on since are dropped when they come up.
+
+A fault of ours in one message, one effect or one watcher is in the log, and costs the others nothing: the
+world is as it was before the message, or as it is after it.
 """
 
 from __future__ import annotations
@@ -10,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from locald.domain.messages import Due, Effect, Message
 from locald.domain.world import Step, World, step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from locald.domain.names import Key
     from locald.linux.clock import Clock
@@ -56,18 +60,43 @@ class Loop:
         self._alarm.look(self.world, self.world.services.keys())
         while True:
             message, done = await self._inbox.get()
-            self._take(step(self.world, message, self._clock.now()), performer)
-            if done and not done.done():
-                done.set_result(None)
+            try:
+                outcome = step(self.world, message, self._clock.now())
+            except Exception as error:
+                log.exception("%s could not be taken in", type(message).__name__)
+                _answer(done, error)
+            else:
+                self._take(outcome, performer)
+                _answer(done, None)
 
     def _take(self, outcome: Step, performer: Performer) -> None:
         self.world = outcome.world
         for effect in outcome.effects:
-            performer.perform(effect, outcome.world)
+            with _contained(effect):
+                performer.perform(effect, outcome.world)
         if outcome.moved:
             self._alarm.look(outcome.world, outcome.moved)
             for watcher in self._watchers:
-                watcher(outcome.world, outcome.moved)
+                with _contained(watcher):
+                    watcher(outcome.world, outcome.moved)
+
+
+def _answer(done: asyncio.Future[None] | None, fault: Exception | None) -> None:
+    """Tell who asked, if anybody did and still waits."""
+    if done is None or done.done():
+        return
+    if fault:
+        done.set_exception(fault)
+    else:
+        done.set_result(None)
+
+
+@contextmanager
+def _contained(deed: object) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("%s could not be carried out", deed)
 
 
 class _Alarm:
@@ -77,15 +106,24 @@ class _Alarm:
         self._clock = clock
         self._post = post
         self._due: list[tuple[float, Key]] = []
+        self._latest: dict[Key, float] = {}
+        """the deadline of each service that was put on the heap last, so that it is there once"""
         self._world = World()
         self._timer: asyncio.TimerHandle | None = None
 
     def look(self, world: World, moved: Iterable[Key]) -> None:
         self._world = world
         for key in moved:
-            if (service := world.services.get(key)) and service.deadline is not None:
-                heapq.heappush(self._due, (service.deadline, key))
+            service = world.services.get(key)
+            self._note(key, service.deadline if service else None)
         self._set()
+
+    def _note(self, key: Key, at: float | None) -> None:
+        if at is None:
+            self._latest.pop(key, None)
+        elif at != self._latest.get(key):
+            self._latest[key] = at
+            heapq.heappush(self._due, (at, key))
 
     def _set(self) -> None:
         while self._due and not self._holds(*self._due[0]):
@@ -105,5 +143,7 @@ class _Alarm:
         self._timer = None
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
-            self._post(Due(heapq.heappop(self._due)[1]))
+            _, key = heapq.heappop(self._due)
+            self._latest.pop(key, None)
+            self._post(Due(key))
         self._set()
