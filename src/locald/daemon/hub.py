@@ -8,7 +8,7 @@ rows of direct dependents are made anew too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from locald.domain.names import Key
@@ -39,6 +39,7 @@ class Subscription:
     shown: dict[Key, Row] = field(default_factory=dict)
     settled: bool = False
     behind: bool = False
+    """it missed something; when it has read what waits for it, it is told everything anew"""
 
 
 UNTIL = {"ready": settled, "down": is_down}
@@ -70,21 +71,30 @@ class Hub:
     def unsubscribe(self, reader: Subscription) -> None:
         self._readers.discard(reader)
 
+    async def next(self, reader: Subscription) -> News:
+        """Wait for the next piece of news."""
+        if reader.behind and reader.queue.empty():
+            reader.behind = False
+            self._tell_all(reader, self._world())
+        return await reader.queue.get()
+
+    def rest(self, reader: Subscription) -> Iterator[News]:
+        """What there is still to tell, now, at the end."""
+        self._flush()
+        while not reader.queue.empty():
+            yield reader.queue.get_nowait()
+
     def _flush(self) -> None:
         self._flushing = False
         world = self._world()
-        touched = set(self._moved)
-        for key in self._moved:
-            touched.update(world.dependents.get(key, ()))
-        self._moved.clear()
+        moved, self._moved = self._moved, set()
+        touched = moved.union(*(world.dependents.get(key, ()) for key in moved))
         rows = {key: row(world, world.services[key]) for key in touched if key in world.services}
         for reader in self._readers:
             self._tell(reader, world, touched, rows)
 
     def _tell(self, reader: Subscription, world: World, touched: set[Key], rows: dict[Key, Row]) -> None:
-        if reader.behind and reader.queue.empty():
-            reader.behind = False
-            self._tell_all(reader, world)
+        if reader.behind:
             return
         changed = {
             key: new for key, new in rows.items() if reader.chosen(key) and reader.shown.get(key) != new

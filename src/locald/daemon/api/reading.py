@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from locald.adapters.logbook import LogLine
     from locald.daemon.core import Core
-    from locald.daemon.hub import News
+    from locald.daemon.hub import News, Subscription
 
 HEARTBEAT = 15.0
 """seconds between two comments on a quiet stream, so that both sides notice a broken one"""
@@ -109,11 +109,27 @@ class Reading:
         try:
             with self._stream():
                 await response.prepare(request)
-                async for news in _with_heartbeat(reader.queue):
+                async for news in self._news(reader):
                     await response.write(self._event(news) if news else b": still here\n\n")
         finally:
             self._core.hub.unsubscribe(reader)
         return response
+
+    async def _news(self, reader: Subscription) -> AsyncIterator[News | None]:
+        """All news, and None when there was none for a while. When the daemon ends, its last are told too."""
+        hub = self._core.hub
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT):
+                    news = await hub.next(reader)
+            except TimeoutError:
+                yield None
+            except asyncio.CancelledError:
+                for last in hub.rest(reader):
+                    yield last
+                raise
+            else:
+                yield news
 
     @contextmanager
     def _stream(self) -> Iterator[None]:
@@ -177,17 +193,6 @@ def _log_line(line: LogLine) -> dict[str, Any]:
         "stream": line.stream,
         "line": line.line,
     }
-
-
-async def _with_heartbeat(queue: asyncio.Queue[News]) -> AsyncIterator[News | None]:
-    while True:
-        try:
-            async with asyncio.timeout(HEARTBEAT):
-                news = await queue.get()
-        except TimeoutError:
-            yield None
-        else:
-            yield news
 
 
 def _streamed(content_type: str) -> web.StreamResponse:
