@@ -38,6 +38,7 @@ BESIDE = {
     ROOT / "ARCHITECTURE.md": "architecture.html",
     ROOT / "CHANGELOG.md": "changelog.html",
     ROOT / "examples" / "shop" / "README.md": "examples/shop.html",
+    ROOT / "examples" / "containers" / "README.md": "examples/containers.html",
 }
 """Pages that are no part of docs/, and where they go."""
 

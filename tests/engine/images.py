@@ -7,6 +7,7 @@
 `flip`       its HEALTHCHECK follows the file /tmp/ok
 `late`       TCP on 5000, opened a second after the start, or as soon as /tmp/open is there
 `crasher`    ends with code 3 after 300 ms
+`store`      counts in /data/visits, on 6379; its HEALTHCHECK asks it
 """
 
 from __future__ import annotations
@@ -46,8 +47,25 @@ IMAGES: dict[str, tuple[str, ...]] = {
         "EXPOSE 5000",
         'CMD ["sh","-c","echo booting; sleep 1; echo listening; exec nc -ll -p 5000 -e echo hi"]',
     ),
+    "store": (
+        "EXPOSE 6379",
+        "HEALTHCHECK --interval=300ms --timeout=5s CMD echo PING | nc 127.0.0.1 6379 | grep PONG",
+        'CMD ["nc","-ll","-p","6379","-e","store"]',
+    ),
     "crasher": ('CMD ["sh","-c","echo about to crash >&2; sleep 0.3; exit 3"]',),
 }
+
+_STORE = """#!/bin/sh
+while read -r word; do
+    case $word in
+    PING*) echo +PONG; exit ;;
+    visits*)
+        count=$(($(cat /data/visits 2>/dev/null || echo 0) + 1))
+        echo "$count" | tee /data/visits | sed "s/.*/:&/" ;;
+    esac
+done
+"""
+"""as much of Redis as is needed: PING, and INCR of one key"""
 
 
 def name(short: str) -> str:
@@ -88,7 +106,7 @@ def root_filesystem() -> bytes:
     """A tar of the smallest system that there can be."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "www"):
+        for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "www", "data"):
             _add(tar, folder, tarfile.DIRTYPE, mode=0o1777 if folder == "tmp" else 0o755)
         with open(BUSYBOX, "rb") as program:
             _add(tar, "bin/busybox", data=program.read(), mode=0o755)
@@ -97,6 +115,7 @@ def root_filesystem() -> bytes:
         ).stdout.split():
             if applet != "busybox":
                 _add(tar, f"bin/{applet}", tarfile.SYMTYPE, target="busybox")
+        _add(tar, "bin/store", data=_STORE.encode(), mode=0o755)
         _add(tar, "etc/passwd", data=b"root:x:0:0:root:/:/bin/sh\n")
         _add(tar, "etc/group", data=b"root:x:0:\n")
         _add(tar, "www/index.html", data=b"hello from a test image\n")
