@@ -135,7 +135,7 @@ async def test_what_is_stopped_before_it_began_never_begins(here: Bench) -> None
 
 async def test_the_containers_of_a_project_meet_by_name(here: Bench) -> None:
     await here.spawned("http", "web")
-    here.start("plain", "client", command="until wget -q -O - http://web:8080/; do sleep 0.05; done")
+    here.start("plain", "client", command="until wget -q -T 1 -O - http://web:8080/; do sleep 0.05; done")
     assert "hello from a test image" in await here.wait_for_line("hello from a test image", "client")
 
 
