@@ -118,12 +118,13 @@ def claim(base: str) -> int:
     while True:
         try:
             os.makedirs(base, 0o755, exist_ok=True)
-            file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
         except FileExistsError:  # it was there, and gone when makedirs looked whether it is a folder
             if os.path.lexists(base) and not os.path.isdir(base):
                 raise
+            continue
+        try:
+            file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
             continue
         fcntl.flock(file, fcntl.LOCK_SH)  # whoever sweeps holds the other lock for a moment only
         if _is_at(base, file):
