@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -139,6 +140,15 @@ async def test_the_containers_of_a_project_meet_by_name(here: Bench) -> None:
     assert "hello from a test image" in await here.wait_for_line("hello from a test image", "client")
 
 
+async def test_a_container_that_was_alone_meets_those_that_come_later(here: Bench) -> None:
+    run = here.run("web")
+    here.containers.start(run, replace(here.order("http", "web"), is_alone=True))
+    await here.wait_for(Spawned)
+    assert create.network(here.project) not in here.left()
+    here.start("plain", "client", command="until wget -q -O - http://web:8080/; do sleep 0.05; done")
+    await here.wait_for_line("hello from a test image", "client")
+
+
 async def test_other_projects_are_in_another_network(here: Bench, docker: Docker, tmp_path: Path) -> None:
     await here.spawned("http", "web")
     async with served(docker, tmp_path / "other") as other:
@@ -161,7 +171,8 @@ async def test_a_container_reaches_what_listens_on_this_machine(here: Bench) -> 
     gate = await asyncio.start_server(_greet, "0.0.0.0", 0)
     port = gate.sockets[0].getsockname()[1]
     async with gate:
-        here.start("plain", command=f"nc host.docker.internal {port} < /dev/null")
+        asks = f"nc -w 2 host.docker.internal {port} < /dev/null | grep hello"
+        here.start("plain", command=f"until {asks}; do sleep 0.1; done")
         assert "hello from the machine" in await here.wait_for_line("hello from the machine")
 
 
