@@ -310,3 +310,12 @@ def test_shutdown_stops_everything_dependents_first_and_ends_the_wish() -> None:
     s.stopped("db#1")
     assert set(s.states().values()) == {"stopped"}
     assert s.is_down()
+
+
+def test_a_project_without_services_is_forgotten_at_once() -> None:
+    """Else nobody else could ever have its name."""
+    s = Story()
+    s.up()
+    assert "shop" in s.world.places
+    s.down()
+    assert "shop" not in s.world.places

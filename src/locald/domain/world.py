@@ -101,7 +101,7 @@ def step(world: World, message: Message, now: float) -> Step:
         case Again(keys, caller):
             _again(draft, sorted(keys), caller)
         case Down(project):
-            draft.wish([s.key for s in world.of_project(project)], Wish.GONE)
+            _down(draft, project)
         case Shutdown():
             draft.wish(world.services.keys(), Wish.DOWN)
         case Due(key):
@@ -276,6 +276,14 @@ def _want(draft: _Draft, service: Service, up: Up) -> None:
             service = fresh(service, draft.now)
     again = service.wish is Wish.AGAIN or (service.is_stale and service.run is not None)
     draft.put(replace(service, caller=up.caller, wish=Wish.AGAIN if again else Wish.UP))
+
+
+def _down(draft: _Draft, project: str) -> None:
+    """The project is forgotten with the last of its services; at once, if it has none."""
+    keys = [service.key for service in draft.before.of_project(project)]
+    draft.wish(keys, Wish.GONE)
+    if not keys:
+        draft.places.pop(project, None)
 
 
 def _again(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
