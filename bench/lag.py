@@ -33,9 +33,9 @@ def _lags(how: str) -> list[float]:
         notes = {f"s{number}": instance.folder / f"s{number}.ready" for number in range(TOGETHER)}
         instance.project({name: service(how, AFTER, str(file)) for name, file in notes.items()})
         instance.up()
-        known = {row["name"]: _epoch(row["ready_at"]) for row in instance.rows()}
+        known = {row["name"]: epoch(row["ready_at"]) for row in instance.rows()}
         return [1000 * (known[name] - float(file.read_text())) + CUT for name, file in notes.items()]
 
 
-def _epoch(stamp: str) -> float:
+def epoch(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()

@@ -136,7 +136,7 @@ async def test_what_is_stopped_before_it_began_never_begins(here: Bench) -> None
 
 async def test_the_containers_of_a_project_meet_by_name(here: Bench) -> None:
     await here.spawned("http", "web")
-    here.start("plain", "client", command="until wget -q -T 1 -O - http://web:8080/; do sleep 0.05; done")
+    here.start("plain", "client", command="until timeout 5 wget -q -O - http://web:8080; do sleep .1; done")
     assert "hello from a test image" in await here.wait_for_line("hello from a test image", "client")
 
 
@@ -152,7 +152,7 @@ async def test_a_container_that_was_alone_meets_those_that_come_later(here: Benc
 async def test_other_projects_are_in_another_network(here: Bench, docker: Docker, tmp_path: Path) -> None:
     await here.spawned("http", "web")
     async with served(docker, tmp_path / "other") as other:
-        other.start("plain", "client", command="wget -q -T 2 -O - http://web:8080/")
+        other.start("plain", "client", command="timeout 5 wget -q -O - http://web:8080/")
         assert (await other.wait_for(Exited)).exit.shown != 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -114,6 +115,13 @@ def test_a_choice_that_leads_nowhere_is_told_with_a_hint(tmp_path: Path, env: di
 )
 def test_the_newest_version_that_both_speak_is_spoken(theirs: str, oldest: str, agreed: str | None) -> None:
     assert translate.agreed({"ApiVersion": theirs, "MinAPIVersion": oldest}) == agreed
+
+
+@pytest.mark.parametrize(
+    ("theirs", "agreed"), [("1.41", "1.41"), ("1.52", "1.44"), ("1.53", None), ("1.39", None), ("", None)]
+)
+def test_a_ping_tells_enough_of_engines_that_are_known(theirs: str, agreed: str | None) -> None:
+    assert translate.agreed_by_ping(theirs) == agreed
 
 
 # Moments.
@@ -365,6 +373,12 @@ def test_a_container_is_labelled_named_and_published_on_loopback_only() -> None:
     assert host["NetworkMode"] == "locald-shop"
     assert host["ExtraHosts"] == ["host.docker.internal:host-gateway"]
     assert body["NetworkingConfig"]["EndpointsConfig"] == {"locald-shop": {"Aliases": ["db"]}}
+
+
+def test_the_only_container_of_a_project_needs_no_network_of_its_own() -> None:
+    body = create.body(RUN, replace(order(), is_alone=True), PLAIN, "mine")
+    assert "NetworkMode" not in body["HostConfig"]
+    assert "NetworkingConfig" not in body
 
 
 def test_the_environment_is_that_of_the_order_and_port_is_the_one_inside() -> None:

@@ -44,7 +44,8 @@ class Begin:
         await asyncio.to_thread(_check_volumes, self.order)
         image = await images.have(self.engine, self.order.image, tell)
         self._check_port(image)
-        await self.networks.have(self.engine, self.run.key.project)
+        if not self.order.is_alone:
+            await self.networks.have(self.engine, self.run.key.project)
         try:
             await self._create(image)
             await self._check_program(image)

@@ -18,6 +18,7 @@ from locald.adapters.containers.engine import first, where
 from locald.adapters.containers.held import Held
 from locald.adapters.containers.link import Link
 from locald.adapters.containers.logs import Capture
+from locald.adapters.containers.networks import Networks
 from locald.adapters.containers.printing import Printing
 from locald.domain.messages import Lost
 
@@ -161,13 +162,20 @@ class Containers:
 
     async def _connect(self, candidates: tuple[Address, ...]) -> Link:
         engine = await first(candidates)
-        link = Link(engine, self._instance, self._held.keys, self._in_use)
+        networks = Networks(self._instance, self._in_use, self._members)
+        link = Link(engine, self._instance, self._held.keys, networks)
         task = self._tasks.create_task(link.hold(), name=f"engine at {engine.address.url}")
         self._links[engine.address] = (link, task)
         return link
 
     def _in_use(self, project: str) -> bool:
-        return any(held.run.key.project == project and not held.gone for held in self._held.values())
+        return any(self._of(project))
+
+    def _members(self, project: str) -> dict[str, str]:
+        return {held.container: held.run.key.service for held in self._of(project) if held.container}
+
+    def _of(self, project: str) -> list[Held]:
+        return [held for held in self._held.values() if held.run.key.project == project and not held.gone]
 
     async def _leave(self, held: Held, link: Link) -> None:
         """With the last container of a project goes its network, and with the last of all the connection."""

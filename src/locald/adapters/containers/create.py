@@ -2,7 +2,7 @@
 
 A container belongs to one run, and says so by its labels, so that a later daemon finds it and nobody else's
 is ever touched. It is named after its service, publishes its port on 127.0.0.1 only, and shares a network
-with the containers of its project, in which it is known by the service's name.
+with the other containers of its project, in which it is known by the service's name.
 
 An init is its first process: a program that is the first process itself ignores every signal that it does not
 handle, a shell SIGTERM among them.
@@ -43,6 +43,8 @@ class Order:
     env: Mapping[str, str]
     shell: Mapping[str, str]
     logs: str
+    is_alone: bool = False
+    """it is the only container of its project, and needs no network to meet others in"""
 
     @property
     def image(self) -> str:
@@ -173,7 +175,7 @@ def body(run: Run, order: Order, image: Image, instance: str) -> Json:
         **({"ExposedPorts": {f"{inside}/tcp": {}}} if inside else {}),
         "HostConfig": {
             "Init": True,
-            "NetworkMode": network(run.key.project),
+            **({} if order.is_alone else {"NetworkMode": network(run.key.project)}),
             "ExtraHosts": ["host.docker.internal:host-gateway"],
             "PortBindings": _bindings(inside, definition.port),
             "Mounts": [_mount(each) for each in mounted if each.is_plain],
@@ -183,15 +185,17 @@ def body(run: Run, order: Order, image: Image, instance: str) -> Json:
                 "Config": {"max-size": str(spec.log_size), "max-file": "3"},
             },
         },
-        "NetworkingConfig": {
-            "EndpointsConfig": {network(run.key.project): {"Aliases": [run.key.service]}},
-        },
+        **({} if order.is_alone else {"NetworkingConfig": _endpoints(run.key)}),
     }
 
 
 def _environment(env: Mapping[str, str], inside: int | None) -> Iterator[str]:
     port = {} if inside is None else {"PORT": str(inside)}
     yield from (f"{name}={value}" for name, value in {**env, **port}.items())
+
+
+def _endpoints(key: Key) -> Json:
+    return {"EndpointsConfig": {network(key.project): {"Aliases": [key.service]}}}
 
 
 def _bindings(inside: int | None, published: int | None) -> Json:

@@ -2,7 +2,8 @@
 
 An engine answers, refuses (`Refusal`, with its own words), or is not there (`EngineAbsent`, with ours).
 Whether it was never there, may not be used, or has gone in the middle of a call is the same to whoever calls.
-The version of the API is agreed upon by asking `/version`, the only call that has none in its path.
+The version of the API is agreed upon by asking `/_ping`, and `/version` where that does not tell enough: the
+only calls that have none in their paths.
 
 Streams (events, logs, pulls) have no time limit; everything else has one, since an engine that hangs is
 one that is not there.
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from locald.adapters.containers.address import Address, Unusable, addresses
-from locald.adapters.containers.translate import NEEDED, agreed
+from locald.adapters.containers.translate import NEEDED, agreed, agreed_by_ping
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -94,13 +95,22 @@ class Engine:
         """Ask what it is. Raises EngineAbsent when it does not answer, or is too old."""
         self._base = self._root()
         try:
-            found = await self.get("/version", timeout=ANSWERS_WITHIN)
+            version = agreed_by_ping(await self._ping()) or agreed(await self.get("/version") or {})
         except Refusal as refusal:
             raise EngineAbsent(f"{self.address.url} does not answer as an engine does: {refusal}") from None
-        version = agreed(found) if isinstance(found, dict) else None
         if version is None:
             raise EngineAbsent(f"the engine at {self.address.url} is too old", f"locald needs {NEEDED}")
         self._base = f"{self._root()}/v{version}"
+
+    async def _ping(self) -> str:
+        """The newest version that it speaks, as it says in passing; `/version` takes it ten times as long."""
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", "/_ping", NOTHING, None) as answer:
+                return answer.headers.get("Api-Version", "")
+        except TimeoutError:
+            raise EngineAbsent(f"the engine at {self.address.url} does not answer", BEGIN) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise absent(self.address, error) from None
 
     def _root(self) -> str:
         if self.address.socket:

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from locald.adapters.containers import create
 from locald.adapters.containers.engine import ANSWERS_WITHIN, EngineAbsent, Refusal, absent, documents
-from locald.adapters.containers.networks import Networks
 from locald.adapters.containers.translate import event, labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from locald.adapters.containers.engine import Engine
+    from locald.adapters.containers.networks import Networks
     from locald.adapters.containers.translate import Event
     from locald.domain.names import Run
 
@@ -53,16 +53,16 @@ class Link:
         engine: Engine,
         instance: str,
         runs: Callable[[], Collection[Run]],
-        in_use: Callable[[str], bool],
+        networks: Networks,
     ) -> None:
-        """`engine` answers now; it is closed with the link. `runs`: all that anybody knows; `in_use`: whether
-        anything of a project is here, or about to be."""
+        """`engine` answers now; it is closed with the link. `runs`: all that anybody knows."""
         self.engine = engine
         self._instance, self._runs = instance, runs
         self._up = asyncio.Event()
+        self._is_away = False
         self._users: set[User] = set()
         self._events: asyncio.Timeout | None = None
-        self.networks = Networks(instance, in_use)
+        self.networks = networks
 
     # For its users.
 
@@ -81,7 +81,7 @@ class Link:
 
     async def engine_for_a_start(self) -> Engine:
         """The engine, now: what is to be started does not wait for one that is away. Raises EngineAbsent."""
-        if not self._up.is_set():
+        if self._is_away:
             await self.engine.negotiate()
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
@@ -103,6 +103,7 @@ class Link:
             while True:
                 why = await self._listen()
                 self._up.clear()
+                self._is_away = True
                 log.warning("the engine went away: %s", why)
                 for user in list(self._users):
                     user.engine_went(why)
@@ -130,6 +131,7 @@ class Link:
         return str(absent(self.engine.address, ConnectionError()))
 
     def _came(self) -> None:
+        self._is_away = False
         self._up.set()
         for user in list(self._users):
             user.engine_came()

@@ -22,6 +22,8 @@ Json = Mapping[str, Any]
 SPOKEN = (1, 44)
 """the newest version of the API that this code was written for"""
 OLDEST = (1, 40)
+NEWEST_THAT_GOES_BACK = (1, 52)
+"""up to here every engine is known to speak SPOKEN, too"""
 NEEDED = "Docker Engine 20.10 or newer, or Podman 4"
 
 _MOMENT = re.compile(r"(?P<second>[^.Zz+]*?)(\.(?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d\d:\d\d)?$")
@@ -37,6 +39,14 @@ def agreed(found: Json) -> str | None:
     if theirs is None or theirs < OLDEST:
         return None
     return ".".join(map(str, max(min(SPOKEN, theirs), oldest)))
+
+
+def agreed_by_ping(theirs: str) -> str | None:
+    """The same from the newest version that an engine speaks alone, where that is enough to know."""
+    known = _version(theirs)
+    if known is None or not OLDEST <= known <= NEWEST_THAT_GOES_BACK:
+        return None
+    return ".".join(map(str, min(SPOKEN, known)))
 
 
 def _version(text: object) -> tuple[int, ...] | None:
