@@ -121,15 +121,15 @@ async def _live(home: Home, *, foreground: bool) -> None:
             "watch listeners": listeners.run(),
             "talk to the keeper": processes.run(),
         }.items():
-            tasks.spawn(work, name)
+            tasks.begin(work, name)
         _announce(core, home, foreground=foreground)
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("ending; what runs keeps running")
-        await store.write()
-        processes.release()
         await runner.cleanup()
         await asyncio.to_thread(Path(home.socket).unlink, missing_ok=True)
+        await store.write()
+        processes.release()
         await checks.close()
         await containers.close()
 

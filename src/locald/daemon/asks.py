@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from locald.domain.spec import Type
 from locald.domain.world import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from locald.domain.spec import Caller, Project, ProjectSpec
     from locald.domain.world import World
@@ -44,13 +45,26 @@ async def up(world: World, directory: str, names: list[str], caller: Caller) -> 
 
 async def resolve(world: World, directory: str, caller_env: Mapping[str, str]) -> Project:
     """The project as its file says now. Raises Refused; changes nothing."""
-    text, where = await asyncio.to_thread(_read, directory)
-    spec = config.parse(text, where)
-    _refuse_second_folder(world, spec, directory)
+    spec, text = await _spec(world, directory)
     env_files = await asyncio.to_thread(_read_env_files, spec, directory)
-    return config.resolve(
-        spec, directory, _choose_ports(world, spec), env_files, caller_env, where=where, text=text
-    )
+    ports = _choose_ports(world, spec)
+    return config.resolve(spec, directory, ports, env_files, caller_env, where=FILE, text=text)
+
+
+async def as_written(world: World, directory: str) -> Project:
+    """The same for who only looks: without what it takes somebody's shell and env files to know."""
+    spec, _ = await _spec(world, directory)
+    services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
+    ports = _choose_ports(world, spec)
+    return config.resolve(replace(spec, services=services), directory, ports, {}, {})
+
+
+async def _spec(world: World, directory: str) -> tuple[ProjectSpec, str]:
+    """What the file in this folder asks for, and its text. Raises Refused."""
+    text = await asyncio.to_thread(_read, directory)
+    spec = config.parse(text, FILE)
+    await asyncio.to_thread(_refuse_second_folder, world, spec, directory)
+    return spec, text
 
 
 def chosen(project: str, known: Iterable[str], names: list[str]) -> list[str]:
@@ -68,17 +82,32 @@ def _unknown(project: str, name: str, known: list[str]) -> Problem:
     return Problem(f'project "{project}" has no service "{name}"', hint=hint)
 
 
-def in_order(project: Project, names: Iterable[str]) -> list[str]:
+def starting(project: Project, names: Iterable[str]) -> list[str]:
     """These and what they depend on, dependencies first."""
     depends_on = {name: list(d.spec.depends_on) for name, d in project.definitions.items()}
     needed = closure(depends_on, names)
     return [name for name in start_order(depends_on) if name in needed]
 
 
-def _read(directory: str) -> tuple[str, str]:
+def ending(world: World, project: str, keys: Collection[Key]) -> list[str]:
+    """The names of these services of the project, dependents first."""
+    depends_on = {each.spec.name: list(each.spec.depends_on) for each in world.of_project(project)}
+    return [name for name in reversed(start_order(depends_on)) if Key(project, name) in keys]
+
+
+def earlier_names(world: World, project: Project) -> list[str]:
+    """What the project in this folder was called, if somebody has given it another name in its file since."""
+    return [
+        name
+        for name, place in world.places.items()
+        if place.directory == project.directory and name != project.name
+    ]
+
+
+def _read(directory: str) -> str:
     path = Path(directory, FILE)
     try:
-        return config.decode(path.read_bytes()), FILE
+        return config.decode(path.read_bytes())
     except OSError as error:
         hint = "`locald init` writes one" if isinstance(error, FileNotFoundError) else "can you read it?"
         raise Refused(Problem(error.strerror or "cannot be read", str(path), hint)) from None

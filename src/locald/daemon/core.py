@@ -12,13 +12,17 @@ from locald.adapters.processes import Processes
 from locald.adapters.store import Store
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
-from locald.domain.messages import Command, Shutdown
+from locald.domain.messages import Again, Command, Shutdown, Up
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
     from locald.domain.world import World
+
+
+class Ending(Exception):
+    """Everything is being stopped: nothing can be wanted any more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,6 +38,8 @@ class Core:
     """what was wrong with the saved state, one sentence, or empty"""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """set when the daemon is to end"""
+    stopping: bool = False
+    """everything is being stopped, and then the daemon ends"""
 
     @property
     def world(self) -> World:
@@ -50,12 +56,18 @@ class Core:
         return told | {"trouble": self.trouble} if self.trouble else told
 
     async def ask(self, command: Command) -> None:
-        """Have the command taken in. When this returns, also a daemon that is killed will not forget it."""
+        """Have the command taken in. When this returns, also a daemon that is killed will not forget it.
+
+        Raises Ending for a wish that nobody would be there to fulfil.
+        """
+        if self.stopping and isinstance(command, Up | Again):
+            raise Ending
         await self.loop.ask(command)
         await self.store.saved()
 
     async def stop_everything(self) -> None:
         """Nothing is wanted any more; when nothing runs any more the daemon ends."""
+        self.stopping = True
         await self.ask(Shutdown())
         self.loop.watch(self._leave_when_idle)
         self._leave_when_idle(self.world, frozenset())

@@ -6,6 +6,7 @@ It returns at once: what takes time is a task, and what comes of it is posted as
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from locald.domain.service import Service
     from locald.domain.world import World
     from locald.linux.clock import Clock
+
+log = logging.getLogger(__name__)
 
 
 class Performer:
@@ -99,6 +102,16 @@ class Performer:
     # Start.
 
     async def _start(self, run: Run, service: Service, world: World) -> None:
+        """A start is answered, whatever happens: else the service would be starting for ever."""
+        try:
+            await self._begin(run, service, world)
+        except Exception as error:
+            log.exception("failed: start %s", run)
+            reason = f"locald failed to start it: {type(error).__name__}: {error}"
+            hint = "the daemon's log says where; `locald doctor` shows the file"
+            self._post(NotStarted(run, reason, hint, self._clock.now()))
+
+    async def _begin(self, run: Run, service: Service, world: World) -> None:
         """Have it begun, once the port is free and the saved state names the run."""
         port = service.present.port
         if port and not ports.free(port):

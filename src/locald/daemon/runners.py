@@ -14,6 +14,7 @@ from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
 from locald.domain import env
+from locald.domain.spec import Type
 
 if TYPE_CHECKING:
     from locald.adapters.containers.containers import Containers
@@ -110,7 +111,14 @@ class ContainerRunner:
             env=environment(service, service.present, world),
             shell=service.caller.env,
             logs=str(self._logbook.folder(service.key)),
+            is_alone=_is_alone(service, world),
         )
+
+
+def _is_alone(service: Service, world: World) -> bool:
+    """Whether it is the only container of its project."""
+    project = world.of_project(service.key.project)
+    return not any(each.spec.type is Type.CONTAINER for each in project if each.key != service.key)
 
 
 def workdir(definition: Definition) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from locald.daemon import asks
-from locald.daemon.api.scope import Scope, at, misused, scope
-from locald.domain.messages import Again, Down, Stop
+from locald.daemon.api.scope import Scope, at, folder, misused, scope, text
+from locald.domain.messages import Again, Down, Stop, Up
+from locald.domain.problem import Problem, Refused
 from locald.domain.spec import Caller
 from locald.domain.world import with_dependents
 from locald.wire.rows import problem
@@ -20,51 +24,84 @@ if TYPE_CHECKING:
     from locald.daemon.core import Core
     from locald.domain.names import Key
 
+Json = dict[str, Any]
+
 _CALLER: TypeAdapter[Caller] = TypeAdapter(Caller)
+
+
+STOPPED_WITHIN = 45.0
+"""seconds that an `up` waits for the end of what its project was called before"""
 
 
 class Changing:
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._turn = asyncio.Lock()
+        """of one `up` after the other, for two at once might choose the same port"""
 
     async def up(self, request: web.Request) -> web.Response:
         asked = await _body(request)
-        directory = asked.get("directory")
-        if not isinstance(directory, str):
+        names, caller, directory = _services(asked), _caller(asked), folder(asked)
+        if not directory:
             raise misused("must be an absolute folder", "directory")
-        names, caller = _services(asked), _caller(asked)
+        directory = await asyncio.to_thread(os.path.realpath, directory)
         await self._core.processes.cleared()
-        command, warnings = await asks.up(self._core.world, directory, names, caller)
-        await self._core.ask(command)
-        ordered = asks.in_order(command.project, command.services)
-        told = {"services": ordered, "warnings": [problem(warning) for warning in warnings]}
+        command, warnings = await self._up(directory, names, caller)
+        told = {"services": asks.starting(command.project, command.services), "warnings": warnings}
         return web.json_response({"project": command.project.name, **told})
+
+    async def _up(self, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Json]]:
+        """Have it taken in; what is wrong with it is not. Returns what was understood, and warnings."""
+        async with self._turn:
+            command, warnings = await asks.up(self._core.world, directory, names, caller)
+            earlier = asks.earlier_names(self._core.world, command.project)
+            if not earlier:
+                await self._core.ask(command)
+                return command, [problem(warning) for warning in warnings]
+        renamed = [problem(await self._bring_down(name)) for name in earlier]
+        command, others = await self._up(directory, names, caller)
+        return command, renamed + others
+
+    async def _bring_down(self, project: str) -> Problem:
+        """Its file calls it by another name now: nobody would find its services under the old one."""
+        await self._core.ask(Down(project))
+        reader = self._core.hub.subscribe(Scope(project).holds, "down")
+        try:
+            async with asyncio.timeout(STOPPED_WITHIN):
+                while project in self._core.world.places:
+                    await self._core.hub.next(reader)
+        except TimeoutError:
+            what = f'the services of "{project}", as this project was called, are still being stopped'
+            hint = "`locald status --all` shows them; `locald up` again, when they have ended"
+            raise Refused(Problem(what, f"{asks.FILE}: project.name", hint)) from None
+        finally:
+            self._core.hub.unsubscribe(reader)
+        what = f'this project was called "{project}": what ran under that name was stopped'
+        return Problem(what, f"{asks.FILE}: project.name", "its ports and its logs are forgotten")
 
     async def stop(self, request: web.Request) -> web.Response:
         asked = await _body(request)
-        if self._is_not_up(asked):
+        if await self._is_not_up(asked):
             return _nothing()
-        chosen = self._scope(asked)
-        keys = chosen.keys(self._core.world)
+        project, keys = await self._chosen(asked)
         await self._core.ask(Stop(frozenset(keys)))
-        return self._affected(chosen, with_dependents(self._core.world, keys))
+        return self._ending(project, with_dependents(self._core.world, keys))
 
     async def restart(self, request: web.Request) -> web.Response:
         asked = await _body(request)
-        chosen, caller = self._scope(asked), _caller(asked)
-        keys = chosen.keys(self._core.world)
+        caller = _caller(asked)
+        project, keys = await self._chosen(asked)
         await self._core.ask(Again(frozenset(keys), caller))
-        return self._affected(chosen, keys)
+        return web.json_response({"project": project, "services": [key.service for key in keys]})
 
     async def down(self, request: web.Request) -> web.Response:
         asked = await _body(request)
-        if self._is_not_up(asked):
+        if await self._is_not_up(asked):
             return _nothing()
-        chosen = self._scope(asked)
-        assert chosen.project is not None
-        keys = Scope(chosen.project).keys(self._core.world)
-        await self._core.ask(Down(chosen.project))
-        return self._affected(chosen, keys)
+        project, _ = await self._chosen(asked)
+        told = self._ending(project, Scope(project).keys(self._core.world))
+        await self._core.ask(Down(project))
+        return told
 
     async def server_stop(self, request: web.Request) -> web.Response:
         await self._core.stop_everything()
@@ -75,19 +112,21 @@ class Changing:
         self._core.leaving.set()
         return web.json_response({})
 
-    def _is_not_up(self, asked: Mapping[str, Any]) -> bool:
+    async def _is_not_up(self, asked: Mapping[str, Any]) -> bool:
         """Stopping what is not up is done already."""
-        directory = None if "project" in asked else asked.get("directory")
-        return directory is not None and at(self._core.world, str(directory)) is None
+        directory = "" if text(asked, "project") else folder(asked)
+        return bool(directory) and await at(self._core, directory) is None
 
-    def _scope(self, asked: Mapping[str, Any]) -> Scope:
-        chosen = scope(self._core.world, asked, _services(asked))
+    async def _chosen(self, asked: Mapping[str, Any]) -> tuple[str, list[Key]]:
+        """The project and its services that are meant."""
+        chosen = await scope(self._core, asked, _services(asked))
         if chosen.project is None:
             raise misused("give `project` or `directory`")
-        return chosen
+        return chosen.project, chosen.keys(self._core.world)
 
-    def _affected(self, chosen: Scope, keys: list[Key]) -> web.Response:
-        return web.json_response({"project": chosen.project, "services": [key.service for key in keys]})
+    def _ending(self, project: str, keys: list[Key]) -> web.Response:
+        ordered = asks.ending(self._core.world, project, keys)
+        return web.json_response({"project": project, "services": ordered})
 
 
 def _nothing() -> web.Response:
@@ -96,8 +135,8 @@ def _nothing() -> web.Response:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
-        found = await request.json()
-    except ValueError:
+        found = json.loads(await request.read())
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise misused("the request is no JSON object")

@@ -73,7 +73,19 @@ SUMMARIES = {
     "/v1/server/stop": "Stop everything, then the daemon",
     "/v1/server/restart": "End the daemon; services keep running",
 }
-ANSWERS = {"/v1/status": "Status", "/v1/why": "Why", "/v1/timeline": "Timeline"}
+ANSWERS = {
+    "/v1/ping": "Ping",
+    "/v1/status": "Status",
+    "/v1/why": "Why",
+    "/v1/timeline": "Timeline",
+    "/v1/environment": "Environment",
+    "/v1/up": "Up",
+    "/v1/stop": "Affected",
+    "/v1/restart": "Affected",
+    "/v1/down": "Affected",
+    "/v1/server/stop": "Nothing",
+    "/v1/server/restart": "Nothing",
+}
 STREAMS = {"/v1/events": "text/event-stream", "/v1/logs": "application/x-ndjson"}
 
 
@@ -93,10 +105,8 @@ def _operation(path: str) -> Json:
         "summary": SUMMARIES[path],
         "responses": {
             "200": {"description": "done", "content": _content(path)},
-            "422": {
-                "description": "refused; nothing has changed",
-                "content": {"application/json": {"schema": _ref("Problems")}},
-            },
+            "422": _problems("refused; nothing has changed"),
+            "default": _problems("a request that is none, or a fault of the daemon"),
         },
     }
     if path in QUERIES:
@@ -110,11 +120,14 @@ def _operation(path: str) -> Json:
     return described
 
 
+def _problems(when: str) -> Json:
+    return {"description": when, "content": {"application/json": {"schema": _ref("Problems")}}}
+
+
 def _content(path: str) -> Json:
     if path in STREAMS:
         return {STREAMS[path]: {"schema": {"type": "string"}}}
-    schema = _ref(ANSWERS[path]) if path in ANSWERS else {"type": "object"}
-    return {"application/json": {"schema": schema}}
+    return {"application/json": {"schema": _ref(ANSWERS[path])}}
 
 
 def _ref(name: str) -> Json:
@@ -122,6 +135,9 @@ def _ref(name: str) -> Json:
 
 
 _TEXT: Json = {"type": "string"}
+_TEXT_OR_NULL: Json = {"type": ["string", "null"]}
+_NUMBER: Json = {"type": "integer"}
+_MAP: Json = {"type": "object", "additionalProperties": _TEXT}
 _TIME: Json = {"type": ["string", "null"], "format": "date-time"}
 _BODY: Json = {
     "project": _TEXT,
@@ -131,11 +147,11 @@ _BODY: Json = {
         "type": "object",
         "description": "the shell that asks: services inherit from it",
         "properties": {
-            "env": {"type": "object", "additionalProperties": _TEXT},
-            "umask": {"type": "integer"},
+            "env": _MAP,
+            "umask": _NUMBER,
             "limits": {
                 "type": "object",
-                "additionalProperties": {"type": "array", "items": {"type": "integer"}},
+                "additionalProperties": {"type": "array", "items": _NUMBER},
             },
         },
     },
@@ -144,34 +160,41 @@ _BODY: Json = {
 
 def _schemas() -> Json:
     row = _of_view(Row)
-    brief = {name: row["properties"][name] for name in ("state", "health", "because")}
-    why = {
-        **{name: row["properties"][name] for name in ("project", "state", "health", "source", "because")},
-        "service": _TEXT,
-        "blockers": _list({"type": "object", "properties": {"service": _TEXT, **brief}}),
-        "evidence": _list(_of_view(Evidence)),
-        "hints": _list(_TEXT),
-    }
-    part = {
-        **dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), _TIME),
-        "name": _TEXT,
-        "source": row["properties"]["source"],
-        "waited_for": _list(_TEXT),
-    }
-    timeline = {
-        "project": _TEXT,
-        "services": _list({"type": "object", "properties": part}),
-        "critical_path": _list(_TEXT),
-        "total_ms": {"type": ["integer", "null"]},
-    }
-    problems = _list({"type": "object", "properties": dict.fromkeys(("what", "where", "hint"), _TEXT)})
+    problem = _object(dict.fromkeys(("what", "where", "hint"), _TEXT))
+    daemon = {"pid": _NUMBER, "version": _TEXT, "started_at": _TIME, "dashboard_url": _TEXT_OR_NULL}
+    affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT)}
     return {
+        "Ping": _object({"pid": _NUMBER, "version": _TEXT}),
+        "Daemon": _object(daemon, {"trouble": _TEXT}),
         "Service": row,
-        "Status": _object({"daemon": {"type": "object"}, "services": _list(_ref("Service"))}),
-        "Why": _object(why),
-        "Timeline": _object(timeline),
-        "Problems": _object({"problems": problems, "exit": {"type": "integer"}}),
+        "Status": _object({"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}),
+        "Why": _why(row),
+        "Timeline": _timeline(row),
+        "Environment": _object({"env": _MAP, "workdir": _TEXT, "origins": _MAP}),
+        "Up": _object({**affected, "warnings": _list(_ref("Problem"))}),
+        "Affected": _object(affected),
+        "Nothing": _object({}),
+        "Problem": problem,
+        "Problems": _object({"problems": _list(_ref("Problem")), "exit": _NUMBER}),
     }
+
+
+def _why(row: Json) -> Json:
+    brief = {name: row["properties"][name] for name in ("state", "health", "because")}
+    told = {name: row["properties"][name] for name in ("project", "state", "health", "source", "because")}
+    blockers = _list(_object({"service": _TEXT, **brief}))
+    evidence = _list(_of_view(Evidence))
+    return _object(
+        {"service": _TEXT, **told, "blockers": blockers, "evidence": evidence, "hints": _list(_TEXT)}
+    )
+
+
+def _timeline(row: Json) -> Json:
+    times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), _TIME)
+    source = row["properties"]["source"]
+    part = _object({"name": _TEXT, **times, "source": source, "waited_for": _list(_TEXT)})
+    path, total = _list(_TEXT), {"type": ["integer", "null"]}
+    return _object({"project": _TEXT, "services": _list(part), "critical_path": path, "total_ms": total})
 
 
 def _of_view(view: type) -> Json:
@@ -190,5 +213,10 @@ def _list(items: Json) -> Json:
     return {"type": "array", "items": items}
 
 
-def _object(properties: Json) -> Json:
-    return {"type": "object", "properties": properties}
+def _object(properties: Json, sometimes: Json | None = None) -> Json:
+    """`sometimes`: those that are not always there."""
+    return {
+        "type": "object",
+        "properties": properties | (sometimes or {}),
+        "required": list(properties),
+    }

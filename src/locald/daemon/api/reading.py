@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ from aiohttp import web
 
 from locald.adapters.logbook import Choice
 from locald.daemon import asks, runners
-from locald.daemon.api.scope import at, misused, one, project_of, scope
+from locald.daemon.api.scope import at, folder, misused, one, project_of, scope, text
 from locald.domain import env
+from locald.domain.names import Key
 from locald.domain.problem import Problem, Refused
 from locald.domain.service import Service
 from locald.domain.timeline import timeline
@@ -43,33 +45,30 @@ class Reading:
         return web.json_response({"pid": self._core.identity()["pid"], "version": __version__})
 
     async def status(self, request: web.Request) -> web.Response:
-        world, names = self._core.world, request.query.getall("service", [])
-        directory = request.query.get("directory")
-        if directory and "project" not in request.query and at(world, directory) is None:
-            world = await _as_written(world, directory)
-        keys = scope(world, request.query, names).keys(world)
-        return web.json_response(
-            {
-                "daemon": self._core.identity(),
-                "services": [rows.row(row(world, world.services[key])) for key in keys],
-            }
-        )
+        names, directory = request.query.getall("service", []), folder(request.query)
+        if directory and not text(request.query, "project") and await at(self._core, directory) is None:
+            world, keys = await _as_written(self._core.world, directory, names)
+        else:
+            chosen = await scope(self._core, request.query, names)
+            world = self._core.world
+            keys = chosen.keys(world)
+        services = [rows.row(row(world, world.services[key])) for key in keys]
+        return web.json_response({"daemon": self._core.identity(), "services": services})
 
     async def why(self, request: web.Request) -> web.Response:
-        world = self._core.world
-        key = one(world, request.query, request.query.getall("service", []))
-        return web.json_response(rows.why(why(world, key)))
+        key = await one(self._core, request.query, request.query.getall("service", []))
+        return web.json_response(rows.why(why(self._core.world, key)))
 
     async def timeline(self, request: web.Request) -> web.Response:
-        world = self._core.world
-        project = project_of(world, request.query)
+        project = await project_of(self._core, request.query)
         if project is None:
             raise Refused(Problem("a timeline is one project's", hint="give `project` or `directory`"))
-        return web.json_response(rows.timeline(timeline(project, world.of_project(project))))
+        services = self._core.world.of_project(project)
+        return web.json_response(rows.timeline(timeline(project, services)))
 
     async def environment(self, request: web.Request) -> web.Response:
+        key = await one(self._core, request.query, request.query.getall("service", []))
         world = self._core.world
-        key = one(world, request.query, request.query.getall("service", []))
         service = world.services[key]
         definition = service.definition
         others = {other.spec.name: other.definition for other in world.of_project(key.project)}
@@ -86,12 +85,16 @@ class Reading:
     async def logs(self, request: web.Request) -> web.StreamResponse:
         """One JSON object a line: the history, and with `follow` what is printed from now on."""
         query = request.query
-        keys = scope(self._core.world, query, query.getall("service", [])).keys(self._core.world)
+        chosen = await scope(self._core, query, query.getall("service", []))
+        keys = chosen.keys(self._core.world)
         count, choice = _count(query.get("n", "100")), _choice(query)
         if query.get("follow") != "1":
             lines = await self._core.logbook.history(keys, count, choice)
-            return web.Response(body=_ndjson(lines), content_type="application/x-ndjson")
+            body = await asyncio.to_thread(_ndjson, lines)
+            return web.Response(body=body, content_type="application/x-ndjson")
         response = _streamed("application/x-ndjson")
+        if request.method == "HEAD":
+            return response
         with self._stream():
             await response.prepare(request)
             async for lines in self._core.logbook.follow(keys, count, choice):
@@ -100,11 +103,13 @@ class Reading:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Rows as they change, as server-sent events: a `snapshot`, then `change` after `change`."""
-        chosen = scope(self._core.world, request.query, request.query.getall("service", []))
+        chosen = await scope(self._core, request.query, request.query.getall("service", []))
         until = request.query.get("until", "ready")
         if until not in ("ready", "down"):
             raise misused("must be ready or down", "until")
         response = _streamed("text/event-stream")
+        if request.method == "HEAD":
+            return response
         reader = self._core.hub.subscribe(chosen.holds, until)
         try:
             with self._stream():
@@ -171,7 +176,9 @@ def _choice(query: Mapping[str, str]) -> Choice:
     try:
         since = float(query["since"]) if "since" in query else None
     except ValueError:
-        raise misused("must be epoch seconds", "since") from None
+        since = math.nan
+    if since is not None and not math.isfinite(since):
+        raise misused("must be epoch seconds", "since")
     try:
         grep = re.compile(query["grep"]) if "grep" in query else None
     except re.error as error:
@@ -199,8 +206,10 @@ def _streamed(content_type: str) -> web.StreamResponse:
     return web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
 
-async def _as_written(world: World, directory: str) -> World:
-    """The world with a project that was never brought up, as its file says. Nothing is kept of it."""
-    project = await asks.resolve(world, directory, {})
+async def _as_written(world: World, directory: str, names: list[str]) -> tuple[World, list[Key]]:
+    """A world with a project that was never brought up, as its file says. Nothing is kept of it."""
+    project = await asks.as_written(world, directory)
+    chosen = asks.chosen(project.name, project.definitions, names)
     services = [Service(definition) for definition in project.definitions.values()]
-    return World.of(services, {project.name: asks.place(project)})
+    shown = World.of(services, {project.name: asks.place(project)})
+    return shown, [Key(project.name, name) for name in chosen]

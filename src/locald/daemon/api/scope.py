@@ -6,9 +6,10 @@ A person speaks of `web` inside its project and of `shop:web` from anywhere; the
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from locald.daemon import asks
 from locald.domain.faults import near
@@ -18,6 +19,7 @@ from locald.domain.problem import Problem, Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from locald.daemon.core import Core
     from locald.domain.world import World
 
 
@@ -35,41 +37,70 @@ class Scope:
         return [key for key in world.services if self.holds(key)]
 
 
-def project_of(world: World, asked: Mapping[str, str]) -> str | None:
+async def project_of(core: Core, asked: Mapping[str, Any]) -> str | None:
     """The known project that `project` or `directory` names; None when neither is given.
 
     Raises Refused for a project that is not known, with what to do about it.
     """
-    if name := asked.get("project"):
-        if name not in world.places:
-            raise Refused(_unknown(name, list(world.places)))
+    if name := text(asked, "project"):
+        if name not in core.world.places:
+            raise Refused(_unknown(name, list(core.world.places)))
         return name
-    if directory := asked.get("directory"):
-        name = at(world, directory)
-        if name is None:
+    if directory := folder(asked):
+        found = await at(core, directory)
+        if found is None:
             raise Refused(Problem("this project is not up", directory, "`locald up` brings it up"))
-        return name
+        return found
     return None
 
 
-def at(world: World, directory: str) -> str | None:
-    """The project whose folder this is."""
-    real = os.path.realpath(directory)
-    places = world.places.items()
-    return next((name for name, place in places if os.path.realpath(place.directory) == real), None)
+async def at(core: Core, directory: str) -> str | None:
+    """The project whose folder this is, if it is known. The folder need not be there any more."""
+    places = {name: place.directory for name, place in core.world.places.items()}
+    return _at(places, directory) or await asyncio.to_thread(_really_at, places, directory)
 
 
-def scope(world: World, asked: Mapping[str, str], services: list[str]) -> Scope:
+def _at(places: Mapping[str, str], directory: str) -> str | None:
+    return next((name for name, known in places.items() if known == directory), None)
+
+
+def _really_at(places: Mapping[str, str], directory: str) -> str | None:
+    """With links followed, on both sides: one may lead there now, or may have led there then."""
+    real = {name: os.path.realpath(known) for name, known in places.items()}
+    return _at(real, os.path.realpath(directory))
+
+
+def text(asked: Mapping[str, Any], field: str) -> str:
+    """A field that is text; empty when it is not given. Raises Refused."""
+    found = asked.get(field) or ""
+    if not isinstance(found, str):
+        raise misused("must be text", field)
+    return found
+
+
+def folder(asked: Mapping[str, Any]) -> str:
+    """The `directory` of a request; empty when it is not given. Raises Refused for what cannot be one."""
+    found = text(asked, "directory")
+    try:
+        possible = b"\0" not in os.fsencode(found)
+    except UnicodeEncodeError:
+        possible = False
+    if found and not (possible and os.path.isabs(found)):
+        raise misused("must be an absolute folder", "directory")
+    return found
+
+
+async def scope(core: Core, asked: Mapping[str, Any], services: list[str]) -> Scope:
     """Raises Refused for what is not known."""
-    project = project_of(world, asked)
+    project = await project_of(core, asked)
     if project is not None:
-        asks.chosen(project, [s.spec.name for s in world.of_project(project)], services)
+        asks.chosen(project, [s.spec.name for s in core.world.of_project(project)], services)
     return Scope(project, tuple(services))
 
 
-def one(world: World, asked: Mapping[str, str], services: list[str]) -> Key:
+async def one(core: Core, asked: Mapping[str, Any], services: list[str]) -> Key:
     """The one service that a question is about. Raises Refused."""
-    found = scope(world, asked, services)
+    found = await scope(core, asked, services)
     if found.project is None or len(found.services) != 1:
         raise Refused(Problem("this asks about one service", hint="name it: web, or shop:web"))
     return Key(found.project, found.services[0])

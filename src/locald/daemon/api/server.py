@@ -14,6 +14,7 @@ from locald.daemon.api.changing import Changing
 from locald.daemon.api.openapi import document
 from locald.daemon.api.reading import Reading
 from locald.daemon.api.scope import misused
+from locald.daemon.core import Ending
 from locald.domain.problem import Problem, Refused
 from locald.wire.rows import problem
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LARGEST_REQUEST = 64 << 20
-"""bytes: an environment and its limits; nobody but the owner can reach the socket"""
+LARGEST_REQUEST = 16 << 20
+"""bytes: an environment, of which the kernel allows some 2 MB, in JSON"""
+LONGEST_LINE = 1 << 16
+"""bytes of a request's first line: a path may have 4,096 bytes, each of which may take three there"""
 END_WITHIN = 3.0
 """seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
 
@@ -38,9 +41,15 @@ async def _tell_problems(
         return await handler(request)
     except Refused as refused:
         return _failure(422, 2, *refused.problems)
+    except Ending:
+        what = "the daemon is stopping everything, as `locald server stop` told it to"
+        return _failure(503, 3, Problem(what, hint="`locald up` again, when it has ended"))
     except web.HTTPException as error:
         wrong = misused(f"{request.method} {request.path}: {error.reason}")
-        return _failure(error.status, 2, *wrong.problems)
+        answer = _failure(error.status, 2, *wrong.problems)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
     except ConnectionError:
         return web.Response(status=400)  # who asked went away in the middle: nobody reads this
     except Exception as error:
@@ -76,17 +85,19 @@ def application(core: Core) -> web.Application:
     )
     app.on_shutdown.append(reading.end_streams)
     described = document(app.router.routes())
-    app.router.add_get("/v1/openapi.json", lambda _: _answer(described))
+
+    async def openapi(_: web.Request) -> web.Response:
+        return web.json_response(described)
+
+    app.router.add_get("/v1/openapi.json", openapi)
     return app
-
-
-async def _answer(described: dict[str, object]) -> web.Response:
-    return web.json_response(described)
 
 
 async def serve(core: Core, socket: str) -> web.AppRunner:
     """Begin to answer on the Unix socket. A stale file is in nobody's way: the caller holds the lock."""
-    runner = web.AppRunner(application(core), access_log=None, shutdown_timeout=END_WITHIN)
+    runner = web.AppRunner(
+        application(core), access_log=None, shutdown_timeout=END_WITHIN, max_line_size=LONGEST_LINE
+    )
     await runner.setup()
     await asyncio.to_thread(Path(socket).unlink, missing_ok=True)
     before = os.umask(0o177)
