@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.cli.table import Cell, table
-from locald.cli.text import colours_only, plain, shorten
-from locald.cli.when import length, seconds_of
 from locald.domain.problem import Problem
+from locald.faces.text import colours_only, plain, shorten
+from locald.faces.when import length, seconds_of
 
 
 @pytest.mark.parametrize(

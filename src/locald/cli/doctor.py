@@ -12,10 +12,10 @@ import socket
 import sys
 
 from locald.cli import say
-from locald.cli.text import plain
 from locald.client import daemon
 from locald.client.http import Api, Denied, Unreachable
 from locald.domain.problem import Refused
+from locald.faces.text import plain
 from locald.linux import cgroup, procfs, sockdiag
 from locald.wire.home import Home
 from locald.wire.version import __version__

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 
-from locald.cli import live, say, words
+from locald.cli import live, say
 from locald.cli.follow import Following
 from locald.client import daemon
 from locald.client.http import Denied
+from locald.faces import words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False

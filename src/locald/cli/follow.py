@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import time
 
-from locald.cli.words import key
 from locald.client import daemon
 from locald.client.http import Ended, Events, Unreachable
+from locald.faces.words import key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

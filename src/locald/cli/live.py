@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 import time
 
-from locald.cli import say, words
-from locald.cli.text import plain
-from locald.cli.when import between, length
+from locald.cli import say
+from locald.faces import words
+from locald.faces.text import plain
+from locald.faces.when import between, length
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import time
 
 from locald.cli import say
 from locald.cli.settle import seconds
-from locald.cli.text import CONTROL_BUT_TAB, colours_only
-from locald.cli.when import seconds_of
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable
 from locald.client.target import choose
+from locald.faces.text import CONTROL_BUT_TAB, colours_only
+from locald.faces.when import seconds_of
 from locald.wire.home import Home
 
 TYPE_CHECKING = False

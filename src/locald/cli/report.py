@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sys
 
-from locald.cli import say, words
-from locald.cli.text import plain
+from locald.cli import say
 from locald.client.http import Denied, Ended, Unreachable
+from locald.faces import words
+from locald.faces.text import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

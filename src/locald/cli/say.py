@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
-from locald.cli.text import plain
+from locald.faces.text import plain
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False

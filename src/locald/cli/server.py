@@ -6,12 +6,13 @@ import json
 import os
 import sys
 
-from locald.cli import ending, say, words
+from locald.cli import ending, say
 from locald.cli.follow import Following
-from locald.cli.text import plain
-from locald.cli.when import age
 from locald.client import daemon
 from locald.client.http import Unreachable
+from locald.faces import words
+from locald.faces.text import plain
+from locald.faces.when import age
 from locald.wire.home import Home
 
 TYPE_CHECKING = False

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import time
 
-from locald.cli import live, report, say, words
+from locald.cli import live, report, say
 from locald.cli.follow import Following, TimedOut
 from locald.client import daemon
 from locald.client.caller import caller
 from locald.client.target import choose, with_folder
 from locald.domain import duration
+from locald.faces import words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -103,7 +104,7 @@ def _interrupted() -> int:
 
 
 def _all_ready(board: Board, took: float) -> int:
-    from locald.cli.when import length
+    from locald.faces.when import length
 
     if board.rows:
         verb = "is" if len(board.rows) == 1 else "are"

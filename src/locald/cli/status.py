@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
-from locald.cli import say, words
+from locald.cli import say
 from locald.client import daemon
 from locald.client.target import choose
 from locald.domain.problem import Problem, Refused
+from locald.faces import words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -77,7 +78,7 @@ def _show(rows: list[dict[str, Any]], everywhere: bool) -> None:
 
 def _explain(names: list[str], rows: list[dict[str, Any]]) -> None:
     """A line for each service that is not healthy."""
-    from locald.cli.text import plain
+    from locald.faces.text import plain
 
     late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
     if late:
@@ -88,7 +89,7 @@ def _explain(names: list[str], rows: list[dict[str, Any]]) -> None:
 
 def _cells(name: str, row: dict[str, Any]) -> list[Cell]:
     from locald.cli.table import Cell
-    from locald.cli.when import age
+    from locald.faces.when import age
 
     state, health = row["state"], row["health"]
     return [

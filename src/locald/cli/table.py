@@ -7,7 +7,7 @@ gives up characters of its widest columns, rather than break into two lines a ro
 from __future__ import annotations
 
 from locald.cli.say import paint
-from locald.cli.text import plain, shorten
+from locald.faces.text import plain, shorten
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

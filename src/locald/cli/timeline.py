@@ -8,9 +8,9 @@ import sys
 
 from locald.cli import say
 from locald.cli.table import Cell, table
-from locald.cli.when import length, seconds_of
 from locald.client import daemon
 from locald.client.target import choose
+from locald.faces.when import length, seconds_of
 from locald.wire.home import Home
 
 TYPE_CHECKING = False

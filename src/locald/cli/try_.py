@@ -17,7 +17,7 @@ import time
 
 from locald.cli import child, say
 from locald.cli.exec import given
-from locald.cli.when import length
+from locald.faces.when import length
 from locald.linux import owners, prctl
 from locald.linux.sockdiag import Table
 from locald.linux.tree import Family

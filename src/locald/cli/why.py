@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 
-from locald.cli import say, words
+from locald.cli import say
 from locald.cli.table import Cell, table
-from locald.cli.text import plain
-from locald.cli.when import age
 from locald.client import daemon
 from locald.client.target import choose
+from locald.faces import words
+from locald.faces.text import plain
+from locald.faces.when import age
 from locald.wire.home import Home
 
 TYPE_CHECKING = False

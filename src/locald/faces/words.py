@@ -1,4 +1,4 @@
-"""A service's row in words: the same on every screen of the command line.
+"""A service's row in words: the same on every screen.
 
 One word says how it is: its health while it runs, else its state. A row comes from the daemon, perhaps
 of another version: what is missing reads as unknown, and never fails.
