@@ -35,7 +35,6 @@ WORDY = frozenset({"starting", "preparing", "stopping", "waiting"})
 """Words whose reason may change often, and says little new each time"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
-GLYPHS = {"healthy": "●", "completed": "✓", "failed": "✗", "blocked": "✗", "unhealthy": "●", "stopped": "○"}
 
 
 def starting(spell: Spell) -> Display:
@@ -138,7 +137,7 @@ class _Drawn:
         word = words.word(row)
         style = " ".join(words.colours(word)) if say.has_colour(sys.stderr) else ""
         return [
-            Text(GLYPHS.get(word, "◌"), style),
+            Text(words.sign(word), style),
             Text(plain(self._spell(row))),
             Text(word, style),
             Text(plain(_reason(row))),

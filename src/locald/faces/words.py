@@ -26,6 +26,21 @@ COLOURS = {
 }
 """Of a state or a health; the others have none."""
 
+SIGNS = {
+    "healthy": "●",
+    "running": "●",
+    "completed": "✓",
+    "unhealthy": "▲",
+    "failed": "✗",
+    "blocked": "⊘",
+    "backoff": "↻",
+    "starting": "◐",
+    "preparing": "◐",
+    "stopping": "◑",
+    "stopped": "○",
+}
+"""Shapes, so that a word is told from the others without its colour; the others share one."""
+
 
 def key(row: Mapping[str, Any]) -> tuple[str, str]:
     """What a row is about: its project and service."""
@@ -46,6 +61,11 @@ def word(row: Mapping[str, Any]) -> str:
 
 def colours(word: str) -> tuple[str, ...]:
     return COLOURS.get(word, ())
+
+
+def sign(word: str) -> str:
+    """The shape that stands before the word on screens."""
+    return SIGNS.get(word, "◌")
 
 
 def source(row: Mapping[str, Any]) -> str:
