@@ -20,7 +20,7 @@ import aiohttp
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.store import Store
-from locald.daemon.api.server import serve
+from locald.daemon.api.entrance import Entrance
 from locald.daemon.core import Core
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
@@ -113,7 +113,9 @@ class Office:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         async with asyncio.timeout(30), Tasks() as tasks:
-            self.runner = await serve(self.core, self.socket)
+            entrance = Entrance(self.core, self.socket)
+            self.runner = entrance.runner
+            await entrance.open()
             tasks.begin(self.loop.run(self.crew), "loop")
             tasks.begin(self.store.run(), "store")
             connector = aiohttp.UnixConnector(self.socket, force_close=True)

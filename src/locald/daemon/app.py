@@ -20,12 +20,13 @@ from locald.adapters.checks import Checks
 from locald.adapters.containers.containers import Containers
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
-from locald.adapters.processes import LONGEST_EVENT, Processes
+from locald.adapters.processes import Processes
 from locald.adapters.store import Store
 from locald.daemon import limits, supervisor
-from locald.daemon.api.server import serve
+from locald.daemon.api.entrance import Entrance
 from locald.daemon.core import Core
 from locald.daemon.hub import Hub
+from locald.daemon.keeping import Keeping
 from locald.daemon.lock import Held, Lock
 from locald.daemon.log import begin_log
 from locald.daemon.loop import Loop
@@ -35,7 +36,6 @@ from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.tasks import Tasks
 from locald.domain.messages import Event, Listens
 from locald.domain.problem import Refused
-from locald.keeper import launch
 from locald.linux.clock import Clock
 from locald.wire.home import Home
 
@@ -94,7 +94,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
         heard = _also_to(checks, loop)
         listeners = Listeners(heard, clock.now)
         containers = Containers(heard, clock, tasks, logbook.hint, _instance(home))
-        processes = Processes(lambda: _reach_keeper(home), loop.post, clock, logbook.hint)
+        keeping = Keeping(home)
+        processes = Processes(keeping.reach, loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
         hub = Hub(lambda: loop.world)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
@@ -110,24 +111,25 @@ async def _live(home: Home, *, foreground: bool) -> None:
         )
         loop.watch(hub.change)
         loop.watch(store.change)
-        runner = await serve(core, home.socket)
+        entrance = Entrance(core, home.socket)
+        await entrance.open()
         for effect in first:
             performer.perform(effect, world)
-        if _has_had_keeper(home):
+        if keeping.was_there():
             processes.look()
         for name, work in {
             "the loop": loop.run(performer),
             "save the state": store.run(),
             "watch listeners": listeners.run(),
             "talk to the keeper": processes.run(),
+            "be found": entrance.keep(),
         }.items():
             tasks.begin(work, name)
         _announce(core, home, foreground=foreground)
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("ending; what runs keeps running")
-        await runner.cleanup()
-        await asyncio.to_thread(Path(home.socket).unlink, missing_ok=True)
+        await entrance.close()
         await store.write()
         processes.release()
         await checks.close()
@@ -150,19 +152,6 @@ def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
             checks.listening(event.run, own is not None, own.address if own else None)
 
     return heard
-
-
-def _has_had_keeper(home: Home) -> bool:
-    return os.path.exists(home.keeper)
-
-
-async def _reach_keeper(home: Home) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """The keeper, started if it is not there. Raises OSError."""
-    try:
-        await asyncio.to_thread(launch.start, home.run, f"{home.logs}/keeper.log")
-    except launch.CannotStart as error:
-        raise OSError(0, str(error)) from None
-    return await asyncio.open_unix_connection(home.keeper, limit=LONGEST_EVENT)
 
 
 def _announce(core: Core, home: Home, *, foreground: bool) -> None:

@@ -31,7 +31,7 @@ def start(run: str, log: str) -> None:
     Raises CannotStart.
     """
     until = time.monotonic() + _PATIENCE
-    while not _accepts(run):
+    while not answers(run):
         if time.monotonic() > until:
             raise CannotStart(f"the keeper in {run} does not answer")
         said = _launch(run, log, until)
@@ -55,7 +55,8 @@ def connect(run: str) -> socket.socket:
     return connection
 
 
-def _accepts(run: str) -> bool:
+def answers(run: str) -> bool:
+    """Whether there is a keeper in the folder `run`. Its daemon loses it: only the next daemon may ask."""
     try:
         connect(run).close()
     except OSError:

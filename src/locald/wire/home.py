@@ -41,7 +41,7 @@ class Home:
     def find(cls, environ: Mapping[str, str] = os.environ) -> Home:
         """The home that this environment asks for. Refused when a socket in it could not be bound."""
         home = _own(environ) if environ.get("LOCALD_HOME") else _xdg(environ)
-        for socket in (home.socket, home.keeper):
+        for socket in (home.socket, os.path.join(home.run, "keeper.sock")):
             _check_length(socket, "LOCALD_HOME" if environ.get("LOCALD_HOME") else "XDG_RUNTIME_DIR")
         return home
 
@@ -52,8 +52,16 @@ class Home:
 
     @property
     def keeper(self) -> str:
-        """Where the keeper listens, for the daemon alone: a new connection there replaces the old one."""
-        return os.path.join(self.run, "keeper.sock")
+        """Where the keeper listens, for the daemon alone: a new connection there replaces the old one.
+
+        An earlier daemon may have had another run folder, and left its keeper there.
+        """
+        return os.path.join(_line(self.keeper_note) or self.run, "keeper.sock")
+
+    @property
+    def keeper_note(self) -> str:
+        """Its line is the run folder in which the keeper is."""
+        return os.path.join(self.state, "keeper")
 
     @property
     def lock(self) -> str:
@@ -78,12 +86,8 @@ class Home:
     @property
     def sockets(self) -> list[str]:
         """Where to ask for the daemon, the likeliest first."""
-        try:
-            with open(self.lock, encoding="utf-8", errors="surrogateescape") as lock:
-                named = lock.readline().strip()
-        except OSError:
-            named = ""
-        return [named, self.socket] if os.path.isabs(named) and named != self.socket else [self.socket]
+        named = _line(self.lock)
+        return [named, self.socket] if named and named != self.socket else [self.socket]
 
     def make(self) -> None:
         """Make the folders, or check those that are there. Refused when they cannot be ours alone."""
@@ -94,6 +98,16 @@ class Home:
             except OSError as error:
                 hint = "set LOCALD_HOME to a folder of your own that can be written"
                 raise Refused(Problem(f"cannot be used: {error.strerror}", folder, hint)) from None
+
+
+def _line(path: str) -> str:
+    """The absolute path that is the first line of this file, or nothing."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            found = file.readline().strip()
+    except OSError:
+        return ""
+    return found if os.path.isabs(found) else ""
 
 
 def _own(environ: Mapping[str, str]) -> Home:

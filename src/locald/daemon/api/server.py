@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -27,10 +24,6 @@ log = logging.getLogger(__name__)
 
 LARGEST_REQUEST = 16 << 20
 """bytes: an environment, of which the kernel allows some 2 MB, in JSON"""
-LONGEST_LINE = 1 << 16
-"""bytes of a request's first line: a path may have 4,096 bytes, each of which may take three there"""
-END_WITHIN = 3.0
-"""seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
 
 
 @web.middleware
@@ -91,18 +84,3 @@ def application(core: Core) -> web.Application:
 
     app.router.add_get("/v1/openapi.json", openapi)
     return app
-
-
-async def serve(core: Core, socket: str) -> web.AppRunner:
-    """Begin to answer on the Unix socket. A stale file is in nobody's way: the caller holds the lock."""
-    runner = web.AppRunner(
-        application(core), access_log=None, shutdown_timeout=END_WITHIN, max_line_size=LONGEST_LINE
-    )
-    await runner.setup()
-    await asyncio.to_thread(Path(socket).unlink, missing_ok=True)
-    before = os.umask(0o177)
-    try:
-        await web.UnixSite(runner, socket).start()
-    finally:
-        os.umask(before)
-    return runner

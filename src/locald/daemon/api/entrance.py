@@ -1,0 +1,87 @@
+"""The Unix socket at which the API is found, for as long as the daemon lives.
+
+Somebody may tidy up the folder it is in (a logout, a cleaner of temporary directories), and the file of a
+socket cannot be had again once it is gone. So it is looked at now and then, and made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from locald.daemon.api.server import application
+
+if TYPE_CHECKING:
+    from locald.daemon.core import Core
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 2.0
+"""seconds between two looks whether the socket is still there"""
+END_WITHIN = 3.0
+"""seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
+LONGEST_LINE = 1 << 16
+"""bytes of a request's first line: a path may have 4,096 bytes, each of which may take three there"""
+
+
+class Entrance:
+    """A stale file is in nobody's way: who opens this holds the lock."""
+
+    def __init__(self, core: Core, path: str) -> None:
+        self.path = path
+        self.runner = web.AppRunner(
+            application(core), access_log=None, shutdown_timeout=END_WITHIN, max_line_size=LONGEST_LINE
+        )
+        self._site: web.UnixSite | None = None
+        self._bound: os.stat_result | None = None
+
+    async def open(self) -> None:
+        await self.runner.setup()
+        await self._bind()
+
+    async def keep(self) -> None:
+        """Be found also when the socket was removed. Never returns; who is connected notices nothing."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if not await asyncio.to_thread(self._stands):
+                try:
+                    await self._bind()
+                except OSError as error:
+                    log.warning("%s cannot be made anew: %s", self.path, error)
+                else:
+                    log.warning("%s was removed, and has been made anew", self.path)
+
+    async def close(self) -> None:
+        """Finish what is under way, and be gone."""
+        await self.runner.cleanup()
+        await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
+
+    async def _bind(self) -> None:
+        if self._site:
+            await self._site.stop()
+            self._site = None
+        await asyncio.to_thread(self._clear)
+        site = web.UnixSite(self.runner, self.path)
+        before = os.umask(0o177)
+        try:
+            await site.start()
+        finally:
+            os.umask(before)
+        self._site = site
+        self._bound = await asyncio.to_thread(os.stat, self.path)
+
+    def _clear(self) -> None:
+        path = Path(self.path)
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+
+    def _stands(self) -> bool:
+        try:
+            return self._bound is not None and os.path.samestat(os.stat(self.path), self._bound)
+        except OSError:
+            return False

@@ -1,0 +1,48 @@
+"""Which keeper is ours: the one that a daemon of this state folder had last, wherever that found it.
+
+Sockets are in a run folder, which another environment may put elsewhere: cron has no `XDG_RUNTIME_DIR`. The
+services belong to the state folder, so it is noted there in which run folder the keeper is. One that answers
+there is used; else there is none, and ours is begun in the run folder of today.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locald.adapters.processes import LONGEST_EVENT
+from locald.keeper import launch
+
+if TYPE_CHECKING:
+    from locald.wire.home import Home
+
+
+class Keeping:
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def was_there(self) -> bool:
+        """Whether an earlier daemon had a keeper, which may hold something."""
+        return os.path.exists(self._home.keeper)
+
+    async def reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The keeper, started if it is not there. Raises OSError."""
+        try:
+            await asyncio.to_thread(self._have)
+        except launch.CannotStart as error:
+            raise OSError(0, str(error)) from None
+        return await asyncio.open_unix_connection(self._home.keeper, limit=LONGEST_EVENT)
+
+    def _have(self) -> None:
+        """A keeper that answers, where the note says. It is noted before anything can be given to it."""
+        if not launch.answers(os.path.dirname(self._home.keeper)):
+            launch.start(self._home.run, os.path.join(self._home.logs, "keeper.log"))
+            _note(self._home.keeper_note, self._home.run)
+
+
+def _note(path: str, folder: str) -> None:
+    beside = Path(f"{path}.new")
+    beside.write_bytes(os.fsencode(folder) + b"\n")
+    beside.replace(path)
