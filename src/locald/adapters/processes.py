@@ -154,6 +154,10 @@ class Processes:
         tree = self._trees.get(run)
         return tree.pids() if tree else ()
 
+    def tree(self, run: Run) -> Tree | None:
+        """What holds the run's processes together; None when nothing of it is known."""
+        return self._trees.get(run)
+
     def _ask(self, run: Run, request: Json) -> None:
         """Of a run that the keeper has, or is to have: what is over with a keeper is nothing to the next."""
         if run not in self._expected:

@@ -30,6 +30,7 @@ from locald.daemon.keeping import Keeping
 from locald.daemon.lock import Held, Lock
 from locald.daemon.log import begin_log
 from locald.daemon.loop import Loop
+from locald.daemon.meter import Meter
 from locald.daemon.performer import Performer
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
@@ -98,7 +99,10 @@ async def _live(home: Home, *, foreground: bool) -> None:
         processes = Processes(keeping.reach, loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
         hub = Hub(lambda: loop.world)
-        core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
+        meter = Meter(lambda: loop.world, processes, containers)
+        core = Core(
+            loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble, usage=meter.sweep
+        )
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.store import Store
+from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
 from locald.domain.messages import Again, Command, Shutdown, Up
+from locald.domain.names import Key
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
 from locald.wire.version import __version__
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 class Ending(Exception):
     """Everything is being stopped: nothing can be wanted any more."""
+
+
+async def _nothing() -> Mapping[Key, Used]:
+    return {}
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +43,8 @@ class Core:
     started_at: float
     trouble: str = ""
     """what was wrong with the saved state, one sentence, or empty"""
+    usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
+    """what services take of the machine; costs something only when it is asked for"""
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """set when the daemon is to end"""
     stopping: bool = False

@@ -209,6 +209,16 @@ def has(folder: str, pid: int) -> bool:
     return path is not None and os.path.basename(folder) in path.split("/")
 
 
+def processor_time(folder: str) -> float | None:
+    """Seconds that all who ever were in this cgroup or below have had of the processor; None where the
+    kernel does not count it."""
+    for line in (procfs.read(os.path.join(folder, "cpu.stat")) or b"").splitlines():
+        name, _, value = line.partition(b" ")
+        if name == b"usage_usec" and value.isdigit():
+            return int(value) / 1e6
+    return None
+
+
 def watch(folder: str) -> int:
     """A descriptor that polls EPOLLPRI when `populated` may have changed; read it with `populated`."""
     return os.open(os.path.join(folder, "cgroup.events"), os.O_RDONLY | os.O_CLOEXEC)

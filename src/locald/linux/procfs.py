@@ -17,13 +17,28 @@ import os
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 class Stat:
-    """A process at one moment. `start` is in clock ticks since boot; `program` has at most 15 bytes."""
+    """A process at one moment. `start` is in clock ticks since boot; `program` has at most 15 bytes.
 
-    __slots__ = ("exit_status", "pid", "ppid", "program", "session", "start", "state", "threads")
+    `ticks` is the time of the processor that it and its children which it has waited for have had, in clock
+    ticks; `pages` is what it has in memory, what it shares with others included.
+    """
+
+    __slots__ = (
+        "exit_status",
+        "pages",
+        "pid",
+        "ppid",
+        "program",
+        "session",
+        "start",
+        "state",
+        "threads",
+        "ticks",
+    )
 
     def __init__(self, pid: int, program: str, state: str, fields: list[bytes]) -> None:
         """`fields`: those that follow the state in proc(5), as they are in the file."""
@@ -32,8 +47,10 @@ class Stat:
         self.state = state
         self.ppid = int(fields[0])
         self.session = int(fields[2])
+        self.ticks = sum(map(int, fields[10:14]))
         self.threads = int(fields[16])
         self.start = int(fields[18])
+        self.pages = int(fields[20])
         self.exit_status = int(fields[48]) if len(fields) > 48 else 0
 
     @property
@@ -71,11 +88,16 @@ def parse_environ(data: bytes) -> dict[str, str]:
     return variables
 
 
-def family(parents: dict[int, int], roots: Iterable[int]) -> set[int]:
-    """All that descend from `roots` (which are not included themselves), given each process's parent."""
+def by_parent(parents: Mapping[int, int]) -> dict[int, list[int]]:
+    """Each process's children, given each process's parent."""
     children: dict[int, list[int]] = {}
     for pid, parent in parents.items():
         children.setdefault(parent, []).append(pid)
+    return children
+
+
+def below(children: Mapping[int, list[int]], roots: Iterable[int]) -> set[int]:
+    """All that descend from `roots` (which are not included themselves), given each process's children."""
     found: set[int] = set()
     todo = list(roots)
     while todo:
@@ -83,6 +105,11 @@ def family(parents: dict[int, int], roots: Iterable[int]) -> set[int]:
         found.update(new)
         todo.extend(new)
     return found
+
+
+def family(parents: Mapping[int, int], roots: Iterable[int]) -> set[int]:
+    """The same, given each process's parent."""
+    return below(by_parent(parents), roots)
 
 
 # Readers.
@@ -159,10 +186,15 @@ def all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
-def all_parents() -> dict[int, int]:
-    """Every process of the machine with its parent: one sweep, about 20 µs for each process."""
+def all_stats() -> dict[int, Stat]:
+    """Every process of the machine: one sweep, about 20 µs for each process."""
     found = (stat(pid) for pid in all_pids())
-    return {each.pid: each.ppid for each in found if each is not None}
+    return {each.pid: each for each in found if each is not None}
+
+
+def all_parents() -> dict[int, int]:
+    """Every process of the machine with its parent: one sweep."""
+    return {pid: each.ppid for pid, each in all_stats().items()}
 
 
 def children(pid: int) -> list[int] | None:

@@ -95,6 +95,12 @@ class Containers:
             return False, "the container is not there yet"
         return await inside.check(held.link.engine, held.container, command, timeout)
 
+    def main(self, run: Run) -> tuple[int, str] | None:
+        """The main process of the run and the id of its container, as the engine tells them: the process may
+        be one of another machine. None while there is none."""
+        held = self._held.get(run)
+        return (held.pid, held.container) if held and held.pid and held.container else None
+
     async def close(self) -> None:
         """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
         if self._clearing:

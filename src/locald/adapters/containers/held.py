@@ -82,6 +82,11 @@ class Held:
         return self._looking.container
 
     @property
+    def pid(self) -> int:
+        """Its first process; 0 while it is not known, or where the engine hides it."""
+        return self._looking.pid
+
+    @property
     def link(self) -> Link | None:
         return self._looking.link
 
