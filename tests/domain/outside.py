@@ -29,6 +29,8 @@ class Outside:
         self.headless: set[Run] = set()
         """whose main process is gone"""
         self.told_to_stop: set[Run] = set()
+        self.doomed: set[Run] = set()
+        """that will be told to stop as soon as they have a process: so it was decided before"""
         self.watched: set[Run] = set()
         self.past: list[Run] = []
         self.unreported: list[Run] = []
@@ -67,6 +69,13 @@ class Outside:
             case _:
                 pass
 
+    def see(self, world: World) -> None:
+        """What was decided of those that cannot be told yet."""
+        for run in self.ordered:
+            if isinstance(world.services[run.key].phase, Stopping) and run not in self.doomed:
+                self._check_dependents(run, world)
+                self.doomed.add(run)
+
     def _check_dependencies(self, run: Run, world: World) -> None:
         service = world.services[run.key]
         assert service.wish is Wish.UP
@@ -87,7 +96,9 @@ class Outside:
     def _check_dependents(self, run: Run, world: World) -> None:
         """Whoever has to leave because of it, or anyway, and leans on it, left before it was told to."""
         phase = world.services[run.key].phase
-        if not isinstance(phase, Stopping) or phase.then != Stopped() or run in self.told_to_stop:
+        if not isinstance(phase, Stopping) or phase.then != Stopped():
+            return
+        if run in self.told_to_stop | self.doomed:
             return
         for other in [*self.ordered, *self.alive]:
             service = world.services[other.key]
@@ -120,7 +131,8 @@ def component(world: World, key: Key) -> set[Key]:
     while todo:
         at = todo.pop()
         service = world.services.get(at)
-        ties = {Key(at.project, name) for name in service.spec.depends_on} if service else set()
+        needs = {**service.spec.depends_on, **service.present.spec.depends_on} if service else ()
+        ties = {Key(at.project, name) for name in needs}
         ties.update(world.dependents.get(at, ()))
         todo += ties - reached
         reached |= ties

@@ -114,6 +114,7 @@ class Promises(RuleBasedStateMachine):
         self.now = 1000.0
         self.outside = Outside()
         self.edits = 0
+        self.up(frozenset(), False)
 
     # Telling.
 
@@ -123,6 +124,7 @@ class Promises(RuleBasedStateMachine):
         self.world = outcome.world
         for effect in outcome.effects:
             self.outside.obey(effect, self.world)
+        self.outside.see(self.world)
         again = step(before, message, self.now)
         assert again == outcome, "a step is repeatable"
         self.check_moved(before, message, outcome.moved)
@@ -165,42 +167,35 @@ class Promises(RuleBasedStateMachine):
         wanted = chosen or frozenset(self.specs)
         self.tell(Up(self.project(), wanted, chosen if named else frozenset(), Caller()))
 
-    @rule(chosen=names)
-    def stop(self, chosen: frozenset[str]) -> None:
-        self.tell(Stop(self.keys(chosen)))
+    @rule(what=st.sampled_from(["stop", "stop", "restart", "restart", "down", "shutdown"]), chosen=names)
+    def ask(self, what: str, chosen: frozenset[str]) -> None:
+        match what:
+            case "stop":
+                self.tell(Stop(self.keys(chosen)))
+            case "restart":
+                self.tell(Again(self.keys(chosen), Caller()))
+            case "down":
+                self.tell(Down("shop"))
+            case _:
+                self.tell(Shutdown())
 
-    @rule(chosen=names)
-    def restart(self, chosen: frozenset[str]) -> None:
-        self.tell(Again(self.keys(chosen), Caller()))
-
-    @rule()
-    def down(self) -> None:
-        self.tell(Down("shop"))
-
-    @rule()
-    def shutdown(self) -> None:
-        self.tell(Shutdown())
-
-    @rule(name=st.sampled_from(NAMES))
-    def edit(self, name: str) -> None:
-        """A service changes in the file; what depends on it does not."""
-        if name in self.specs:
-            self.edits += 1
-            self.specs = self.specs | {name: replace(self.specs[name], env={"EDIT": str(self.edits)})}
-
-    @precondition(lambda self: len(self.specs) > 1)
-    @rule()
-    def remove_the_last(self) -> None:
-        self.specs = dict(list(self.specs.items())[:-1])
-
-    @rule(data=st.data())
-    def depend_on_another(self, data: st.DataObject) -> None:
-        """The last service needs something else from now on."""
-        last = list(self.specs)[-1]
-        others = [name for name in self.specs if name != last]
-        need = data.draw(st.sampled_from([None, *others]))
-        needs = {} if need is None else {need: Condition.HEALTHY}
-        self.specs = self.specs | {last: replace(self.specs[last], depends_on=needs)}
+    @rule(data=st.data(), what=st.sampled_from(["change", "remove the last", "need another"]))
+    def edit(self, data: st.DataObject, what: str) -> None:
+        """The file changes, and is brought up."""
+        *others, last = self.specs
+        match what:
+            case "change":
+                name = data.draw(st.sampled_from([*others, last]))
+                self.edits += 1
+                changed = replace(self.specs[name], env={"EDIT": str(self.edits)})
+                self.specs = self.specs | {name: changed}
+            case "remove the last" if others:
+                self.specs = {name: self.specs[name] for name in others}
+            case _:
+                need = data.draw(st.sampled_from([None, *others]))
+                needs = {} if need is None else {need: Condition.HEALTHY}
+                self.specs = self.specs | {last: replace(self.specs[last], depends_on=needs)}
+        self.up(frozenset(), False)
 
     # The outside.
 
@@ -264,6 +259,12 @@ class Promises(RuleBasedStateMachine):
         if run not in self.outside.unreported:
             self.tell(Prepares(run, "pulling", self.now))
 
+    @precondition(lambda self: self.outside.alive or self.outside.ordered)
+    @rule()
+    def all_goes_well_for_a_moment(self) -> None:
+        """Else no play would ever get far."""
+        self.be_kind(1)
+
     @precondition(lambda self: self.outside.alive)
     @rule(data=st.data(), ok=st.booleans(), kind=st.sampled_from(["listens", "probed", "says", "away"]))
     def health_news(self, data: st.DataObject, ok: bool, kind: str) -> None:
@@ -294,14 +295,6 @@ class Promises(RuleBasedStateMachine):
         self.tell(Probed(run, True, "late", self.now))
         self.tell(Gone(run, self.now))
         assert self.world == before
-
-    @rule(name=st.sampled_from(NAMES))
-    def a_deadline_that_has_not_come(self, name: str) -> None:
-        service = self.world.services.get(Key("shop", name))
-        if service and (service.deadline is None or service.deadline > self.now):
-            before = self.world
-            self.tell(Due(service.key))
-            assert self.world == before
 
     @rule(seconds=st.sampled_from([0.05, 0.2, 0.5, 2.0, 12.0, 61.0]))
     def time_passes(self, seconds: float) -> None:
@@ -378,6 +371,12 @@ class Promises(RuleBasedStateMachine):
                 assert draft.finish().moved == frozenset()
 
     @invariant()
+    def a_deadline_that_has_not_come_is_harmless(self) -> None:
+        for service in self.services():
+            if service.deadline is None or service.deadline > self.now:
+                assert step(self.world, Due(service.key), self.now).world == self.world
+
+    @invariant()
     def no_deadline_is_behind(self) -> None:
         for service in self.services():
             if service.deadline is not None and not self.outside.unreported:
@@ -388,9 +387,9 @@ class Promises(RuleBasedStateMachine):
 
     # The outside turns kind.
 
-    def be_kind(self) -> None:
+    def be_kind(self, rounds: int = 40) -> None:
         """Everything works: what is told to stop stops, what starts becomes healthy, tasks complete."""
-        for _ in range(40):
+        for _ in range(rounds):
             for run in list(self.outside.unreported):
                 if run in self.outside.unreported:
                     self.report(run)
