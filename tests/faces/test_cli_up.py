@@ -180,6 +180,14 @@ def test_wait_for_a_blocked_service_explains_the_root_outside_of_what_was_asked(
     assert "error: web is blocked: db has failed" in result.err
 
 
+def test_wait_without_names_leaves_out_what_nobody_ever_asked_for(cli: Cli, daemon: FakeDaemon) -> None:
+    never = down_row("web", "stopped", "never started", run=0)
+    daemon.on("GET /v1/events", lambda _: Stream([snapshot(row("db"), never, settled=True)]))
+    result = cli("wait")
+    assert result.code == 0, result.err
+    assert "1 service is ready" in result.err
+
+
 def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
     cli: Cli, daemon: FakeDaemon
 ) -> None:

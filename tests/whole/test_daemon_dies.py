@@ -7,6 +7,7 @@ another, which finds everything as it is.
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -390,6 +391,39 @@ def pretend_another_boot(machine: Machine) -> None:
 
 
 # What is on disk is not what it should be.
+
+
+def test_a_daemon_of_another_environment_finds_the_services_of_the_last(
+    machine: Machine,
+) -> None:
+    """A job of cron has no XDG_RUNTIME_DIR: its sockets are elsewhere, its state folder is the same."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    login, temporary = machine.home / "login", machine.home / "tmp"
+    for folder in (login, temporary, machine.home / "state"):
+        folder.mkdir(mode=0o755)
+    del machine.env["LOCALD_HOME"]
+    machine.env |= {"XDG_STATE_HOME": str(machine.home / "state"), "TMPDIR": str(temporary)}
+    try:
+        assert machine.locald("up", env={"XDG_RUNTIME_DIR": str(login)}).returncode == 0
+        before = machine.status()
+        for environment in ({}, {"XDG_RUNTIME_DIR": str(login)}, {}):
+            machine.kill_daemon()
+            assert machine.locald("wait", env=environment).returncode == 0
+            assert standing(machine.status()) == standing(before)
+    finally:
+        assert machine.locald("server", "stop").returncode == 0
+    assert not is_alive(before["web"]["pid"])
+
+
+def test_a_daemon_whose_socket_was_tidied_away_is_found_again(machine: Machine) -> None:
+    """By a cleaner of temporary directories, say. It is the same daemon, and no other is begun."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    machine.locald("up")
+    before, pid = machine.status(), machine.daemon_pid()
+    shutil.rmtree(machine.home / "run")
+    wait_for((machine.home / "run" / "locald.sock").exists, "the socket is made anew")
+    assert machine.daemon_pid() == pid
+    assert standing(machine.status()) == standing(before)
 
 
 def test_a_stale_socket_is_in_nobody_s_way(machine: Machine) -> None:

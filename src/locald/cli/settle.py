@@ -21,10 +21,13 @@ from locald.wire.home import Home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from locald.cli.follow import Board
     from locald.client.http import Api
     from locald.client.target import Target
+
+    Row = dict[str, Any]
 
 
 def seconds(text: str) -> float:
@@ -82,10 +85,16 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
         return _interrupted()
     _print(board, args.json)
     say.about(board.daemon)
-    if all(map(words.is_ready, board.rows)):
-        return _all_ready(board, time.monotonic() - began)
-    report.failures(following.api, target, board.rows)
+    rows = board.rows if target.services else _asked_for(board.rows)
+    if all(map(words.is_ready, rows)):
+        return _all_ready(rows, time.monotonic() - began)
+    report.failures(following.api, target, rows)
     return 1
+
+
+def _asked_for(rows: list[Row]) -> list[Row]:
+    """Of the rows of a whole project those that somebody wants: `up web` leaves the others alone."""
+    return [row for row in rows if row["state"] != "stopped" or row["run"]] or rows
 
 
 def _detached(api: Api, target: Target, args: argparse.Namespace) -> int:
@@ -103,12 +112,12 @@ def _interrupted() -> int:
     return 130
 
 
-def _all_ready(board: Board, took: float) -> int:
+def _all_ready(rows: list[Row], took: float) -> int:
     from locald.faces.when import length
 
-    if board.rows:
-        verb = "is" if len(board.rows) == 1 else "are"
-        say.note(f"{words.counted(len(board.rows), 'service')} {verb} ready, after {length(took)}")
+    if rows:
+        verb = "is" if len(rows) == 1 else "are"
+        say.note(f"{words.counted(len(rows), 'service')} {verb} ready, after {length(took)}")
     else:
         say.note("there are no services to wait for")
     return 0

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Wait until the services (all of the project when none is named) are healthy. One
-that is unhealthy at the moment is waited for. Returns at once with exit code 1 when
-one can no longer become healthy: it has failed, is stopped, or is blocked.
+Wait until the services are healthy: when none is named all of the project but those
+that nobody ever asked for. One that is unhealthy at the moment is waited for. Returns
+at once with exit code 1 when one can no longer become healthy: it has failed, is
+stopped, or is blocked.
 """
 
 
