@@ -21,6 +21,7 @@ from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.store import Store
 from locald.daemon.api.entrance import Entrance
+from locald.daemon.api.server import Api
 from locald.daemon.core import Core
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
@@ -113,7 +114,7 @@ class Office:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         async with asyncio.timeout(30), Tasks() as tasks:
-            entrance = Entrance(self.core, self.socket)
+            entrance = Entrance(Api(self.core), self.socket)
             self.runner = entrance.runner
             await entrance.open()
             tasks.begin(self.loop.run(self.crew), "loop")

@@ -73,8 +73,8 @@ async def following(
     desk: Desk, number: int | None, choice: Choice = module.EVERYTHING
 ) -> AsyncIterator[Following]:
     batches = desk.logbook.follow([WEB, API], number, choice)
-    async with aclosing(batches):  # type: ignore[type-var]
-        yield Following(batches)  # type: ignore[arg-type]
+    async with aclosing(batches):
+        yield Following(batches)
 
 
 def texts(lines: list[LogLine]) -> list[str]:

@@ -29,7 +29,7 @@ from locald.domain.names import Key, Run
 from locald.domain.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Set
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Set
     from pathlib import Path
 
 SOON, RARELY = 0.05, 1.0
@@ -136,7 +136,7 @@ class Logbook:
 
     async def follow(
         self, keys: Collection[Key], count: int | None, choice: Choice = EVERYTHING
-    ) -> AsyncIterator[list[LogLine]]:
+    ) -> AsyncGenerator[list[LogLine]]:
         """The last `count` lines, and then whatever is printed, until closed.
 
         Empty lists come now and then when nothing is printed, for whoever wants to know that somebody

@@ -24,6 +24,7 @@ from locald.adapters.processes import Processes
 from locald.adapters.store import Store
 from locald.daemon import limits, supervisor
 from locald.daemon.api.entrance import Entrance
+from locald.daemon.api.server import Api
 from locald.daemon.core import Core
 from locald.daemon.hub import Hub
 from locald.daemon.keeping import Keeping
@@ -115,7 +116,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         )
         loop.watch(hub.change)
         loop.watch(store.change)
-        entrance = Entrance(core, home.socket)
+        entrance = Entrance(Api(core), home.socket)
         await entrance.open()
         for effect in first:
             performer.perform(effect, world)

@@ -17,7 +17,7 @@ from aiohttp import web
 from locald.daemon.api.server import application
 
 if TYPE_CHECKING:
-    from locald.daemon.core import Core
+    from locald.daemon.api.server import Api
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +32,10 @@ LONGEST_LINE = 1 << 16
 class Entrance:
     """A stale file is in nobody's way: who opens this holds the lock."""
 
-    def __init__(self, core: Core, path: str) -> None:
+    def __init__(self, api: Api, path: str) -> None:
         self.path = path
         self.runner = web.AppRunner(
-            application(core), access_log=None, shutdown_timeout=END_WITHIN, max_line_size=LONGEST_LINE
+            application(api), access_log=None, shutdown_timeout=END_WITHIN, max_line_size=LONGEST_LINE
         )
         self._site: web.UnixSite | None = None
         self._bound: os.stat_result | None = None

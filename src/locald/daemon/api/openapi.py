@@ -62,6 +62,7 @@ SUMMARIES = {
     "/v1/ping": "Is the daemon there?",
     "/v1/status": "Every service: state, health, and how it is known",
     "/v1/events": "The same as it changes (server-sent events `snapshot` and `change`)",
+    "/v1/live": "Rows, log lines and usage over one WebSocket; `daemon/api/live.py` has its messages",
     "/v1/why": "Why a service is not ready, or what its health rests on",
     "/v1/timeline": "The last start: who waited for whom, and the critical path",
     "/v1/logs": "What services printed, one JSON object a line",
@@ -86,7 +87,11 @@ ANSWERS = {
     "/v1/server/stop": "Nothing",
     "/v1/server/restart": "Nothing",
 }
-STREAMS = {"/v1/events": "text/event-stream", "/v1/logs": "application/x-ndjson"}
+STREAMS = {
+    "/v1/events": "text/event-stream",
+    "/v1/live": "application/json",
+    "/v1/logs": "application/x-ndjson",
+}
 
 
 def document(routes: Iterable[AbstractRoute]) -> Json:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import math
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -26,9 +25,10 @@ from locald.wire import rows
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from locald.adapters.logbook import LogLine
+    from locald.daemon.api.streams import Streams
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription
 
@@ -37,9 +37,9 @@ HEARTBEAT = 15.0
 
 
 class Reading:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, streams: Streams) -> None:
         self._core = core
-        self._streams: set[asyncio.Task[Any]] = set()
+        self._streams = streams
 
     async def ping(self, request: web.Request) -> web.Response:
         return web.json_response({"pid": self._core.identity()["pid"], "version": __version__})
@@ -95,7 +95,7 @@ class Reading:
         response = _streamed("application/x-ndjson")
         if request.method == "HEAD":
             return response
-        with self._stream():
+        with self._streams.open():
             await response.prepare(request)
             async for lines in self._core.logbook.follow(keys, count, choice):
                 await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
@@ -112,7 +112,7 @@ class Reading:
             return response
         reader = self._core.hub.subscribe(chosen.holds, until)
         try:
-            with self._stream():
+            with self._streams.open():
                 await response.prepare(request)
                 async for news in self._news(reader):
                     await response.write(self._event(news) if news else b": still here\n\n")
@@ -136,32 +136,17 @@ class Reading:
             else:
                 yield news
 
-    @contextmanager
-    def _stream(self) -> Iterator[None]:
-        """Around an answer that has no end of its own: it ends when its reader goes, or the daemon."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._streams.add(task)
-        try:
-            yield
-        except (ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self._streams.discard(task)
-
-    async def end_streams(self, _: web.Application) -> None:
-        """Else the daemon would wait at its end for readers who wait for news."""
-        for task in self._streams:
-            task.cancel()
-
     def _event(self, news: News) -> bytes:
-        body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
-        if news.anew:
-            body["daemon"] = self._core.identity()
-        else:
-            body["removed"] = [{"project": key.project, "name": key.service} for key in news.removed]
         name = "snapshot" if news.anew else "change"
-        return f"event: {name}\ndata: {json.dumps(body)}\n\n".encode()
+        return f"event: {name}\ndata: {json.dumps(told(self._core, news))}\n\n".encode()
+
+
+def told(core: Core, news: News) -> dict[str, Any]:
+    """A piece of news, of a `snapshot` or of a `change`."""
+    body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
+    if news.anew:
+        return body | {"daemon": core.identity()}
+    return body | {"removed": [{"project": key.project, "name": key.service} for key in news.removed]}
 
 
 def _count(text: str) -> int | None:
@@ -187,10 +172,10 @@ def _choice(query: Mapping[str, str]) -> Choice:
 
 
 def _ndjson(lines: list[LogLine]) -> bytes:
-    return b"".join(json.dumps(_log_line(line)).encode() + b"\n" for line in lines)
+    return b"".join(json.dumps(log_line(line)).encode() + b"\n" for line in lines)
 
 
-def _log_line(line: LogLine) -> dict[str, Any]:
+def log_line(line: LogLine) -> dict[str, Any]:
     """One line of `logs --json`."""
     return {
         "at": rows.timestamp(line.at),

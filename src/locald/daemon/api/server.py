@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from locald.daemon.api.changing import Changing
+from locald.daemon.api.live import Live
 from locald.daemon.api.openapi import document
 from locald.daemon.api.reading import Reading
 from locald.daemon.api.scope import misused
+from locald.daemon.api.streams import Streams
 from locald.daemon.core import Ending
 from locald.domain.problem import Problem, Refused
 from locald.wire.rows import problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Middleware
 
     from locald.daemon.core import Core
 
@@ -27,19 +31,19 @@ LARGEST_REQUEST = 16 << 20
 
 
 @web.middleware
-async def _tell_problems(
+async def tell_problems(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     try:
         return await handler(request)
     except Refused as refused:
-        return _failure(422, 2, *refused.problems)
+        return failure(422, 2, *refused.problems)
     except Ending:
         what = "the daemon is stopping everything, as `locald server stop` told it to"
-        return _failure(503, 3, Problem(what, hint="`locald up` again, when it has ended"))
+        return failure(503, 3, Problem(what, hint="`locald up` again, when it has ended"))
     except web.HTTPException as error:
         wrong = misused(f"{request.method} {request.path}: {error.reason}")
-        answer = _failure(error.status, 2, *wrong.problems)
+        answer = failure(error.status, 2, *wrong.problems)
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
@@ -48,22 +52,30 @@ async def _tell_problems(
     except Exception as error:
         log.exception("%s %s", request.method, request.path)
         what = f"the daemon failed: {type(error).__name__}: {error}"
-        return _failure(500, 3, Problem(what, hint="its log says where: locald doctor shows the file"))
+        return failure(500, 3, Problem(what, hint="its log says where: locald doctor shows the file"))
 
 
-def _failure(status: int, exit_code: int, *problems: Problem) -> web.Response:
+def failure(status: int, exit_code: int, *problems: Problem) -> web.Response:
     told = {"problems": [problem(found) for found in problems], "exit": exit_code}
     return web.json_response(told, status=status)
 
 
-def application(core: Core) -> web.Application:
-    reading, changing = Reading(core), Changing(core)
-    app = web.Application(middlewares=[_tell_problems], client_max_size=LARGEST_REQUEST)
-    app.add_routes(
-        [
+class Api:
+    """What is answered, wherever it is asked: on the Unix socket and by the dashboard's site."""
+
+    def __init__(self, core: Core) -> None:
+        streams = Streams()
+        self.end_streams = streams.end
+        self._reading, self._changing = Reading(core, streams), Changing(core)
+        self._live = Live(core, streams)
+
+    def routes(self) -> list[web.RouteDef]:
+        reading, changing = self._reading, self._changing
+        return [
             web.get("/v1/ping", reading.ping),
             web.get("/v1/status", reading.status),
             web.get("/v1/events", reading.events),
+            web.get("/v1/live", self._live.live, allow_head=False),
             web.get("/v1/why", reading.why),
             web.get("/v1/timeline", reading.timeline),
             web.get("/v1/logs", reading.logs),
@@ -75,8 +87,13 @@ def application(core: Core) -> web.Application:
             web.post("/v1/server/stop", changing.server_stop),
             web.post("/v1/server/restart", changing.server_restart),
         ]
-    )
-    app.on_shutdown.append(reading.end_streams)
+
+
+def application(api: Api, *around: Middleware) -> web.Application:
+    """`around`: what every request passes before it is answered."""
+    app = web.Application(middlewares=[*around, tell_problems], client_max_size=LARGEST_REQUEST)
+    app.add_routes(api.routes())
+    app.on_shutdown.append(api.end_streams)
     described = document(app.router.routes())
 
     async def openapi(_: web.Request) -> web.Response:

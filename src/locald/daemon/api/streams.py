@@ -1,0 +1,38 @@
+"""Answers that have no end of their own: each ends when its reader goes, or with the daemon.
+
+Else the daemon would wait at its end for readers who wait for news.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp import web
+
+
+class Streams:
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[Any]] = set()
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Around the whole of such an answer: its end, whichever it is, is no error."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        try:
+            yield
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self._open.discard(task)
+
+    async def end(self, _: web.Application) -> None:
+        """End them all: the daemon does."""
+        for task in self._open:
+            task.cancel()
