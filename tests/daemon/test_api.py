@@ -14,6 +14,7 @@ import pytest
 
 from daemon.office import SHELL, Office, server, worker
 from locald.adapters import ports
+from locald.adapters.store import load
 from locald.daemon import asks
 from locald.daemon.api import changing, openapi
 from locald.daemon.api import server as serving
@@ -76,6 +77,7 @@ ASKED: dict[str, Json] = {
     "/v1/why": {"project": "shop", "service": "web"},
     "/v1/timeline": {"project": "shop"},
     "/v1/environment": {"project": "shop", "service": "web"},
+    "/v1/effect": {"project": "shop", "action": "stop"},
     "/v1/up": {"directory": "", "services": [], "caller": SHELL},
     "/v1/restart": {"project": "shop", "services": ["web"], "caller": SHELL},
     "/v1/stop": {"project": "shop", "services": []},
@@ -121,6 +123,71 @@ def has_the_fields(value: Any, schema: Json, described: Json, where: str) -> Non
             has_the_fields(each, schema["items"], described, f"{where}[]")
 
 
+# Wishes that come from no shell.
+
+
+async def test_who_has_no_shell_means_the_one_that_brought_it_up_last(office: Office) -> None:
+    folder = office.project(SHOP)
+    await office.up(folder, "db", caller={**SHELL, "env": {"WHO": "first"}})
+    await office.up(folder, "db", caller={**SHELL, "env": {"WHO": "last"}})
+
+    answer = await office.post("up", project="shop", services=["web"])
+
+    assert (answer.status, answer.json["services"]) == (200, ["db", "web"])
+    assert office.loop.world.services[Key("shop", "web")].caller.env == {"WHO": "last"}
+    await office.post("restart", project="shop", services=["alone"])
+    assert office.loop.world.services[Key("shop", "alone")].caller.env == {"WHO": "last"}
+    await office.post("up", directory=folder)
+    assert office.loop.world.services[Key("shop", "web")].caller.env == {"WHO": "last"}
+
+
+async def test_without_a_shell_the_file_is_read_again(office: Office) -> None:
+    folder = office.project(worker("db"))
+    await office.up(folder)
+    office.project(worker("db") + worker("new", more='env = { A = "${HOME}" }'))
+
+    is_refused(await office.post("up", project="shop"))
+    await office.up(folder, caller={**SHELL, "env": {"HOME": "/home/me"}})
+    office.project(worker("db") + worker("new", more='env = { A = "${HOME}/b" }'))
+    await office.post("up", project="shop")
+
+    assert office.loop.world.services[Key("shop", "new")].definition.env == {"A": "/home/me/b"}
+
+
+async def test_the_shell_is_remembered_by_the_next_daemon(office: Office) -> None:
+    await office.up(office.project(SHOP))
+    saved = await asyncio.to_thread(load, str(office.folder / "state.json"))
+    assert saved.world.places["shop"].caller.env == SHELL["env"]
+
+
+# What an action would do.
+
+
+async def test_an_effect_is_told_and_nothing_happens(office: Office) -> None:
+    folder = office.project(SHOP)
+    await office.up(folder)
+    await office.until(lambda world: all(each.is_healthy for each in world.services.values()))
+    before = office.loop.world
+
+    async def effect(action: str, **query: str) -> tuple[list[str], list[str]]:
+        answer = await office.get("effect", action=action, project="shop", **query)
+        assert list(answer.json) == ["ends", "starts"]
+        return answer.json["ends"], answer.json["starts"]
+
+    assert await effect("stop", service="db") == (["web", "db"], [])
+    assert await effect("restart", service="db") == (["db"], ["db"])
+    assert await effect("up") == ([], [])
+    assert await effect("down") == (["web", "db", "alone"], [])
+    office.project(worker("db") + worker("web", "db", more='env = { A = "1" }'))
+    assert await effect("up") == (["web", "alone"], ["web"])
+    office.project(SHOP, name="other")
+    ends, starts = await effect("up")
+    assert (sorted(ends), sorted(starts)) == (["alone", "db", "web"], ["alone", "db", "web"])
+    office.project("nonsense = 1")
+    is_refused(await office.get("effect", action="up", project="shop"))
+    assert office.loop.world is before
+
+
 # Wrong questions.
 
 
@@ -139,6 +206,10 @@ def has_the_fields(value: Any, schema: Json, described: Json, where: str) -> Non
         ("why", {"directory": "/nowhere", "service": "web"}),
         ("timeline", {}),
         ("environment", {"project": "shop"}),
+        ("effect", {"project": "shop"}),
+        ("effect", {"project": "shop", "action": "burn"}),
+        ("effect", {"action": "stop"}),
+        ("effect", {"project": "shop", "action": "stop", "service": "wbe"}),
         ("events", {"until": "never"}),
         ("events", {"project": "nowhere"}),
         ("logs", {"n": "many"}),

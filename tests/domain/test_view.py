@@ -72,6 +72,7 @@ def test_a_row_has_the_promised_columns() -> None:
         "because",
         "since",
         "waiting_on",
+        "depends_on",
         "pid",
         "container",
         "port",
@@ -101,6 +102,7 @@ def test_the_row_of_a_healthy_service() -> None:
         because="pid 2801 (node) accepts connections on 127.0.0.1:8080",
         since=1002.0,
         waiting_on=(),
+        depends_on={},
         pid=4790,
         container=None,
         port=8080,
@@ -295,3 +297,10 @@ def test_behind_a_finished_task_nobody_has_to_leave() -> None:
     s.stop("db"), s.stopped("db#1")
     assert s.is_down("db", "seed")
     assert s.state("web") == "running"
+
+
+def test_a_row_tells_what_each_dependency_has_to_be() -> None:
+    s = Story(service("db"), task("seed"), worker("cache"), service("web", "db", "seed", "cache=started"))
+    s.up()
+    assert s.row("web").depends_on == {"db": "healthy", "seed": "completed", "cache": "started"}
+    assert s.row("db").depends_on == {}

@@ -175,6 +175,7 @@ def rich() -> World:
             since=AT,
             queued_at=AT - 1,
             waited_for=frozenset({"db", "seed"}),
+            durations=(0.25, 3.5),
             held_by=DB,
         )
         for number, phase in enumerate(PHASES)
@@ -184,7 +185,10 @@ def rich() -> World:
         for number, check in enumerate(CHECKS)
     ]
     services.append(Service(definition(spec("pg", type=Type.CONTAINER, command=None, image="postgres:16"))))
-    places = {"shop": Place("/home/shop", "shop.localhost"), "empty": Place("/home/empty", "e.localhost")}
+    places = {
+        "shop": Place("/home/shop", "shop.localhost", Caller({"PATH": "/bin"}, 0o077, {"nofile": (1, 2)})),
+        "empty": Place("/home/empty", "e.localhost"),
+    }
     return replace(World.of(services, places), ready_senders={Key("old", "web"): "('run', None)"})
 
 
@@ -277,6 +281,17 @@ async def test_a_shell_is_written_once_however_many_services_it_started(desk: De
     assert {each.caller for each in map(hashed, load(str(desk.file)).world.services.values())} == {
         SHELL.umask
     }
+
+
+async def test_a_file_that_does_not_tell_who_brought_a_project_up_takes_one_of_its_services(
+    desk: Desk,
+) -> None:
+    desk.hold(service("web", caller=SHELL))
+    await desk.store.write()
+    document = json.loads(desk.file.read_text())
+    del document["places"]["shop"]["caller"]
+    desk.file.write_text(json.dumps(document))
+    assert load(str(desk.file)).world.places["shop"].caller == SHELL
 
 
 def hashed(found: Service) -> Any:

@@ -161,6 +161,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "because": "pid 4790 (node) accepts connections on 127.0.0.1:24001",
         "since": "2026-03-01T12:00:00.900Z",
         "waiting_on": [],
+        "depends_on": {},
         "pid": 4790,
         "container": None,
         "port": 24001,

@@ -50,11 +50,19 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class _Place:
+    directory: str
+    domain: str
+    caller: str = ""
+    """which of the callers; empty in the file of a version that did not tell"""
+
+
+@dataclass(frozen=True, slots=True)
 class _File:
     schema: int
     boot_id: str
     epoch: FiniteFloat
-    places: dict[str, Place]
+    places: dict[str, _Place]
     ready_senders: dict[str, str]
     callers: dict[str, Caller]
     services: list[_Entry]
@@ -95,7 +103,12 @@ def _restored(file: _File) -> Saved:
         replace(entry.service, caller=file.callers.get(entry.caller, _NOBODY)) for entry in file.services
     ]
     senders = {Key.parse(key): program for key, program in file.ready_senders.items()}
-    world = replace(World.of(services, file.places), ready_senders=senders)
+    known = {service.key.project: service.caller for service in services}
+    places = {
+        name: Place(each.directory, each.domain, file.callers.get(each.caller, known.get(name, _NOBODY)))
+        for name, each in file.places.items()
+    }
+    world = replace(World.of(services, places), ready_senders=senders)
     return Saved(world, file.epoch if file.boot_id == procfs.boot_id() else None)
 
 
@@ -187,13 +200,14 @@ class Store:
     def _document(self, world: World) -> list[bytes]:
         callers: dict[str, Caller] = {}
         entries = [self._entry(service, callers) for service in world.services.values()]
+        places = {name: self._place(place, callers) for name, place in world.places.items()}
         self._cache = {key: self._cache[key] for key in world.services}
         self._digests = {id(c): (c, digest) for digest, c in callers.items()}
         head = {
             "schema": SCHEMA,
             "boot_id": self._boot_id,
             "epoch": self._epoch,
-            "places": {n: {"directory": p.directory, "domain": p.domain} for n, p in world.places.items()},
+            "places": places,
             "ready_senders": {str(key): program for key, program in world.ready_senders.items()},
             "callers": {digest: _CALLER.dump_python(c, mode="json") for digest, c in callers.items()},
         }
@@ -209,6 +223,11 @@ class Store:
         entry = b'{"caller": "%s", "service": %s}' % (digest.encode(), body)
         self._cache[service.key] = (service, entry)
         return entry
+
+    def _place(self, place: Place, callers: dict[str, Caller]) -> dict[str, str]:
+        digest = self._digest(place.caller)
+        callers[digest] = place.caller
+        return {"directory": place.directory, "domain": place.domain, "caller": digest}
 
     def _digest(self, caller: Caller) -> str:
         known = self._digests.get(id(caller))

@@ -25,13 +25,13 @@ from locald.domain.phase import (
     Wish,
     state,
 )
-from locald.domain.spec import Condition, Type
-from locald.domain.ties import must_leave
+from locald.domain.ties import meaning, must_leave
 
 if TYPE_CHECKING:
     from locald.domain.life import Life
     from locald.domain.names import Key
     from locald.domain.service import Service
+    from locald.domain.spec import Condition
     from locald.domain.world import World
 
 
@@ -77,9 +77,7 @@ def _awaited(world: World, service: Service, missing: list[Key]) -> str:
 
 def _condition(other: Service, condition: Condition) -> str:
     """What a dependency has to be, and what it is."""
-    if other.spec.type is Type.TASK and condition is Condition.HEALTHY:
-        condition = Condition.COMPLETED
-    return f"{other.spec.name} to be {condition} (now {_now(other)})"
+    return f"{other.spec.name} to be {meaning(other, condition)} (now {_now(other)})"
 
 
 def _now(other: Service) -> str:

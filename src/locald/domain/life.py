@@ -107,6 +107,16 @@ class Life:
         return None if self.spawned_at is None else self.spawned_at + PROCESS_SPEAKS_AFTER
 
     @property
+    def took(self) -> float | None:
+        """Seconds from its spawn until it was ready, or had completed as a task; None for what was not."""
+        done = self.exit is not None and self.exit.code == 0
+        if self.definition.spec.type is Type.TASK:
+            ready_at = self.ended_at if done else None
+        else:
+            ready_at = self.ready_at
+        return None if ready_at is None or self.spawned_at is None else ready_at - self.spawned_at
+
+    @property
     def _has_no_better_source(self) -> bool:
         kind = self.definition.spec.type
         bare = kind is Type.CONTAINER and self.definition.port is None and Source.DOCKER not in self.heard

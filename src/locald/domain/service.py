@@ -33,6 +33,8 @@ from locald.domain.phase import (
 from locald.domain.restarts import CALM, Restarts
 from locald.domain.spec import Caller, Definition, ServiceSpec
 
+REMEMBERED_STARTS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -54,6 +56,8 @@ class Service:
     """when this start was asked for"""
     waited_for: frozenset[str] = frozenset()
     """the dependencies that this start really had to wait for"""
+    durations: tuple[float, ...] = ()
+    """seconds from spawn to ready of runs before the latest that became ready, oldest first"""
     held_by: Key | None = None
     """the service that somebody stopped and that this one cannot be without, as its dependencies know"""
 
@@ -122,10 +126,12 @@ def _forgiven(phase: Phase) -> Phase:
 
 
 def launch(service: Service) -> tuple[Service, Run]:
-    """Begin the next run."""
+    """Begin the next run. How long the one before took is remembered."""
     run = Run(service.key, service.runs + 1)
     life = Life(run, service.definition, watchdog=service.spec.watchdog)
-    return replace(service, runs=run.number, life=life, phase=Launching(run)), run
+    took = service.life.took if service.life else None
+    durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]
+    return replace(service, runs=run.number, life=life, phase=Launching(run), durations=durations), run
 
 
 def end(service: Service, now: float, then: Then) -> Outcome:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.names import Key
 from locald.domain.phase import Blocked, Completed, Ended, Failed, Running, Starting, Wish
-from locald.domain.spec import Condition
+from locald.domain.spec import Condition, Type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,12 @@ def is_met(dependency: Service, condition: Condition) -> bool:
             return condition is Condition.STARTED
         case _:
             return False
+
+
+def meaning(dependency: Service | None, condition: Condition) -> Condition:
+    """What a condition comes to: a task is healthy when it has completed."""
+    is_task = dependency is not None and dependency.spec.type is Type.TASK
+    return Condition.COMPLETED if is_task and condition is Condition.HEALTHY else condition
 
 
 def unmet(services: Services, service: Service) -> list[Key]:

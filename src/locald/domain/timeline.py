@@ -7,6 +7,7 @@ for longest, and so on to one that waited for nobody. Making anything else faste
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING
 
 from locald.domain.health import Source
@@ -29,6 +30,8 @@ class Started:
     ready_at: float | None
     source: Source
     waited_for: tuple[str, ...]
+    usually: float | None
+    """seconds from spawn to ready of earlier starts, their median; None when there was none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def _part(service: Service) -> Started:
         (life.ended_at if completed else life.ready_at) if life else None,
         service.verdict.source,
         tuple(sorted(service.waited_for)),
+        median(service.durations) if service.durations else None,
     )
 
 

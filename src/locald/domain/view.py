@@ -20,8 +20,8 @@ from locald.domain.phase import (
     Wish,
     state,
 )
-from locald.domain.spec import CheckKind, Type
-from locald.domain.ties import must_leave, unmet
+from locald.domain.spec import CheckKind, Condition, Type
+from locald.domain.ties import meaning, must_leave, needs, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +47,8 @@ class Row:
     because: str
     since: float
     waiting_on: tuple[str, ...]
+    depends_on: dict[str, Condition]
+    """what each dependency has to be, in the order of the file"""
     pid: int | None
     container: str | None
     port: int | None
@@ -76,6 +78,7 @@ def row(world: World, service: Service) -> Row:
         because=because(world, service, missing),
         since=service.since,
         waiting_on=tuple(key.service for key in missing),
+        depends_on=_depends_on(world, service),
         pid=life.pid if alive and life else None,
         container=life.container if alive and life else None,
         port=port(service),
@@ -86,6 +89,11 @@ def row(world: World, service: Service) -> Row:
         started_at=life.spawned_at if life else None,
         ready_at=_ready_at(service),
     )
+
+
+def _depends_on(world: World, service: Service) -> dict[str, Condition]:
+    conditions = service.spec.depends_on
+    return {key.service: meaning(world.services.get(key), conditions[key.service]) for key in needs(service)}
 
 
 def is_fallback(source: Source, type_: Type) -> bool:

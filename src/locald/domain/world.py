@@ -46,20 +46,22 @@ from locald.domain.phase import (
 )
 from locald.domain.restarts import Restarts
 from locald.domain.service import Outcome, Service, announced, end, fresh, launch, program
+from locald.domain.spec import Caller
 from locald.domain.ties import dead_end, held_by, leans_on, must_leave, needs, stopped_by, tied_to, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from locald.domain.spec import Caller, Definition
+    from locald.domain.spec import Definition
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a project lives."""
+    """Where a project lives, and the shell that brought it up last: for wishes that come from no shell."""
 
     directory: str
     domain: str
+    caller: Caller = field(default_factory=Caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ class _Draft:
 def _up(draft: _Draft, up: Up) -> None:
     """Make the project what its file says, then want what was asked for and what it depends on."""
     project = up.project
-    draft.places[project.name] = Place(project.directory, project.domain)
+    draft.places[project.name] = Place(project.directory, project.domain, up.caller)
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}
     for name, definition in project.definitions.items():
         draft.put(_defined(draft, known.get(name), definition))

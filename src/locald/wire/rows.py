@@ -25,6 +25,10 @@ def timestamp(at: float | None) -> str | None:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
+
+
 def row(view: Row) -> Json:
     """One entry of `services` in `status --json`."""
     return {
@@ -40,6 +44,7 @@ def row(view: Row) -> Json:
         "because": view.because,
         "since": timestamp(view.since),
         "waiting_on": list(view.waiting_on),
+        "depends_on": dict(view.depends_on),
         "pid": view.pid,
         "container": view.container,
         "port": view.port,
@@ -86,7 +91,7 @@ def timeline(view: Timeline) -> Json:
         "project": view.project,
         "services": [_started(part) for part in view.services],
         "critical_path": list(view.critical_path),
-        "total_ms": None if view.total is None else round(view.total * 1000),
+        "total_ms": milliseconds(view.total),
     }
 
 
@@ -99,6 +104,7 @@ def _started(part: Started) -> Json:
         "ready_at": timestamp(part.ready_at),
         "source": part.source,
         "waited_for": list(part.waited_for),
+        "usually_ms": milliseconds(part.usually),
     }
 
 

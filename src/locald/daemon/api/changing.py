@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from locald.daemon import asks
-from locald.daemon.api.scope import Scope, at, folder, misused, scope, text
+from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
 from locald.domain.messages import Again, Down, Stop, Up
 from locald.domain.problem import Problem, Refused
 from locald.domain.spec import Caller
@@ -41,14 +41,28 @@ class Changing:
 
     async def up(self, request: web.Request) -> web.Response:
         asked = await _body(request)
-        names, caller, directory = _services(asked), _caller(asked), folder(asked)
-        if not directory:
-            raise misused("must be an absolute folder", "directory")
-        directory = await asyncio.to_thread(os.path.realpath, directory)
+        names = _services(asked)
+        directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
         command, warnings = await self._up(directory, names, caller)
         told = {"services": asks.starting(command.project, command.services), "warnings": warnings}
         return web.json_response({"project": command.project.name, **told})
+
+    async def _whence(self, asked: Mapping[str, Any]) -> tuple[str, Caller]:
+        """The folder to bring up, and the shell to do it for: who has none means the one that did it last."""
+        caller, directory = _caller(asked), folder(asked)
+        if directory:
+            project = await at(self._core, directory)
+            directory = await asyncio.to_thread(os.path.realpath, directory)
+        elif project := await project_of(self._core, asked):
+            directory = self._core.world.places[project].directory
+        else:
+            raise misused("must be an absolute folder", "directory")
+        return directory, caller or self._last_caller(project)
+
+    def _last_caller(self, project: str | None) -> Caller:
+        place = self._core.world.places.get(project or "")
+        return place.caller if place else Caller()
 
     async def _up(self, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Json]]:
         """Have it taken in; what is wrong with it is not. Returns what was understood, and warnings."""
@@ -89,8 +103,9 @@ class Changing:
 
     async def restart(self, request: web.Request) -> web.Response:
         asked = await _body(request)
-        caller = _caller(asked)
+        asker = _caller(asked)
         project, keys = await self._chosen(asked)
+        caller = asker or self._last_caller(project)
         await self._core.ask(Again(frozenset(keys), caller))
         return web.json_response({"project": project, "services": [key.service for key in keys]})
 
@@ -150,8 +165,11 @@ def _services(asked: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _caller(asked: Mapping[str, Any]) -> Caller:
+def _caller(asked: Mapping[str, Any]) -> Caller | None:
+    """The shell that asks; None for a page, which is none."""
+    if "caller" not in asked:
+        return None
     try:
-        return _CALLER.validate_python(asked.get("caller", {}))
+        return _CALLER.validate_python(asked["caller"])
     except ValidationError:
         raise misused("must have env, umask and limits", "caller") from None

@@ -39,6 +39,11 @@ QUERIES: dict[str, dict[str, str]] = {
     },
     "/v1/why": {**_CHOICE, "service": "the service"},
     "/v1/environment": {**_CHOICE, "service": "the service"},
+    "/v1/effect": {
+        **_CHOICE,
+        "service": _SERVICES,
+        "action": "`up`, `stop`, `restart` or `down`",
+    },
     "/v1/timeline": dict(_CHOICE),
     "/v1/logs": {
         **_CHOICE,
@@ -51,7 +56,7 @@ QUERIES: dict[str, dict[str, str]] = {
     },
 }
 BODIES: dict[str, list[str]] = {
-    "/v1/up": ["directory", "services", "caller"],
+    "/v1/up": ["project", "directory", "services", "caller"],
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
@@ -67,6 +72,7 @@ SUMMARIES = {
     "/v1/timeline": "The last start: who waited for whom, and the critical path",
     "/v1/logs": "What services printed, one JSON object a line",
     "/v1/environment": "The environment of a run, and where each value comes from",
+    "/v1/effect": "What an action would end and start, if somebody wished it now",
     "/v1/up": "Apply the project's file and start services with what they depend on",
     "/v1/stop": "Stop services; their dependents first",
     "/v1/restart": "Stop, then start, just these services",
@@ -80,6 +86,7 @@ ANSWERS = {
     "/v1/why": "Why",
     "/v1/timeline": "Timeline",
     "/v1/environment": "Environment",
+    "/v1/effect": "Effect",
     "/v1/up": "Up",
     "/v1/stop": "Affected",
     "/v1/restart": "Affected",
@@ -150,7 +157,7 @@ _BODY: Json = {
     "services": {"type": "array", "items": _TEXT},
     "caller": {
         "type": "object",
-        "description": "the shell that asks: services inherit from it",
+        "description": "the shell that asks: services inherit from it; none: the shell that did so last",
         "properties": {
             "env": _MAP,
             "umask": _NUMBER,
@@ -178,6 +185,7 @@ def _schemas() -> Json:
         "Environment": _object({"env": _MAP, "workdir": _TEXT, "origins": _MAP}),
         "Up": _object({**affected, "warnings": _list(_ref("Problem"))}),
         "Affected": _object(affected),
+        "Effect": _object({"ends": _list(_TEXT), "starts": _list(_TEXT)}),
         "Nothing": _object({}),
         "Problem": problem,
         "Problems": _object({"problems": _list(_ref("Problem")), "exit": _NUMBER}),
@@ -196,9 +204,10 @@ def _why(row: Json) -> Json:
 
 def _timeline(row: Json) -> Json:
     times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), _TIME)
-    source = row["properties"]["source"]
-    part = _object({"name": _TEXT, **times, "source": source, "waited_for": _list(_TEXT)})
-    path, total = _list(_TEXT), {"type": ["integer", "null"]}
+    source, number = row["properties"]["source"], {"type": ["integer", "null"]}
+    ending = {"waited_for": _list(_TEXT), "usually_ms": number}
+    part = _object({"name": _TEXT, **times, "source": source, **ending})
+    path, total = _list(_TEXT), number
     return _object({"project": _TEXT, "services": _list(part), "critical_path": path, "total_ms": total})
 
 
@@ -210,6 +219,8 @@ def _of_view(view: type) -> Json:
 
 
 def _resolved(schema: Json, definitions: Json) -> Json:
+    if isinstance(values := schema.get("additionalProperties"), dict):
+        return schema | {"additionalProperties": _resolved(values, definitions)}
     name = schema.get("$ref", "").rpartition("/")[2]
     return definitions[name] if name else schema
 

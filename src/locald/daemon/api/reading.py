@@ -14,6 +14,7 @@ from locald.adapters.logbook import Choice
 from locald.daemon import asks, runners
 from locald.daemon.api.scope import at, folder, misused, one, project_of, scope, text
 from locald.domain import env
+from locald.domain.level import level
 from locald.domain.names import Key
 from locald.domain.problem import Problem, Refused
 from locald.domain.service import Service
@@ -183,6 +184,7 @@ def log_line(line: LogLine) -> dict[str, Any]:
         "service": line.key.service,
         "run": line.run,
         "stream": line.stream,
+        "level": level(line.line),
         "line": line.line,
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from locald.daemon.api.changing import Changing
+from locald.daemon.api.effect import Effects
 from locald.daemon.api.live import Live
 from locald.daemon.api.openapi import document
 from locald.daemon.api.reading import Reading
@@ -67,7 +68,7 @@ class Api:
         streams = Streams()
         self.end_streams = streams.end
         self._reading, self._changing = Reading(core, streams), Changing(core)
-        self._live = Live(core, streams)
+        self._live, self._effects = Live(core, streams), Effects(core)
 
     def routes(self) -> list[web.RouteDef]:
         reading, changing = self._reading, self._changing
@@ -80,6 +81,7 @@ class Api:
             web.get("/v1/timeline", reading.timeline),
             web.get("/v1/logs", reading.logs),
             web.get("/v1/environment", reading.environment),
+            web.get("/v1/effect", self._effects.effect),
             web.post("/v1/up", changing.up),
             web.post("/v1/stop", changing.stop),
             web.post("/v1/restart", changing.restart),

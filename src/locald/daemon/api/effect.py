@@ -1,0 +1,55 @@
+"""What an action would do now, for faces that show it before somebody presses the button. Changes nothing.
+
+The action is made the same command as it would be, of the file as it is and the shell that brought the
+project up last, so what is refused here would be refused there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from locald.daemon import asks
+from locald.daemon.api.scope import misused, scope
+from locald.domain.foresee import foresee
+from locald.domain.messages import Again, Command, Down, Stop
+
+if TYPE_CHECKING:
+    from locald.daemon.api.scope import Scope
+    from locald.daemon.core import Core
+
+ACTIONS = ("up", "stop", "restart", "down")
+
+
+class Effects:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def effect(self, request: web.Request) -> web.Response:
+        action = request.query.get("action", "")
+        if action not in ACTIONS:
+            raise misused(f"must be one of {', '.join(ACTIONS)}", "action")
+        chosen = await scope(self._core, request.query, request.query.getall("service", []))
+        if chosen.project is None:
+            raise misused("give `project` or `directory`")
+        commands = await self._commands(action, chosen.project, chosen)
+        found = foresee(self._core.world, commands, self._core.clock.now())
+        told = {"ends": found.ends, "starts": found.starts}
+        return web.json_response({what: [key.service for key in keys] for what, keys in told.items()})
+
+    async def _commands(self, action: str, project: str, chosen: Scope) -> list[Command]:
+        """Raises Refused."""
+        world = self._core.world
+        keys = frozenset(chosen.keys(world))
+        place = world.places[project]
+        match action:
+            case "up":
+                up, _ = await asks.up(world, place.directory, list(chosen.services), place.caller)
+                return [*map(Down, asks.earlier_names(world, up.project)), up]
+            case "stop":
+                return [Stop(keys)]
+            case "restart":
+                return [Again(keys, place.caller)]
+            case _:
+                return [Down(project)]
