@@ -43,6 +43,7 @@ COMMANDS = {
         "why": ("why", "explain why a service is not ready, or what its health rests on"),
         "timeline": ("timeline", "show how the last start went, and what it waited for"),
         "logs": ("logs", "print what services wrote"),
+        "monitor": ("monitor", "show all of this live on a screen, with keys to act"),
     },
     "Describe a project": {
         "init": ("init", "write a locald.toml for this folder"),

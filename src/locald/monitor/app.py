@@ -1,0 +1,494 @@
+"""The monitor: what the daemon tells, on one screen, in the words of every other face.
+
+At the top the services, as a table or a tree; beneath them what the selected one has to say: its output,
+why it is as it is, how the last start went, its environment. Everything that is shown is made by the pure
+modules beside this one; here they are tied to the daemon's news, to the keys and to the screen.
+
+News changes the board and draws anew what depends on it. The panes that show a document (why, timeline,
+environment) are asked for anew while they are looked at, one question at a time, when something has changed
+or has become old. What somebody does is asked back first: the daemon says what it would do, then it is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from rich.text import Text
+from textual import on
+from textual.app import App
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.widgets import ContentSwitcher, Input, Static
+
+from locald.client.http import Denied, Unreachable
+from locald.faces import words
+from locald.monitor import bars, dialogs, effects, explained, feed, header, keys
+from locald.monitor.board import Board, Key, Row, Scope
+from locald.monitor.drawn import named
+from locald.monitor.effects import Action
+from locald.monitor.feed import Feed
+from locald.monitor.logs import LogPane
+from locald.monitor.notices import Notice, Notices, title
+from locald.monitor.roster import Roster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import RenderableType
+    from textual.app import ComposeResult
+
+    Caller = Callable[[], dict[str, Any]]
+
+PANES = ("logs", "why", "timeline", "environment")
+STALE = 2.0
+"""seconds after which what is looked at is asked for anew, though nothing has changed"""
+CALM = 0.1
+"""seconds between two questions"""
+FEW = 8
+"""services that are always in sight, if there are as many"""
+SHOWN_FOR = 6.0
+"""seconds of a notice"""
+
+
+class Monitor(App[None]):
+    TITLE = "locald"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = (
+        dialogs.CSS
+        + """
+    Screen { layers: base; }
+    #head { height: 1; background: $primary-darken-2; color: $text; }
+    #trouble { height: auto; background: $error; color: $text; display: none; }
+    #titles { height: 1; color: $text-muted; text-style: bold; }
+    #facts { height: 2; padding: 0 1; background: $surface; }
+    #tabs { height: 1; background: $panel; }
+    #pane { height: 1fr; }
+    .document { padding: 0 1; scrollbar-size-vertical: 1; }
+    #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
+    #keys { height: 1; background: $panel; }
+    .zoomed { display: none; }
+    Toast { max-width: 90%; }
+    """
+    )
+    BINDINGS: ClassVar = [Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action]
+
+    def __init__(
+        self,
+        sockets: Callable[[], Sequence[str]],
+        scope: Scope,
+        *,
+        name: str,
+        written: Sequence[Row] = (),
+        caller: Caller = dict,
+    ) -> None:
+        """`name` is what is looked at, in a word. `written`: rows of a project that is not up yet.
+
+        `caller` tells of the shell that this runs in, which such a project inherits from.
+        """
+        super().__init__()
+        self.board = Board(scope, written=list(written))
+        self.terminal_title = ""
+        self._about = name
+        self._caller = caller
+        self._notices = Notices()
+        self._feed = Feed(sockets, self._hear)
+        self._pane = "logs"
+        self._merged = False
+        self._watch = 0
+        self._watched: tuple[str | None, tuple[str, ...]] | None = None
+        self._stale = asyncio.Event()
+        self._searching: Literal["find", "only"] = "find"
+        self._gone = False
+
+    # The screen.
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="head")
+        yield Static(id="trouble")
+        yield Static(id="titles")
+        yield Roster(self.board, id="roster")
+        yield Static(id="facts")
+        yield Static(id="tabs")
+        with ContentSwitcher(initial="logs", id="pane"):
+            yield LogPane(id="logs")
+            for name in PANES[1:]:
+                with VerticalScroll(id=name, classes="document"):
+                    yield Static(id=f"{name}-text")
+        yield Input(id="search", select_on_focus=False)
+        yield Static(id="keys")
+
+    def on_mount(self) -> None:
+        self._roster.focus()
+        self._set_title_of_terminal("\x1b[22;2t")  # keep the terminal's own title
+        self.run_worker(self._feed.run(), name="feed")
+        self.run_worker(self._keep_document(), name="document")
+        self.set_interval(1.0, self._tick)
+        self._show()
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show)
+
+    def on_unmount(self) -> None:
+        self._set_title_of_terminal("\x1b[23;2t")
+
+    @property
+    def _roster(self) -> Roster:
+        return self.query_one("#roster", Roster)
+
+    @property
+    def _logs(self) -> LogPane:
+        return self.query_one("#logs", LogPane)
+
+    @property
+    def _row(self) -> Row | None:
+        return self.board.get(self._roster.selected)
+
+    def _static(self, name: str) -> Static:
+        return self.query_one(f"#{name}", Static)
+
+    def _tick(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        """Draw everything that is made of rows."""
+        if not self.is_running or self.screen is None:
+            return
+        roster = self._roster
+        roster.show_board()
+        room = max(self.size.height * 2 // 5 - 2, 3)
+        roster.styles.height = max(min(roster.lines, max(room, min(FEW, self.size.height // 3))), 1)
+        self._static("titles").update(roster.head)
+        self._static("head").update(header.head(self.board, self._about, self.size.width, gone=self._gone))
+        row = self._row
+        self._static("facts").update(explained.facts(row) if row else self._nothing())
+        self._show_bars()
+
+    def _nothing(self) -> Text:
+        if not self.board.daemon:
+            return Text("")
+        everywhere = self.board.scope.is_everything
+        told = "no project is up" if everywhere else "this project has no services"
+        return (
+            Text(f"{told}\n", "dim").append("hint: ", "cyan").append("`locald up` in its folder starts one")
+        )
+
+    def _show_bars(self) -> None:
+        logs = self._logs
+        told = logs.told if self._pane == "logs" else ""
+        about = "all services" if self._merged else (self._row or {}).get("name", "")
+        self._static("tabs").update(
+            header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
+        )
+        reading = self.focused is not self._roster
+        self._static("keys").update(keys.footer(self._pane, self.size.width, reading=reading))
+
+    # News.
+
+    def _hear(self, news: feed.News) -> None:
+        match news:
+            case feed.Met():
+                self.board.begin(news.daemon, news.rows)
+                self._be_reached(None)
+                self._rows_changed(anew=True)
+            case feed.Changed():
+                self.board.change(news.rows, news.removed)
+                self._rows_changed()
+            case feed.Used():
+                self.board.measure(news.usage)
+                self._show()
+            case feed.Printed():
+                self._take_lines(news)
+            case feed.Refused():
+                self._refuse(news)
+            case feed.Gone():
+                self._be_reached(
+                    Text.assemble((f" {news.problem.what}. ", "bold"), f"hint: {news.problem.hint}")
+                )
+                self._show()
+
+    def _be_reached(self, trouble: Text | None) -> None:
+        self._gone = trouble is not None
+        shown = self._static("trouble")
+        shown.update(trouble or "")
+        shown.display = self._gone
+
+    def _rows_changed(self, *, anew: bool = False) -> None:
+        self._show()
+        for notice in self._notices.about(self.board.rows):
+            self._tell(notice)
+        self._set_title_of_terminal()
+        self._watch_lines(anew=anew)
+        self._stale.set()
+
+    def _tell(self, notice: Notice) -> None:
+        self.bell()
+        self._say(notice.text, good=notice.good)
+
+    def _say(self, text: str, *, good: bool = True) -> None:
+        self.notify(text, severity="information" if good else "error", timeout=SHOWN_FOR, markup=False)
+
+    def _set_title_of_terminal(self, sequence: str = "") -> None:
+        """Put the state into the terminal's title, or send a sequence that is about titles."""
+        told = title(self.board.rows, self._about)
+        if not sequence and told == self.terminal_title:
+            return
+        if not sequence:
+            self.terminal_title = told
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence or f"\x1b]2;{told}\x07")
+
+    # What was printed.
+
+    def _take_lines(self, news: feed.Printed) -> None:
+        if news.watch != self._watch:
+            return
+        if news.history and self._awaited:
+            self._awaited = False
+            self._logs.history(news.lines)
+        else:
+            self._logs.add(news.lines, skipped=news.skipped)
+
+    def _refuse(self, news: feed.Refused) -> None:
+        if news.watch == self._watch:
+            self._logs.history([])
+
+    _awaited = False
+    """the history of the newest watch is still to come"""
+
+    def _watch_lines(self, *, anew: bool = False) -> None:
+        """See to it that the lines are told of what is looked at now."""
+        key = self._roster.selected
+        known = key is not None and self.board.is_known(key)
+        wanted = self._wanted(key) if known and key else None
+        if wanted == self._watched and not anew:
+            return
+        self._watched = wanted
+        self._watch += 1
+        self._awaited = True
+        self._logs.empty = "nothing was printed yet" if known else "it was never started"
+        if wanted is None:
+            self._logs.history([])
+            return
+        several = [str(row["name"]) for row in self.board.rows] if self._merged else []
+        self._logs.begin(named(several) if len(several) > 1 else {})
+        self.run_worker(self._feed.watch(self._watch, *wanted), name="watch")
+
+    def _wanted(self, key: Key) -> tuple[str | None, tuple[str, ...]]:
+        if not self._merged:
+            return key[0], (key[1],)
+        return (None if self.board.scope.is_everything else key[0]), ()
+
+    @on(LogPane.Said)
+    def _on_said(self) -> None:
+        self._show_bars()
+
+    @on(Roster.Selected)
+    def _on_selected(self) -> None:
+        row = self._row
+        self._static("facts").update(explained.facts(row) if row else self._nothing())
+        if not self._merged or self._watched is None:
+            self._watch_lines()
+        self._show_bars()
+        self._stale.set()
+
+    # Documents: why, timeline, environment.
+
+    async def _keep_document(self) -> None:
+        """Keep what is looked at fresh, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(STALE):
+                    await self._stale.wait()
+            except TimeoutError:
+                pass
+            self._stale.clear()
+            if self._pane != "logs":
+                await self._fetch(self._pane, self._roster.selected)
+            await asyncio.sleep(CALM)
+
+    async def _fetch(self, pane: str, key: Key | None) -> None:
+        if key is None:
+            return
+        project, service = key
+        query = [("project", project)] if pane == "timeline" else [("project", project), ("service", service)]
+        try:
+            shown = self._drawn(
+                pane, await self._feed.ask(f"/v1/{pane}", [*query, *MASKED.get(pane, ())]), key
+            )
+        except Denied as denied:
+            shown = explained.trouble(denied.problems)
+        except Unreachable:
+            return  # what is shown stays, and the line at the top says that it may be old
+        if (pane, key) == (self._pane, self._roster.selected):
+            self._static(f"{pane}-text").update(shown)
+
+    def _drawn(self, pane: str, document: dict[str, Any], key: Key) -> RenderableType:
+        if pane == "why":
+            return explained.why(document, self.board.get(key))
+        if pane == "environment":
+            return explained.environment(document)
+        moving = [
+            str(row["name"])
+            for row in self.board.of_project(key[0])
+            if row.get("state") in ("waiting", "starting", "preparing")
+        ]
+        return bars.draw(
+            document, moving, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
+        )
+
+    # Keys.
+
+    def action_pane(self, name: str) -> None:
+        self._pane = name
+        self.query_one("#pane", ContentSwitcher).current = name
+        if self.focused is not self._roster:
+            self.query_one(f"#{name}").focus()
+        self._stale.set()
+        self._show_bars()
+
+    def action_swap(self) -> None:
+        """From the services to the pane, and back."""
+        target = self.query_one(f"#{self._pane}") if self.focused is self._roster else self._roster
+        if target is self._roster and self._roster.has_class("zoomed"):
+            self.action_zoom()
+        target.focus()
+        self.call_after_refresh(self._show_bars)
+
+    def action_graph(self) -> None:
+        self._roster.toggle_tree()
+        self._show()
+
+    def action_zoom(self) -> None:
+        zoomed = not self._roster.has_class("zoomed")
+        for name in ("titles", "roster", "facts"):
+            self.query_one(f"#{name}").set_class(zoomed, "zoomed")
+        (self.query_one(f"#{self._pane}") if zoomed else self._roster).focus()
+        self.call_after_refresh(self._show)
+
+    def action_merge(self) -> None:
+        self._merged = not self._merged
+        self._watch_lines()
+        self._show_bars()
+
+    def action_pause(self) -> None:
+        self._logs.pause() if self._logs.is_following else self._logs.follow()
+
+    def action_stream(self) -> None:
+        self._logs.next_stream()
+
+    def action_level(self) -> None:
+        self._logs.next_level()
+
+    def action_find(self, step: int) -> None:
+        if not self._logs.look.words:
+            self.action_search("find")
+        elif not self._logs.find(step):
+            self._say(f"“{self._logs.look.words}” is nowhere {'below' if step > 0 else 'above'}", good=False)
+
+    def action_event(self, step: int) -> None:
+        self._logs.event(step)
+
+    def action_search(self, what: Literal["find", "only"]) -> None:
+        self._searching = what
+        self.action_pane("logs")
+        search = self.query_one("#search", Input)
+        search.placeholder = (
+            "find: words, `a|b` for either" if what == "find" else "only lines with these words"
+        )
+        search.value = self._logs.look.words if what == "find" else self._logs.lines.choice.words
+        search.display = True
+        search.focus()
+
+    @on(Input.Submitted, "#search")
+    def _on_search(self, submitted: Input.Submitted) -> None:
+        self._end_search()
+        if self._searching == "only":
+            self._logs.only(submitted.value)
+        elif not self._logs.search(submitted.value):
+            self._say(f"“{submitted.value}” is nowhere in these lines", good=False)
+
+    def _end_search(self) -> None:
+        self.query_one("#search", Input).display = False
+        self._logs.focus()
+        self.call_after_refresh(self._show_bars)
+
+    def key_escape(self) -> None:
+        if self.query_one("#search", Input).display:
+            self._end_search()
+        elif self._roster.has_class("zoomed"):
+            self.action_zoom()
+        else:
+            self._roster.focus()
+            self.call_after_refresh(self._show_bars)
+
+    def action_help(self) -> None:
+        _ = self.push_screen(dialogs.Told("locald monitor", dialogs.help_text()))
+
+    def action_copy(self) -> None:
+        if key := self._roster.selected:
+            self.run_worker(self._copy(key), name="copy")
+
+    async def _copy(self, key: Key) -> None:
+        try:
+            document = await self._feed.ask("/v1/why", [("project", key[0]), ("service", key[1])])
+        except (Denied, Unreachable):
+            document = {"project": key[0], "service": key[1], **(self.board.get(key) or {})}
+        told = explained.summary(document, self.board.get(key))
+        self.copy_to_clipboard(told)
+        self._say(f"copied: {told}")
+
+    # Actions.
+
+    def action_act(self, kind: str) -> None:
+        if key := self._roster.selected:
+            self.run_worker(self._ask_and_act(Action(kind, key[0], (key[1],))), name="act")
+
+    def action_act_all(self, kind: str) -> None:
+        if key := self._roster.selected:
+            self.run_worker(self._ask_and_act(Action(kind, key[0])), name="act")
+
+    async def _ask_and_act(self, action: Action) -> None:
+        """Say what it would do, ask, do it."""
+        try:
+            if await self.push_screen_wait(dialogs.Question(action.question, await self._effect(action))):
+                await self._feed.tell(f"/v1/{action.kind}", self._body(action))
+                self._say(f"{effects.DONE[action.kind]} {action.what}")
+        except Denied as denied:
+            self._say("\n".join(map(str, denied.problems)), good=False)
+        except Unreachable as unreachable:
+            self._say(str(unreachable.problem), good=False)
+
+    async def _effect(self, action: Action) -> Text:
+        if self._is_new(action):
+            return Text("it was never up: its file is read, and it gets the environment of this shell")
+        return effects.told(await self._feed.ask("/v1/effect", action.query))
+
+    def _body(self, action: Action) -> dict[str, Any]:
+        """A project that was never up is brought up as `locald up` would, for this shell."""
+        if not self._is_new(action):
+            return action.body
+        directory = self.board.of_project(action.project)[0].get("directory")
+        return {"directory": directory, "services": list(action.services), "caller": self._caller()}
+
+    def _is_new(self, action: Action) -> bool:
+        rows = self.board.of_project(action.project)
+        return action.kind == "up" and not any(self.board.is_known(words.key(row)) for row in rows)
+
+    def action_dashboard(self) -> None:
+        self.run_worker(self._open_dashboard(), name="dashboard")
+
+    async def _open_dashboard(self) -> None:
+        """A terminal may be far from any browser, so the address is shown and copied as well."""
+        try:
+            url = str((await self._feed.tell("/v1/dashboard", {})).get("url") or "")
+        except (Denied, Unreachable) as error:
+            self._say(str(error), good=False)
+            return
+        self.copy_to_clipboard(url)
+        text = Text.assemble("Copied; it signs in one browser, within five minutes:\n\n", (url, "bold cyan"))
+        _ = self.push_screen(dialogs.Told("dashboard", text))
+
+
+MASKED = {"environment": (("mask", "1"),)}

@@ -1,0 +1,113 @@
+"""What is known of the services: the newest row of each, and what it takes of the machine.
+
+Rows are those of `status --json`, as the daemon tells them. It may be of another version, so a row without
+name or project is passed over, and what else is missing reads as unknown. The board holds all projects; the
+scope says which of them are shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from locald.faces import words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Row = dict[str, Any]
+Key = tuple[str, str]
+"""project and service"""
+
+TEXT = ("directory", "type", "state", "health", "source", "because")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a service takes: `cpu` in cores, `memory` in bytes."""
+
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which services are looked at: those of these folders, or all. `directories` None: all."""
+
+    directories: frozenset[str] | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        return self.directories is None
+
+    def holds(self, row: Row) -> bool:
+        return self.directories is None or row.get("directory") in self.directories
+
+
+@dataclass(slots=True)
+class Board:
+    scope: Scope
+    daemon: Row = field(default_factory=dict)
+    written: list[Row] = field(default_factory=list)
+    """what the file says of a project that was never up; shown while the daemon knows nothing of it"""
+    _rows: dict[Key, Row] = field(default_factory=dict)
+    _usage: dict[Key, Usage] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those in scope: by project, and in it in the daemon's order."""
+        shown = [row for row in self._rows.values() if self.scope.holds(row)]
+        return sorted(shown or self.written, key=lambda row: str(row["project"]))
+
+    def get(self, key: Key | None) -> Row | None:
+        if key is None:
+            return None
+        known = self._rows.get(key)
+        return known or next((row for row in self.written if words.key(row) == key), None)
+
+    def is_known(self, key: Key) -> bool:
+        """Whether the daemon knows this service, and not only its file."""
+        return key in self._rows
+
+    def usage(self, key: Key) -> Usage | None:
+        return self._usage.get(key)
+
+    def of_project(self, project: str) -> list[Row]:
+        return [row for row in self.rows if row["project"] == project]
+
+    def begin(self, daemon: Row, rows: Iterable[Row]) -> None:
+        """All there is, anew."""
+        self.daemon = daemon
+        self._rows = {words.key(row): row for row in rows}
+
+    def change(self, rows: Iterable[Row], removed: Iterable[Key]) -> None:
+        for key in removed:
+            self._rows.pop(key, None)
+            self._usage.pop(key, None)
+        self._rows.update((words.key(row), row) for row in rows)
+
+    def measure(self, usage: Mapping[Key, Usage]) -> None:
+        self._usage = dict(usage)
+
+
+def row_of(raw: Any) -> Row | None:
+    """A row with text where text belongs; None for what is no row."""
+    if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in ("name", "project")):
+        return None
+    texts = {name: raw[name] for name in TEXT if isinstance(raw.get(name), str)}
+    rest = {name: value for name, value in raw.items() if name not in TEXT}
+    waiting = rest.get("waiting_on")
+    rest["waiting_on"] = [str(name) for name in waiting] if isinstance(waiting, list) else []
+    needs = rest.get("depends_on")
+    rest["depends_on"] = needs if isinstance(needs, dict) else dict.fromkeys(rest["waiting_on"], "")
+    return {**rest, **texts}
+
+
+def counts(rows: Iterable[Row]) -> dict[str, int]:
+    """How many services there are of each word, those that need a look first."""
+    found: dict[str, int] = {}
+    for row in rows:
+        word = words.word(row)
+        found[word] = found.get(word, 0) + 1
+    rank = list(words.SIGNS)
+    return dict(sorted(found.items(), key=lambda pair: rank.index(pair[0]) if pair[0] in rank else len(rank)))

@@ -1,0 +1,86 @@
+"""What opens above the monitor: the question before an action, the help, and the way to the dashboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from locald.faces import words
+from locald.monitor import keys
+from locald.monitor.table import style
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+CSS = """
+ModalScreen { align: center middle; background: $background 60%; }
+.box { width: 76; max-width: 96%; height: auto; max-height: 96%; padding: 0 2; border: round $primary;
+       background: $surface; }
+"""
+
+
+class Question(ModalScreen[bool]):
+    """Says what an action will do, and asks whether to do it."""
+
+    BINDINGS: ClassVar = [
+        Binding("y,enter", "answer(True)", show=False),
+        Binding("n,escape,q", "answer(False)", show=False),
+    ]
+
+    def __init__(self, question: str, effect: Text) -> None:
+        super().__init__()
+        self._question = question
+        self._effect = effect
+
+    def compose(self) -> ComposeResult:
+        answer = Text.assemble(("Enter y", "bold cyan"), " do it   ", ("Esc n", "bold cyan"), " leave it")
+        with VerticalScroll(classes="box", can_focus=False):
+            yield Static(Text(self._question, "bold"), id="question")
+            yield Static(self._effect, id="effect")
+            yield Static(answer, id="answer")
+
+    def action_answer(self, yes: bool) -> None:
+        _ = self.dismiss(yes)
+
+
+class Told(ModalScreen[None]):
+    """Something to read; any of these keys closes it."""
+
+    BINDINGS: ClassVar = [Binding("escape,enter,q,question_mark", "close", show=False)]
+
+    def __init__(self, title: str, text: Text | Table) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="box") as box:
+            box.border_title = self._title
+            box.border_subtitle = "Esc closes"
+            yield Static(self._text)
+
+    def action_close(self) -> None:
+        _ = self.dismiss()
+
+
+def help_text() -> Table:
+    """All keys, and what the shapes mean."""
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(no_wrap=True, width=9)
+    grid.add_column(ratio=1)
+    for group, members in keys.groups():
+        grid.add_row(Text(), Text(group.upper(), "bold dim"))
+        for key in members:
+            grid.add_row(Text(key.shown, "bold cyan"), Text(key.about))
+    grid.add_row(Text(), Text("SHAPES", "bold dim"))
+    legend = Text()
+    for word in words.SIGNS:
+        legend.append(f"{words.sign(word)} ", style(word)).append(f"{word}  ")
+    grid.add_row(Text(), legend.append(f"{words.sign('')} ", "yellow").append("waiting"))
+    return grid

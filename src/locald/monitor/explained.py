@@ -1,0 +1,143 @@
+"""Why a service is as it is, and the same in one line, to be sent to somebody; what it got to run in."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from locald.faces import words
+from locald.monitor import amounts
+from locald.monitor.table import style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from locald.monitor.board import Row
+
+Document = dict[str, Any]
+
+
+def why(document: Document, row: Row | None) -> RenderableType:
+    """The whole explanation. `row` adds what `why` does not say: whether the source is a fallback."""
+    shown = {**document, **({"check": row.get("check"), "fallback": row.get("fallback")} if row else {})}
+    word = words.word(shown)
+    head = Text.assemble(
+        (f"{words.sign(word)} ", style(word)), (str(shown.get("service") or ""), "bold"), " is "
+    )
+    head.append(word, style(word))
+    if source := words.source(shown):
+        head.append(f" by {source}")
+    parts: list[RenderableType] = [head, Text(f"  {words.because(shown)}")]
+    parts += _block("BLOCKED BY, THE ROOT LAST", map(_blocker, _listed(document, "blockers")))
+    parts += _block("WHAT TO DO", (_hint(hint) for hint in document.get("hints") or ()))
+    parts += _block("EVIDENCE, NEWEST FIRST", map(_evidence, _listed(document, "evidence")))
+    return Group(*parts)
+
+
+def environment(document: Document) -> RenderableType:
+    """Names with values and where each comes from; what locald and the file set stands first."""
+    values, origins = document.get("env"), document.get("origins")
+    values = values if isinstance(values, dict) else {}
+    origins = origins if isinstance(origins, dict) else {}
+    ranks = {"locald": 0, "env": 1, "env_file": 2}
+    ordered = sorted(values, key=lambda name: (ranks.get(str(origins.get(name)), 3), name))
+    grid = _grid(3)
+    grid.columns[2].ratio = 1
+    for name in ordered:
+        grid.add_row(Text(str(origins.get(name) or ""), "dim"), Text(name, "bold"), Text(str(values[name])))
+    folder = Text.assemble(("runs in ", "dim"), str(document.get("workdir") or "?"))
+    secret = document.get("masked") or ()
+    note = [Text(f"{words.counted(len(secret), 'value')} masked", "dim")] if secret else []
+    return Group(folder, *note, Text(), grid)
+
+
+def summary(document: Document, row: Row | None) -> str:
+    """One line that says it all: `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
+    shown = {**document, **({"exit_code": row.get("exit_code")} if row else {})}
+    code = shown.get("exit_code")
+    text = f"{shown.get('project')}:{shown.get('service')} is {words.word(shown)}"
+    text += f" (exit code {code})" if code else ""
+    text += f": {words.because(shown)}"
+    if blockers := _listed(document, "blockers"):
+        root = blockers[-1]
+        text += f"; root cause: {root.get('service')} is {words.word(root)}: {words.because(root)}"
+    hints = document.get("hints") or ()
+    return text + (f"; hint: {hints[0]}" if hints else "")
+
+
+def facts(row: Row, usage: str = "") -> Text:
+    """Two lines on the selected service, for what the table has no room for."""
+    word = words.word(row)
+    text = Text(no_wrap=False)
+    text.append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
+    text.append(f"is {word}")
+    if source := words.source(row):
+        text.append(f" by {source}")
+    told = [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
+    told += [
+        f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
+        str(row.get("url") or ""),
+    ]
+    text.append("".join(f" · {each}" for each in told if each), "dim")
+    return text.append("\n").append(words.because(row))
+
+
+def trouble(problems: Iterable[Any]) -> Text:
+    """What the daemon refused, and what to do."""
+    text = Text()
+    for problem in problems:
+        where = f"{problem.where}: " if problem.where else ""
+        text.append(f"{where}{problem.what}\n")
+        if problem.hint:
+            text.append("hint: ", "bold cyan").append(f"{problem.hint}\n")
+    return text
+
+
+def _block(title: str, rows: Iterable[tuple[Text, ...]]) -> list[RenderableType]:
+    found = list(rows)
+    if not found:
+        return []
+    grid = _grid(len(found[0]))
+    grid.columns[-1].ratio = 1
+    for row in found:
+        grid.add_row(*row)
+    return [Text(), Text(title, "bold dim"), grid]
+
+
+def _grid(columns: int) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for index in range(columns):
+        grid.add_column(no_wrap=index < columns - 1, overflow="fold")
+    return grid
+
+
+def _blocker(blocker: Document) -> tuple[Text, ...]:
+    word = words.word(blocker)
+    name = Text.assemble((f"{words.sign(word)} ", style(word)), (str(blocker.get("service")), "bold"))
+    return name, Text(word, style(word)), Text(words.because(blocker))
+
+
+def _hint(hint: Any) -> tuple[Text, ...]:
+    return Text("→", "bold cyan"), Text(str(hint))
+
+
+def _evidence(evidence: Document) -> tuple[Text, ...]:
+    ok = bool(evidence.get("ok"))
+    kind = f" ({evidence['check']})" if evidence.get("check") else ""
+    age = amounts.since(evidence.get("at"), time.time())
+    verdict = Text("✓ yes" if ok else "✗ no", "green" if ok else "red")
+    return (
+        verdict,
+        Text(f"{evidence.get('source')}{kind}"),
+        Text(f"{age} ago", "dim"),
+        Text(str(evidence.get("detail"))),
+    )
+
+
+def _listed(document: Document, name: str) -> list[Document]:
+    found = document.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

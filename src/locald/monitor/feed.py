@@ -1,0 +1,250 @@
+"""The daemon as the monitor hears it: one live socket for all that changes, and questions beside it.
+
+The socket tells rows, usage and lines, and is told what is looked at. When it breaks, the daemon has ended
+or is being replaced: that is told once, and then tried again until somebody answers, for services outlive
+their daemon and so does whoever looks at them. What was asked for is asked of the new one too.
+
+Messages are read here and nowhere else (`read`): what is not understood is passed over, for the daemon may
+be newer. All text in them has been made harmless when they leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from locald.client.http import Denied, Unreachable, with_query
+from locald.domain.problem import Problem
+from locald.faces import words
+from locald.monitor import safe
+from locald.monitor.board import Key, Row, Usage, row_of
+from locald.monitor.lines import Line, line_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+AGAIN = 0.25
+"""seconds between two tries to reach a daemon that is not there"""
+QUIET = 45.0
+"""seconds of silence after which the daemon is asked whether it is still there"""
+ANSWER = 15.0
+"""seconds that a question may take"""
+LARGEST = 1 << 25
+"""bytes of one message"""
+HISTORY = 2_000
+"""lines that are asked for when logs are looked at"""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A daemon answers, with all there is; also when it tells everything anew."""
+
+    daemon: Row
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    rows: tuple[Row, ...]
+    removed: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    usage: dict[Key, Usage]
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Lines for the watch of this number.
+
+    `history`: they were there when it began; `skipped`: some before them are not told.
+    """
+
+    watch: int
+    lines: tuple[Line, ...]
+    history: bool
+    skipped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`watch` None: it is not about lines."""
+
+    watch: int | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """No daemon answers any more, and why."""
+
+    problem: Problem
+
+
+News = Met | Changed | Used | Printed | Refused | Gone
+
+
+class Feed:
+    """`sockets` says where to look for the daemon, each time anew; `heard` is called with all news."""
+
+    def __init__(self, sockets: Callable[[], Sequence[str]], heard: Callable[[News], None]) -> None:
+        self._sockets = sockets
+        self._heard = heard
+        self._session: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._logs: dict[str, Any] | None = None
+
+    async def run(self) -> None:
+        """Listen for ever, to one daemon after the other."""
+        problem: Problem | None = None
+        while True:
+            for path in self._sockets():
+                try:
+                    await self._listen(path)
+                    problem = None
+                except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                    before, problem = problem, problem or _absent(error)
+                    if before is None:
+                        self._heard(Gone(problem))
+            await asyncio.sleep(AGAIN)
+
+    async def watch(self, number: int, project: str | None, services: Sequence[str]) -> None:
+        """From now on tell the lines of these services (none: all of the project; None: of all projects)."""
+        self._logs = {"watch": number, "services": list(services), "n": HISTORY}
+        if project is not None:
+            self._logs["project"] = project
+        await self._say({"logs": self._logs})
+
+    async def unwatch(self) -> None:
+        self._logs = None
+        await self._say({"logs": None})
+
+    async def ask(self, target: str, query: Sequence[tuple[str, str]] = ()) -> Any:
+        """The document at `target`. Raises Denied, or Unreachable."""
+        return await self._exchange("GET", with_query(target, query), None)
+
+    async def tell(self, target: str, body: dict[str, Any]) -> Any:
+        return await self._exchange("POST", target, body)
+
+    async def _listen(self, path: str) -> None:
+        """Until the socket breaks, which is raised as an error of the connection."""
+        async with (
+            aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(path), timeout=aiohttp.ClientTimeout(ANSWER)
+            ) as session,
+            session.ws_connect(
+                "http://locald/v1/live", heartbeat=QUIET, max_msg_size=LARGEST, compress=0
+            ) as socket,
+        ):
+            self._session, self._socket = session, socket
+            try:
+                await self._say({"usage": True})
+                if self._logs:
+                    await self._say({"logs": self._logs})
+                await self._hear(socket)
+            finally:
+                self._session = self._socket = None
+        raise ConnectionResetError("it has ended")
+
+    async def _hear(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for message in socket:
+            if message.type is aiohttp.WSMsgType.TEXT and (news := understood(message.data)):
+                self._heard(news)
+            await asyncio.sleep(0)  # in a flood, keys and the screen have their turn between two messages
+
+    async def _say(self, wish: dict[str, Any]) -> None:
+        """Nobody there: the next daemon will be told."""
+        if self._socket is not None and not self._socket.closed:
+            try:
+                await self._socket.send_str(json.dumps(wish))
+            except (aiohttp.ClientError, OSError):
+                pass
+
+    async def _exchange(self, method: str, target: str, body: dict[str, Any] | None) -> Any:
+        if self._session is None:
+            raise Unreachable("the daemon is not there", "`locald server start` starts it")
+        try:
+            async with self._session.request(method, f"http://locald{target}", json=body) as answer:
+                document = safe.harmless(await answer.json(content_type=None))
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise Unreachable(
+                f"the daemon did not answer: {str(error) or type(error).__name__}",
+                "it is asked again by itself",
+            ) from None
+        if answer.status != 200:
+            raise Denied(problems_of(document) or (Problem(f"HTTP status {answer.status}"),), 3)
+        return document if isinstance(document, dict) else {}
+
+
+def understood(text: str) -> News | None:
+    """A message of the live socket; None for what is not understood."""
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return read(message) if isinstance(message, dict) else None
+
+
+def read(message: dict[str, Any]) -> News | None:
+    match message.get("kind"):
+        case "snapshot":
+            daemon = safe.harmless(message.get("daemon"))
+            return Met(daemon if isinstance(daemon, dict) else {}, _rows(message))
+        case "change":
+            removed = [row for raw in _listed(message, "removed") if (row := row_of(raw))]
+            return Changed(_rows(message), tuple(map(words.key, removed)))
+        case "usage":
+            return Used(_usage(message))
+        case "lines" if isinstance(message.get("watch"), int):
+            found = tuple(line for raw in _listed(message, "lines") if (line := line_of(raw)))
+            return Printed(
+                message["watch"], found, bool(message.get("history")), bool(message.get("skipped"))
+            )
+        case "refused":
+            watch = message.get("watch")
+            return Refused(watch if isinstance(watch, int) else None, problems_of(safe.harmless(message)))
+        case _:
+            return None
+
+
+def problems_of(document: Any) -> tuple[Problem, ...]:
+    """The problems that an answer names."""
+    if not isinstance(document, dict):
+        return ()
+    fields = ("what", "where", "hint")
+    return tuple(
+        Problem(*(str(each.get(name) or "") for name in fields))
+        for each in _listed(document, "problems")
+        if isinstance(each, dict)
+    )
+
+
+def _absent(error: BaseException) -> Problem:
+    """Why nobody answers. A daemon that has no live socket is of another version."""
+    if isinstance(error, aiohttp.WSServerHandshakeError):
+        return Problem("the daemon is of another version", hint="`locald server restart` renews it")
+    return Problem("the daemon is gone; services keep running", hint="`locald server start` starts it")
+
+
+def _rows(message: dict[str, Any]) -> tuple[Row, ...]:
+    return tuple(row for raw in _listed(message, "services") if (row := row_of(safe.harmless(raw))))
+
+
+def _usage(message: dict[str, Any]) -> dict[Key, Usage]:
+    found: dict[Key, Usage] = {}
+    for each in _listed(message, "services"):
+        if row := row_of(each):
+            cpu, memory = row.get("cpu"), row.get("memory")
+            if isinstance(cpu, int | float) and isinstance(memory, int | float):
+                found[words.key(row)] = Usage(float(cpu), int(memory))
+    return found
+
+
+def _listed(document: dict[str, Any], name: str) -> list[Any]:
+    found = document.get(name)
+    return found if isinstance(found, list) else []

@@ -1,0 +1,209 @@
+"""The lines of output that are at hand: bounded, chosen by stream, level and words, and where each is drawn.
+
+A service may print faster than anybody reads. So only the newest `LIMIT` lines are kept, and of a line only
+what it takes to choose it and to know how many rows of the screen it fills; how it looks is worked out when
+it is drawn. Rows are counted from the first line that was ever shown, so that a line keeps its row when older
+ones are let go, and a screenful is found by bisection.
+
+While somebody reads (`hold`) nothing moves: what comes meanwhile waits, bounded too, until `release`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.cells import cell_len, chop_cells
+
+from locald.monitor import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LIMIT = 20_000
+LEVELS = ("debug", "info", "warn", "error")
+STREAMS = ("stdout", "stderr", "locald")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`text`: with colours; `plain`: without."""
+
+    at: str
+    project: str
+    service: str
+    stream: str
+    level: str | None
+    text: str
+    plain: str
+
+    @property
+    def width(self) -> int:
+        """Columns of the screen."""
+        return len(self.plain) if self.plain.isascii() else cell_len(self.plain)
+
+    def rows(self, width: int) -> int:
+        """How many rows of so many columns it fills; a wide character is never cut in two."""
+        if self.plain.isascii() or self.width <= width:
+            return max(-(-self.width // width), 1)
+        return len(chop_cells(self.plain, width))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which lines are shown: of this stream, of at least this level, with these words in it."""
+
+    stream: str = ""
+    level: str = ""
+    words: str = ""
+
+    def holds(self, line: Line) -> bool:
+        if self.stream and line.stream != self.stream:
+            return False
+        if self.level and _rank(line.level) < _rank(self.level):
+            return False
+        return not self.words or contains(line.plain, self.words)
+
+
+def contains(text: str, words: str) -> bool:
+    """Lower case finds both cases. A bar separates alternatives: `error|refused`."""
+    if words == words.lower():
+        text = text.lower()
+    return any(each in text for each in words.split("|") if each)
+
+
+def places(text: str, words: str) -> list[tuple[int, int]]:
+    """Where the words stand in the text, beginning and end."""
+    if words == words.lower():
+        text = text.lower()
+    found = []
+    for each in (each for each in words.split("|") if each):
+        start = text.find(each)
+        while start >= 0:
+            found.append((start, start + len(each)))
+            start = text.find(each, start + len(each))
+    return found
+
+
+def line_of(entry: Any) -> Line | None:
+    """A line of `logs --json`; None for what is none."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("line"), str):
+        return None
+    text = safe.output(entry["line"])
+    level = entry.get("level")
+    at, project, service, stream = (
+        safe.line(str(entry.get(name) or "")) for name in ("at", "project", "service", "stream")
+    )
+    return Line(at, project, service, stream, level if level in LEVELS else None, text, safe.uncoloured(text))
+
+
+@dataclass(slots=True)
+class Lines:
+    """All lines at hand, and those of them that are shown."""
+
+    width: int = 80
+    """columns that a line may fill before it goes on in the next row"""
+    limit: int = LIMIT
+    choice: Choice = Choice()
+    held: bool = False
+    waiting: deque[Line] = field(default_factory=lambda: deque(maxlen=LIMIT))
+    shown: list[Line] = field(default_factory=list)
+    _all: list[Line] = field(default_factory=list)
+    _rows: list[int] = field(default_factory=lambda: [0])
+    """of each line shown its first row, and at the end the row after the last"""
+
+    @property
+    def first_row(self) -> int:
+        return self._rows[0]
+
+    @property
+    def height(self) -> int:
+        """Rows of all that is shown."""
+        return self._rows[-1] - self._rows[0]
+
+    @property
+    def kept(self) -> int:
+        return len(self._all)
+
+    def add(self, lines: Iterable[Line]) -> None:
+        if self.held:
+            self.waiting.extend(lines)
+        else:
+            self._take(lines)
+
+    def release(self) -> None:
+        """Show what came meanwhile, and what comes from now on."""
+        self.held = False
+        self._take(self.waiting)
+        self.waiting.clear()
+
+    def clear(self) -> None:
+        self._all.clear()
+        self.waiting.clear()
+        self._show_anew()
+
+    def choose(self, choice: Choice) -> None:
+        self.choice = choice
+        self._show_anew()
+
+    def fit(self, width: int) -> None:
+        """The screen is this wide now."""
+        if width > 0 and width != self.width:
+            self.width = width
+            self._show_anew()
+
+    def at_row(self, row: int) -> tuple[Line, int, int] | None:
+        """The line at a row (counted from the first shown), its number, and which of its rows that is."""
+        absolute = row + self._rows[0]
+        index = bisect_right(self._rows, absolute) - 1
+        if row < 0 or index >= len(self.shown):
+            return None
+        return self.shown[index], index, absolute - self._rows[index]
+
+    def row_of(self, index: int) -> int:
+        """The first row of a line, counted from the first shown."""
+        return self._rows[index] - self._rows[0]
+
+    def find(self, words: str, start: int, step: int) -> int | None:
+        """The number of the next line from `start` in this direction that has the words; None for none."""
+        return self._seek(start, step, lambda line: contains(line.plain, words))
+
+    def find_event(self, start: int, step: int) -> int | None:
+        """The same for what locald itself says: started, healthy, exited."""
+        return self._seek(start, step, lambda line: line.stream == "locald")
+
+    def _seek(self, start: int, step: int, fits: Any) -> int | None:
+        beyond = len(self.shown) if step > 0 else -1
+        return next((i for i in range(start, beyond, step) if fits(self.shown[i])), None)
+
+    def _take(self, lines: Iterable[Line]) -> None:
+        new = list(lines)[-self.limit :]
+        self._all.extend(new)
+        self._append(line for line in new if self.choice.holds(line))
+        self._let_go()
+
+    def _append(self, lines: Iterable[Line]) -> None:
+        row = self._rows[-1]
+        for line in lines:
+            self.shown.append(line)
+            row += line.rows(self.width)
+            self._rows.append(row)
+
+    def _let_go(self) -> None:
+        excess = len(self._all) - self.limit
+        if excess <= 0:
+            return
+        gone = sum(self.choice.holds(line) for line in self._all[:excess])
+        del self._all[:excess], self.shown[:gone], self._rows[:gone]
+
+    def _show_anew(self) -> None:
+        self.shown.clear()
+        self._rows[:] = [0]
+        self._append(line for line in self._all if self.choice.holds(line))
+
+
+def _rank(level: str | None) -> int:
+    """What names no level counts as information."""
+    return LEVELS.index(level) if level in LEVELS else 1

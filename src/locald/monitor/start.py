@@ -1,0 +1,34 @@
+"""Show the monitor in this terminal until somebody leaves it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from locald.monitor import safe
+from locald.monitor.app import Monitor
+from locald.monitor.board import Scope, row_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.wire.home import Home
+
+
+def start(home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]) -> int:
+    """`directory` None: all projects. `rows`: those of the project there. Returns an exit code."""
+    app = monitor(home, directory, rows, caller)
+    app.run()
+    return app.return_code or 0
+
+
+def monitor(
+    home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]
+) -> Monitor:
+    """The monitor of a project, or of all."""
+    if directory is None:
+        return Monitor(lambda: home.sockets, Scope(), name="all projects", caller=caller)
+    written = [row for raw in rows if (row := row_of(safe.harmless(raw)))]
+    folders = {str(row.get("directory")) for row in written} | {directory}
+    name = str(written[0]["project"]) if written else os.path.basename(directory)
+    return Monitor(lambda: home.sockets, Scope(frozenset(folders)), name=name, written=written, caller=caller)

@@ -1,0 +1,159 @@
+"""The table of services: which columns there is room for, and what stands in them.
+
+Columns are as wide as what is in them; where the screen is too narrow, titles become short, then names and
+sources give up characters, so that at 80 columns every number is still there. What is left over on a wide
+screen goes to `because`; on a narrow one that sentence stands below the table, for the selected service.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from locald.faces import words
+from locald.monitor import amounts
+from locald.monitor.board import Row, Usage
+
+GAP = 1
+SIGN = 2
+"""columns of the shape before the name, with its gap"""
+NARROWEST = 8
+BECAUSE = 24
+"""columns from which on it is worth a column"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the table before it is laid out."""
+
+    row: Row
+    usage: Usage | None
+    everywhere: bool
+    """rows of several projects are shown, so a service is called `shop:web`"""
+
+    @property
+    def name(self) -> str:
+        return f"{self.row['project']}:{self.row['name']}" if self.everywhere else str(self.row["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    short: str
+    show: Callable[[Entry], str]
+    paint: Callable[[Entry], str] = lambda _: ""
+    right: bool = False
+    flexible: bool = False
+
+
+def style(word: str) -> str:
+    """The colours of a state or a health."""
+    return " ".join(words.colours(word))
+
+
+def _uptime(entry: Entry) -> str:
+    row = entry.row
+    alive = row.get("pid") or row.get("container")
+    return amounts.since(row.get("started_at"), time.time()) if alive else ""
+
+
+COLUMNS = (
+    Column("SERVICE", "SERVICE", lambda e: e.name, lambda _: "bold", flexible=True),
+    Column(
+        "STATE", "STATE", lambda e: e.row.get("state", "unknown"), lambda e: style(e.row.get("state", ""))
+    ),
+    Column(
+        "HEALTH", "HEALTH", lambda e: e.row.get("health", "unknown"), lambda e: style(e.row.get("health", ""))
+    ),
+    Column("SOURCE", "SOURCE", lambda e: words.source(e.row) or "-", flexible=True),
+    Column("PORT", "PORT", lambda e: str(e.row.get("port") or "-"), right=True),
+    Column("CPU", "CPU", lambda e: amounts.processor(e.usage.cpu) if e.usage else "-", right=True),
+    Column("MEMORY", "MEM", lambda e: amounts.memory(e.usage.memory) if e.usage else "-", right=True),
+    Column("UPTIME", "UPTIME", lambda e: _uptime(e) or "-", right=True),
+    Column("RESTARTS", "↻", lambda e: str(e.row.get("restarts") or 0), right=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How wide each column is. `because` 0: there is no room for it."""
+
+    titles: tuple[str, ...]
+    widths: tuple[int, ...]
+    because: int
+
+
+def layout(entries: Sequence[Entry], width: int) -> Layout:
+    """The widths that make best use of `width` columns."""
+    titles = tuple(column.title for column in COLUMNS)
+    widths = _widths(entries, titles)
+    if _sum(widths) > width:
+        titles = tuple(column.short for column in COLUMNS)
+        widths = _widths(entries, titles)
+        _fit(widths, _sum(widths) - width)
+    left = width - _sum(widths) - 2 * GAP
+    return Layout(titles, tuple(widths), left if left >= BECAUSE else 0)
+
+
+def _widths(entries: Sequence[Entry], titles: Sequence[str]) -> list[int]:
+    return [
+        max([len(title), *(cell_len(column.show(entry)) for entry in entries)])
+        for column, title in zip(COLUMNS, titles, strict=True)
+    ]
+
+
+def _sum(widths: Sequence[int]) -> int:
+    """Of the whole line, with what stands between."""
+    return SIGN + sum(widths) + GAP * (len(widths) - 1)
+
+
+def _fit(widths: list[int], excess: int) -> None:
+    """Take `excess` columns from the widest flexible ones."""
+    flexible = [index for index, column in enumerate(COLUMNS) if column.flexible]
+    for _ in range(max(excess, 0)):
+        widest = max(flexible, key=widths.__getitem__)
+        if widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def head(plan: Layout) -> Text:
+    """The line of titles."""
+    text = Text(" " * SIGN, no_wrap=True)
+    for column, title, width in zip(COLUMNS, plan.titles, plan.widths, strict=True):
+        text.append(title.rjust(width) if column.right else title.ljust(width))
+        text.append(" " * GAP)
+    if plan.because:
+        text.append(f"{' ' * GAP}BECAUSE")
+    return text
+
+
+def line(entry: Entry, plan: Layout) -> Text:
+    """A service's line."""
+    word = words.word(entry.row)
+    text = Text(no_wrap=True)
+    text.append(words.sign(word).ljust(SIGN), style(word))
+    for column, width in zip(COLUMNS, plan.widths, strict=True):
+        text.append(field(column.show(entry), width, right=column.right, style=column.paint(entry)))
+        text.append(" " * GAP)
+    if plan.because:
+        text.append(" " * GAP)
+        text.append(
+            field(words.because(entry.row), plan.because, style="dim" if words.is_ready(entry.row) else "")
+        )
+    return text
+
+
+def field(content: str, width: int, *, right: bool = False, style: str = "") -> Text:
+    """The content in exactly `width` columns of the screen, whatever width its characters have."""
+    text = Text(content, style)
+    text.truncate(width, overflow="ellipsis")
+    missing = max(width - text.cell_len, 0)
+    if right:
+        return Text.assemble(" " * missing, text)
+    text.append(" " * missing)
+    return text

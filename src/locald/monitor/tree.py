@@ -1,0 +1,71 @@
+"""Who needs whom, drawn as a tree: at the left what nothing else needs, beneath it what it depends on.
+
+What several services depend on stands beneath each of them, but with all that it needs itself only once, so
+that the picture stays as long as the project. A circle, which the file does not allow, would end there too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.faces import words
+from locald.monitor.board import Key, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One line of the tree. `guide`: what is drawn before the name. `again`: what it needs is shown above."""
+
+    key: Key
+    guide: str = ""
+    condition: str = ""
+    """what the line above it needs of this: `healthy`, `completed`, `started`"""
+    again: bool = False
+
+
+def branches(rows: Sequence[Row]) -> list[Branch]:
+    known = {words.key(row): row for row in rows}
+    needed = {each for key, row in known.items() for each in _needs(key, row) if each != key}
+    drawn: dict[Key, None] = {}
+    lines: list[Branch] = []
+    for key in [*(key for key in known if key not in needed), *known]:
+        if key not in drawn:
+            _grow(Branch(key), "", known, drawn, lines)
+    return lines
+
+
+def _grow(
+    branch: Branch, margin: str, known: dict[Key, Row], drawn: dict[Key, None], lines: list[Branch]
+) -> None:
+    """Draw this branch and all that it needs; `margin` is what stands before its children's guides."""
+    needs = [(key, how) for key, how in _needs(branch.key, known[branch.key]).items() if key in known]
+    if branch.key in drawn:
+        lines.append(Branch(branch.key, branch.guide, branch.condition, again=bool(needs)))
+        return
+    drawn[branch.key] = None
+    lines.append(branch)
+    for key, condition in needs:
+        last = key == needs[-1][0]
+        child = Branch(key, f"{margin}{'└─ ' if last else '├─ '}", condition)
+        _grow(child, f"{margin}{'   ' if last else '│  '}", known, drawn, lines)
+
+
+def _needs(key: Key, row: Row) -> dict[Key, str]:
+    return {(key[0], str(name)): str(condition) for name, condition in row["depends_on"].items()}
+
+
+def in_the_way(rows: Sequence[Row], key: Key | None) -> frozenset[Key]:
+    """The service and all that it waits for, down to the roots; nothing when it waits for nothing."""
+    known = {words.key(row): row for row in rows}
+    found: dict[Key, None] = {}
+    left = [key] if key in known else []
+    while left:
+        each = left.pop()
+        if each not in found and each in known:
+            found[each] = None
+            left += [(each[0], name) for name in known[each]["waiting_on"]]
+    return frozenset(found) if len(found) > 1 else frozenset()
