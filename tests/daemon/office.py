@@ -103,6 +103,7 @@ class Office:
         processes = Processes(_nobody, self.loop.post, self.clock, self.logbook.hint)
         now = self.clock.now()
         self.core = Core(self.loop, self.hub, self.logbook, self.clock, self.store, processes, now)
+        self.api = Api(self.core)
         self.crew = Crew(self)
         self.loop.watch(self.hub.change)
         self.loop.watch(self.store.change)
@@ -114,7 +115,7 @@ class Office:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         async with asyncio.timeout(30), Tasks() as tasks:
-            entrance = Entrance(Api(self.core), self.socket)
+            entrance = Entrance(self.api, self.socket)
             self.runner = entrance.runner
             await entrance.open()
             tasks.begin(self.loop.run(self.crew), "loop")

@@ -76,15 +76,25 @@ ASKED: dict[str, Json] = {
     "/v1/status": {"project": "shop"},
     "/v1/why": {"project": "shop", "service": "web"},
     "/v1/timeline": {"project": "shop"},
-    "/v1/environment": {"project": "shop", "service": "web"},
+    "/v1/environment": {"project": "shop", "service": "web", "mask": "1"},
     "/v1/effect": {"project": "shop", "action": "stop"},
     "/v1/up": {"directory": "", "services": [], "caller": SHELL},
     "/v1/restart": {"project": "shop", "services": ["web"], "caller": SHELL},
     "/v1/stop": {"project": "shop", "services": []},
     "/v1/down": {"project": "shop"},
+    "/v1/dashboard": {},
     "/v1/server/restart": {},
     "/v1/server/stop": {},
 }
+
+
+class Anywhere:
+    """A dashboard that nobody visits."""
+
+    url = "http://127.0.0.1:1/"
+
+    def invite(self) -> str:
+        return f"{self.url}signin?ticket=t"
 
 
 async def test_answers_have_the_fields_that_are_described(office: Office) -> None:
@@ -94,6 +104,7 @@ async def test_answers_have_the_fields_that_are_described(office: Office) -> Non
         worker("db") + worker("web", "db", "bad") + worker("bad", more='env = { PORT = "1" }')
     )
     await office.up(folder)
+    office.core.dashboard = Anywhere()
     paths = described["paths"]
     streams = set(openapi.STREAMS)
     assert ASKED.keys() == paths.keys() - streams

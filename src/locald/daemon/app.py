@@ -26,6 +26,7 @@ from locald.daemon import limits, supervisor
 from locald.daemon.api.entrance import Entrance
 from locald.daemon.api.server import Api
 from locald.daemon.core import Core
+from locald.daemon.dashboard.site import Site
 from locald.daemon.hub import Hub
 from locald.daemon.keeping import Keeping
 from locald.daemon.lock import Held, Lock
@@ -116,8 +117,11 @@ async def _live(home: Home, *, foreground: bool) -> None:
         )
         loop.watch(hub.change)
         loop.watch(store.change)
-        entrance = Entrance(Api(core), home.socket)
+        api = Api(core)
+        entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
         await entrance.open()
+        await site.open({each.definition.port for each in world.services.values() if each.definition.port})
+        core.dashboard = site
         for effect in first:
             performer.perform(effect, world)
         if keeping.was_there():
@@ -134,6 +138,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("ending; what runs keeps running")
+        await site.close()
         await entrance.close()
         await store.write()
         processes.release()

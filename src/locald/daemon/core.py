@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
@@ -28,6 +28,19 @@ class Ending(Exception):
     """Everything is being stopped: nothing can be wanted any more."""
 
 
+class Dashboard(Protocol):
+    """The dashboard's site."""
+
+    @property
+    def url(self) -> str | None:
+        """Where it is; None when it could not be opened."""
+        ...
+
+    def invite(self) -> str | None:
+        """An address that lets a browser in."""
+        ...
+
+
 async def _nothing() -> Mapping[Key, Used]:
     return {}
 
@@ -45,6 +58,7 @@ class Core:
     """what was wrong with the saved state, one sentence, or empty"""
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
+    dashboard: Dashboard | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """set when the daemon is to end"""
     stopping: bool = False
@@ -60,7 +74,7 @@ class Core:
             "pid": os.getpid(),
             "version": __version__,
             "started_at": timestamp(self.started_at),
-            "dashboard_url": None,
+            "dashboard_url": self.dashboard.url if self.dashboard else None,
         }
         return told | {"trouble": self.trouble} if self.trouble else told
 

@@ -74,6 +74,11 @@ class Home:
         return os.path.join(self.state, "state.json")
 
     @property
+    def dashboard(self) -> str:
+        """Port and secret of the dashboard's site, for the owner's eyes only."""
+        return os.path.join(self.state, "dashboard.json")
+
+    @property
     def wanted(self) -> str:
         """Exists while something is wanted or still held: then the next daemon has something to restore."""
         return os.path.join(self.state, "wanted")

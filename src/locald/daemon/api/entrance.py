@@ -35,7 +35,10 @@ class Entrance:
     def __init__(self, api: Api, path: str) -> None:
         self.path = path
         self.runner = web.AppRunner(
-            application(api), access_log=None, shutdown_timeout=END_WITHIN, max_line_size=LONGEST_LINE
+            application([*api.routes(), *api.routes_of_owner()], api),
+            access_log=None,
+            shutdown_timeout=END_WITHIN,
+            max_line_size=LONGEST_LINE,
         )
         self._site: web.UnixSite | None = None
         self._bound: os.stat_result | None = None

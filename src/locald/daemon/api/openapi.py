@@ -38,7 +38,11 @@ QUERIES: dict[str, dict[str, str]] = {
         "until": "what settles it: `ready` (nothing named can move any more), `down` (nothing left to end)",
     },
     "/v1/why": {**_CHOICE, "service": "the service"},
-    "/v1/environment": {**_CHOICE, "service": "the service"},
+    "/v1/environment": {
+        **_CHOICE,
+        "service": "the service",
+        "mask": "1: without what looks like a secret, as always on the dashboard's site",
+    },
     "/v1/effect": {
         **_CHOICE,
         "service": _SERVICES,
@@ -60,6 +64,7 @@ BODIES: dict[str, list[str]] = {
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
+    "/v1/dashboard": [],
     "/v1/server/stop": [],
     "/v1/server/restart": [],
 }
@@ -77,6 +82,7 @@ SUMMARIES = {
     "/v1/stop": "Stop services; their dependents first",
     "/v1/restart": "Stop, then start, just these services",
     "/v1/down": "Stop a project and forget it",
+    "/v1/dashboard": "An address that lets a browser into the dashboard, once, for five minutes",
     "/v1/server/stop": "Stop everything, then the daemon",
     "/v1/server/restart": "End the daemon; services keep running",
 }
@@ -91,6 +97,7 @@ ANSWERS = {
     "/v1/stop": "Affected",
     "/v1/restart": "Affected",
     "/v1/down": "Affected",
+    "/v1/dashboard": "Dashboard",
     "/v1/server/stop": "Nothing",
     "/v1/server/restart": "Nothing",
 }
@@ -182,7 +189,10 @@ def _schemas() -> Json:
         "Status": _object({"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}),
         "Why": _why(row),
         "Timeline": _timeline(row),
-        "Environment": _object({"env": _MAP, "workdir": _TEXT, "origins": _MAP}),
+        "Environment": _object(
+            {"env": _MAP, "workdir": _TEXT, "origins": _MAP}, {"masked": _list(_TEXT)}
+        ),
+        "Dashboard": _object({"url": _TEXT}),
         "Up": _object({**affected, "warnings": _list(_ref("Problem"))}),
         "Affected": _object(affected),
         "Effect": _object({"ends": _list(_TEXT), "starts": _list(_TEXT)}),

@@ -15,6 +15,7 @@ from locald.daemon import asks, runners
 from locald.daemon.api.scope import at, folder, misused, one, project_of, scope, text
 from locald.domain import env
 from locald.domain.level import level
+from locald.domain.masking import masked
 from locald.domain.names import Key
 from locald.domain.problem import Problem, Refused
 from locald.domain.service import Service
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 15.0
 """seconds between two comments on a quiet stream, so that both sides notice a broken one"""
+
+
+MASKED = web.AppKey("masked", bool)
+"""of an application that shows no secrets, whoever asks"""
 
 
 class Reading:
@@ -73,13 +78,14 @@ class Reading:
         service = world.services[key]
         definition = service.definition
         others = {other.spec.name: other.definition for other in world.of_project(key.project)}
-        return web.json_response(
-            {
-                "env": runners.environment(service, definition, world),
-                "workdir": runners.workdir(definition),
-                "origins": env.origins(definition, service.caller.env, others),
-            }
-        )
+        told: dict[str, Any] = {
+            "env": runners.environment(service, definition, world),
+            "workdir": runners.workdir(definition),
+            "origins": env.origins(definition, service.caller.env, others),
+        }
+        if request.app.get(MASKED) or request.query.get("mask") == "1":
+            told["env"], told["masked"] = masked(told["env"])
+        return web.json_response(told)
 
     # Streams.
 

@@ -19,7 +19,7 @@ from locald.domain.problem import Problem, Refused
 from locald.wire.rows import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from aiohttp.typedefs import Middleware
 
@@ -67,6 +67,7 @@ class Api:
     def __init__(self, core: Core) -> None:
         streams = Streams()
         self.end_streams = streams.end
+        self._core = core
         self._reading, self._changing = Reading(core, streams), Changing(core)
         self._live, self._effects = Live(core, streams), Effects(core)
 
@@ -91,10 +92,22 @@ class Api:
         ]
 
 
-def application(api: Api, *around: Middleware) -> web.Application:
+    def routes_of_owner(self) -> list[web.RouteDef]:
+        """What is answered on the Unix socket only, which is its owner's alone."""
+        return [web.post("/v1/dashboard", self._invite)]
+
+    async def _invite(self, _: web.Request) -> web.Response:
+        url = self._core.dashboard.invite() if self._core.dashboard else None
+        if url is None:
+            hint = "`locald monitor` shows the same in the terminal; the daemon's log says why"
+            raise Refused(Problem("the dashboard has no port to listen on", hint=hint))
+        return web.json_response({"url": url})
+
+
+def application(routes: Iterable[web.RouteDef], api: Api, *around: Middleware) -> web.Application:
     """`around`: what every request passes before it is answered."""
     app = web.Application(middlewares=[*around, tell_problems], client_max_size=LARGEST_REQUEST)
-    app.add_routes(api.routes())
+    app.add_routes(routes)
     app.on_shutdown.append(api.end_streams)
     described = document(app.router.routes())
 

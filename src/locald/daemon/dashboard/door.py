@@ -1,0 +1,119 @@
+"""Who may come in: decided for every request, before anything is answered.
+
+The port is open to everything on this machine, and a browser sends requests for whatever page it shows. So
+each request is asked, in this order:
+
+Is it meant for us? `Host` is one of our two names. A page of a domain that was made to point at 127.0.0.1
+(DNS rebinding) has its own name there.
+
+Does our own page ask? `Origin`, which a browser adds where it matters, is ours; and so is the page that asks,
+where the browser tells (`Sec-Fetch-Site`): another port of this machine is another origin, though the same
+"site", so the cookie alone would not keep it out.
+
+Is it somebody whom `locald dashboard` let in? It has the secret, as a cookie or, scripts, as a bearer
+token. A cookie opens nothing that changes anything, and no WebSocket, without an `Origin`.
+
+The secret comes to a browser by a ticket, which is in the address that `locald dashboard` opens: so it may be
+seen, and works once, for a few minutes.
+
+Sources: RFC 6454 (Origin), RFC 6265 (cookies: no port keeps them apart), W3C Fetch Metadata.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TICKET_LASTS = 300.0
+"""seconds"""
+MOST_TICKETS = 100
+"""that are valid at the same time; the oldest goes when another is made"""
+SIGN_IN = "`locald dashboard` opens the page signed in"
+PUBLIC = ("/signin", "/assets/")
+"""What is answered to everybody: the beginnings of paths that know nothing of anybody's services"""
+FAMILIAR = ("same-origin", "none")
+"""Who asks, by the browser's own word: our page, or the person at the address bar"""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    what: str
+    hint: str
+
+
+class Door:
+    def __init__(self, port: int, secret: str) -> None:
+        self.cookie = f"locald-{port}"
+        """named by the port, for a browser sends it to all ports: that of another locald stays another"""
+        self.secret = secret
+        self.hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+
+    def refuses(
+        self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]
+    ) -> Refusal | None:
+        """Why this request is not answered, or None."""
+        return (
+            self._is_for_another(headers)
+            or self._is_foreign(path, headers)
+            or self._is_a_stranger(method, path, headers, cookies)
+        )
+
+    def _is_for_another(self, headers: Mapping[str, str]) -> Refusal | None:
+        if headers.get("Host", "").lower() in self.hosts:
+            return None
+        what = "this request is meant for another host"
+        return Refusal(421, what, f"the dashboard is at http://{self.hosts[0]}/ only; {SIGN_IN}")
+
+    def _is_foreign(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
+        origin = headers.get("Origin")
+        familiar = headers.get("Sec-Fetch-Site", "none") in FAMILIAR
+        if (origin is None or self._is_ours(origin)) and (familiar or not path.startswith("/v1/")):
+            return None
+        return Refusal(403, "another page asks for this", f"only the dashboard's own page may; {SIGN_IN}")
+
+    def _is_a_stranger(
+        self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]
+    ) -> Refusal | None:
+        if path.startswith(PUBLIC) or self._has_token(headers):
+            return None
+        if not self.knows(cookies.get(self.cookie, "")):
+            return Refusal(401, "you are not signed in here", SIGN_IN)
+        harmless = method in ("GET", "HEAD") and "Upgrade" not in headers
+        if harmless or "Origin" in headers:
+            return None
+        return Refusal(403, "this request does not say which page it comes from", SIGN_IN)
+
+    def _has_token(self, headers: Mapping[str, str]) -> bool:
+        scheme, _, token = headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and self.knows(token.strip())
+
+    def knows(self, secret: str) -> bool:
+        """Whether this is our secret; takes as long whatever is wrong with it."""
+        return hmac.compare_digest(secret.encode("utf-8", "surrogateescape"), self.secret.encode())
+
+    def _is_ours(self, origin: str) -> bool:
+        return origin.lower().removeprefix("http://") in self.hosts and "://" in origin
+
+
+class Tickets:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+
+    def issue(self) -> str:
+        ticket = secrets.token_urlsafe(24)
+        self._until[ticket] = self._clock() + TICKET_LASTS
+        for oldest in list(self._until)[:-MOST_TICKETS]:
+            del self._until[oldest]
+        return ticket
+
+    def take(self, ticket: str) -> bool:
+        """Whether it lets in. It does not a second time."""
+        until = self._until.pop(ticket, None)
+        return until is not None and self._clock() <= until
