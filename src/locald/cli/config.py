@@ -21,7 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from locald.domain.config import Setting
@@ -56,22 +55,21 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def check(args: argparse.Namespace) -> int:
     folder = find_project(args.directory)
+    file = os.path.join(folder, FILE)
     try:
         text, spec = _read(folder)
         warnings, problems = list(dict.fromkeys(_warnings(folder, text, spec))), []
     except Refused as refused:
         spec, warnings, problems = None, [], list(refused.problems)
     if args.json:
-        print(
-            json.dumps({"file": str(folder / FILE), "problems": _rows(problems), "warnings": _rows(warnings)})
-        )
+        print(json.dumps({"file": file, "problems": _rows(problems), "warnings": _rows(warnings)}))
         return 2 if problems else 0
     for warning in warnings:
         say.warning(warning.head, warning.hint)
     say.problems(problems)
     if spec:
         count = len(spec.services)
-        say.note(f"{folder / FILE} is valid: {count} service{'' if count == 1 else 's'}")
+        say.note(f"{file} is valid: {count} service{'' if count == 1 else 's'}")
     return 2 if problems else 0
 
 
@@ -83,7 +81,9 @@ def show(args: argparse.Namespace) -> int:
     settings = config.describe(spec, text)
     if args.json:
         rows = [{"key": each.key, "value": each.value, "from": each.source} for each in settings]
-        print(json.dumps({"file": str(folder / FILE), "settings": rows}, indent=2, ensure_ascii=False))
+        print(
+            json.dumps({"file": os.path.join(folder, FILE), "settings": rows}, indent=2, ensure_ascii=False)
+        )
     else:
         print("\n".join(_lines(settings)))
     return 0
@@ -96,7 +96,7 @@ def schema(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(folder: Path) -> tuple[str, ProjectSpec]:
+def _read(folder: str) -> tuple[str, ProjectSpec]:
     from locald.domain import config  # pydantic: see above
 
     text = config.decode(read_file(folder))
@@ -107,7 +107,7 @@ def _rows(problems: list[Problem]) -> list[dict[str, str]]:
     return [{"where": each.where, "what": each.what, "hint": each.hint} for each in problems]
 
 
-def _warnings(folder: Path, text: str, spec: ProjectSpec) -> Iterator[Problem]:
+def _warnings(folder: str, text: str, spec: ProjectSpec) -> Iterator[Problem]:
     """What `up` would say from this shell, and that is not the file's own fault."""
     from locald.domain import env
 
@@ -121,16 +121,18 @@ def _warnings(folder: Path, text: str, spec: ProjectSpec) -> Iterator[Problem]:
         yield from ignored
 
 
-def _resolve(folder: Path, text: str, spec: ProjectSpec) -> Project:
+def _resolve(folder: str, text: str, spec: ProjectSpec) -> Project:
     """As `up` does, but with ports that nobody has assigned."""
     from locald.domain import config, env
 
     texts = {
-        path: read_file(folder, path) for path in config.env_file_paths(spec) if (folder / path).is_file()
+        path: read_file(folder, path)
+        for path in config.env_file_paths(spec)
+        if os.path.isfile(os.path.join(folder, path))
     }
     files = {path: env.parse(config.decode(data, path), path) for path, data in texts.items()}
     ports = dict.fromkeys(spec.services, 1)
-    return config.resolve(spec, str(folder), ports, files, os.environ, text=text)
+    return config.resolve(spec, folder, ports, files, os.environ, text=text)
 
 
 def _lines(settings: tuple[Setting, ...]) -> Iterator[str]:

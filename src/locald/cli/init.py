@@ -7,6 +7,7 @@ it is for `domain.init`.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from locald.cli import say
 from locald.client.project import FILE, folder
@@ -15,7 +16,6 @@ from locald.domain.problem import Problem, Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
     from typing import Any
 
 ABOUT = """\
@@ -36,7 +36,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     from locald.domain import init  # with regular expressions, which no other command should wait for
 
-    here = folder(args.directory)
+    here = Path(folder(args.directory))
     files = _look(here, init.READ)
     text = init.starter(args.name or here.name, files)
     if args.print:

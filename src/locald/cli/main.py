@@ -148,7 +148,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise SystemExit(2)
     parser = parser_of(args.command)
     base = argparse.Namespace(directory=args.directory)
-    if any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser._actions):
+    is_plain = not any(word.startswith("-") for word in args.rest)  # then it makes no difference
+    if is_plain or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser._actions):
         return parser.parse_args(args.rest, base)
     return parser.parse_intermixed_args(args.rest, base)  # `up web -d api`
 
@@ -162,7 +163,7 @@ def parser_of(command: str) -> Parser:
         raise Refused(Problem(f"there is no command `{command}`", hint=hint))
     from importlib import import_module
 
-    commands = Parser(prog="locald").add_subparsers()
+    commands = Parser(prog="locald").add_subparsers(prog="locald")  # else it formats a help to find it
     import_module(f"locald.cli.{modules[command]}").add(commands)
     parser: Parser = commands.choices[command]
     _add_directory(parser, argparse.SUPPRESS if command in WITHOUT_PROJECT else DIRECTORY_HELP)

@@ -73,9 +73,9 @@ def choose(names: Sequence[str], directory: str | None) -> Target:
 
 def here(directory: str | None) -> str:
     """The absolute folder of the project that `-C` or this folder means. Refused when there is none."""
-    from locald.client.project import find_project  # not needed for `shop:web`, and it costs a few ms
+    from locald.client.project import find_project  # not needed for `shop:web`
 
-    return str(find_project(directory))
+    return find_project(directory)
 
 
 def with_folder(target: Target, api: Api) -> Target:
