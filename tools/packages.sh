@@ -8,6 +8,7 @@ dockerd docker.io a Docker Engine of the tests own, which may be killed
 busybox busybox-static images are made of it, without a registry
 ip iproute2 the network of that engine
 systemd-notify systemd a notify client that is not ours
+chromium chromium the dashboard in a real browser
 curl curl the documented calls of the API through its socket
 zsh zsh the completion script has no syntax error
 fish fish likewise

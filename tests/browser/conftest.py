@@ -1,0 +1,33 @@
+"""One browser for all tests; for each a visitor, who is somebody new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from browser.chromium import Visitor, launched
+from whole.conftest import machine, network, puppet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from whole.machine import Machine
+    from whole.network import Network
+
+__all__ = ["machine", "network", "puppet"]
+
+
+@pytest.fixture(scope="session")
+def browser(network: Network) -> Iterator[Browser]:
+    with launched(network) as found:
+        yield found
+
+
+@pytest.fixture
+def visitor(browser: Browser, machine: Machine) -> Iterator[Visitor]:
+    made = Visitor(browser, machine)
+    yield made
+    made.close()
