@@ -44,6 +44,7 @@ COMMANDS = {
         "timeline": ("timeline", "show how the last start went, and what it waited for"),
         "logs": ("logs", "print what services wrote"),
         "monitor": ("monitor", "show all of this live on a screen, with keys to act"),
+        "dashboard": ("dashboard", "open all of this in the browser, signed in"),
     },
     "Describe a project": {
         "init": ("init", "write a locald.toml for this folder"),
@@ -59,7 +60,7 @@ COMMANDS = {
 """By group: the name of each command, its module in this package, and what it does."""
 
 
-WITHOUT_PROJECT = {"try", "server", "doctor", "ping"}
+WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping"}
 DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
 
 
