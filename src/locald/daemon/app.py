@@ -119,9 +119,9 @@ async def _live(home: Home, *, foreground: bool) -> None:
         loop.watch(store.change)
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
-        await entrance.open()
         await site.open({each.definition.port for each in world.services.values() if each.definition.port})
-        core.dashboard = site
+        core.dashboard = site  # before anybody can ask for it
+        await entrance.open()
         for effect in first:
             performer.perform(effect, world)
         if keeping.was_there():
