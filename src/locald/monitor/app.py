@@ -181,7 +181,7 @@ class Monitor(App[None]):
         self._static("tabs").update(
             header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
         )
-        reading = self.focused is not self._roster
+        reading = self.screen_stack[0].focused is not self._roster
         self._static("keys").update(keys.footer(self._pane, self.size.width, reading=reading))
 
     # News.
@@ -329,13 +329,9 @@ class Monitor(App[None]):
             return explained.why(document, self.board.get(key))
         if pane == "environment":
             return explained.environment(document)
-        moving = [
-            str(row["name"])
-            for row in self.board.of_project(key[0])
-            if row.get("state") in ("waiting", "starting", "preparing")
-        ]
+        states = {str(row["name"]): words.word(row) for row in self.board.of_project(key[0])}
         return bars.draw(
-            document, moving, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
+            document, states, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
         )
 
     # Keys.
