@@ -6,11 +6,11 @@ lies outside what was asked for, the cause is explained as well, for it is what 
 
 from __future__ import annotations
 
-import json
 import sys
 
 from locald.cli import say
-from locald.client.http import Denied, Ended, Unreachable
+from locald.cli.output import last_entries
+from locald.client.http import Denied, Unreachable
 from locald.faces import words
 from locald.faces.text import plain
 
@@ -96,15 +96,9 @@ def _why(api: Api, row: Row) -> dict[str, Any]:
 
 
 def _last_lines(api: Api, row: Row) -> list[str]:
-    """The last lines of the latest run, indented: what earlier runs said is no reason for this failure."""
-    found: list[dict[str, Any]] = []
-    try:
-        lines = api.lines("/v1/logs", [*_of(row), ("n", str(LAST_LINES)), ("follow", "0"), ("plain", "1")])
-        while True:
-            found.append(json.loads(lines.next()))
-    except (Ended, Denied, Unreachable, ValueError):
-        latest = [entry for entry in found if entry.get("run") == found[-1].get("run")]
-        return [f"  {row['name']} {_bar(entry)} {plain(entry.get('line', ''))}" for entry in latest]
+    """What the latest run printed last, indented."""
+    entries = last_entries(api, _of(row), LAST_LINES)
+    return [f"  {row['name']} {_bar(entry)} {plain(entry.get('line', ''))}" for entry in entries]
 
 
 def _bar(entry: dict[str, Any]) -> str:
