@@ -20,7 +20,7 @@ export interface Track {
   critical: boolean;
   waitedFor: string[];
   /** milliseconds waited for dependencies */
-  waited: number;
+  waited: number | null;
   /** milliseconds from spawn; null while it has not come to that */
   listening: number | null;
   ready: number | null;
@@ -100,7 +100,7 @@ function track(one: Timed, at: number, path: string[], now: number): Track {
     bars: bars(one, now).map((bar) => ({ ...bar, from: bar.from - at, to: bar.to - at })),
     critical: path.includes(part.name),
     waitedFor: part.waited_for,
-    waited: Math.max((spawned ?? ended(one, now)) - one.queued, 0),
+    waited: spawned === null && !one.open ? null : Math.max((spawned ?? now) - one.queued, 0),
     listening: since(one.listening),
     ready: since(one.ready),
     usually: part.usually_ms ?? null,

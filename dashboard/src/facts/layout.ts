@@ -258,7 +258,7 @@ function withAlone(whole: Layout, alone: string[], size: Size): Layout {
   const step = { along: size.along + size.gapAlong, across: size.across + size.gapAcross };
   const perRow = Math.min(Math.max(size.perRow, 1), alone.length);
   const rows = Math.ceil(alone.length / perRow);
-  const gap = whole.nodes.length ? 2 * size.gapAcross + (lying ? size.gapAcross : size.gapAlong) : 0;
+  const gap = whole.nodes.length ? 2 * size.gapAcross : 0;
   const start = (lying ? whole.across : whole.along) + gap;
   const placed = alone.map((name, i): Placed => {
     const [column, row] = [i % perRow, Math.floor(i / perRow)];

@@ -1,7 +1,8 @@
 // A line as a terminal would colour it: text and the styles of its parts (SGR, ECMA-48; 16, 256 and true
-// colours). Every other escape sequence is left out, other control characters are shown as their pictures,
-// and of what overwrote itself with carriage returns the last is shown. What comes out is only ever text and
-// numbers: nothing of a line can become markup.
+// colours). Every other escape sequence is left out. Other control characters are shown as their pictures, also
+// those that turn the direction of text by force: writing that runs from right to left needs none. Of what
+// overwrote itself with carriage returns the last is shown. What comes out is only ever text and numbers: nothing
+// of a line can become markup.
 
 export interface Style {
   /** 0-15: a colour of the palette; [r, g, b]: this very one */
@@ -25,8 +26,8 @@ const ESCAPES =
   // eslint-disable-next-line no-control-regex
   /\u001b\[[0-?]*[ -/]*[@-~]|\u001b[\]PX^_][^\u0007\u001b\u009c]*(?:\u0007|\u001b\\|\u009c|$)|\u001b[ -/]*[0-Z\\-~]|\u009b[0-?]*[ -/]*[@-~]|\u001b\[?[0-?]*$/g;
 const SGR = /^(?:\u001b\[|\u009b)([\d;:]*)m$/;
-const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
-const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202d\u202e]/g;
+const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202d\u202e]/;
 
 /** The text without any escape sequence: what is searched and copied. */
 export function plain(line: string): string {
