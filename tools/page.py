@@ -25,7 +25,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "dashboard"
@@ -162,12 +167,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="build nothing; run the page's own checks")
     checks = parser.parse_args().check
     try:
-        hold()
-        if checks:
-            have_node()
-            check()
-        else:
-            make()
+        with held():
+            work(checks=checks)
     except Failed as failed:
         return tell(failed, checks=checks)
     except KeyboardInterrupt:
@@ -176,10 +177,23 @@ def main() -> int:
     return 0
 
 
-def hold() -> None:
-    """Keep other calls waiting until this process ends."""
+@contextmanager
+def held() -> Iterator[None]:
+    """Keep other calls waiting meanwhile."""
     folder = os.open(SOURCES, os.O_RDONLY | os.O_CLOEXEC)
-    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def work(*, checks: bool) -> None:
+    if checks:
+        have_node()
+        check()
+    else:
+        make()
 
 
 def make() -> None:
