@@ -26,6 +26,7 @@ from locald.client.http import Denied, Unreachable
 from locald.faces import words
 from locald.monitor import bars, dialogs, effects, explained, feed, header, keys
 from locald.monitor.board import Board, Key, Row, Scope
+from locald.monitor.colours import DARK
 from locald.monitor.drawn import named
 from locald.monitor.effects import Action
 from locald.monitor.feed import Feed
@@ -59,7 +60,7 @@ class Monitor(App[None]):
         dialogs.CSS
         + """
     Screen { layers: base; }
-    #head { height: 1; background: $primary-darken-2; color: $text; }
+    #head { height: 1; background: $panel; color: $text; }
     #trouble { height: auto; background: $error; color: $text; display: none; }
     #titles { height: 1; color: $text-muted; text-style: bold; }
     #facts { height: 2; padding: 0 1; background: $surface; }
@@ -88,6 +89,7 @@ class Monitor(App[None]):
         `caller` tells of the shell that this runs in, which such a project inherits from.
         """
         super().__init__()
+        self.ansi_theme_dark = DARK
         self.board = Board(scope, written=list(written))
         self.terminal_title = ""
         self._about = name

@@ -119,7 +119,7 @@ def draw(timeline: dict[str, Any], states: Mapping[str, str], now: float, width:
 
 
 def _line(bar: Bar, names: int, room: int) -> Text:
-    text = Text(ON_PATH if bar.critical else " " * len(ON_PATH), "bold cyan")
+    text = Text().append(ON_PATH if bar.critical else " " * len(ON_PATH), "bold cyan")
     text.append_text(field(bar.name, names, style="bold" if bar.critical else "")).append("  ")
     drawn = Text(" " * bar.indent)
     for name, count in bar.parts:
