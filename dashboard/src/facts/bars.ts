@@ -3,7 +3,7 @@
 // until now.
 
 import { moment } from "./format";
-import type { Started, Timeline } from "./wire";
+import type { Row, Started, Timeline } from "./wire";
 
 export type Kind = "waiting" | "starting" | "listening";
 
@@ -55,6 +55,18 @@ export function starts(timeline: Timeline, now: number, onTheWay: (name: string)
     end = Math.max(end, ended(one, now));
   }
   return groups.map((group) => start(group, timeline.critical_path, now)).reverse();
+}
+
+/** With what the rows tell by now: they come as things happen, a timeline when it is asked for. */
+export function withRows(timeline: Timeline, rows: ReadonlyMap<string, Row>): Timeline {
+  return { ...timeline, services: timeline.services.map((part) => withRow(part, rows.get(part.name))) };
+}
+
+function withRow(part: Started, row: Row | undefined): Started {
+  const [queued, started] = [moment(part.queued_at), moment(row?.started_at)];
+  const isOfThisStart = row && queued !== null && started !== null && started >= queued;
+  if (!isOfThisStart) return part;
+  return { ...part, spawned_at: part.spawned_at ?? row.started_at, ready_at: part.ready_at ?? row.ready_at };
 }
 
 interface Timed {
