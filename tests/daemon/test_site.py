@@ -219,7 +219,7 @@ def test_another_user_of_this_machine_is_not_let_in_whatever_he_knows(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 async def test_who_somebody_is_is_asked_of_the_kernel(visit: Visit) -> None:
     ask = (
-        "import http.client, os, sys; os.setuid(int(sys.argv[3]));"
+        "import encodings.idna, http.client, os, sys; os.setuid(int(sys.argv[3]));"
         "c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]));"
         "c.request('GET', '/v1/status', headers={'Authorization': 'Bearer ' + sys.argv[2]});"
         "a = c.getresponse(); print(a.status, a.read().decode())"
