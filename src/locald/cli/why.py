@@ -98,6 +98,7 @@ class _Page:
         if hints:
             print()
         for hint in hints:
+            hint = self._target.reached(hint, document["project"])
             self._wrapped(say.paint("hint:", "bold", "cyan", on=self._colour) + " ", hint, 6)
 
     # What is in its way.

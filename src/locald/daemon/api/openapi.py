@@ -189,9 +189,7 @@ def _schemas() -> Json:
         "Status": _object({"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}),
         "Why": _why(row),
         "Timeline": _timeline(row),
-        "Environment": _object(
-            {"env": _MAP, "workdir": _TEXT, "origins": _MAP}, {"masked": _list(_TEXT)}
-        ),
+        "Environment": _object({"env": _MAP, "workdir": _TEXT, "origins": _MAP}, {"masked": _list(_TEXT)}),
         "Dashboard": _object({"url": _TEXT}),
         "Up": _object({**affected, "warnings": _list(_ref("Problem"))}),
         "Affected": _object(affected),

@@ -91,7 +91,6 @@ class Api:
             web.post("/v1/server/restart", changing.server_restart),
         ]
 
-
     def routes_of_owner(self) -> list[web.RouteDef]:
         """What is answered on the Unix socket only, which is its owner's alone."""
         return [web.post("/v1/dashboard", self._invite)]
