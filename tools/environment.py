@@ -165,12 +165,16 @@ def install(groups: list[str]) -> None:
     wanted = [requirement for group in groups if group for requirement in requirements(group)]
     what_else = " and what its tests need" if wanted else ""
     say(f"locald: installing locald{what_else} (once; this takes some seconds)")
-    pip = [os.fspath(PYTHON), "-I", "-m", "pip"]
-    if not importable(PYTHON, "pip"):
-        pip = [sys.executable, "-I", "-m", "pip", "--python", os.fspath(PYTHON)]
     quietly = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
     what = ["--constraint", "constraints.txt", "--editable", ".", *wanted]
-    run([*pip, "install", *quietly, *what], "the packages cannot be installed")
+    run([*pip(), "install", *quietly, *what], "the packages cannot be installed")
+
+
+def pip() -> list[str]:
+    """The environment's own, or ours for it."""
+    if importable(PYTHON, "pip"):
+        return [os.fspath(PYTHON), "-I", "-m", "pip"]
+    return [sys.executable, "-I", "-m", "pip", "--python", os.fspath(PYTHON)]
 
 
 def requirements(group: str) -> list[str]:
@@ -180,12 +184,18 @@ def requirements(group: str) -> list[str]:
 
 def run(command: list[str], otherwise: str) -> None:
     """Run it in the checkout, where pip finds constraints.txt by a name without spaces."""
+    if subprocess.run(command, cwd=ROOT, env=clean(), stdout=sys.stderr).returncode:
+        raise Failed(otherwise, "the reason stands above; packages come from PyPI, which needs a network")
+
+
+def clean() -> dict[str, str]:
+    """The caller's variables, but for those that would lead elsewhere."""
     environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
     # What builds locald is pinned too: by the first name up to pip 25.2, by the second after.
     environment |= dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), "constraints.txt")
     environment["PIP_USER"] = "0"
-    if subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr).returncode:
-        raise Failed(otherwise, "the reason stands above; packages come from PyPI, which needs a network")
+    environment["LOCALD_PAGE"] = "no"  # the dashboard's page is built apart, by tools/page.py
+    return environment
 
 
 def say(text: str) -> None:

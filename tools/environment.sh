@@ -12,6 +12,29 @@ is_ready() {
         [ "$1" -nt "$root/pyproject.toml" ] && [ "$1" -nt "$root/constraints.txt" ]
 }
 
+# page_is_ready COMMAND: the dashboard's page is built and newer than its sources; or there is none because it
+# could not be built, which is not tried again before somebody wants to see it. The shell looks by itself here too.
+page_is_ready() {
+    page=
+    [ -d "$root/dashboard" ] || return 0
+    [ -r "$root/.venv/.page" ] && IFS= read -r page <"$root/.venv/.page"
+    case $page in
+    "built $root") [ -r "$root/src/locald/daemon/dashboard/page/index.html" ] || return ;;
+    missing) [ "$1" != dashboard ] || return ;; # somebody wants to see it
+    *) return 1 ;;
+    esac
+    for source in "$root"/dashboard/*.* "$root"/dashboard/src "$root"/dashboard/src/* \
+        "$root"/dashboard/src/*/* "$root"/dashboard/src/*/*/*; do
+        [ "$source" -nt "$root/.venv/.page" ] && return 1
+    done
+    return 0
+}
+
+# make_page: 0 also when it cannot be built: only the dashboard needs it
+make_page() {
+    "$root/.venv/bin/python" -I "$root/tools/page.py" </dev/null >&2
+}
+
 # Leaves in $python the name of a Python that is new enough. Version managers put up names that lead
 # nowhere, so being on the PATH proves little and each is run.
 find_python() {

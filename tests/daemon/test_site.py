@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +202,33 @@ async def test_a_page_of_another_name_gets_nothing_though_it_points_here(visit: 
     is_page(await visit.signed_in("/", Host=named), 421, "another host", "127.0.0.1")
     is_page(await visit.ask(f"/assets/{SCRIPT}", Host=named), 421, "another host")
     is_page(await visit.ask(await visit.invitation(), Host=named), 421, "another host")
+
+
+@pytest.mark.parametrize(("uid", "is_let_in"), [(1000, True), (0, True), (None, True), (1001, False)])
+def test_another_user_of_this_machine_is_not_let_in_whatever_he_knows(
+    uid: int | None, is_let_in: bool
+) -> None:
+    door = Door(1, "s" * 43, 1000)
+    headers = {"Host": "127.0.0.1:1", "Authorization": f"Bearer {door.secret}"}
+    for path in ("/", "/signin", "/assets/a.js", "/v1/status"):
+        refusal = door.refuses("GET", path, headers, {}, uid)
+        assert (refusal is None) is is_let_in
+        assert refusal is None or (refusal.status, "another user" in refusal.what) == (403, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+async def test_who_somebody_is_is_asked_of_the_kernel(visit: Visit) -> None:
+    ask = (
+        "import encodings.idna, http.client, os, sys; os.setuid(int(sys.argv[3]));"
+        "c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]));"
+        "c.request('GET', '/v1/status', headers={'Authorization': 'Bearer ' + sys.argv[2]});"
+        "a = c.getresponse(); print(a.status, a.read().decode())"
+    )
+    for user, status in (("65534", "403"), ("0", "200")):
+        command = [sys.executable, "-I", "-c", ask, str(visit.port), visit.secret, user]
+        asking = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        said, _ = await asking.communicate()
+        assert said.decode().startswith(f"{status} "), said
 
 
 async def test_both_names_of_this_machine_are_ours(visit: Visit) -> None:
@@ -413,6 +441,7 @@ async def test_a_note_that_no_daemon_wrote_counts_as_none(visit: Visit, noted: s
 
 
 async def test_a_note_that_cannot_be_written_costs_nothing_today(visit: Visit) -> None:
+    await visit.site.close()
     visit.site = Site(visit.office.api, str(visit.office.folder / "nowhere" / "dashboard.json"))
     await visit.open()
     path = await visit.invitation()
@@ -439,7 +468,7 @@ async def test_without_a_port_there_is_no_dashboard_and_everything_else(
 
 
 def test_what_is_wrong_with_a_secret_cannot_be_measured_or_break_the_door() -> None:
-    door = Door(1, "s" * 43)
+    door = Door(1, "s" * 43, 1000)
     for secret in ("", "s", "s" * 42, "s" * 44, "\udcff", "\u00e9" * 43):
         assert not door.knows(secret)
     assert door.knows("s" * 43)

@@ -216,6 +216,14 @@ def test_what_cannot_be_started_is_not_retried() -> None:
 # The leader dies, others live.
 
 
+def test_a_run_that_leaves_nothing_is_not_said_to_have_left_something() -> None:
+    s = Story(service("web"))
+    s.up(), s.healthy("web#1")
+
+    s.exited("web#1", 1)
+    assert (s.state("web"), s.because("web")) == ("stopping", "exited with 1")
+
+
 def test_what_is_left_of_a_run_is_ended_before_the_next_begins() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1")

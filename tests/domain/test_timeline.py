@@ -108,6 +108,18 @@ def test_a_restart_begins_a_start_of_its_own() -> None:
     assert shown.total == 3.0
 
 
+def test_a_run_of_an_earlier_start_has_no_part_in_it() -> None:
+    s = Story(service("db"), service("web", "db"))
+    s.up(), starts(s, "db#1", 1), starts(s, "web#1", 1), s.stop("db"), s.stopped("web#1", "db#1"), s.wait(100)
+    s.up()
+
+    assert [(p.name, p.spawned_at, p.listening_at, p.ready_at) for p in told(s).services] == [
+        ("db", None, None, None),
+        ("web", None, None, None),
+    ]
+    assert told(s).critical_path == ()
+
+
 def test_retries_are_part_of_the_start() -> None:
     s = Story(service("web"))
     s.up(), s.spawned("web#1"), s.wait(1), s.exits("web#1", 1), s.wait(0.1), starts(s, "web#2", 1)

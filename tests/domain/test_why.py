@@ -20,7 +20,7 @@ def test_the_blockers_lead_down_to_the_root() -> None:
     assert why.blockers[-1].because == "port 5432 is held by pid 7 (postgres)"
     assert why.hints == (
         "end it, or set another `port`",
-        "`locald logs db`",
+        "`locald logs db` shows all its output",
         "`locald up db` tries again",
     )
 
@@ -95,7 +95,7 @@ def test_a_running_service_that_lost_a_dependency_names_it() -> None:
     s.up(), s.healthy("db#1", "web#1"), s.exits("db#1", 1)
 
     assert blockers(s, "web") == [("db", "failed")]
-    assert "`locald logs db`" in s.why("web").hints
+    assert "`locald logs db` shows all its output" in s.why("web").hints
 
 
 # Hints.
@@ -161,37 +161,40 @@ def test_a_check_of_the_own_port_is_named_when_nothing_listens_there() -> None:
 def test_a_check_elsewhere_gives_no_hints_about_the_port() -> None:
     s = late(health_check=HealthCheck(HttpCheck(port=9000)))
 
-    assert fails(s) == "`locald logs web`"
+    assert fails(s) == "`locald logs web` shows all its output"
 
 
 def test_a_crash_is_not_explained_by_a_port() -> None:
     s = late(restart="no")
     s.exits("web#1", 1)
 
-    assert s.why("web").hints == ("`locald logs web`", "`locald up web` tries again")
+    assert s.why("web").hints == ("`locald logs web` shows all its output", "`locald up web` tries again")
 
 
 def test_a_failure_after_it_was_ready_is_not_explained_by_a_port() -> None:
     s = late(restart="no")
     s.listens("web#1"), s.wait(100), s.closes("web#1"), s.exits("web#1", 1)
 
-    assert s.why("web").hints == ("`locald logs web`", "`locald up web` tries again")
+    assert s.why("web").hints == ("`locald logs web` shows all its output", "`locald up web` tries again")
 
 
 def test_a_worker_is_not_told_to_listen() -> None:
     s = Story(worker("jobs", start_timeout=3.0))
     s.up(), s.spawned("jobs#1"), s.says("jobs#1", "STATUS=x"), s.wait(3), s.stopped("jobs#1")
 
-    assert s.why("jobs").hints == ("`locald logs jobs`", "`locald up jobs` tries again")
+    assert s.why("jobs").hints == ("`locald logs jobs` shows all its output", "`locald up jobs` tries again")
 
 
 def test_every_other_state_says_what_can_be_done() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1"), s.closes("web#1")
-    assert s.why("web").hints == ("`locald logs web`", "`locald restart web`")
+    assert s.why("web").hints == (
+        "`locald logs web` shows all its output",
+        "`locald restart web` starts it again",
+    )
 
     s.exits("web#1", 1)
-    assert s.why("web").hints == ("`locald logs web`",)
+    assert s.why("web").hints == ("`locald logs web` shows all its output",)
     s.wait(0.1), s.healthy("web#2"), s.exits("web#2", 0)
     assert s.why("web").hints == ("`locald restart web` starts it again",)
     s.stop("web")

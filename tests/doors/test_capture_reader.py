@@ -200,6 +200,25 @@ def test_none_of_the_last_lines_can_be_asked_for_too(tmp_path: Path) -> None:
     assert texts(everything(end)) == ["x" * 9_000 + "!"]
 
 
+def test_the_last_lines_are_found_though_more_are_printed_all_the_while(tmp_path: Path) -> None:
+    """A service may print faster than a history can be read."""
+    history(tmp_path, 1, *(b"early %d\n" % number for number in range(50)))
+    writer = CaptureWriter(str(tmp_path), 1, 10**6)
+    printed = 0
+
+    def print_more(line: Line) -> bool:
+        nonlocal printed
+        printed += 1
+        assert printed < 1_000
+        writer.write(100.0 + printed, OUT, b"late\n" * 10_000)
+        return True
+
+    lines, end = read_last(tmp_path, 2, wanted=print_more)
+    writer.close()
+    assert texts(lines)[-1].startswith(("early", "late"))
+    assert texts(everything(end))[-1] == "late"
+
+
 def test_the_end_of_a_large_history_is_found_quickly(tmp_path: Path) -> None:
     writer = CaptureWriter(str(tmp_path), 1, 50_000_000)
     lines = b"".join(

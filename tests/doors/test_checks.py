@@ -454,3 +454,27 @@ async def test_other_checks_are_not_looked_at(check: Check) -> None:
         made.checks.unwatch(WEB)
         made.checks.line(WEB, "x")
     assert made.heard.events == []
+
+
+async def test_a_pattern_that_takes_too_long_passes_a_line_over_and_finds_the_next() -> None:
+    async with bench() as b:
+        b.watch(LogCheck("(a|aa)+$"))
+        b.checks.line(WEB, "a" * 200 + "!")
+        b.checks.line(WEB, "ready, aa")
+        slow, found = await b.probed(False), await b.probed(True)
+    assert slow.detail.endswith("in a line of 201 characters took longer than 50ms")
+    assert found.detail == 'a line matched /(a|aa)+$/: "ready, aa"'
+
+
+async def test_a_pattern_that_takes_too_long_again_and_again_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LOOKING", 0.01)
+    async with bench() as b:
+        b.watch(LogCheck("(a|aa)+$"))
+        for _ in range(module.TRIES):
+            b.checks.line(WEB, "a" * 200 + "!")
+        b.checks.line(WEB, "ready, aa")
+        last = [await b.probed(False) for _ in range(module.TRIES)][-1]
+        assert not [event for event in b.heard.events if isinstance(event, Probed) and event.ok]
+    assert last.detail.endswith("took longer than 10ms, as in 9 lines before: it is looked for no longer")

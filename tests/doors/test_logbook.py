@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import aclosing, asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import pytest
 
 from locald.adapters import logbook as module
 from locald.adapters.logbook import Choice, Logbook, LogLine
+from locald.adapters.patterns import Pattern
 from locald.capture import frames
 from locald.capture.writer import CaptureWriter
 from locald.domain.names import Key, Run
@@ -111,7 +111,7 @@ async def test_the_last_lines_are_counted_over_all_services_and_runs(desk: Desk)
 async def test_lines_are_chosen_by_time_and_by_their_text_without_escape_sequences(desk: Desk) -> None:
     for text in ("ready", "\x1b[32mre\x1b[1mady\x1b[0m", "ready", "not yet"):
         desk.prints(FIRST, f"{text}\n")
-    ready = Choice(grep=re.compile("^ready$"))
+    ready = Choice(grep=Pattern("^ready$", 1))
     assert await desk.last(10, ready) == ["ready", "\x1b[32mre\x1b[1mady\x1b[0m", "ready"]
     assert await desk.last(2, Choice(grep=ready.grep, plain=True)) == ["ready", "ready"]
     assert await desk.last(None, Choice(since=3.0)) == ["ready", "not yet"]
@@ -145,7 +145,7 @@ async def test_following_begins_with_the_last_lines_and_goes_on_with_new_ones(de
 
 async def test_only_what_is_chosen_is_followed(desk: Desk) -> None:
     desk.logbook.began(FIRST)
-    async with following(desk, 0, Choice(grep=re.compile("a"), plain=True)) as reader:
+    async with following(desk, 0, Choice(grep=Pattern("a", 1), plain=True)) as reader:
         assert await reader.batch() == []
         desk.prints(FIRST, "b\n\x1b[1ma\x1b[m\nb\n")
         assert await reader.see(1) == ["a"]

@@ -59,9 +59,10 @@ class Cli:
         self._started.append(process)
         return process
 
-    def terminal(self, *arguments: str, **environment: str) -> Terminal:
-        """Run it on a terminal of 100 columns."""
-        terminal = Terminal([*COMMAND, *arguments], self.project, self.environment(**environment))
+    def terminal(self, *arguments: str, columns: int = 100, **environment: str) -> Terminal:
+        """Run it on a terminal."""
+        environment = self.environment(**environment)
+        terminal = Terminal([*COMMAND, *arguments], self.project, environment, columns)
         self._started.append(terminal.process)
         return terminal
 
@@ -75,12 +76,12 @@ class Cli:
 class Terminal:
     """A command that believes a person is looking."""
 
-    def __init__(self, command: list[str], cwd: Path, env: dict[str, str]) -> None:
+    def __init__(self, command: list[str], cwd: Path, env: dict[str, str], columns: int = 100) -> None:
         self._ours, theirs = pty.openpty()
         os.set_blocking(self._ours, False)
         import termios
 
-        termios.tcsetwinsize(theirs, (24, 100))
+        termios.tcsetwinsize(theirs, (24, columns))
         self.process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             preexec_fn=lambda: _take(theirs),

@@ -7,11 +7,11 @@ import os
 import shutil
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from faces.fake_daemon import FakeDaemon, Stream, change, document, down_row, row, snapshot
+from faces.fake_daemon import FakeDaemon, Stream, change, document, down_row, entry, lines, row, snapshot
 from locald.cli.completion import SHELLS
 from locald.cli.described import commands
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from faces.run_cli import Cli
     from locald.wire.home import Home
 
-WHY = {
+WHY: dict[str, Any] = {
     "service": "web",
     "project": "shop",
     "state": "blocked",
@@ -43,7 +43,7 @@ WHY = {
     ],
     "hints": ["see `locald logs db`"],
 }
-TIMELINE = {
+TIMELINE: dict[str, Any] = {
     "project": "shop",
     "services": [
         {
@@ -54,6 +54,7 @@ TIMELINE = {
             "ready_at": "2026-03-01T12:00:00.510Z",
             "source": "tcp",
             "waited_for": [],
+            "usually_ms": None,
         },
         {
             "name": "web",
@@ -63,6 +64,7 @@ TIMELINE = {
             "ready_at": "2026-03-01T12:00:01.500Z",
             "source": "notify",
             "waited_for": ["db"],
+            "usually_ms": 400,
         },
     ],
     "critical_path": ["db", "web"],
@@ -72,15 +74,53 @@ TIMELINE = {
 
 def test_why_names_the_blockers_down_to_the_root_the_evidence_and_hints(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on("GET /v1/why", WHY)
+    daemon.on("GET /v1/status", document(row("web", waiting_on=["api"]), row("api", waiting_on=["db"])))
+    said = [entry("begins", service="db"), entry("\x1b[31mno room", service="db", stream="stderr")]
+    daemon.on("GET /v1/logs", lambda _: Stream(lines(*said)))
 
     result = cli("why", "web")
 
     assert result.code == 0
-    assert result.out.startswith("web is blocked\n  api is blocked: db has failed\n")
-    assert "db          failed   unknown  exited with code 1\n" in result.out
-    assert "explicit (http)  no" in result.out
-    assert result.out.endswith("\nhint: see `locald logs db`\n")
+    told = result.out.splitlines()
+    assert told[:2] == ["web is blocked", "  api is blocked: db has failed"]
+    assert told[3:8] == [
+        "Blocked by",
+        "    api is blocked",
+        "      db has failed",
+        "      db has failed",
+        "        root cause, exited with code 1",
+    ]
+    assert told[10].split(maxsplit=2)[1:] == ["ago", "✗ no   explicit (http)  HTTP 500"]
+    assert told[12:15] == ["Last output of db, run 1", "  | begins", "  | no room"]
+    assert told[16:] == ["hint: see `locald logs db`"]
     assert "\x1b" not in result.out
+    assert daemon.asked("GET /v1/logs")[0].asked("service") == ["db"]
+
+
+def test_why_of_what_is_ready_asks_for_no_output(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on(
+        "GET /v1/why", {**WHY, "state": "running", "health": "healthy", "source": "tcp", "blockers": []}
+    )
+    daemon.on("GET /v1/status", document(row("web")))
+
+    assert cli("why", "web").out.startswith("web is healthy by tcp (fallback)\n")
+    assert not daemon.asked("GET /v1/logs")
+
+
+def test_why_in_one_line_names_the_root_its_last_word_and_where_to_look(cli: Cli, daemon: FakeDaemon) -> None:
+    failed = down_row("db", "failed", "exited with code 1", exit_code=1, since="2026-03-01T12:00:02.300Z")
+    daemon.on("GET /v1/why", WHY)
+    daemon.on("GET /v1/status", document(row("web", waiting_on=["api"]), failed))
+    said = [
+        {**entry("Error: address in use", service="db"), "level": "error"},
+        entry("at main.js:1", service="db", stream="stderr"),
+    ]
+    daemon.on("GET /v1/logs", lambda _: Stream(lines(*said)))
+
+    assert cli("why", "web", "--line").out == (
+        "shop:web is blocked: db failed: exited with code 1 after 2.3s (Error: address in use)"
+        " — locald logs shop:db\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,15 +133,17 @@ def test_json_is_the_document_of_the_daemon(
     daemon.on(target, answer)
 
     assert json.loads(cli(*command, "--json").out) == answer
+    assert [request.path for request in daemon.requests if request.path != "/v1/ping"] == [target.split()[1]]
 
 
 def test_timeline_shows_when_what_it_waited_for_and_the_critical_path(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on("GET /v1/timeline", TIMELINE)
+    daemon.on("GET /v1/status", document(row("db", fallback=False), row("web", source="notify")))
 
     told = cli("timeline").out.splitlines()
 
-    assert told[1].split() == ["db", "+0.00s", "+0.01s", "+0.50s", "+0.51s", "tcp", "-"]
-    assert told[2].split() == ["web", "+0.00s", "+0.52s", "-", "+1.50s", "notify", "db"]
+    assert told[1].split() == ["db", "+0.00s", "+0.01s", "+0.50s", "+0.51s", "-", "tcp", "-"]
+    assert told[2].split() == ["web", "+0.00s", "+0.52s", "-", "+1.50s", "0.4s", "notify", "(fallback)", "db"]
     assert told[-2:] == ["critical path: db → web", "in all: 1.5s"]
 
 

@@ -144,7 +144,12 @@ def test_a_failed_service_is_explained_with_reason_lines_hints_and_what_it_block
     cli: Cli, daemon: FakeDaemon
 ) -> None:
     accept(daemon, snapshot(STARTING, WAITING), change(FAILED, BLOCKED, settled=True))
-    daemon.on("GET /v1/why", {"blockers": [], "hints": ["port 5432 is held by postgres (pid 812)"]})
+    hints = [
+        "port 5432 is held by postgres (pid 812)",
+        "`locald logs db` shows all its output",
+        "`locald up db` tries again",
+    ]
+    daemon.on("GET /v1/why", {"blockers": [], "hints": hints})
     daemon.on(
         "GET /v1/logs",
         lambda _: Stream(lines(entry("one", service="db"), entry("\x1b[31mtwo", service="db"))),
@@ -153,16 +158,44 @@ def test_a_failed_service_is_explained_with_reason_lines_hints_and_what_it_block
     result = cli("up")
 
     assert result.code == 1
-    assert result.err.splitlines()[-7:] == [
+    assert result.err.splitlines()[-6:] == [
         "error: db failed: exited with code 1, 5 times within a minute",
         "  db | one",
         "  db | two",
         "hint: port 5432 is held by postgres (pid 812)",
-        "hint: `locald why db` shows what is known",
-        "hint: `locald logs db` shows all its output",
+        "hint: `locald why db` shows what is known, `locald logs db` all its output",
         "error: web is blocked: db has failed",
     ]
     assert dict(daemon.asked("GET /v1/logs")[0].query)["n"] == "20"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spelled"),
+    [(["wait", "db"], "db"), (["wait", "shop:db"], "shop:db"), (["-C", "SHOP", "wait", "db"], "shop:db")],
+)
+def test_the_commands_of_hints_can_be_given_where_they_are_read(
+    cli: Cli, daemon: FakeDaemon, project: Path, tmp_path: Path, arguments: list[str], spelled: str
+) -> None:
+    """A service is named with its project, unless this is the project's folder."""
+    daemon.on("GET /v1/events", lambda _: Stream([snapshot(FAILED, settled=True)]))
+    daemon.on("GET /v1/why", {"blockers": [], "hints": ["mend it, then `locald restart db`"]})
+    daemon.on("GET /v1/logs", lambda _: Stream([]))
+
+    is_elsewhere = "SHOP" in arguments
+    words = (str(project) if word == "SHOP" else word for word in arguments)
+    result = cli(*words, cwd=tmp_path if is_elsewhere else project)
+
+    assert result.err.splitlines()[-2:] == [
+        f"hint: mend it, then `locald restart {spelled}`",
+        f"hint: `locald why {spelled}` shows what is known, `locald logs {spelled}` all its output",
+    ]
+
+
+def test_of_what_is_ready_new_reasons_are_not_told(cli: Cli, daemon: FakeDaemon) -> None:
+    told = change(row("web", because="pid 1 (web) sent READY=1 (status: 2 customers)"))
+    accept(daemon, snapshot(row("web"), STARTING), told, change(row("db"), settled=True))
+    result = cli("up")
+    assert result.err.count("web: healthy") == 1
 
 
 def test_wait_for_a_blocked_service_explains_the_root_outside_of_what_was_asked(

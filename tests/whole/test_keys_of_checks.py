@@ -118,6 +118,18 @@ def test_a_log_check_passes_when_a_line_matches(machine: Machine, puppet: Make) 
     assert {(row["source"], row["check"]) for row in rows.values()} == {("explicit", "log")}
 
 
+def test_a_pattern_that_would_never_end_stops_nobody(machine: Machine, puppet: Make) -> None:
+    web = puppet("web")
+    check = "health_check = { type = 'log', pattern = '(a|aa)+$' }"
+    machine.write(f"[services.web]\ncommand = {web.command}\n{check}\n")
+    machine.locald("up", "-d")
+    run = web.run()
+    run.say("a" * 200 + "!")
+    machine.until("web", lambda row: "took longer than 50ms" in row["because"])
+    run.say("ready: aa")
+    machine.until("web", lambda row: row["health"] == "healthy")
+
+
 @shows("health_check.notify", "health_check.none")
 def test_a_notify_check_waits_for_ready_and_none_for_nothing(machine: Machine, puppet: Make) -> None:
     """Both have a port: to the one an open port is not enough, the other is healthy without."""

@@ -120,6 +120,25 @@ def test_grep_sees_text_and_not_what_colours_it(machine: Machine, web: Puppet) -
     assert "not a regular expression" in bad.stderr
 
 
+def test_a_pattern_that_would_never_end_is_refused_and_stops_nobody(machine: Machine, web: Puppet) -> None:
+    web.run().say("a" * 200 + "!")
+    wait_for(lambda: machine.printed("web"), "the line")
+    for arguments in (("logs",), ("logs", "-f"), ("logs", "web", "--json")):
+        done = machine.locald(*arguments, "--grep", "(a|aa)+$")
+        assert done.returncode == 2
+        assert "looking for /(a|aa)+$/ in a line of 201 characters took longer than 250ms" in done.stderr
+    assert machine.status()["web"]["state"] == "running"
+
+
+def test_a_pattern_that_turns_out_to_be_slow_ends_the_following(machine: Machine, web: Puppet) -> None:
+    run = web.run()
+    run.say("first aa")
+    with following(machine, "web", "--grep", "(a|aa)+$") as logs:
+        logs.until("first aa")
+        run.say("a" * 200 + "!")
+        assert logs.process.wait(PATIENCE) == 2
+
+
 def test_since_leaves_out_what_is_older(machine: Machine, web: Puppet) -> None:
     run = web.run()
     run.say("old")

@@ -6,17 +6,19 @@ every `interval`. A check of the service's own port is carried out only while th
 so that a stale process that answers in its place is not believed; it is carried out at once
 when the listener appears, and so is a command, which often looks at the same port.
 
-A `log` check is fed line by line and is done with its first match. `notify` and `none` ask for nothing here.
+A `log` check is fed line by line and is done with its first match. A line in which looking for the pattern
+takes too long is passed over, and after some of these the check is given up, for everything else has to wait
+meanwhile. `notify` and `none` ask for nothing here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from locald.adapters import commands
+from locald.adapters.patterns import Pattern, TooSlow
 from locald.adapters.probes import Http, Result, look_tcp, shown
 from locald.adapters.reach import LOOPBACK, ways_to
 from locald.domain import duration, signals
@@ -31,7 +33,11 @@ Look = HttpCheck | TcpCheck | CommandCheck
 SOONEST, LATEST, SHARE = 0.05, 1.0, 0.05
 """before its first success: the pause is this share of the run's age, within these limits in seconds"""
 SEARCHED = 64 * 1024
-"""characters of one line in which a pattern is looked for: a slow pattern must not stop everything else"""
+"""characters of one line in which a pattern is looked for"""
+LOOKING = 0.05
+"""seconds that looking for a pattern in a line may take"""
+TRIES = 10
+"""lines in which it may take longer"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,24 @@ class _Watched:
         return (self.hosts, self.target.port) if named is None else (LOOPBACK, named)
 
 
+@dataclass(slots=True)
+class _Read:
+    """A run whose lines are read, and in how many of them the pattern may still take too long."""
+
+    pattern: Pattern
+    tries: int = TRIES
+
+    def line(self, text: str) -> Result | None:
+        """What the line says, if it says anything."""
+        try:
+            found = self.pattern.found_in(text)
+        except TooSlow as slow:
+            self.tries -= 1
+            again = "" if self.tries else f", as in {TRIES - 1} lines before: it is looked for no longer"
+            return Result(False, f"{slow}{again}")
+        return Result(True, f'a line matched /{self.pattern.text}/: "{shown(text)}"') if found else None
+
+
 class Checks:
     """Posts `Probed` for each look at a run that is watched."""
 
@@ -83,12 +107,12 @@ class Checks:
         self._clock = clock
         self._tasks = tasks
         self._watched: dict[Run, _Watched] = {}
-        self._patterns: dict[Run, re.Pattern[str]] = {}
+        self._read: dict[Run, _Read] = {}
         self._http = Http()
 
     def watch(self, run: Run, check: HealthCheck, target: Target) -> None:
         """Carry out the check until `unwatch`. Harmless when it is done already."""
-        if run in self._watched or run in self._patterns:
+        if run in self._watched or run in self._read:
             return
         match check.check:
             case HttpCheck() | TcpCheck() | CommandCheck() as look:
@@ -97,13 +121,13 @@ class Checks:
                 work = self._look_after(watched, look)
                 watched.task = self._tasks.create_task(work, name=f"check {run}")
             case LogCheck(pattern=pattern):
-                self._patterns[run] = re.compile(pattern)
+                self._read[run] = _Read(Pattern(pattern, LOOKING))
             case NotifyCheck() | NoCheck():
                 pass
 
     def unwatch(self, run: Run) -> None:
         """Tell nothing more about the run. A command that runs now is ended."""
-        self._patterns.pop(run, None)
+        self._read.pop(run, None)
         watched = self._watched.pop(run, None)
         if watched and watched.task:
             watched.task.cancel()
@@ -121,18 +145,18 @@ class Checks:
 
     def line(self, run: Run, text: str) -> None:
         """The run printed a line."""
-        pattern = self._patterns.get(run)
-        text = plain(text[:SEARCHED])
-        if pattern and pattern.search(text):
-            del self._patterns[run]
-            detail = f'a line matched /{pattern.pattern}/: "{shown(text)}"'
-            self._post(Probed(run, True, detail, self._clock()))
+        if read := self._read.get(run):
+            result = read.line(plain(text[:SEARCHED]))
+            if result and (result.ok or read.tries == 0):
+                del self._read[run]
+            if result:
+                self._post(Probed(run, result.ok, result.detail, self._clock()))
 
     async def close(self) -> None:
         """Nothing is watched any more."""
         for run in list(self._watched):
             self.unwatch(run)
-        self._patterns.clear()
+        self._read.clear()
         await self._http.close()
 
     async def _look_after(self, watched: _Watched, check: Look) -> None:

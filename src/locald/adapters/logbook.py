@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import re
 import secrets
 import shutil
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from locald.adapters.patterns import Pattern
 from locald.capture import frames
 from locald.capture.last import read_last
 from locald.capture.reader import CaptureReader, Line, Position
@@ -48,11 +48,12 @@ class Choice:
     whether escape sequences are left out."""
 
     since: float | None = None
-    grep: re.Pattern[str] | None = None
+    grep: Pattern | None = None
     plain: bool = False
 
     def wants(self, line: Line) -> bool:
-        return self.grep is None or self.grep.search(plain(line.text)) is not None
+        """Raises TooSlow."""
+        return self.grep is None or self.grep.found_in(plain(line.text))
 
     def shown(self, key: Key, line: Line) -> LogLine:
         text = plain(line.text) if self.plain else line.text

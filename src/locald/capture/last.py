@@ -4,10 +4,13 @@ Frames can only be read onward, and so can segments; but a segment is an eighth 
 reading begins with the newest segment, and again with twice as many as long as that is not enough.
 A segment may begin in the middle of a line: the first line of each stream is then left out, until enough
 are known without it.
+
+The end is where it was when reading began: a service may print faster than anybody reads, for ever.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,10 @@ from locald.capture.reader import CaptureReader, Line, Name, Position, segments,
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+Place = tuple[int, int, int]
+"""run, segment, offset in it"""
 
 
 def read_last(
@@ -30,6 +37,7 @@ def read_last(
     Begins with the newest segment, and goes back twice as far as long as that is not enough.
     """
     names = segments(folder)
+    end = _end(folder, names)
     earliest = 0 if since is None else _first_since(folder, names, since)
     back = 1 if count is not None else len(names)
     while True:
@@ -37,7 +45,9 @@ def read_last(
         reader, unsure = _start_at(folder, names, start)
         kept: deque[Line] = deque(maxlen=count)
         kept.extend(
-            line for line in _sure(reader, unsure) if (since is None or line.at >= since) and wanted(line)
+            line
+            for line in _sure(reader, unsure, end)
+            if (since is None or line.at >= since) and wanted(line)
         )
         enough = len(kept) == count and not unsure.intersection(
             begun.stream for begun in reader.position.begun
@@ -57,10 +67,21 @@ def _start_at(folder: Path, names: list[Name], start: int) -> tuple[CaptureReade
     return CaptureReader(folder, Position(run, segment)), streams if continues else set()
 
 
-def _sure(reader: CaptureReader, unsure: set[int]) -> Iterator[Line]:
-    """All lines that follow, without what may be only the end of one. Takes streams out of `unsure`."""
+def _end(folder: Path, names: list[Name]) -> Place:
+    """Where the history ends now."""
+    if not names:
+        return 0, 0, 0
+    try:
+        size = os.stat(folder / frames.segment_name(*names[-1])).st_size
+    except OSError:
+        size = 0
+    return *names[-1], size
+
+
+def _sure(reader: CaptureReader, unsure: set[int], end: Place) -> Iterator[Line]:
+    """All lines up to `end`, without what may be only the end of one. Takes streams out of `unsure`."""
     first_run = reader.position.run_number
-    while lines := reader.read():
+    while _place(reader) < end and (lines := reader.read()):
         for line in lines:
             if unsure and line.run_number != first_run:
                 unsure.clear()
@@ -68,6 +89,11 @@ def _sure(reader: CaptureReader, unsure: set[int]) -> Iterator[Line]:
                 unsure.discard(line.stream)
             else:
                 yield line
+
+
+def _place(reader: CaptureReader) -> Place:
+    position = reader.position
+    return position.run_number, position.segment, position.offset
 
 
 def _first_since(folder: Path, names: list[Name], since: float) -> int:

@@ -32,7 +32,7 @@ BLINK = 0.2
 PATIENCE = 2.0
 """seconds until a stop tells what it waits for"""
 WORDY = frozenset({"starting", "preparing", "stopping", "waiting"})
-"""Words whose reason may change often, and says little new each time"""
+"""words whose reason may change often, and says little new each time; as that of what is ready"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
 
@@ -170,8 +170,9 @@ def _is_effect(row: Row) -> bool:
 def _fact(row: Row) -> object:
     """What makes a change worth a line."""
     word = words.word(row)
-    reason = row.get("waiting_on") if word in WORDY else words.because(row)
-    return word, words.source(row), reason
+    if words.is_ready(row):
+        return word, words.source(row), row.get("waiting_on")
+    return word, "", row.get("waiting_on") if word in WORDY else words.because(row)
 
 
 def _reason(row: Row) -> str:

@@ -6,11 +6,11 @@ lies outside what was asked for, the cause is explained as well, for it is what 
 
 from __future__ import annotations
 
-import json
 import sys
 
 from locald.cli import say
-from locald.client.http import Denied, Ended, Unreachable
+from locald.cli.output import last_entries
+from locald.client.http import Denied, Unreachable
 from locald.faces import words
 from locald.faces.text import plain
 
@@ -46,7 +46,7 @@ def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
         if not words.is_ready(row):
             name = target.spelled(row["name"])
             say.error(f"{name} is not ready after {after}: {words.word(row)}: {words.because(row)}")
-            say.hinted(f"`locald why {name}` tells more")
+            say.hinted(target.reached(f"`locald why {row['name']}` tells more", row["project"]))
 
 
 def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
@@ -63,16 +63,18 @@ def _failed(api: Api, target: Target, row: Row) -> None:
     say.error(f"{name} {_verb(row)}: {words.because(row)}")
     for line in _last_lines(api, row):
         say.line(line)
-    for hint in [*(hints := _why(api, row).get("hints") or []), *_next_steps(name, hints)]:
-        say.hinted(hint)
+    for hint in _hints(row, _why(api, row).get("hints") or ()):
+        say.hinted(target.reached(hint, row["project"]))
+    looks = f"`locald why {row['name']}` shows what is known, `locald logs {row['name']}` all its output"
+    say.hinted(target.reached(looks, row["project"]))
 
 
-def _next_steps(name: str, hints: Sequence[str]) -> list[str]:
-    """Where to look further, unless the hints say so already."""
-    steps = {f"locald why {name}": "what is known", f"locald logs {name}": "all its output"}
-    return [
-        f"`{step}` shows {what}" for step, what in steps.items() if not any(step in hint for hint in hints)
-    ]
+def _hints(row: Row, hints: Sequence[str]) -> list[str]:
+    """Those that tell more than to look at its output, which is said anyway, and to try again."""
+    said = [f"`locald logs {row['name']}`"]
+    if row["state"] == "failed":
+        said.append(f"`locald up {row['name']}`")
+    return [hint for hint in hints if not hint.startswith(tuple(said))]
 
 
 def _verb(row: Row) -> str:
@@ -83,7 +85,7 @@ def _held_up(target: Target, row: Row) -> None:
     name, word = target.spelled(row["name"]), words.word(row)
     say.error(f"{name} is {word}: {words.because(row)}")
     if word == "stopped":
-        say.hinted(f"`locald up {name}` starts it")
+        say.hinted(target.reached(f"`locald up {row['name']}` starts it", row["project"]))
 
 
 def _why(api: Api, row: Row) -> dict[str, Any]:
@@ -96,15 +98,9 @@ def _why(api: Api, row: Row) -> dict[str, Any]:
 
 
 def _last_lines(api: Api, row: Row) -> list[str]:
-    """The last lines of the latest run, indented: what earlier runs said is no reason for this failure."""
-    found: list[dict[str, Any]] = []
-    try:
-        lines = api.lines("/v1/logs", [*_of(row), ("n", str(LAST_LINES)), ("follow", "0"), ("plain", "1")])
-        while True:
-            found.append(json.loads(lines.next()))
-    except (Ended, Denied, Unreachable, ValueError):
-        latest = [entry for entry in found if entry.get("run") == found[-1].get("run")]
-        return [f"  {row['name']} {_bar(entry)} {plain(entry.get('line', ''))}" for entry in latest]
+    """What the latest run printed last, indented."""
+    entries = last_entries(api, _of(row), LAST_LINES)
+    return [f"  {row['name']} {_bar(entry)} {plain(entry.get('line', ''))}" for entry in entries]
 
 
 def _bar(entry: dict[str, Any]) -> str:

@@ -39,6 +39,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def width(stream: TextIO) -> int:
+    """Columns of a terminal; 80 where it does not say."""
+    return os.get_terminal_size(stream.fileno()).columns or 80
+
+
 def has_colour(stream: TextIO | None) -> bool:
     """https://no-color.org: any value but the empty one forbids colour."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR")

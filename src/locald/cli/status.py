@@ -6,7 +6,6 @@ not need.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from locald.cli import say
@@ -27,6 +26,9 @@ ABOUT = """\
 Show the services of the project with state, health, and what the health rests on.
 Below the table, for each that is not healthy, the reason. A source that locald fell
 back to, for want of a better one, is marked. Exits 0 whatever the health.
+
+With --watch the table stays and changes as the services do, until Ctrl-C; without a
+terminal it is printed anew at each change.
 """
 HEAD = ("SERVICE", "STATE", "HEALTH", "SOURCE", "PORT", "PID", "UPTIME", "URL")
 
@@ -35,12 +37,22 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("status", description=ABOUT)
     parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
     parser.add_argument("-a", "--all", action="store_true", help="the services of all projects")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("-w", "--watch", action="store_true", help="go on showing what changes, until Ctrl-C")
+    parser.add_argument("--bell", action="store_true", help="with --watch: ring when a service goes down")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document; with --watch one a line at each change"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     query = _query(args)
+    if args.watch:
+        from locald.cli import watch
+
+        return watch.run(args, query)
+    if args.bell:
+        raise Refused(Problem("--bell rings while somebody watches", hint="add --watch"))
     document = daemon.look(Home.find()).get("/v1/status", query)
     say.about(document.get("daemon") or {})
     if args.json:
@@ -66,25 +78,22 @@ def _show(rows: list[dict[str, Any]], everywhere: bool) -> None:
     if not rows:
         say.note("no services" if everywhere else "this project has no services")
         return
+    width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
+    shown, reasons = picture(rows, everywhere, width)
+    for line in [*shown, *([""] if reasons else []), *reasons]:
+        print(line)
+
+
+def picture(rows: list[dict[str, Any]], everywhere: bool, width: int | None) -> tuple[list[str], list[str]]:
+    """The lines of the table, and one for each service that is not healthy."""
     from locald.cli.table import table
+    from locald.faces.text import plain
 
     names = [f"{row['project']}:{row['name']}" if everywhere else row["name"] for row in rows]
     cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
-    width = os.get_terminal_size(sys.stdout.fileno()).columns if say.is_terminal(sys.stdout) else None
-    for line in table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width or None):
-        print(line)
-    _explain(names, rows)
-
-
-def _explain(names: list[str], rows: list[dict[str, Any]]) -> None:
-    """A line for each service that is not healthy."""
-    from locald.faces.text import plain
-
     late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
-    if late:
-        print()
-    for name, row in late:
-        print(f"{plain(name)}: {plain(words.because(row))}")
+    lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width)
+    return lines, [f"{plain(name)}: {plain(words.because(row))}" for name, row in late]
 
 
 def _cells(name: str, row: dict[str, Any]) -> list[Cell]:

@@ -1,16 +1,22 @@
-"""`locald timeline`: the last start, so that one sees what it really waited for."""
+"""`locald timeline`: the last start, so that one sees what it really waited for.
+
+On a terminal it is drawn, one bar a service, on one scale; elsewhere it is a table of the same times.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
+import time
 
 from locald.cli import say
 from locald.cli.table import Cell, table
 from locald.client import daemon
 from locald.client.target import choose
-from locald.faces.when import length, seconds_of
+from locald.faces import words
+from locald.faces.spans import Span, Start
+from locald.faces.text import plain, shorten
+from locald.faces.when import length
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -18,17 +24,30 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-    Row = dict[str, Any]
-
 ABOUT = """\
-Show the last start of the project: for each service when it was wanted, spawned,
-listening and ready (seconds since the beginning), which dependencies it really had to
-wait for, and the critical path, the chain that decided how long it took.
+Show the last start of the project, one bar a service: how long it waited for others,
+how long from its spawn until it listened, and from there until it was ready. Marked is
+the critical path, the chain that decided how long it took; making anything else
+faster changes nothing. Where a start took notably longer than usual, that is told.
+
+Without a terminal it is a table of times, in seconds since the start began.
 """
-HEAD = ("SERVICE", "WANTED", "SPAWNED", "LISTENING", "READY", "SOURCE", "WAITED FOR")
-CHART = 30
-"""characters of the picture, which only a terminal gets, and only a wide one"""
-WIDE = 110
+HEAD = ("SERVICE", "WANTED", "SPAWNED", "LISTENING", "READY", "USUALLY", "SOURCE", "WAITED FOR")
+
+LOOK = {"waiting": ("·", "dim"), "listening": ("▒", "yellow"), "ready": ("█", "green")}
+"""What each part of a bar is drawn with"""
+LEGEND = {"waiting": "waiting", "listening": "spawn to listening", "ready": "listening to ready"}
+ON_PATH = "◆"
+NARROWEST, WIDEST = 16, 100
+"""columns of the bars"""
+ROOMY = 100
+"""columns of a terminal that has room for what each waited for"""
+STEPS = [unit * scale for scale in (0.01, 0.1, 1.0) for unit in (1, 2, 5)]
+STEPS += [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0]
+NOTHING_THERE = ("failed", "backoff", "stopped", "blocked")
+"""words for a service that has ended since: how long it took to be ready is of no interest"""
+APART = 9
+"""columns between two marks of the scale, at least"""
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -39,52 +58,142 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     target = choose([], args.directory)
-    document = daemon.look(Home.find()).get("/v1/timeline", target.where)
+    api = daemon.look(Home.find())
+    document = api.get("/v1/timeline", target.where)
     if args.json:
         print(json.dumps(document, indent=2))
-    elif document["services"]:
-        _show(document)
-    else:
+        return 0
+    if not document["services"]:
         say.note("nothing has been started yet")
+        return 0
+    start = Start(document, api.get("/v1/status", target.where)["services"], time.time())
+    lines = _drawn(start, say.width(sys.stdout)) if say.is_terminal(sys.stdout) else _listed(start)
+    for line in [*lines, "", *_conclusion(start)]:
+        print(line)
     return 0
 
 
-def _show(document: dict[str, Any]) -> None:
-    rows: list[Row] = document["services"]
-    critical: list[str] = document.get("critical_path") or []
-    origin = min((at for row in rows if (at := seconds_of(row["queued_at"])) is not None), default=0.0)
-    head = list(HEAD)
-    cells = [_cells(row, origin, critical) for row in rows]
-    if say.is_terminal(sys.stdout) and os.get_terminal_size(sys.stdout.fileno()).columns >= WIDE:
-        end = max((at for row in rows for at in _moments(row) if at is not None), default=origin)
-        head.append("")
-        cells = [[*line, Cell(_bar(row, origin, end), "dim")] for line, row in zip(cells, rows, strict=True)]
-    for line in table(head, cells, colour=say.has_colour(sys.stdout), width=None):
-        print(line)
-    _conclude(critical, document.get("total_ms"))
+def _conclusion(start: Start) -> list[str]:
+    if not start.is_over or start.total is None:
+        return ["not all services are ready yet"]
+    return [f"critical path: {' → '.join(map(plain, start.critical))}", f"in all: {length(start.total)}"]
 
 
-def _conclude(critical: list[str], total: float | None) -> None:
-    print()
-    if critical:
-        print(f"critical path: {' → '.join(critical)}")
-    print(f"in all: {length(total / 1000)}" if total is not None else "not all services are ready yet")
+# As a table.
 
 
-def _moments(row: Row) -> list[float | None]:
-    return [seconds_of(row.get(name)) for name in ("queued_at", "spawned_at", "listening_at", "ready_at")]
+def _listed(start: Start) -> list[str]:
+    rows = [_cells(span, start) for span in [*start.earlier, *start.spans]]
+    return table(HEAD, rows, colour=False, width=None)
 
 
-def _cells(row: Row, origin: float, critical: list[str]) -> list[Cell]:
-    moments = [Cell("" if at is None else f"+{at - origin:.2f}s") for at in _moments(row)]
-    name = Cell(row["name"], *(["bold"] if row["name"] in critical else []))
-    return [name, *moments, Cell(row.get("source")), Cell(", ".join(row.get("waited_for") or ()))]
+def _cells(span: Span, start: Start) -> list[Cell]:
+    moments = [
+        Cell("" if at is None else f"{at - start.origin:+.2f}s")
+        for at in (span.queued, span.spawned, span.listening, span.ready)
+    ]
+    usually = Cell("" if span.usually is None else length(span.usually))
+    return [Cell(span.name), *moments, usually, Cell(span.source), Cell(", ".join(span.waited_for))]
 
 
-def _bar(row: Row, origin: float, end: float) -> str:
-    """`···░░░███`: waiting, starting, ready until the end of the start."""
-    queued, spawned, _, ready = _moments(row)
-    scale = CHART / max(end - origin, 0.001)
-    marks = [end if at is None else at for at in (queued, spawned, ready)]
-    first, second, third = (min(round((at - origin) * scale), CHART) for at in marks)
-    return " " * first + "·" * (second - first) + "░" * (third - second) + "█" * max(CHART - third, 1)
+# As bars.
+
+
+def _drawn(start: Start, width: int) -> list[str]:
+    colour = say.has_colour(sys.stdout)
+    names = min(max(len(span.name) for span in [*start.spans, *start.earlier]), max(width // 4, 8))
+    notes = [_note(span, width) for span in start.spans]
+    room = width - names - max(map(len, notes), default=0) - 6
+    room = max(min(room, WIDEST), NARROWEST)
+    scale = (room - 1) / max(start.end - start.origin, 0.001)
+    lines = [" " * (names + 4) + say.paint(_scale(start, scale, room), "dim", on=colour)]
+    for span, note in zip(start.spans, notes, strict=True):
+        label = _label(span.name, names, span.name in start.critical and start.is_over, colour)
+        bar, length_ = _bar(span, start, scale, colour)
+        note = shorten(note, max(width - names - room - 6, 8))
+        painted = say.paint(note, *_colours(span), on=colour)
+        lines.append(f"{label}  {bar}{' ' * max(room - length_, 0)}  {painted}".rstrip())
+    lines += [_before(span, start, names, colour) for span in start.earlier]
+    return [*lines, "", *_legend(width, colour)]
+
+
+def _label(name: str, width: int, critical: bool, colour: bool) -> str:
+    mark = say.paint(ON_PATH, "bold", "cyan", on=colour) if critical else " "
+    text = f"{shorten(plain(name), width):<{width}}"
+    return f"{mark} {say.paint(text, 'bold', on=colour) if critical else text}"
+
+
+def _bar(span: Span, start: Start, scale: float, colour: bool) -> tuple[str, int]:
+    """The bar, and how many columns it takes. What has happened is at least one column wide."""
+    begin = round((span.begin - start.origin) * scale)
+    spawned = span.end if span.spawned is None else span.spawned
+    listening = span.end if span.listening is None else span.listening
+    at, drawn = begin, " " * begin
+    for part, until in zip(LOOK, (spawned, listening, span.end), strict=True):
+        to = max(round((until - start.origin) * scale), at)
+        if part == "listening" and span.spawned is not None and to == at:
+            to += 1
+        shape, hue = LOOK[part]
+        drawn += say.paint(shape * (to - at), hue, on=colour)
+        at = to
+    return drawn, at
+
+
+def _note(span: Span, width: int) -> str:
+    """`0.7s`, `9.1s, usually 2.1s`, `◐ starting 3.0s`, `✗ failed`; with room, what it waited for."""
+    took = span.so_far
+    is_of_interest = took is not None and span.word not in NOTHING_THERE
+    note = " ".join(part for part in (_sign(span), length(took or 0) if is_of_interest else "") if part)
+    if span.is_slow and span.usually is not None:
+        note += f", usually {length(span.usually)}"
+    if width >= ROOMY and span.waited_for:
+        note += f"  after {words.listed(span.waited_for)}"
+    return note
+
+
+def _sign(span: Span) -> str:
+    return f"{words.sign(span.word)} {span.word}" if span.word else ""
+
+
+def _colours(span: Span) -> tuple[str, ...]:
+    if span.word:
+        return words.colours(span.word)
+    return ("bold", "yellow") if span.is_slow else ()
+
+
+def _before(span: Span, start: Start, names: int, colour: bool) -> str:
+    """What has no part in this start."""
+    ago = length(start.origin - span.end)
+    told = _sign(span) or f"was ready {ago} before"
+    return f"{_label(span.name, names, False, colour)}  {say.paint(told, 'dim', on=colour)}"
+
+
+def _scale(start: Start, scale: float, room: int) -> str:
+    """`│0s      │0.5s     │1s`: seconds since the start began."""
+    step = next((each for each in STEPS if each * scale >= APART), STEPS[-1])
+    line = ""
+    for number in range(int((start.end - start.origin) / step) + 1):
+        column, label = round(number * step * scale), f"│{_tick(number * step)}"
+        if column + len(label) <= room and column >= len(line):
+            line += " " * (column - len(line)) + label
+    return line
+
+
+def _tick(seconds: float) -> str:
+    return f"{seconds:g}s" if seconds < 60 else length(seconds)
+
+
+def _legend(width: int, colour: bool) -> list[str]:
+    """What the shapes mean, in as many lines as it takes."""
+    shapes = {LEGEND[part]: (shape * 2, [hue]) for part, (shape, hue) in LOOK.items()}
+    shapes["critical path"] = (ON_PATH, ["bold", "cyan"])
+    lines: list[str] = []
+    room = 0
+    for meaning, (shape, hues) in shapes.items():
+        length_ = len(shape) + 1 + len(meaning) + 3
+        if length_ - 3 > room:
+            lines.append("")
+            room = width
+        room -= length_
+        lines[-1] += f"{say.paint(shape, *hues, on=colour)} {meaning}   "
+    return [line.rstrip() for line in lines]

@@ -7,6 +7,8 @@ folder, and the file need not be read to say so: its folder is enough. One comma
 
 from __future__ import annotations
 
+import re
+
 from locald.domain.problem import Problem, Refused
 
 TYPE_CHECKING = False
@@ -16,19 +18,26 @@ if TYPE_CHECKING:
 
     from locald.client.http import Api
 
+_NAMED = re.compile(r"`locald (?:logs|restart|up|why) (?=[a-z0-9-]+`)")
+"""the beginning of a command in a hint, up to the name of a service"""
+
 
 class Target:
     """Services (none: all) of a project, which is given by its absolute folder or else by its name.
 
-    `project` is set when the person wrote it (`shop:web`), `directory` when it is known.
+    `project` is set when the person wrote it (`shop:web`), `directory` when it is known. `elsewhere`: a
+    name alone would mean a service of another project here, or none.
     """
 
-    __slots__ = ("directory", "project", "services")
+    __slots__ = ("directory", "elsewhere", "project", "services")
 
-    def __init__(self, project: str = "", directory: str = "", services: Sequence[str] = ()) -> None:
+    def __init__(
+        self, project: str = "", directory: str = "", services: Sequence[str] = (), *, elsewhere: bool = False
+    ) -> None:
         self.project = project
         self.directory = directory
         self.services = list(services)
+        self.elsewhere = elsewhere
 
     @property
     def where(self) -> list[tuple[str, str]]:
@@ -47,11 +56,15 @@ class Target:
 
     def only(self, services: Sequence[str]) -> Target:
         """The same project with these services."""
-        return Target(self.project, self.directory, services)
+        return Target(self.project, self.directory, services, elsewhere=self.elsewhere)
 
     def spelled(self, service: str) -> str:
         """How the person would name this service on the command line, here."""
         return f"{self.project}:{service}" if self.project else service
+
+    def reached(self, hint: str, project: str) -> str:
+        """The hint, its commands naming services of this project so that they are found from here."""
+        return _NAMED.sub(rf"\g<0>{project}:", hint) if self.elsewhere else hint
 
 
 def choose(names: Sequence[str], directory: str | None) -> Target:
@@ -67,8 +80,11 @@ def choose(names: Sequence[str], directory: str | None) -> Target:
         raise Refused(Problem(what, hint="use one command for each project"))
     services = [service for _, service in pairs]
     if projects and (project := projects.pop()):
-        return Target(project=project, services=services)
-    return Target(directory=here(directory), services=services)
+        return Target(project=project, services=services, elsewhere=True)
+    folder = here(directory)
+    return Target(
+        directory=folder, services=services, elsewhere=directory is not None and not _is_here(folder)
+    )
 
 
 def here(directory: str | None) -> str:
@@ -86,7 +102,17 @@ def with_folder(target: Target, api: Api) -> Target:
     if not rows:
         what = f"no project called `{target.project}` is known"
         raise Refused(Problem(what, hint="use `-C DIR` with its folder, the first time"))
-    return Target(target.project, rows[0]["directory"], target.services)
+    return Target(target.project, rows[0]["directory"], target.services, elsewhere=target.elsewhere)
+
+
+def _is_here(folder: str) -> bool:
+    """Whether it is the project's folder that is found from here without -C."""
+    from locald.client.project import find_project
+
+    try:
+        return find_project(None) == folder
+    except Refused:
+        return False
 
 
 def _split(name: str) -> tuple[str, str]:

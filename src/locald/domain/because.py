@@ -125,7 +125,7 @@ def _stopping(service: Service, life: Life | None) -> str:
     if life and life.stuck:
         return f"{', '.join(map(str, life.stuck))} did not end even after SIGKILL"
     if life and life.exit:
-        return f"{how(life.exit)}; what is left of it is being ended"
+        return how(life.exit) + ("; what is left of it is being ended" if life.left else "")
     if service.phase.kill_at is None:
         return "being ended with SIGKILL" if life and life.pid else "waits for its process, to end it"
     match service.phase.then:

@@ -160,7 +160,8 @@ def _exited(service: Service, life: Life, event: Exited, now: float) -> Outcome:
     """The main process ended. What is left of its tree is ended before anything else happens."""
     if event.pid != life.pid or life.ended_at is not None:
         return service, []
-    run, life = life.run, replace(life, exit=event.exit, ended_at=event.at, watchdog_at=None)
+    run = life.run
+    life = replace(life, exit=event.exit, left=event.left, ended_at=event.at, watchdog_at=None)
     service = replace(service, life=life)
     # The history of what is forgotten goes too, and a note that comes late would begin another.
     notes = [] if service.wish is Wish.GONE else [Note(run, how(event.exit))]

@@ -66,6 +66,8 @@ class Life:
     ready_at: float | None = None
     ended_at: float | None = None
     exit: Exit | None = None
+    left: int = 0
+    """processes of its tree that were there when it exited"""
     heard: dict[Source, Evidence] = field(default_factory=dict)
     """the last word of each source"""
     history: tuple[Evidence, ...] = ()

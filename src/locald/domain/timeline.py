@@ -16,6 +16,7 @@ from locald.domain.phase import Completed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from locald.domain.life import Life
     from locald.domain.service import Service
 
 
@@ -55,7 +56,7 @@ def timeline(project: str, services: Sequence[Service]) -> Timeline:
 
 
 def _part(service: Service) -> Started:
-    life = service.life
+    life = _life_of_this_start(service)
     completed = isinstance(service.phase, Completed)
     return Started(
         service.spec.name,
@@ -67,6 +68,15 @@ def _part(service: Service) -> Started:
         tuple(sorted(service.waited_for)),
         median(service.durations) if service.durations else None,
     )
+
+
+def _life_of_this_start(service: Service) -> Life | None:
+    """A run that began before the start was asked for is none of it: the one that is to come is."""
+    life, queued_at = service.life, service.queued_at
+    is_earlier = (
+        life and life.spawned_at is not None and queued_at is not None and life.spawned_at < queued_at
+    )
+    return None if is_earlier else life
 
 
 def _critical_path(parts: dict[str, Started]) -> list[Started]:

@@ -72,9 +72,9 @@ def hints(service: Service) -> list[str]:
             found += [hint] if hint else []
             found += _start_hints(service, life) if life and _ran_out_of_time(life) else []
             found += _exit_hints(life) if life and life.exit else []
-            found += [f"`locald logs {name}`", f"`locald up {name}` tries again"]
+            found += [f"`locald logs {name}` shows all its output", f"`locald up {name}` tries again"]
         case Backoff():
-            found += [f"`locald logs {name}`"]
+            found += [f"`locald logs {name}` shows all its output"]
         case Stopped() if service.wish is not Wish.UP:
             found += [f"`locald up {name}` starts it"]
         case Ended():
@@ -82,7 +82,10 @@ def hints(service: Service) -> list[str]:
         case Starting() | Stopping() if life:
             found += _start_hints(service, life)
         case Running() if not service.is_healthy:
-            found += [f"`locald logs {name}`", f"`locald restart {name}`"]
+            found += [
+                f"`locald logs {name}` shows all its output",
+                f"`locald restart {name}` starts it again",
+            ]
         case _:
             pass
     return found

@@ -63,6 +63,11 @@ def colours(word: str) -> tuple[str, ...]:
     return COLOURS.get(word, ())
 
 
+def phrase(word: str) -> str:
+    """`is healthy`, `has failed`, `is in backoff`."""
+    return {"failed": "has failed", "backoff": "is in backoff"}.get(word, f"is {word}")
+
+
 def sign(word: str) -> str:
     """The shape that stands before the word on screens."""
     return SIGNS.get(word, "◌")

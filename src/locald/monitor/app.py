@@ -26,6 +26,7 @@ from locald.client.http import Denied, Unreachable
 from locald.faces import words
 from locald.monitor import bars, dialogs, effects, explained, feed, header, keys
 from locald.monitor.board import Board, Key, Row, Scope
+from locald.monitor.colours import DARK
 from locald.monitor.drawn import named
 from locald.monitor.effects import Action
 from locald.monitor.feed import Feed
@@ -59,7 +60,7 @@ class Monitor(App[None]):
         dialogs.CSS
         + """
     Screen { layers: base; }
-    #head { height: 1; background: $primary-darken-2; color: $text; }
+    #head { height: 1; background: $panel; color: $text; }
     #trouble { height: auto; background: $error; color: $text; display: none; }
     #titles { height: 1; color: $text-muted; text-style: bold; }
     #facts { height: 2; padding: 0 1; background: $surface; }
@@ -88,6 +89,7 @@ class Monitor(App[None]):
         `caller` tells of the shell that this runs in, which such a project inherits from.
         """
         super().__init__()
+        self.ansi_theme_dark = DARK
         self.board = Board(scope, written=list(written))
         self.terminal_title = ""
         self._about = name
@@ -181,7 +183,7 @@ class Monitor(App[None]):
         self._static("tabs").update(
             header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
         )
-        reading = self.focused is not self._roster
+        reading = self.screen_stack[0].focused is not self._roster
         self._static("keys").update(keys.footer(self._pane, self.size.width, reading=reading))
 
     # News.
@@ -329,13 +331,9 @@ class Monitor(App[None]):
             return explained.why(document, self.board.get(key))
         if pane == "environment":
             return explained.environment(document)
-        moving = [
-            str(row["name"])
-            for row in self.board.of_project(key[0])
-            if row.get("state") in ("waiting", "starting", "preparing")
-        ]
+        states = {str(row["name"]): words.word(row) for row in self.board.of_project(key[0])}
         return bars.draw(
-            document, moving, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
+            document, states, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
         )
 
     # Keys.

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from locald.faces.when import length
-from locald.monitor.amounts import moment, took
+from locald.monitor import amounts
 from locald.monitor.table import field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
 LOOK = {"waiting": ("·", "dim"), "starting": ("▒", "yellow"), "listening": ("█", "green")}
 """Of each part: what it is drawn with, and its colour"""
@@ -26,6 +26,7 @@ ON_PATH = "◆ "
 SLOW = 1.5
 """times what is usual, from which on it is worth a colour"""
 NARROWEST = 10
+ON_ITS_WAY = ("waiting", "preparing", "starting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,20 @@ class Bar:
     slow: bool
 
 
-def bars(timeline: dict[str, Any], moving: Iterable[str], now: float, width: int) -> list[Bar]:
-    """A bar for each service. `moving`: those that are on their way; `now`: epoch seconds."""
+def bars(timeline: dict[str, Any], states: Mapping[str, str], now: float, width: int) -> list[Bar]:
+    """A bar for each service. `states`: by name, in a word; `now`: epoch seconds."""
     services = _services(timeline)
     moments = [_moments(service) for service in services]
     known = [at for each in moments for at in each if at is not None]
     origin = min(known, default=now)
-    under_way = set(moving)
-    end = max([*known, *([now] if any(s["name"] in under_way for s in services) else [])], default=now)
+    moving = any(states.get(service["name"]) in ON_ITS_WAY for service in services)
+    end = max([*known, *([now] if moving else [])], default=now)
     scale = width / max(end - origin, 0.001)
     critical = timeline.get("critical_path") or []
     return [
-        _bar(service, each, end if service["name"] in under_way else None, origin, scale, critical)
+        _bar(
+            service, each, states.get(service["name"], ""), (origin, end, scale), service["name"] in critical
+        )
         for service, each in zip(services, moments, strict=True)
     ]
 
@@ -59,65 +62,64 @@ def bars(timeline: dict[str, Any], moving: Iterable[str], now: float, width: int
 def _bar(
     service: dict[str, Any],
     moments: Sequence[float | None],
-    until: float | None,
-    origin: float,
-    scale: float,
-    critical: Sequence[str],
+    state: str,
+    frame: tuple[float, float, float],
+    critical: bool,
 ) -> Bar:
+    origin, end, scale = frame
     queued, spawned, listening, ready = moments
-    last = ready if ready is not None else until
-    marks = [queued, spawned if spawned is not None else last]
-    marks += [listening if listening is not None else last, last]
-    begin = round(((queued or origin) - origin) * scale)
+    last = ready if ready is not None else end if state in ON_ITS_WAY else None
+    marks = (spawned if spawned is not None else last, listening if listening is not None else last, last)
+    begin = round(((queued if queued is not None else origin) - origin) * scale)
     ends = [begin]
-    for mark in marks[1:]:
+    for mark in marks:
         ends.append(ends[-1] if mark is None else max(round((mark - origin) * scale), ends[-1]))
     if spawned is not None and ends[-1] == ends[1]:
-        ends[-1] += 1  # it was there, however short
-    parts = tuple(
-        (name, ends[index + 1] - ends[index])
-        for index, name in enumerate(LOOK)
-        if ends[index + 1] > ends[index]
-    )
-    now_took = None if spawned is None or last is None else last - spawned
+        ends[2] = ends[3] = ends[1] + 1  # it was there, however short
+    parts = [(name, ends[index + 1] - ends[index]) for index, name in enumerate(LOOK)]
+    took = None if spawned is None or last is None else last - spawned
+    usually = service.get("usually_ms")
     return Bar(
         str(service["name"]),
-        service["name"] in critical,
+        critical,
         begin,
-        parts,
-        _told(now_took, service.get("usually_ms"), ready is not None),
-        _is_slow(now_took, service.get("usually_ms")),
+        tuple(part for part in parts if part[1]),
+        _told(took, usually, "" if ready is not None else state),
+        _is_slow(took, usually),
     )
 
 
-def _told(now_took: float | None, usually: Any, is_ready: bool) -> str:
-    took_now = "" if now_took is None else length(now_took) if is_ready else f"{length(now_took)}…"
-    return ", ".join(part for part in (took_now, f"usually {took(usually)}" if took(usually) else "") if part)
+def _told(took: float | None, usually: Any, state: str) -> str:
+    """`0.7s, usually 0.6s`, `starting for 9.1s, usually 0.6s`, `failed`."""
+    told = length(took) if took is not None else ""
+    if state:
+        told = f"{state} for {told}" if told else state
+    usual = f"usually {amounts.took(usually)}" if amounts.took(usually) else ""
+    return ", ".join(part for part in (told, usual) if part)
 
 
-def _is_slow(now_took: float | None, usually: Any) -> bool:
-    if now_took is None or not isinstance(usually, int | float):
+def _is_slow(took: float | None, usually: Any) -> bool:
+    if took is None or not isinstance(usually, int | float):
         return False
-    return now_took > SLOW * usually / 1000 and now_took - usually / 1000 > 0.3
+    return took > SLOW * usually / 1000 and took - usually / 1000 > 0.3
 
 
-def draw(timeline: dict[str, Any], moving: Iterable[str], now: float, width: int) -> Text:
+def draw(timeline: dict[str, Any], states: Mapping[str, str], now: float, width: int) -> Text:
     """The whole picture in `width` columns."""
     services = _services(timeline)
     if not services:
         return Text("nothing has been started yet", "dim")
-    under_way = list(moving)
     names = min(max(len(str(service["name"])) for service in services), max(width // 4, 8))
-    told = max(len(bar.told) for bar in bars(timeline, under_way, now, NARROWEST))
+    told = max(len(bar.told) for bar in bars(timeline, states, now, NARROWEST))
     room = max(width - len(ON_PATH) - names - told - 4, NARROWEST)
     text = Text(no_wrap=True)
-    for bar in bars(timeline, under_way, now, room - 1):
+    for bar in bars(timeline, states, now, room - 1):
         text.append_text(_line(bar, names, room)).append("\n")
     return text.append("\n").append_text(_conclusion(timeline)).append("\n").append_text(_legend())
 
 
 def _line(bar: Bar, names: int, room: int) -> Text:
-    text = Text(ON_PATH if bar.critical else " " * len(ON_PATH), "bold cyan")
+    text = Text().append(ON_PATH if bar.critical else " " * len(ON_PATH), "bold cyan")
     text.append_text(field(bar.name, names, style="bold" if bar.critical else "")).append("  ")
     drawn = Text(" " * bar.indent)
     for name, count in bar.parts:
@@ -129,7 +131,7 @@ def _line(bar: Bar, names: int, room: int) -> Text:
 
 def _conclusion(timeline: dict[str, Any]) -> Text:
     path = [str(name) for name in timeline.get("critical_path") or ()]
-    total = took(timeline.get("total_ms"))
+    total = amounts.took(timeline.get("total_ms"))
     text = Text(no_wrap=False)
     if path:
         text.append(f"{ON_PATH}critical path: ", "bold cyan").append(" → ".join(path)).append("   ")
@@ -153,4 +155,6 @@ def _services(timeline: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _moments(service: dict[str, Any]) -> list[float | None]:
-    return [moment(service.get(name)) for name in ("queued_at", "spawned_at", "listening_at", "ready_at")]
+    return [
+        amounts.moment(service.get(name)) for name in ("queued_at", "spawned_at", "listening_at", "ready_at")
+    ]

@@ -58,7 +58,8 @@ class Look:
     def row(self, line: Line, part: int) -> Text:
         """One row of the screen: part 0 is the line's beginning."""
         text = self._head(line) if part == 0 else Text(" " * (self.margin - 2))
-        text.append(*BARS.get(line.stream, BARS["stdout"]))
+        bar, style = BARS.get(line.stream, BARS["stdout"])
+        text.append(bar if part == 0 or line.stream != "locald" else " " * len(bar), style)
         pieces = self.pieces(line)
         return text.append_text(pieces[part]) if part < len(pieces) else text
 

@@ -43,7 +43,7 @@ def told(effect: dict[str, Any]) -> Text:
     """The effect in words: what ends, in which order, and what starts."""
     ends, starts = _names(effect, "ends"), _names(effect, "starts")
     text = Text()
-    for sign, word, verb, names in (("○", "stopped", "ends", ends), ("◐", "starting", "starts", starts)):
+    for sign, word, verb, names in (("○", "stopped", "stops", ends), ("◐", "starting", "starts", starts)):
         if names:
             text.append(f"{sign} ", " ".join(words.colours(word)))
             text.append(f"{verb} ", "bold").append(" → ".join(names)).append("\n")

@@ -45,10 +45,11 @@ def environment(document: Document) -> RenderableType:
     origins = origins if isinstance(origins, dict) else {}
     ranks = {"locald": 0, "env": 1, "env_file": 2}
     ordered = sorted(values, key=lambda name: (ranks.get(str(origins.get(name)), 3), name))
-    grid = _grid(3)
-    grid.columns[2].ratio = 1
+    grid = _grid(2)
+    grid.columns[1].ratio = 1
     for name in ordered:
-        grid.add_row(Text(str(origins.get(name) or ""), "dim"), Text(name, "bold"), Text(str(values[name])))
+        value = Text.assemble((name, "bold cyan"), "=", str(values[name]))
+        grid.add_row(Text(str(origins.get(name) or ""), "dim"), value)
     folder = Text.assemble(("runs in ", "dim"), str(document.get("workdir") or "?"))
     secret = document.get("masked") or ()
     note = [Text(f"{words.counted(len(secret), 'value')} masked", "dim")] if secret else []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
     """`locald · shop     ● 3 healthy  ✗ 1 failed`: what does not fit at the right is left out."""
     rows = board.rows
-    text = Text(no_wrap=True).append(" locald ", "bold reverse").append(f" {name} ", "bold")
+    text = Text(no_wrap=True).append(" locald ", "bold black on cyan").append(f" {name} ", "bold")
     text.append(f" {words.counted(len(rows), 'service')}" if rows else "")
     state = Text()
     if gone:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding
 from textual.geometry import Size
@@ -21,17 +20,22 @@ from locald.faces import words
 from locald.monitor import table, tree
 
 if TYPE_CHECKING:
+    from rich.style import Style
     from textual import events
 
     from locald.monitor.board import Board, Key
 
 LIT = "bold red"
+MARK = "▌"
 
 
 class Roster(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     Roster { scrollbar-size-vertical: 1; overflow-x: hidden; }
+    .roster--cursor { background: $primary 45%; }
+    .roster--selected { background: $foreground 12%; }
     """
+    COMPONENT_CLASSES: ClassVar = {"roster--cursor", "roster--selected"}
     BINDINGS: ClassVar = [
         Binding("up,k", "move(-1)", show=False),
         Binding("down,j", "move(1)", show=False),
@@ -67,7 +71,7 @@ class Roster(ScrollView, can_focus=True):
     @property
     def head(self) -> Text:
         """The titles above the lines."""
-        return Text("  WHAT NEEDS WHAT") if self.as_tree else table.head(self._plan)
+        return Text("   WHAT NEEDS WHAT") if self.as_tree else table.head(self._plan)
 
     @property
     def _keys(self) -> list[Key]:
@@ -116,16 +120,17 @@ class Roster(ScrollView, can_focus=True):
             self._drawn(self._branches[line]) if self.as_tree else table.line(self._entries[line], self._plan)
         )
         text.truncate(width, overflow="ellipsis")
-        strip = Strip(text.render(self.app.console, end=""), text.cell_len)
-        strip = strip.extend_cell_length(width).apply_style(self.rich_style)
-        if line != self._line:
-            return strip
-        name = "roster--focused" if self.has_focus else "roster--selected"
-        return strip.apply_style(Style(bgcolor=self._mark(name)))
+        if line == self._line:
+            text = Text.assemble((MARK, "bold cyan"), text[1:])
+        strip = Strip(text.render(self.app.console, end=""), text.cell_len).extend_cell_length(width)
+        return strip.apply_style(self._style_of(line))
 
-    def _mark(self, name: str) -> str:
-        variables = self.app.theme_variables
-        return variables["primary-muted"] if name == "roster--focused" else variables["surface-active"]
+    def _style_of(self, line: int) -> Style:
+        """The selected line is told by its mark and by its ground, stronger where keys go to."""
+        if line != self._line:
+            return self.rich_style
+        name = "roster--cursor" if self.has_focus else "roster--selected"
+        return self.get_component_rich_style(name)
 
     def _drawn(self, branch: tree.Branch) -> Text:
         row = self._board.get(branch.key)

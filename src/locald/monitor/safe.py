@@ -15,8 +15,8 @@ from locald.faces.text import colours_only, plain
 
 LONGEST = 2_000
 """characters of a name, a reason, a value"""
-LONGEST_LINE = 4_000
-"""characters of a line of output: some fifty rows of a small terminal"""
+LONGEST_LINE = 2_000
+"""characters of a line of output: some twenty-five rows of a small terminal"""
 HALVES = re.compile("[\ud800-\udfff]")
 """Of characters: JSON can carry them, a terminal cannot."""
 SGR = re.compile(r"\x1b\[[0-9;:]*m")

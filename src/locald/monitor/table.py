@@ -19,8 +19,8 @@ from locald.monitor import amounts
 from locald.monitor.board import Row, Usage
 
 GAP = 1
-SIGN = 2
-"""columns of the shape before the name, with its gap"""
+SIGN = 3
+"""columns before the name: the mark of the selection, the shape, a gap"""
 NARROWEST = 8
 BECAUSE = 24
 """columns from which on it is worth a column"""
@@ -123,29 +123,28 @@ def _fit(widths: list[int], excess: int) -> None:
 
 def head(plan: Layout) -> Text:
     """The line of titles."""
-    text = Text(" " * SIGN, no_wrap=True)
-    for column, title, width in zip(COLUMNS, plan.titles, plan.widths, strict=True):
-        text.append(title.rjust(width) if column.right else title.ljust(width))
-        text.append(" " * GAP)
-    if plan.because:
-        text.append(f"{' ' * GAP}BECAUSE")
-    return text
+    fields = [
+        field(title, width, right=column.right)
+        for column, title, width in zip(COLUMNS, plan.titles, plan.widths, strict=True)
+    ]
+    return _joined(Text(" " * SIGN), fields, Text("BECAUSE") if plan.because else None)
 
 
 def line(entry: Entry, plan: Layout) -> Text:
     """A service's line."""
     word = words.word(entry.row)
-    text = Text(no_wrap=True)
-    text.append(words.sign(word).ljust(SIGN), style(word))
-    for column, width in zip(COLUMNS, plan.widths, strict=True):
-        text.append(field(column.show(entry), width, right=column.right, style=column.paint(entry)))
-        text.append(" " * GAP)
-    if plan.because:
-        text.append(" " * GAP)
-        text.append(
-            field(words.because(entry.row), plan.because, style="dim" if words.is_ready(entry.row) else "")
-        )
-    return text
+    fields = [
+        field(column.show(entry), width, right=column.right, style=column.paint(entry))
+        for column, width in zip(COLUMNS, plan.widths, strict=True)
+    ]
+    calm = "dim" if words.is_ready(entry.row) else ""
+    because = field(words.because(entry.row), plan.because, style=calm) if plan.because else None
+    return _joined(Text(f" {words.sign(word)} ", style(word)), fields, because)
+
+
+def _joined(sign: Text, fields: Sequence[Text], because: Text | None) -> Text:
+    text = Text(no_wrap=True).append_text(sign).append_text(Text(" " * GAP).join(fields))
+    return text.append(" " * 2 * GAP).append_text(because) if because else text
 
 
 def field(content: str, width: int, *, right: bool = False, style: str = "") -> Text:

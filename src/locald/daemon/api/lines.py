@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters.logbook import Choice
+from locald.adapters.patterns import TooSlow
 from locald.daemon.api.reading import log_line
-from locald.daemon.api.scope import misused, scope, text
+from locald.daemon.api.scope import misused, pattern, scope, text, too_slow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
@@ -47,9 +47,12 @@ async def lines(core: Core, asked: Json) -> AsyncGenerator[Json]:
     keys = chosen.keys(core.world)
     skipped = False
     while True:
-        async with aclosing(_followed(core, keys, count, choice, skipped=skipped)) as batches:
-            async for batch in batches:
-                yield batch
+        try:
+            async with aclosing(_followed(core, keys, count, choice, skipped=skipped)) as batches:
+                async for batch in batches:
+                    yield batch
+        except TooSlow as slow:
+            raise too_slow(slow) from None
         count, skipped = USUAL, True
 
 
@@ -104,10 +107,7 @@ def _choice(asked: Json) -> Choice:
     since = asked.get("since")
     if since is not None and not (_is_number(since) and math.isfinite(since)):
         raise misused("must be epoch seconds", "since")
-    try:
-        grep = re.compile(text(asked, "grep")) if asked.get("grep") else None
-    except re.error as error:
-        raise misused(f"no regular expression: {error}", "grep") from None
+    grep = pattern(text(asked, "grep")) if asked.get("grep") else None
     return Choice(since, grep, asked.get("plain") is True)
 
 

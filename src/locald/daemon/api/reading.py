@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from locald.adapters.logbook import Choice
+from locald.adapters.patterns import TooSlow
 from locald.daemon import asks, runners
-from locald.daemon.api.scope import at, folder, misused, one, project_of, scope, text
+from locald.daemon.api.scope import at, folder, misused, one, pattern, project_of, scope, text, too_slow
 from locald.domain import env
 from locald.domain.level import level
 from locald.domain.masking import masked
@@ -96,16 +96,24 @@ class Reading:
         keys = chosen.keys(self._core.world)
         count, choice = _count(query.get("n", "100")), _choice(query)
         if query.get("follow") != "1":
-            lines = await self._core.logbook.history(keys, count, choice)
+            try:
+                lines = await self._core.logbook.history(keys, count, choice)
+            except TooSlow as slow:
+                raise too_slow(slow) from None
             body = await asyncio.to_thread(_ndjson, lines)
             return web.Response(body=body, content_type="application/x-ndjson")
         response = _streamed("application/x-ndjson")
         if request.method == "HEAD":
             return response
         with self._streams.open():
-            await response.prepare(request)
-            async for lines in self._core.logbook.follow(keys, count, choice):
-                await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
+            try:
+                async for lines in self._core.logbook.follow(keys, count, choice):
+                    if not response.prepared:
+                        await response.prepare(request)
+                    await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
+            except TooSlow as slow:
+                if not response.prepared:
+                    raise too_slow(slow) from None  # else the stream ends, and who asks again is told
         return response
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -171,10 +179,7 @@ def _choice(query: Mapping[str, str]) -> Choice:
         since = math.nan
     if since is not None and not math.isfinite(since):
         raise misused("must be epoch seconds", "since")
-    try:
-        grep = re.compile(query["grep"]) if "grep" in query else None
-    except re.error as error:
-        raise misused(f"no regular expression: {error}", query["grep"]) from None
+    grep = pattern(query["grep"]) if "grep" in query else None
     return Choice(since, grep, query.get("plain") == "1")
 
 

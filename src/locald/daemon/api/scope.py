@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from locald.adapters.patterns import Pattern
 from locald.daemon import asks
 from locald.domain.faults import near
 from locald.domain.names import Key
@@ -19,8 +21,12 @@ from locald.domain.problem import Problem, Refused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from locald.adapters.patterns import TooSlow
     from locald.daemon.core import Core
     from locald.domain.world import World
+
+SEARCHING = 0.25
+"""seconds that looking for somebody's pattern in one line may take"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,18 @@ async def one(core: Core, asked: Mapping[str, Any], services: list[str]) -> Key:
 def misused(what: str, where: str = "") -> Refused:
     """A request that no command of ours would make."""
     return Refused(Problem(what, where, "`GET /v1/openapi.json` describes every request"))
+
+
+def pattern(text: str) -> Pattern:
+    """What `grep` asks for. Raises Refused."""
+    try:
+        return Pattern(text, SEARCHING)
+    except re.error as error:
+        raise misused(f"no regular expression: {error}", text) from None
+
+
+def too_slow(slow: TooSlow) -> Refused:
+    return Refused(Problem(str(slow), "grep", "a simpler pattern: without a repetition inside a repetition"))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:

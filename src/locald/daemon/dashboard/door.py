@@ -3,6 +3,10 @@
 The port is open to everything on this machine, and a browser sends requests for whatever page it shows. So
 each request is asked, in this order:
 
+Does its own user ask? Another user of this machine is not let in, whatever he knows: he may have seen a
+ticket on the command line of a browser, or the cookie, which a browser sends to the servers on all ports of
+this machine. Root is let in: it can do anything anyway, and some programs of root's forward connections.
+
 Is it meant for us? `Host` is one of our two names. A page of a domain that was made to point at 127.0.0.1
 (DNS rebinding) has its own name there.
 
@@ -48,21 +52,35 @@ class Refusal:
 
 
 class Door:
-    def __init__(self, port: int, secret: str) -> None:
+    def __init__(self, port: int, secret: str, owner: int) -> None:
+        """`owner`: the user whose daemon this is."""
+        self._owner = owner
         self.cookie = f"locald-{port}"
         """named by the port, for a browser sends it to all ports: that of another locald stays another"""
         self.secret = secret
         self.hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
 
     def refuses(
-        self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        cookies: Mapping[str, str],
+        uid: int | None = None,
     ) -> Refusal | None:
-        """Why this request is not answered, or None."""
+        """Why this request is not answered, or None. `uid`: whose it is, where that can be known."""
         return (
-            self._is_for_another(headers)
+            self._is_of_another_user(uid)
+            or self._is_for_another(headers)
             or self._is_foreign(path, headers)
             or self._is_a_stranger(method, path, headers, cookies)
         )
+
+    def _is_of_another_user(self, uid: int | None) -> Refusal | None:
+        if uid is None or uid in (0, self._owner):
+            return None
+        what = "this is the dashboard of another user of this machine"
+        return Refusal(403, what, "`locald dashboard` opens your own")
 
     def _is_for_another(self, headers: Mapping[str, str]) -> Refusal | None:
         if headers.get("Host", "").lower() in self.hosts:

@@ -28,6 +28,7 @@ from locald.daemon.dashboard.memory import Memory
 from locald.daemon.dashboard.notices import POLICY, notice
 from locald.domain.names import Key
 from locald.domain.problem import Problem
+from locald.linux.peers import uid_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -81,7 +82,7 @@ class Site:
             log.warning("there is no dashboard: %s", error.strerror)
             return
         port = listening.getsockname()[1]
-        self._door = Door(port, remembered.secret)
+        self._door = Door(port, remembered.secret, os.geteuid())
         await self._runner.setup()
         await web.SockSite(self._runner, listening).start()
         log.info("dashboard: %s", self.url)
@@ -98,7 +99,9 @@ class Site:
     ) -> web.StreamResponse:
         if self._door is None:
             raise web.HTTPServiceUnavailable
-        refusal = self._door.refuses(request.method, request.path, request.headers, request.cookies)
+        refusal = self._door.refuses(
+            request.method, request.path, request.headers, request.cookies, _uid(request)
+        )
         if refusal:
             return _refused(request, refusal)
         answer = await handler(request)
@@ -130,6 +133,14 @@ _USED = Refusal(
     403, "this address has been used, or is too old", f"it works once, for five minutes; {SIGN_IN}"
 )
 _NOWHERE = Refusal(404, "there is nothing here", "the dashboard is at `/`")
+
+
+def _uid(request: web.Request) -> int | None:
+    """Whose request this is."""
+    if request.transport is None:
+        return None
+    there, here = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
+    return uid_of(there, here) if there and here else None
 
 
 def _discreet() -> logging.Logger:

@@ -1,0 +1,151 @@
+// The last start as bars on an axis of time. Services that were started together share an axis; one that was
+// started again an hour later gets its own, or nothing of either could be seen. What has not ended yet goes on
+// until now.
+
+import { moment } from "./format";
+import type { Row, Started, Timeline } from "./wire";
+
+export type Kind = "waiting" | "starting" | "listening";
+
+export interface Bar {
+  kind: Kind;
+  /** milliseconds since the axis began */
+  from: number;
+  to: number;
+}
+
+export interface Track {
+  name: string;
+  bars: Bar[];
+  critical: boolean;
+  waitedFor: string[];
+  /** milliseconds waited for dependencies */
+  waited: number | null;
+  /** milliseconds from spawn; null while it has not come to that */
+  listening: number | null;
+  ready: number | null;
+  usually: number | null;
+  /** still on its way */
+  open: boolean;
+}
+
+export interface Start {
+  /** epoch milliseconds */
+  at: number;
+  /** length of the axis, milliseconds */
+  span: number;
+  tracks: Track[];
+  path: string[];
+}
+
+/** An axis ends; the next one begins when somebody wants something this long after, milliseconds. */
+const APART = 2_000;
+
+/** `onTheWay`: whether the service may still become ready. The newest start comes first. */
+export function starts(timeline: Timeline, now: number, onTheWay: (name: string) => boolean): Start[] {
+  const parts = timeline.services
+    .map((part) => ({ part, ...moments(part), open: onTheWay(part.name) }))
+    .filter((one): one is Timed => one.queued !== null)
+    .sort((a, b) => a.queued - b.queued);
+  const groups: Timed[][] = [];
+  let end = -Infinity;
+  for (const one of parts) {
+    if (one.queued > end + APART) groups.push([]);
+    groups.at(-1)?.push(one);
+    end = Math.max(end, ended(one, now));
+  }
+  return groups.map((group) => start(group, timeline.critical_path, now)).reverse();
+}
+
+/** With what the rows tell by now: they come as things happen, a timeline when it is asked for. */
+export function withRows(timeline: Timeline, rows: ReadonlyMap<string, Row>): Timeline {
+  return { ...timeline, services: timeline.services.map((part) => withRow(part, rows.get(part.name))) };
+}
+
+function withRow(part: Started, row: Row | undefined): Started {
+  const [queued, started] = [moment(part.queued_at), moment(row?.started_at)];
+  const isOfThisStart = row && queued !== null && started !== null && started >= queued;
+  if (!isOfThisStart) return part;
+  return { ...part, spawned_at: part.spawned_at ?? row.started_at, ready_at: part.ready_at ?? row.ready_at };
+}
+
+interface Timed {
+  part: Started;
+  queued: number;
+  spawned: number | null;
+  listening: number | null;
+  ready: number | null;
+  open: boolean;
+}
+
+function moments(part: Started) {
+  return {
+    queued: moment(part.queued_at),
+    spawned: moment(part.spawned_at),
+    listening: moment(part.listening_at),
+    ready: moment(part.ready_at),
+  };
+}
+
+function ended(one: Timed, now: number): number {
+  if (one.ready === null && one.open) return now;
+  return Math.max(one.queued, one.spawned ?? 0, one.listening ?? 0, one.ready ?? 0);
+}
+
+function start(group: Timed[], critical: string[], now: number): Start {
+  const at = Math.min(...group.map((one) => one.queued));
+  const span = Math.max(...group.map((one) => ended(one, now))) - at;
+  const names = new Set(group.map((one) => one.part.name));
+  // A path that is only partly of this start would explain nothing.
+  const path = critical.every((name) => names.has(name)) ? critical : [];
+  const tracks = group
+    .sort((a, b) => (a.spawned ?? Infinity) - (b.spawned ?? Infinity) || a.part.name.localeCompare(b.part.name))
+    .map((one) => track(one, at, path, now));
+  return { at, span: Math.max(span, 1), tracks, path };
+}
+
+function track(one: Timed, at: number, path: string[], now: number): Track {
+  const { part, spawned } = one;
+  const since = (time: number | null) => (time === null || spawned === null ? null : Math.max(time - spawned, 0));
+  return {
+    name: part.name,
+    bars: bars(one, now).map((bar) => ({ ...bar, from: bar.from - at, to: bar.to - at })),
+    critical: path.includes(part.name),
+    waitedFor: part.waited_for,
+    waited: spawned === null && !one.open ? null : Math.max((spawned ?? now) - one.queued, 0),
+    listening: since(one.listening),
+    ready: since(one.ready),
+    usually: part.usually_ms ?? null,
+    open: one.open && one.ready === null,
+  };
+}
+
+function bars(one: Timed, now: number): Bar[] {
+  const end = ended(one, now);
+  const spawned = one.spawned ?? end;
+  // A program may say that it is ready before its listener is seen.
+  const ready = one.ready ?? end;
+  const listening = one.listening === null ? ready : Math.min(one.listening, ready);
+  const found: Bar[] = [{ kind: "waiting", from: one.queued, to: spawned }];
+  if (one.spawned !== null) {
+    found.push({ kind: "starting", from: spawned, to: Math.max(listening, spawned) });
+    found.push({ kind: "listening", from: Math.max(listening, spawned), to: Math.max(ready, spawned) });
+  }
+  return found.filter((bar) => bar.to > bar.from);
+}
+
+/** Slower than usual by so much that it is worth a word. */
+export function isSlow(track: Track): boolean {
+  const { ready, usually } = track;
+  return ready !== null && usually !== null && ready > usually * 1.5 && ready - usually > 500;
+}
+
+/** Round distances for the marks of an axis: some four to eight of them. */
+export function ticks(span: number): number[] {
+  const rough = span / 5;
+  const magnitude = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * magnitude).find((size) => size >= rough) ?? rough;
+  const found: number[] = [];
+  for (let at = 0; at <= span; at += step) found.push(at);
+  return found;
+}

@@ -1,0 +1,154 @@
+// What the daemon says, field for field: its own API, as `/v1/openapi.json` describes it. Nothing here is
+// derived; a field that an older or newer daemon may leave out is marked as such.
+
+export type State =
+  | "stopped" | "waiting" | "blocked" | "preparing" | "starting" | "running"
+  | "stopping" | "backoff" | "failed" | "completed";
+export type Health = "unknown" | "starting" | "healthy" | "unhealthy";
+export type Source = "explicit" | "docker" | "notify" | "tcp" | "process" | "none";
+export type Action = "up" | "stop" | "restart" | "down";
+
+export interface Row {
+  name: string;
+  project: string;
+  directory: string;
+  type: string;
+  state: State;
+  health: Health;
+  source: Source;
+  check: string | null;
+  fallback: boolean;
+  because: string;
+  since: string | null;
+  waiting_on: string[];
+  depends_on?: Record<string, string>;
+  pid: number | null;
+  container: string | null;
+  port: number | null;
+  url: string | null;
+  run: number;
+  restarts: number;
+  exit_code: number | null;
+  started_at: string | null;
+  ready_at: string | null;
+}
+
+export interface Daemon {
+  pid: number;
+  version: string;
+  started_at: string;
+  dashboard_url: string | null;
+  trouble?: string;
+}
+
+export interface Usage {
+  project: string;
+  name: string;
+  /** cores: 0.5 is half of one */
+  cpu: number | null;
+  /** bytes */
+  memory: number | null;
+}
+
+export interface LogRecord {
+  at: string;
+  project: string;
+  service: string;
+  run: number;
+  stream: "stdout" | "stderr" | "locald";
+  line: string;
+  level?: Level | null;
+}
+export type Level = "error" | "warn" | "info" | "debug";
+
+export interface Problem {
+  what: string;
+  where: string;
+  hint: string;
+}
+
+export interface Evidence {
+  source: Source;
+  check: string | null;
+  ok: boolean;
+  at: string;
+  detail: string;
+}
+
+export interface Blocker {
+  service: string;
+  state: State;
+  health: Health;
+  because: string;
+}
+
+export interface Why {
+  service: string;
+  project: string;
+  state: State;
+  health: Health;
+  source: Source;
+  because: string;
+  blockers: Blocker[];
+  evidence: Evidence[];
+  hints: string[];
+}
+
+export interface Started {
+  name: string;
+  queued_at: string | null;
+  spawned_at: string | null;
+  listening_at: string | null;
+  ready_at: string | null;
+  source: Source;
+  waited_for: string[];
+  usually_ms?: number | null;
+}
+
+export interface Timeline {
+  project: string;
+  services: Started[];
+  critical_path: string[];
+  total_ms: number | null;
+}
+
+export interface Environment {
+  env: Record<string, string>;
+  workdir: string;
+  origins: Record<string, string>;
+  masked?: string[];
+}
+
+export interface Effect {
+  ends: string[];
+  starts: string[];
+}
+
+/** What the live socket sends. */
+export type Message =
+  | { kind: "snapshot"; daemon: Daemon; services: Row[] }
+  | { kind: "change"; services: Row[]; removed: { project: string; name: string }[] }
+  | { kind: "usage"; services: Usage[] }
+  | LinesMessage
+  | { kind: "refused"; watch?: number | null; problems: Problem[] };
+
+export interface LinesMessage {
+  kind: "lines";
+  watch: number;
+  lines: LogRecord[];
+  history: boolean;
+  /** the next batch follows at once */
+  more?: boolean;
+  /** lines before these were left out: services printed faster than could be told */
+  skipped?: boolean;
+}
+
+/** What it takes. */
+export interface LogWatch {
+  watch: number;
+  project?: string;
+  services: string[];
+  n: number;
+  since?: number;
+}
+export type Order = { usage: boolean } | { logs: LogWatch | null };

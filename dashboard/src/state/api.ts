@@ -1,0 +1,53 @@
+// Questions and wishes to the daemon. What it refuses becomes a `Refused` with its problems: what, where,
+// and a hint, as in the terminal.
+
+import type { Action, Effect, Environment, Problem, Timeline, Why } from "../facts/wire";
+
+export class Refused extends Error {
+  constructor(readonly problems: Problem[]) {
+    super(problems.map((problem) => problem.what).join("; "));
+  }
+}
+
+const LOST: Problem = {
+  what: "the daemon does not answer",
+  where: "",
+  hint: "`locald server status` tells whether it is there",
+};
+
+async function request<T>(path: string, body?: object): Promise<T> {
+  const init: RequestInit = { headers: { Accept: "application/json" } };
+  if (body) {
+    init.method = "POST";
+    init.headers = { Accept: "application/json", "Content-Type": "application/json" };
+    init.body = JSON.stringify(body);
+  }
+  const answer = await fetch(path, init).catch(() => {
+    throw new Refused([LOST]);
+  });
+  const told: unknown = await answer.json().catch(() => null);
+  if (answer.ok) return told as T;
+  const problems = (told as { problems?: Problem[] } | null)?.problems;
+  throw new Refused(problems ?? [{ ...LOST, what: `the daemon answered ${answer.status}` }]);
+}
+
+function query(path: string, values: Record<string, string>, services: readonly string[] = []): string {
+  const pairs: [string, string][] = Object.entries(values);
+  return `${path}?${new URLSearchParams([...pairs, ...services.map((name): [string, string] => ["service", name])])}`;
+}
+
+export const api = {
+  why: (project: string, service: string) => request<Why>(query("/v1/why", { project }, [service])),
+  timeline: (project: string) => request<Timeline>(query("/v1/timeline", { project })),
+  environment: (project: string, service: string) =>
+    request<Environment>(query("/v1/environment", { project, mask: "1" }, [service])),
+  effect: (action: Action, project: string, services: readonly string[]) =>
+    request<Effect>(query("/v1/effect", { action, project }, services)),
+  act: (action: Action, project: string, services: readonly string[]) =>
+    request<{ warnings?: Problem[] }>(`/v1/${action}`, action === "down" ? { project } : { project, services }),
+};
+
+export function problemsOf(error: unknown): Problem[] {
+  if (error instanceof Refused) return error.problems;
+  return [{ what: error instanceof Error ? error.message : String(error), where: "", hint: "" }];
+}

@@ -1,0 +1,14 @@
+// How views get at what they share.
+
+import { createContext } from "svelte";
+import type { Acting } from "./acting.svelte";
+import type { Page } from "./page.svelte";
+import type { Shortcuts } from "./shortcuts.svelte";
+
+export interface Shared {
+  page: Page;
+  acting: Acting;
+  shortcuts: Shortcuts;
+}
+
+export const [shared, share] = createContext<Shared>();

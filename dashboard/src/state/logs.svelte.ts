@@ -1,0 +1,138 @@
+// The one log watch of the page. A view says what it wants to see; whatever comes for an earlier wish is
+// dropped. Lines are shown at most once a frame. Paused, they are kept aside; the daemon goes on telling, and
+// what is kept is bounded like what is shown.
+
+import { untrack } from "svelte";
+import { LogBuffer, KEPT, type Choice } from "../logs/buffer";
+import type { LinesMessage, LogRecord, Message, Order, Problem } from "../facts/wire";
+
+export interface Wish {
+  /** null: of all projects */
+  project: string | null;
+  /** none: all */
+  services: string[];
+  n: number;
+}
+
+export class LogSession {
+  readonly buffer = new LogBuffer();
+  /** counts what was done to the buffer, so that views know */
+  version = $state(0);
+  paused = $state(false);
+  /** lines that wait for the end of a pause */
+  held = $state(0);
+  /** the history has been told */
+  complete = $state(false);
+  /** there may be older lines than those shown */
+  older = $state(false);
+  problems = $state.raw<Problem[]>([]);
+
+  private wish: Wish | null = null;
+  private watch = 0;
+  private aside: LogRecord[] = [];
+  private coming: LogRecord[] = [];
+  private frame = 0;
+
+  constructor(private readonly order: (order: Order) => void) {}
+
+  follow(wish: Wish): void {
+    this.wish = wish;
+    this.again();
+  }
+
+  stop(): void {
+    this.wish = null;
+    this.watch++;
+    this.clear();
+    this.order({ logs: null });
+  }
+
+  /** Ask for the same once more: after the connection was lost, or when there are other services. */
+  again(): void {
+    if (!this.wish) return;
+    const { project, services, n } = this.wish;
+    this.clear();
+    this.order({ logs: { watch: ++this.watch, ...(project ? { project } : {}), services, n } });
+  }
+
+  /** Show more of the past. */
+  reachBack(): void {
+    if (this.wish) this.follow({ ...this.wish, n: KEPT });
+  }
+
+  heard(message: Message & { kind: "lines" | "refused" }): void {
+    if (message.watch !== this.watch || !this.wish) return;
+    if (message.kind === "refused") {
+      this.problems = message.problems;
+      this.complete = true;
+    } else {
+      this.take(message);
+    }
+  }
+
+  choose(choice: Choice): void {
+    this.buffer.choose(choice);
+    this.touch();
+  }
+
+  pause(on: boolean): void {
+    this.paused = on;
+    if (on) return;
+    this.coming.push(...this.aside);
+    this.aside = [];
+    this.held = 0;
+    this.soon();
+  }
+
+  /** Whoever calls from an effect must not depend on what it changes. */
+  private touch(): void {
+    this.version = untrack(() => this.version) + 1;
+  }
+
+  private clear(): void {
+    this.buffer.clear();
+    this.aside = [];
+    this.coming = [];
+    this.held = 0;
+    this.complete = false;
+    this.older = false;
+    this.problems = [];
+    this.touch();
+  }
+
+  private take(message: LinesMessage): void {
+    const lines = message.skipped ? [gap(message.lines[0]), ...message.lines] : message.lines;
+    if (this.paused && !message.history) {
+      this.aside.push(...lines);
+      if (this.aside.length > KEPT * 1.1) this.aside = this.aside.slice(-KEPT);
+      this.held = this.aside.length;
+      return;
+    }
+    this.coming.push(...lines);
+    if (message.history && !message.more) this.told();
+    this.soon();
+  }
+
+  private told(): void {
+    const count = this.buffer.lines.length + this.coming.length;
+    this.complete = true;
+    this.older = this.wish !== null && this.wish.n < KEPT && count >= this.wish.n;
+  }
+
+  private soon(): void {
+    // A hidden page gets no frames; its lines wait in `coming`, and those that nobody will see are dropped.
+    if (this.coming.length > KEPT * 1.1) this.coming = this.coming.slice(-KEPT);
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.buffer.add(this.coming);
+      this.coming = [];
+      this.touch();
+    });
+  }
+}
+
+function gap(next: LogRecord | undefined): LogRecord {
+  const line = "lines were left out here: services print faster than they can be shown";
+  const about = { project: next?.project ?? "", service: next?.service ?? "", run: next?.run ?? 0 };
+  return { at: next?.at ?? new Date().toISOString(), ...about, stream: "locald", line, level: "warn" };
+}

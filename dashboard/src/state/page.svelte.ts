@@ -1,0 +1,130 @@
+// What every view shares: the facts as they are now, the link to the daemon, where in the page one is, the
+// time, and what the reader prefers. One object, made in `main`; all that thinks is in plain modules.
+
+import { apply, NOTHING, projects, type Facts } from "../facts/facts";
+import type { Message, Order, Row } from "../facts/wire";
+import { notices, type Notice } from "../facts/notices";
+import { href, parse, type Route } from "../facts/route";
+import { Connection, type Link } from "./connection";
+import { browser } from "./browser";
+import { LogSession } from "./logs.svelte";
+import { ownVersion, reloadFor } from "./version";
+
+export type Theme = "auto" | "light" | "dark";
+
+export interface Shown extends Notice {
+  id: number;
+}
+
+const LINGER = 8_000;
+const MOST = 4;
+
+export class Page {
+  facts = $state.raw<Facts>(NOTHING);
+  link = $state.raw<Link>({ is: "opening" });
+  route = $state.raw<Route>(parse(location.hash));
+  notices = $state.raw<Shown[]>([]);
+  /** epoch milliseconds; counts on each second while the page is seen */
+  now = $state(Date.now());
+  theme = $state<Theme>(stored());
+  /** what the title tells until the reader looks again */
+  news = $state.raw<Notice | null>(null);
+  /** the daemon's version, when it is not this page's and reloading did not help */
+  otherVersion = $state<string | null>(null);
+  readonly logs: LogSession;
+  readonly projects = $derived(projects(this.facts.rows.values()));
+
+  private readonly connection: Connection;
+  private lastId = 0;
+
+  constructor() {
+    this.connection = new Connection(
+      browser(),
+      (message) => this.heard(message),
+      (link) => this.linked(link),
+    );
+    this.logs = new LogSession((order: Order) => this.connection.order(order));
+  }
+
+  start(): void {
+    addEventListener("hashchange", () => (this.route = parse(location.hash)));
+    document.addEventListener("visibilitychange", () => this.seen());
+    addEventListener("online", () => this.connection.hurry());
+    addEventListener("focus", () => (this.news = null));
+    setInterval(() => document.hidden || (this.now = Date.now()), 1000);
+    this.connection.order({ usage: !document.hidden });
+    this.connection.start();
+    this.dress();
+  }
+
+  rowsOf(project: string): Row[] {
+    return this.projects.find((one) => one.name === project)?.rows ?? [];
+  }
+
+  go(route: Route): void {
+    location.hash = href(route);
+  }
+
+  retry(): void {
+    this.connection.hurry();
+  }
+
+  dismiss(id: number): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme = theme;
+    localStorage.setItem("theme", theme);
+    this.dress();
+  }
+
+  announce(notice: Notice): void {
+    const shown = { ...notice, id: ++this.lastId };
+    this.notices = [...this.notices, shown].slice(-MOST);
+    if (notice.tone === "good") setTimeout(() => this.dismiss(shown.id), LINGER);
+    else setTimeout(() => this.dismiss(shown.id), LINGER * 2);
+  }
+
+  private dress(): void {
+    if (this.theme === "auto") delete document.documentElement.dataset["theme"];
+    else document.documentElement.dataset["theme"] = this.theme;
+  }
+
+  private heard(message: Message): void {
+    if (message.kind === "lines" || message.kind === "refused") {
+      this.logs.heard(message);
+      return;
+    }
+    const before = this.facts;
+    this.facts = apply(before, message);
+    if (message.kind === "snapshot") this.met(message.daemon.version);
+    for (const notice of notices(before, this.facts)) {
+      this.announce(notice);
+      if (document.hidden || !document.hasFocus()) this.news = notice;
+    }
+  }
+
+  private met(version: string): void {
+    const own = ownVersion();
+    this.otherVersion = own && own !== version && !reloadFor(version) ? version : null;
+  }
+
+  private linked(link: Link): void {
+    const again = this.link.is !== "opening" && link.is === "open";
+    this.link = link;
+    if (again) this.logs.again();
+  }
+
+  private seen(): void {
+    this.connection.order({ usage: !document.hidden });
+    if (document.hidden) return;
+    this.now = Date.now();
+    this.connection.hurry();
+  }
+}
+
+function stored(): Theme {
+  const theme = localStorage.getItem("theme");
+  return theme === "light" || theme === "dark" ? theme : "auto";
+}

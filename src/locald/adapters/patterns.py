@@ -1,0 +1,57 @@
+"""Regular expressions that people wrote, looked for in lines that programs wrote, each with a limit of time.
+
+Some patterns take years on some lines: `(a|aa)+$` on sixty letters a. Python's own `re` cannot be interrupted
+and lets nothing else run meanwhile, so a slip in a `log` check would stop the whole daemon. The `regex`
+package reads the same language, brings most such patterns to an end at once, and keeps a limit for the rest.
+What it reads otherwise than Python does (`{e}` behind a letter: "with errors") is escaped before. The limit
+is of the processor's time, so a busy machine makes no pattern slow.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from locald.domain import duration
+
+if TYPE_CHECKING:
+    import regex
+
+_BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?!\d+,?\d*\}|,\d*\})", re.DOTALL)
+"""what stands behind a backslash, or a brace that is not a number of times: for Python that is a brace"""
+
+
+class TooSlow(Exception):
+    """In one sentence: looking took longer than it may."""
+
+
+class Pattern:
+    """Raises re.error (on making) for what Python does not read."""
+
+    def __init__(self, text: str, limit: float) -> None:
+        """`limit`: seconds that looking in one line may take."""
+        self.text = text
+        self._limit = limit
+        self._compiled = _compiled(text)
+
+    def found_in(self, line: str) -> bool:
+        """Whether the pattern matches somewhere in the line. Other threads run meanwhile. Raises TooSlow."""
+        try:
+            return self._compiled.search(line, timeout=self._limit, concurrent=True) is not None
+        except TimeoutError:
+            length = f"{len(line)} character{'s' * (len(line) != 1)}"
+            what = f"looking for /{self.text}/ in a line of {length} took longer than"
+            raise TooSlow(f"{what} {duration.show(self._limit)}") from None
+
+
+def _compiled(text: str) -> regex.Pattern[str]:
+    import regex  # it takes 30 ms to import, and few projects have a use for it
+
+    re.compile(text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return regex.compile(_BRACE.sub(lambda found: found[1] or r"\{", text))
+        except regex.error as error:
+            raise re.error(str(error)) from None

@@ -1,0 +1,88 @@
+"""The last start as spans of time, for whoever draws it: waiting, spawn to listening, listening to ready.
+
+A project is seldom started in one go: one service is restarted an hour later, and that is the last start. So
+the picture begins with the first wish whose fulfilment overlaps with the latest one; what was ready before
+that has no span in it. What is on its way reaches up to now; what came to nothing ends with the last that is
+known of it.
+"""
+
+from __future__ import annotations
+
+from locald.faces import words
+from locald.faces.when import seconds_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    Document = Mapping[str, Any]
+
+SLOW, AT_LEAST = 1.5, 0.3
+"""how many times as long as usual, and how many seconds longer, is worth telling"""
+ON_ITS_WAY = ("waiting", "preparing", "starting", "backoff")
+
+
+class Span:
+    """One service's part. Times are epoch seconds; None for what has not happened.
+
+    `end`: when it was ready, or now, or the last that is known. `word`: how it is, if it is not ready now.
+    `took`, `usually`: seconds from spawn to ready.
+    """
+
+    def __init__(self, part: Document, row: Document, now: float) -> None:
+        self.name = str(part["name"])
+        self.source = words.source({**part, **row})
+        self.waited_for: list[str] = list(part.get("waited_for") or ())
+        times = ("queued_at", "spawned_at", "listening_at", "ready_at")
+        self.queued, self.spawned, self.listening, self.ready = (seconds_of(part.get(each)) for each in times)
+        state = words.word(row) if row else ""
+        self.is_moving = self.ready is None and state in ON_ITS_WAY
+        self.word = "" if row and words.is_ready(row) else state
+        known = [at for at in (self.queued, self.spawned, self.listening, self.ready) if at is not None]
+        self.begin = min(known, default=now)
+        self.end = now if self.is_moving else max(known, default=now)
+        self.took = None if self.spawned is None or self.ready is None else self.ready - self.spawned
+        usually = part.get("usually_ms")
+        self.usually = usually / 1000 if isinstance(usually, int | float) else None
+
+    @property
+    def so_far(self) -> float | None:
+        """What it took, or has taken by now."""
+        if self.took is None and self.is_moving and self.spawned is not None:
+            return self.end - self.spawned
+        return self.took
+
+    @property
+    def is_slow(self) -> bool:
+        took, usually = self.so_far, self.usually
+        return took is not None and usually is not None and took > max(usually * SLOW, usually + AT_LEAST)
+
+
+class Start:
+    """The spans of a project, those that were ready before the picture begins (`earlier`) apart."""
+
+    def __init__(self, document: Document, rows: list[dict[str, Any]], now: float) -> None:
+        """`document` is that of `timeline --json`, `rows` those of `status --json`; `now`: epoch seconds."""
+        by_name = {row.get("name"): row for row in rows}
+        spans = [Span(part, by_name.get(part["name"], {}), now) for part in document["services"]]
+        self.origin = _origin(spans, now)
+        self.spans = [span for span in spans if span.end >= self.origin]
+        self.earlier = [span for span in spans if span.end < self.origin]
+        self.end = max((span.end for span in self.spans), default=now)
+        self.critical: list[str] = list(document.get("critical_path") or ())
+        total = document.get("total_ms")
+        self.total = total / 1000 if isinstance(total, int | float) else None
+
+    @property
+    def is_over(self) -> bool:
+        return not any(span.is_moving for span in self.spans)
+
+
+def _origin(spans: list[Span], now: float) -> float:
+    """The first wish that what was wished last overlaps with, one by one."""
+    origin = max((span.begin for span in spans), default=now)
+    for span in sorted(spans, key=lambda each: each.end, reverse=True):
+        if span.end >= origin:
+            origin = min(origin, span.begin)
+    return origin

@@ -1,0 +1,61 @@
+"""A pattern matches what Python says it matches, and none can stop the rest of the daemon."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+
+from locald.adapters.patterns import Pattern, TooSlow
+
+SLOW = "(a|aa)+$"
+LINE = "a" * 200 + "!"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line"),
+    [
+        (r"listening on port \d+", "now listening on port 3000"),
+        (r"{}", "the set {} is empty"),
+        (r"took {d} ms", "took {d} ms"),
+        (r"a{e}", "a{e}"),
+        (r"\{e}", "{e}"),
+        (r"a{1,2}b", "aab"),
+        (r"a{,2}b", "aab"),
+        (r"x{1,2", "x{1,2"),
+        (r"[{}]e", "}e"),
+        (r"\N{COLON} ready", "it is: ready"),
+        (r"(?i)READY", "ready"),
+    ],
+)
+def test_what_python_finds_is_found(pattern: str, line: str) -> None:
+    assert re.search(pattern, line)
+    assert Pattern(pattern, 1).found_in(line)
+    assert not Pattern(pattern, 1).found_in("nothing of the kind")
+
+
+def test_what_python_does_not_read_is_refused() -> None:
+    with pytest.raises(re.error):
+        Pattern("(", 1)
+
+
+def test_a_pattern_that_would_never_end_ends() -> None:
+    with pytest.raises(TooSlow, match=r"in a line of 201 characters took longer than 50ms$"):
+        Pattern(SLOW, 0.05).found_in(LINE)
+
+
+def test_others_run_while_it_looks() -> None:
+    """The time is the processor's: while others use it as well, it ends the sooner."""
+
+    def look() -> None:
+        with pytest.raises(TooSlow):
+            Pattern(SLOW, 0.3).found_in(LINE)
+
+    looking, turns = threading.Thread(target=look), 0
+    looking.start()
+    while looking.is_alive():
+        time.sleep(0.01)
+        turns += 1
+    assert turns > 3

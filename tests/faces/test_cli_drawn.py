@@ -1,0 +1,114 @@
+"""What a person sees on a terminal: `timeline` as bars, `why` as a tree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from faces.fake_daemon import FakeDaemon, Stream, document, down_row, entry, lines, row
+from faces.test_cli_look import TIMELINE, WHY
+
+if TYPE_CHECKING:
+    from faces.run_cli import Cli
+
+SLOW = {**TIMELINE["services"][1], "usually_ms": 200}
+
+
+def screen(cli: Cli, *arguments: str, columns: int = 100) -> list[str]:
+    terminal = cli.terminal(*arguments, columns=columns, NO_COLOR="1")
+    assert terminal.end() == 0
+    shown = terminal.screen.splitlines()
+    assert "\x1b" not in terminal.screen
+    assert max(map(len, shown)) <= columns
+    return shown
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 200])
+def test_a_timeline_is_bars_on_one_scale(cli: Cli, daemon: FakeDaemon, columns: int) -> None:
+    daemon.on("GET /v1/timeline", {**TIMELINE, "services": [TIMELINE["services"][0], SLOW]})
+    daemon.on("GET /v1/status", document(row("db"), row("web")))
+
+    shown = screen(cli, "timeline", columns=columns)
+
+    assert shown[0].startswith("       │0s")
+    db, web = shown[1:3]
+    assert db.startswith("◆ db   ")
+    assert "▒" in db
+    assert web.startswith("◆ web  ···")
+    assert db.count("▒") == pytest.approx(web.count("▒") / 2, abs=4)
+    assert web.count("·") == pytest.approx(db.count("▒"), abs=4)
+    assert web.index("▒") >= db.rindex("▒")
+    if columns >= 80:
+        assert "1.0s, usually 0.2s" in web
+        assert "usually" not in db
+    assert ("after db" in web) is (columns >= 100)
+    assert shown[-2:] == ["critical path: db → web", "in all: 1.5s"]
+
+
+def test_while_something_is_on_its_way_no_path_is_told(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/timeline", {**TIMELINE, "services": [{**SLOW, "ready_at": None}]})
+    daemon.on("GET /v1/status", document(row("web", state="starting", health="starting")))
+
+    shown = screen(cli, "timeline")
+
+    assert "◐ starting" in shown[1]
+    assert "◆ web" not in shown[1]
+    assert shown[-1] == "not all services are ready yet"
+
+
+def test_what_was_up_before_stands_below_without_a_bar(cli: Cli, daemon: FakeDaemon) -> None:
+    stamps = {
+        name: f"2026-03-01T13:00:0{i}.000Z" for i, name in enumerate(("queued_at", "spawned_at", "ready_at"))
+    }
+    later = {**SLOW, **stamps, "usually_ms": None}
+    daemon.on("GET /v1/timeline", {**TIMELINE, "services": [TIMELINE["services"][0], later]})
+    daemon.on("GET /v1/status", document(row("db"), row("web")))
+
+    shown = screen(cli, "timeline")
+
+    assert shown[1].startswith("◆ web")
+    assert shown[2] == "  db   was ready 59m59s before"
+
+
+def test_blockers_are_a_tree_down_to_the_root(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/why", {**WHY, "blockers": [*WHY["blockers"], failed("mail")]})
+    rows = [
+        row("web", waiting_on=["api"]),
+        row("api", waiting_on=["db", "mail"]),
+        down_row("db", "failed", "no"),
+    ]
+    daemon.on("GET /v1/status", document(*rows))
+    daemon.on("GET /v1/logs", lambda _: Stream(lines(entry("no room", service="mail", stream="stderr"))))
+
+    shown = screen(cli, "why", "web")
+
+    assert shown[0] == "⊘ web is blocked"
+    begin = shown.index("Blocked by") + 1
+    assert shown[begin : begin + 6] == [
+        "  └─ ⊘ api is blocked",
+        "     │  db has failed",
+        "     ├─ ✗ db has failed",
+        "     │     exited with code 1",
+        "     └─ ✗ mail has failed",
+        "           root cause, exited with 1",
+    ]
+    assert "  │ no room" in shown
+
+
+def test_a_long_sentence_is_wrapped_under_itself(cli: Cli, daemon: FakeDaemon) -> None:
+    seen = {"source": "tcp", "check": None, "ok": True, "at": "2026-03-01T12:00:00Z", "detail": "word " * 40}
+    daemon.on(
+        "GET /v1/why", {**WHY, "state": "running", "health": "healthy", "blockers": [], "evidence": [seen]}
+    )
+    daemon.on("GET /v1/status", document(row("web")))
+
+    shown = screen(cli, "why", "web", columns=60)
+
+    first = next(line for line in shown if "word" in line)
+    second = shown[shown.index(first) + 1]
+    assert second.index("word") == first.index("word")
+
+
+def failed(name: str) -> dict[str, str]:
+    return {"service": name, "state": "failed", "health": "unknown", "because": "exited with 1"}
