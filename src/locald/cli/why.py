@@ -92,7 +92,7 @@ class _Page:
         print(f"{self._sign(shown)}{name} {self._is(shown)}{by}")
         self._wrapped("  ", words.because(document))
         self._blockers(document)
-        self._evidence(document.get("evidence") or ())
+        self._evidence(document.get("evidence") or (), shown.get("run"))
         self._printed(summary.root(document), output)
         hints = document.get("hints") or ()
         if hints:
@@ -134,10 +134,11 @@ class _Page:
 
     # What was seen.
 
-    def _evidence(self, evidence: Sequence[Document]) -> None:
+    def _evidence(self, evidence: Sequence[Document], run: int | None) -> None:
+        """Of the latest run, which may be over by now."""
         if not evidence:
             return
-        print(f"\n{self._bold('Evidence, newest first')}")
+        print(f"\n{self._bold(f'Evidence of run {run}, newest first' if run else 'Evidence, newest first')}")
         ages = [f"{age(each['at'])} ago" for each in evidence]
         kinds = [words.source({**each, "fallback": False}) for each in evidence]
         wide = max(map(len, ages)), max(map(len, kinds))
