@@ -70,21 +70,23 @@ def summary(document: Document, row: Row | None) -> str:
     return text + (f"; hint: {hints[0]}" if hints else "")
 
 
-def facts(row: Row, usage: str = "") -> Text:
-    """Two lines on the selected service, for what the table has no room for."""
+def facts(row: Row, width: int) -> Text:
+    """Two lines of `width` columns on the selected service, for what the table has no room for."""
     word = words.word(row)
-    text = Text(no_wrap=False)
-    text.append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
+    text = Text().append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
     text.append(f"is {word}")
     if source := words.source(row):
         text.append(f" by {source}")
-    told = [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
-    told += [
-        f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
+    told = [
         str(row.get("url") or ""),
+        f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
     ]
+    told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
     text.append("".join(f" · {each}" for each in told if each), "dim")
-    return text.append("\n").append(words.because(row))
+    because = Text(words.because(row))
+    for each in (text, because):
+        each.truncate(width, overflow="ellipsis")
+    return Text("\n", no_wrap=True).join([text, because])
 
 
 def trouble(problems: Iterable[Any]) -> Text:
