@@ -130,7 +130,7 @@ def cpu(*pids: int) -> float:
 
 
 def memory(pid: int, kind: str = "Rss") -> float:
-    """Megabytes of a process. `Pss` counts what is shared in proportion; proc_pid_smaps_rollup."""
+    """Megabytes of a process. `Private_Dirty` is what it shares with nobody: proc_pid_smaps(5)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024

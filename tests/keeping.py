@@ -307,7 +307,12 @@ def sockets_in(folder: str) -> list[str]:
 
 
 def children_of(pid: int) -> list[int]:
-    return procfs.children(pid) or []
+    """Those of a keeper, without the one that it has for itself."""
+    return [child for child in procfs.children(pid) or [] if not is_zygote(child)]
+
+
+def is_zygote(pid: int) -> bool:
+    return procfs.read(f"/proc/{pid}/comm") == b"locald-zygote\n"
 
 
 def connect_quietly(run: str) -> socket.socket:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import grouped, notify, once, python, sh, sockets_in, tree_of, wait_dead
+from keeping import children_of, grouped, notify, once, python, sh, sockets_in, tree_of, wait_dead
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_when_it_is_gone_nothing_of_it_is_left(daemon: Daemon, keeping: Keeping)
     daemon.wait("gone", WEB)
     assert sockets_in(keeping.run) == []
     assert os.listdir(os.path.join(keeping.run, "runs")) == []
-    assert procfs.descendants(keeping.pid) == []
+    assert children_of(keeping.pid) == []
     assert not os.path.exists(spawned["tree"].get("cgroup", "/nowhere"))
 
 

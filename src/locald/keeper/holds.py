@@ -16,6 +16,7 @@ import signal
 import socket
 
 from locald.keeper import spawn
+from locald.keeper.complaints import complain
 from locald.keeper.reaper import ENDED, in_reaper
 from locald.linux import cgroup, procfs
 from locald.linux.tree import Family, Group, Tree
@@ -185,21 +186,37 @@ class ReaperHold(Hold):
     def begin(self, child: spawn.Child) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            pid = spawn.fork()
+            pid = self._fork(child, ours, theirs)
         except OSError:
             ours.close()
-            theirs.close()
             raise
-        if pid == 0:
-            ours.close()
-            in_reaper(child, theirs, self._means.most_files)
-        theirs.close()
+        finally:
+            theirs.close()
         ours.setblocking(False)
         self._control = ours
         self.tree = Family(pid)
         self._helper = pid
         self._adopt(pid)
         self._means.loop.watch(ours.fileno(), select.EPOLLIN, self.pump)
+
+    def _fork(self, child: spawn.Child, ours: socket.socket, theirs: socket.socket) -> int:
+        """The pid of the subreaper. Raises OSError. It takes more memory when there is no zygote any more."""
+        if self._means.zygote is not None:
+            try:
+                return self._means.zygote.fork(child, theirs.fileno())
+            except OSError as error:
+                complain(f"the zygote cannot fork: {error.strerror or error}")
+        pid = spawn.fork()
+        if pid == 0:
+            ours.close()
+            in_reaper(
+                child.files,
+                lambda: spawn.lead(child),
+                theirs.fileno(),
+                child.report,
+                self._means.most_files,
+            )
+        return pid
 
     def described(self) -> dict[str, str | int]:
         return {"reaper": self._helper} if self._helper is not None else {}

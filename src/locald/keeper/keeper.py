@@ -11,11 +11,13 @@ import os
 import signal
 
 from locald.keeper.children import Children
+from locald.keeper.complaints import complain
 from locald.keeper.loop import Loop
 from locald.keeper.means import Means
 from locald.keeper.protocol import PROTOCOL, Malformed, Order, Request, run_number
 from locald.keeper.run import Run
 from locald.keeper.server import Server
+from locald.keeper.zygote import Zygote
 from locald.linux import cgroup
 from locald.wire.version import __version__
 
@@ -51,6 +53,18 @@ class Keeper:
         self._alone: Timer | None = None
         self.loop.before_sleep(self._consider_leaving)
         place.watch(self.loop, self._mend)
+
+    def have_zygote(self) -> None:
+        """Where runs can have no cgroups. To be called when everything is there that will be."""
+        if self.children.groups is not None:
+            return
+        try:
+            zygote = Zygote(self._means.most_files)
+        except OSError as error:
+            complain(f"no zygote: {error.strerror}")
+            return
+        self.children.expect(zygote.pid, zygote)
+        self._means.zygote = zygote
 
     # What the daemon asks for.
 

@@ -8,14 +8,15 @@ if TYPE_CHECKING:
     from locald.keeper.leftovers import Table
     from locald.keeper.loop import Loop
     from locald.keeper.server import Server
+    from locald.keeper.zygote import Zygote
 
 
 class Means:
     """`sockets`: the folder of the notify sockets. `own_files`: the keeper's limit of open files before it
-    raised it, soft and hard; `most_files`: since.
+    raised it, soft and hard; `most_files`: since. `zygote`: where runs can have no cgroups.
     """
 
-    __slots__ = ("children", "loop", "most_files", "own_files", "server", "sockets", "table")
+    __slots__ = ("children", "loop", "most_files", "own_files", "server", "sockets", "table", "zygote")
 
     def __init__(
         self,
@@ -34,3 +35,4 @@ class Means:
         self.sockets = sockets
         self.own_files = own_files
         self.most_files = most_files
+        self.zygote: Zygote | None = None

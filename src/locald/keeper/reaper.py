@@ -2,8 +2,8 @@
 
 An orphan becomes the child of the nearest subreaper above it, whatever it did to its session and
 environment. So a process that does nothing but be the subreaper of one run holds the run's tree together:
-the tree is what descends from it, and when it has no child left the tree is empty. It is forked from the
-keeper and never becomes another program, so it shares most of its memory.
+the tree is what descends from it, and when it has no child left the tree is empty. It is forked, from the
+zygote, and never becomes another program, so it shares most of its memory.
 
 It tells the keeper of each child that ended (before it reaps it, so that the status is never lost), ends
 when there is none, and when the keeper's end of the socket closes, for the keeper died, it kills the tree.
@@ -25,7 +25,7 @@ from locald.linux.tree import Family
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
-    import socket
+    from collections.abc import Callable
     from typing import NoReturn
 
 ENDED = struct.Struct("ii")
@@ -34,21 +34,28 @@ ENDED = struct.Struct("ii")
 _BETWEEN_KILLS = 20  # milliseconds
 
 
-def in_reaper(child: spawn.Child, control: socket.socket, most_files: int) -> NoReturn:
-    """What the forked process does, signals still blocked. Does not return."""
+def in_reaper(
+    files: tuple[int, ...], lead: Callable[[], NoReturn], control: int, report: int, most_files: int
+) -> NoReturn:
+    """What the forked process does, signals still blocked. Does not return.
+
+    `lead`: what the leader does; `files` are for it alone, and so is `report`, which is one of them.
+    """
     try:
         gc.disable()
         os.setsid()
         prctl.become_subreaper()
         prctl.set_name(b"locald-reaper")
-        _close_others([control.fileno(), child.out, child.err, child.report], most_files)
+        _close_others([control, *files], most_files)
         if os.fork() == 0:
-            spawn.lead(child)
+            lead()
     except BaseException as error:
-        spawn.tell(child, "resources", error)
+        spawn.tell(report, "resources", error)
         os._exit(0)
     try:
-        _serve(child, control)
+        for file in files:
+            os.close(file)
+        _serve(control)
         os._exit(0)
     finally:
         os._exit(1)
@@ -63,9 +70,7 @@ def _close_others(keep: list[int], most: int) -> None:
     os.closerange(first, most)
 
 
-def _serve(child: spawn.Child, control: socket.socket) -> None:
-    for file in (child.out, child.err, child.report):
-        os.close(file)
+def _serve(control: int) -> None:
     news = _hear_of_children()
     poll = select.poll()
     poll.register(news, select.POLLIN)
@@ -75,7 +80,7 @@ def _serve(child: spawn.Child, control: socket.socket) -> None:
         ready = dict(poll.poll(None if keeper_lives else _BETWEEN_KILLS))
         if news in ready:
             os.read(news, 4096)
-        if control.fileno() in ready:
+        if control in ready:
             poll.unregister(control)
             keeper_lives = False
         if not keeper_lives:
@@ -92,7 +97,7 @@ def _hear_of_children() -> int:
     return news
 
 
-def _reap(control: socket.socket) -> bool:
+def _reap(control: int) -> bool:
     """Report and reap all children that have ended; whether none is left."""
     while True:
         try:
@@ -105,8 +110,8 @@ def _reap(control: socket.socket) -> bool:
         os.waitpid(zombie[0], 0)
 
 
-def _report(control: socket.socket, pid: int, status: int) -> None:
+def _report(control: int, pid: int, status: int) -> None:
     try:
-        control.send(ENDED.pack(pid, status))
+        os.write(control, ENDED.pack(pid, status))
     except OSError:  # the keeper died: then nobody wants to know
         pass

@@ -103,7 +103,7 @@ class Run:
             b"NOTIFY_SOCKET": os.fsencode(self._ear.path),
             b"LOCALD_RUN": self._token.encode("ascii"),
         }
-        hold.begin(spawn.Child(self._order, env, out, err, birth.theirs, self._means.own_files))
+        hold.begin(spawn.Child(self._order, env, (out, err, birth.theirs), self._means.own_files))
 
     def _write_down(self, hold: Hold) -> None:
         """What a later keeper needs to end this run, should this keeper be killed."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import json
+import marshal
 import os
 import resource
 import signal
@@ -55,23 +56,59 @@ class Refusal:
 class Child:
     """What the forked child is given. `report`: the pipe's writing end; `own_files`: the limit to restore."""
 
-    __slots__ = ("env", "err", "order", "out", "own_files", "report")
+    __slots__ = (
+        "argv",
+        "cwd",
+        "env",
+        "err",
+        "limits",
+        "out",
+        "own_files",
+        "report",
+        "umask",
+        "watchdog_usec",
+    )
 
     def __init__(
         self,
         order: Order,
         env: dict[bytes, bytes],
-        out: int,
-        err: int,
-        report: int,
+        files: tuple[int, int, int],
         own_files: tuple[int, int],
     ) -> None:
-        self.order = order
+        """`files`: its standard output, its standard error, `report`."""
+        self.argv = order.argv
+        self.cwd = order.cwd
+        self.umask = order.umask
+        self.limits = order.limits
+        self.watchdog_usec = order.watchdog_usec
         self.env = env
-        self.out = out
-        self.err = err
-        self.report = report
         self.own_files = own_files
+        self.out, self.err, self.report = files
+
+    @property
+    def files(self) -> tuple[int, int, int]:
+        return self.out, self.err, self.report
+
+    def pack(self) -> bytes:
+        """All but the files, for `unpack` in another process of the same Python."""
+        facts = (self.argv, self.cwd, self.umask, self.limits, self.watchdog_usec, self.env, self.own_files)
+        return marshal.dumps(facts)
+
+    @classmethod
+    def unpack(cls, packed: bytes, files: tuple[int, int, int]) -> Child:
+        child = cls.__new__(cls)
+        (
+            child.argv,
+            child.cwd,
+            child.umask,
+            child.limits,
+            child.watchdog_usec,
+            child.env,
+            child.own_files,
+        ) = marshal.loads(packed)
+        child.out, child.err, child.report = files
+        return child
 
 
 def fork() -> int:
@@ -95,7 +132,7 @@ def in_first_child(child: Child, folder: str) -> NoReturn:
         if os.fork() == 0:
             lead(child)
     except BaseException as error:
-        tell(child, "resources", error)
+        tell(child.report, "resources", error)
     os._exit(0)
 
 
@@ -108,23 +145,23 @@ def lead(child: Child) -> NoReturn:
         os.dup2(child.out, 1)
         os.dup2(child.err, 2)
         stage = "workdir"
-        os.chdir(child.order.cwd)
+        os.chdir(child.cwd)
         stage = "program"
         _restore(child)
-        _execute(child.order.argv, _complete(child))
+        _execute(child.argv, _complete(child))
     except BaseException as error:
-        tell(child, stage, error)
+        tell(child.report, stage, error)
     os._exit(127)
 
 
 def _restore(child: Child) -> None:
     """The umask, limits and signals that the program is to have instead of the keeper's."""
-    os.umask(child.order.umask)
+    os.umask(child.umask)
     for number in HANDLED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _limit(resource.RLIMIT_NOFILE, *child.own_files)
-    for which, soft, hard in child.order.limits:
+    for which, soft, hard in child.limits:
         _limit(which, soft, hard)
 
 
@@ -147,9 +184,9 @@ def _lower(one: int, other: int) -> int:
 
 
 def _complete(child: Child) -> dict[bytes, bytes]:
-    if child.order.watchdog_usec is None:
+    if child.watchdog_usec is None:
         return child.env
-    usec = {b"WATCHDOG_USEC": b"%d" % child.order.watchdog_usec, b"WATCHDOG_PID": b"%d" % os.getpid()}
+    usec = {b"WATCHDOG_USEC": b"%d" % child.watchdog_usec, b"WATCHDOG_PID": b"%d" % os.getpid()}
     return child.env | usec
 
 
@@ -171,14 +208,14 @@ def _execute(argv: list[bytes], env: dict[bytes, bytes]) -> None:
     raise telling
 
 
-def tell(child: Child, stage: str, error: BaseException) -> None:
+def tell(report: int, stage: str, error: BaseException) -> None:
     """Say what failed, in one write of less than PIPE_BUF bytes."""
     number = error.errno if isinstance(error, OSError) and error.errno else 0
     text = os.strerror(number) if number else f"{type(error).__name__}: {error}"[:500]
     if isinstance(error, FileNotFoundError) and stage == "program" and _exists(error.filename):
         text += ": the interpreter that its first line names"
     try:
-        os.write(child.report, json.dumps([stage, number, text]).encode("ascii") + b"\n")
+        os.write(report, json.dumps([stage, number, text]).encode("ascii") + b"\n")
     except OSError:
         pass
 
