@@ -75,7 +75,10 @@ class Monitor(App[None]):
     Toast { max-width: 90%; }
     """
     )
-    BINDINGS: ClassVar = [Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action]
+    BINDINGS: ClassVar = [
+        *(Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+    ]
 
     def __init__(
         self,
