@@ -79,7 +79,7 @@ def test_words_are_told_apart_by_their_shape() -> None:
 
 def test_services_are_counted_by_word() -> None:
     rows = [known("a"), known("b"), known("c", health="unhealthy")]
-    assert counts(rows) == {"healthy": 2, "unhealthy": 1}
+    assert list(counts(rows).items()) == [("unhealthy", 1), ("healthy", 2)]
 
 
 # The board.
@@ -259,6 +259,8 @@ def test_a_failure_is_summed_up_in_one_line_with_its_root() -> None:
     assert explained.summary(document, None) == (
         "shop:web is blocked: api is blocked; root cause: db is failed: exited with 1; hint: `locald logs db`"
     )
+    said = "shop:web is blocked: db failed: exited with 1 at once — locald logs shop:db"
+    assert explained.summary({**document, "summary": said}, None) == said
 
 
 def test_facts_are_two_lines_of_the_width() -> None:

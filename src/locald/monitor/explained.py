@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from locald.faces import words
+from locald.faces.text import plain
 from locald.monitor import amounts
 from locald.monitor.table import style
 
@@ -57,7 +58,10 @@ def environment(document: Document) -> RenderableType:
 
 
 def summary(document: Document, row: Row | None) -> str:
-    """One line that says it all: `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
+    """One line that says it all: as the daemon tells it, or else
+    `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
+    if told := document.get("summary"):
+        return plain(str(told))
     shown = {**document, **({"exit_code": row.get("exit_code")} if row else {})}
     code = shown.get("exit_code")
     text = f"{shown.get('project')}:{shown.get('service')} is {words.word(shown)}"
