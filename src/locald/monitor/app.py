@@ -50,6 +50,8 @@ CALM = 0.1
 """seconds between two questions"""
 FEW = 8
 """services that are always in sight, if there are as many"""
+FRAME = 1 / 40
+"""seconds in which changes are gathered"""
 BLINK = 0.2
 """seconds that the lines of the service before may be seen until the new ones are there"""
 SHOWN_FOR = 6.0
@@ -68,7 +70,10 @@ class Monitor(App[None]):
     #facts { height: 2; padding: 0 1; background: $surface; }
     #tabs { height: 1; background: $panel; }
     #pane { height: 1fr; }
-    .document { padding: 0 1; scrollbar-size-vertical: 1; }
+    .document { padding: 0 1; }
+    Roster, LogPane, .document, .box { scrollbar-size-vertical: 1; scrollbar-color: $primary;
+        scrollbar-background: $surface; scrollbar-background-hover: $surface;
+        scrollbar-background-active: $surface; }
     #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
     #keys { height: 1; background: $panel; }
     .zoomed { display: none; }
@@ -108,6 +113,7 @@ class Monitor(App[None]):
         self._stale = asyncio.Event()
         self._searching: Literal["find", "only"] = "find"
         self._gone = False
+        self._due = False
         self._head, self._trouble, self._titles = (Static(id=name) for name in ("head", "trouble", "titles"))
         self._facts, self._tabs, self._keys = (Static(id=name) for name in ("facts", "tabs", "keys"))
         self._roster = Roster(self.board, id="roster")
@@ -193,7 +199,7 @@ class Monitor(App[None]):
                 self._rows_changed(anew=True)
             case feed.Changed():
                 self.board.change(news.rows, news.removed)
-                self._rows_changed()
+                self._show_soon()
             case feed.Used():
                 self.board.measure(news.usage)
                 self._show()
@@ -213,7 +219,14 @@ class Monitor(App[None]):
         shown.update(trouble or "")
         shown.display = self._gone
 
+    def _show_soon(self) -> None:
+        """Many rows change within a moment when many services start: that is one picture."""
+        if not self._due:
+            self._due = True
+            self.set_timer(FRAME, self._rows_changed)
+
     def _rows_changed(self, *, anew: bool = False) -> None:
+        self._due = False
         self._show()
         for notice in self._notices.about(self.board.rows):
             self._tell(notice)
