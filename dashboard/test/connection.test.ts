@@ -72,7 +72,7 @@ describe("the connection", () => {
       world.socket.onclose?.();
       waits.push(await world.tick());
     }
-    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 2_000, 2_000, 2_000]);
     world.socket.onopen?.();
     expect(world.socket.sent).toEqual(['{"usage":false}']);
     expect(world.links.at(-1)).toEqual({ is: "open" });

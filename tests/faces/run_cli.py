@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import select
@@ -87,6 +88,7 @@ class Terminal:
             preexec_fn=lambda: _take(theirs),
         )  # fmt: skip
         os.close(theirs)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # what is read may end within a character
         self.screen = ""
 
     def press(self, keys: bytes) -> None:
@@ -115,7 +117,7 @@ class Terminal:
             data = os.read(self._ours, 65536)
         except OSError:  # Linux says EIO when nobody has the other end any more
             data = b""
-        self.screen += data.decode()
+        self.screen += self._decoder.decode(data)
         return bool(data)
 
 

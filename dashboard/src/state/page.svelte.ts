@@ -81,9 +81,10 @@ export class Page {
 
   announce(notice: Notice): void {
     const shown = { ...notice, id: ++this.lastId };
-    this.notices = [...this.notices, shown].slice(-MOST);
-    if (notice.tone === "good") setTimeout(() => this.dismiss(shown.id), LINGER);
-    else setTimeout(() => this.dismiss(shown.id), LINGER * 2);
+    // Of one service only the latest is of interest.
+    const others = this.notices.filter((one) => one.project !== notice.project || one.service !== notice.service);
+    this.notices = [...others, shown].slice(-MOST);
+    setTimeout(() => this.dismiss(shown.id), notice.tone === "good" ? LINGER : LINGER * 2);
   }
 
   private dress(): void {

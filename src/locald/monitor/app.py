@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rich.text import Text
@@ -49,6 +50,10 @@ CALM = 0.1
 """seconds between two questions"""
 FEW = 8
 """services that are always in sight, if there are as many"""
+FRAME = 1 / 40
+"""seconds in which changes are gathered"""
+BLINK = 0.2
+"""seconds that the lines of the service before may be seen until the new ones are there"""
 SHOWN_FOR = 6.0
 """seconds of a notice"""
 
@@ -59,21 +64,26 @@ class Monitor(App[None]):
     CSS = (
         dialogs.CSS
         + """
-    Screen { layers: base; }
     #head { height: 1; background: $panel; color: $text; }
     #trouble { height: auto; background: $error; color: $text; display: none; }
     #titles { height: 1; color: $text-muted; text-style: bold; }
     #facts { height: 2; padding: 0 1; background: $surface; }
     #tabs { height: 1; background: $panel; }
     #pane { height: 1fr; }
-    .document { padding: 0 1; scrollbar-size-vertical: 1; }
+    .document { padding: 0 1; }
+    Roster, LogPane, .document, .box { scrollbar-size-vertical: 1; scrollbar-color: $primary;
+        scrollbar-background: $surface; scrollbar-background-hover: $surface;
+        scrollbar-background-active: $surface; }
     #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
     #keys { height: 1; background: $panel; }
     .zoomed { display: none; }
     Toast { max-width: 90%; }
     """
     )
-    BINDINGS: ClassVar = [Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action]
+    BINDINGS: ClassVar = [
+        *(Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+    ]
 
     def __init__(
         self,
@@ -103,23 +113,26 @@ class Monitor(App[None]):
         self._stale = asyncio.Event()
         self._searching: Literal["find", "only"] = "find"
         self._gone = False
+        self._due = False
+        self._head, self._trouble, self._titles = (Static(id=name) for name in ("head", "trouble", "titles"))
+        self._facts, self._tabs, self._keys = (Static(id=name) for name in ("facts", "tabs", "keys"))
+        self._roster = Roster(self.board, id="roster")
+        self._logs = LogPane(id="logs")
+        self._documents = {name: Static() for name in PANES[1:]}
+        self._switcher = ContentSwitcher(initial="logs", id="pane")
+        self._search = Input(id="search", select_on_focus=False)
 
     # The screen.
 
     def compose(self) -> ComposeResult:
-        yield Static(id="head")
-        yield Static(id="trouble")
-        yield Static(id="titles")
-        yield Roster(self.board, id="roster")
-        yield Static(id="facts")
-        yield Static(id="tabs")
-        with ContentSwitcher(initial="logs", id="pane"):
-            yield LogPane(id="logs")
-            for name in PANES[1:]:
+        yield from (self._head, self._trouble, self._titles, self._roster, self._facts, self._tabs)
+        with self._switcher:
+            yield self._logs
+            for name, document in self._documents.items():
                 with VerticalScroll(id=name, classes="document"):
-                    yield Static(id=f"{name}-text")
-        yield Input(id="search", select_on_focus=False)
-        yield Static(id="keys")
+                    yield document
+        yield self._search
+        yield self._keys
 
     def on_mount(self) -> None:
         self._roster.focus()
@@ -136,19 +149,8 @@ class Monitor(App[None]):
         self._set_title_of_terminal("\x1b[23;2t")
 
     @property
-    def _roster(self) -> Roster:
-        return self.query_one("#roster", Roster)
-
-    @property
-    def _logs(self) -> LogPane:
-        return self.query_one("#logs", LogPane)
-
-    @property
     def _row(self) -> Row | None:
         return self.board.get(self._roster.selected)
-
-    def _static(self, name: str) -> Static:
-        return self.query_one(f"#{name}", Static)
 
     def _tick(self) -> None:
         self._show()
@@ -161,10 +163,10 @@ class Monitor(App[None]):
         roster.show_board()
         room = max(self.size.height * 2 // 5 - 2, 3)
         roster.styles.height = max(min(roster.lines, max(room, min(FEW, self.size.height // 3))), 1)
-        self._static("titles").update(roster.head)
-        self._static("head").update(header.head(self.board, self._about, self.size.width, gone=self._gone))
+        self._titles.update(roster.head)
+        self._head.update(header.head(self.board, self._about, self.size.width, gone=self._gone))
         row = self._row
-        self._static("facts").update(explained.facts(row) if row else self._nothing())
+        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
         self._show_bars()
 
     def _nothing(self) -> Text:
@@ -180,11 +182,12 @@ class Monitor(App[None]):
         logs = self._logs
         told = logs.told if self._pane == "logs" else ""
         about = "all services" if self._merged else (self._row or {}).get("name", "")
-        self._static("tabs").update(
+        self._tabs.update(
             header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
         )
-        reading = self.screen_stack[0].focused is not self._roster
-        self._static("keys").update(keys.footer(self._pane, self.size.width, reading=reading))
+        screens = self.screen_stack  # none, when it ends
+        reading = bool(screens) and screens[0].focused is not self._roster
+        self._keys.update(keys.footer(self._pane, self.size.width, reading=reading))
 
     # News.
 
@@ -196,7 +199,7 @@ class Monitor(App[None]):
                 self._rows_changed(anew=True)
             case feed.Changed():
                 self.board.change(news.rows, news.removed)
-                self._rows_changed()
+                self._show_soon()
             case feed.Used():
                 self.board.measure(news.usage)
                 self._show()
@@ -212,11 +215,18 @@ class Monitor(App[None]):
 
     def _be_reached(self, trouble: Text | None) -> None:
         self._gone = trouble is not None
-        shown = self._static("trouble")
+        shown = self._trouble
         shown.update(trouble or "")
         shown.display = self._gone
 
+    def _show_soon(self) -> None:
+        """Many rows change within a moment when many services start: that is one picture."""
+        if not self._due:
+            self._due = True
+            self.set_timer(FRAME, self._rows_changed)
+
     def _rows_changed(self, *, anew: bool = False) -> None:
+        self._due = False
         self._show()
         for notice in self._notices.about(self.board.rows):
             self._tell(notice)
@@ -275,7 +285,13 @@ class Monitor(App[None]):
             return
         several = [str(row["name"]) for row in self.board.rows] if self._merged else []
         self._logs.begin(named(several) if len(several) > 1 else {})
+        self.set_timer(BLINK, partial(self._forget_lines, self._watch))
         self.run_worker(self._feed.watch(self._watch, *wanted), name="watch")
+
+    def _forget_lines(self, watch: int) -> None:
+        """Where the history takes its time, lines of others are not shown for it."""
+        if self._awaited and watch == self._watch:
+            self._logs.history([])
 
     def _wanted(self, key: Key) -> tuple[str | None, tuple[str, ...]]:
         if not self._merged:
@@ -289,7 +305,7 @@ class Monitor(App[None]):
     @on(Roster.Selected)
     def _on_selected(self) -> None:
         row = self._row
-        self._static("facts").update(explained.facts(row) if row else self._nothing())
+        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
         if not self._merged or self._watched is None:
             self._watch_lines()
         self._show_bars()
@@ -324,7 +340,7 @@ class Monitor(App[None]):
         except Unreachable:
             return  # what is shown stays, and the line at the top says that it may be old
         if (pane, key) == (self._pane, self._roster.selected):
-            self._static(f"{pane}-text").update(shown)
+            self._documents[pane].update(shown)
 
     def _drawn(self, pane: str, document: dict[str, Any], key: Key) -> RenderableType:
         if pane == "why":
@@ -340,7 +356,7 @@ class Monitor(App[None]):
 
     def action_pane(self, name: str) -> None:
         self._pane = name
-        self.query_one("#pane", ContentSwitcher).current = name
+        self._switcher.current = name
         if self.focused is not self._roster:
             self.query_one(f"#{name}").focus()
         self._stale.set()
@@ -391,7 +407,7 @@ class Monitor(App[None]):
     def action_search(self, what: Literal["find", "only"]) -> None:
         self._searching = what
         self.action_pane("logs")
-        search = self.query_one("#search", Input)
+        search = self._search
         search.placeholder = (
             "find: words, `a|b` for either" if what == "find" else "only lines with these words"
         )
@@ -408,12 +424,12 @@ class Monitor(App[None]):
             self._say(f"“{submitted.value}” is nowhere in these lines", good=False)
 
     def _end_search(self) -> None:
-        self.query_one("#search", Input).display = False
+        self._search.display = False
         self._logs.focus()
         self.call_after_refresh(self._show_bars)
 
     def key_escape(self) -> None:
-        if self.query_one("#search", Input).display:
+        if self._search.display:
             self._end_search()
         elif self._roster.has_class("zoomed"):
             self.action_zoom()

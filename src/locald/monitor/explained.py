@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from locald.faces import words
+from locald.faces.text import plain
 from locald.monitor import amounts
 from locald.monitor.table import style
 
@@ -57,7 +58,10 @@ def environment(document: Document) -> RenderableType:
 
 
 def summary(document: Document, row: Row | None) -> str:
-    """One line that says it all: `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
+    """One line that says it all: as the daemon tells it, or else
+    `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
+    if told := document.get("summary"):
+        return plain(str(told))
     shown = {**document, **({"exit_code": row.get("exit_code")} if row else {})}
     code = shown.get("exit_code")
     text = f"{shown.get('project')}:{shown.get('service')} is {words.word(shown)}"
@@ -70,21 +74,23 @@ def summary(document: Document, row: Row | None) -> str:
     return text + (f"; hint: {hints[0]}" if hints else "")
 
 
-def facts(row: Row, usage: str = "") -> Text:
-    """Two lines on the selected service, for what the table has no room for."""
+def facts(row: Row, width: int) -> Text:
+    """Two lines of `width` columns on the selected service, for what the table has no room for."""
     word = words.word(row)
-    text = Text(no_wrap=False)
-    text.append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
+    text = Text().append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
     text.append(f"is {word}")
     if source := words.source(row):
         text.append(f" by {source}")
-    told = [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
-    told += [
-        f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
+    told = [
         str(row.get("url") or ""),
+        f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
     ]
+    told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
     text.append("".join(f" · {each}" for each in told if each), "dim")
-    return text.append("\n").append(words.because(row))
+    because = Text(words.because(row))
+    for each in (text, because):
+        each.truncate(width, overflow="ellipsis")
+    return Text("\n", no_wrap=True).join([text, because])
 
 
 def trouble(problems: Iterable[Any]) -> Text:

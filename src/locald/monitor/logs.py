@@ -30,7 +30,7 @@ LEFT_OUT = Line(
 
 class LogPane(ScrollView, can_focus=True):
     DEFAULT_CSS = """
-    LogPane { scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
+    LogPane { overflow-x: hidden; overflow-y: scroll; }
     """
     BINDINGS: ClassVar = [
         Binding("up,k", "by(-1)", show=False),

@@ -31,7 +31,7 @@ MARK = "▌"
 
 class Roster(ScrollView, can_focus=True):
     DEFAULT_CSS = """
-    Roster { scrollbar-size-vertical: 1; overflow-x: hidden; }
+    Roster { overflow-x: hidden; }
     .roster--cursor { background: $primary 45%; }
     .roster--selected { background: $foreground 12%; }
     """
@@ -66,7 +66,7 @@ class Roster(ScrollView, can_focus=True):
 
     @property
     def lines(self) -> int:
-        return len(self._keys)
+        return len(self._branches) if self.as_tree else len(self._entries)
 
     @property
     def head(self) -> Text:

@@ -1,0 +1,321 @@
+"""What is shown, worked out without a screen: table, tree, bars, notices, effects, keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from faces.fake_daemon import row
+from locald.faces import words
+from locald.monitor import amounts, bars, effects, explained, keys, safe, table, tree
+from locald.monitor.board import Board, Row, Scope, Usage, counts, row_of
+from locald.monitor.effects import Action
+from locald.monitor.notices import Notices, title
+
+NOON = 1772366400.0
+"""2026-03-01T12:00:00Z"""
+
+
+def known(name: str, *needs: str, **facts: Any) -> Row:
+    found = row_of(row(name, depends_on=dict.fromkeys(needs, "healthy"), **facts))
+    assert found
+    return found
+
+
+def entries(*rows: Row, usage: Usage | None = None, everywhere: bool = False) -> list[table.Entry]:
+    return [table.Entry(each, usage, everywhere) for each in rows]
+
+
+# The table.
+
+
+@pytest.mark.parametrize("width", [79, 80, 100, 120, 200])
+def test_a_line_never_exceeds_its_width_and_wide_characters_count_twice(width: int) -> None:
+    rows = entries(
+        known("db"), known("日本語の名前のサービス", health="unhealthy", because="שלום " * 100, restarts=1234)
+    )
+    plan = table.layout(rows, width)
+    lines = [table.head(plan), *(table.line(each, plan) for each in rows)]
+    assert len({line.cell_len for line in lines[1:]}) == 1
+    assert all(line.cell_len <= width for line in lines)
+
+
+def test_what_is_left_over_is_for_the_reason() -> None:
+    rows = entries(known("db", because="because of this"))
+    assert "because of this" in table.line(rows[0], table.layout(rows, 120)).plain
+    assert "because of this" not in table.line(rows[0], table.layout(rows, 80)).plain
+
+
+def test_where_it_is_narrow_titles_become_short_before_names_are_cut() -> None:
+    rows = entries(known("a-service-name", source="process", health="unhealthy"))
+    assert "RESTARTS" in table.head(table.layout(rows, 100)).plain
+    narrow = table.layout(rows, 82)
+    assert "↻" in table.head(narrow).plain
+    assert "a-service-name" in table.line(rows[0], narrow).plain
+
+
+def test_services_of_all_projects_are_called_with_their_project() -> None:
+    assert entries(known("db"), everywhere=True)[0].name == "shop:db"
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(0, "0K"), (980 << 10, "980K"), (24 << 20, "24M"), (1288490188, "1.2G"), (20 << 30, "20G")],
+)
+def test_memory_is_told_in_few_characters(size: int, told: str) -> None:
+    assert amounts.memory(size) == told
+
+
+def test_processors_are_told_in_parts_of_one() -> None:
+    assert [amounts.processor(cores) for cores in (0, 0.372, 2.5)] == ["0%", "37%", "250%"]
+
+
+def test_words_are_told_apart_by_their_shape() -> None:
+    different = ("healthy", "unhealthy", "failed", "blocked", "starting", "stopped", "waiting")
+    shapes = [words.sign(word) for word in different]
+    assert len(set(shapes)) == len(shapes)
+
+
+def test_services_are_counted_by_word() -> None:
+    rows = [known("a"), known("b"), known("c", health="unhealthy")]
+    assert list(counts(rows).items()) == [("unhealthy", 1), ("healthy", 2)]
+
+
+# The board.
+
+
+def test_a_row_of_another_project_is_kept_but_not_shown() -> None:
+    board = Board(Scope(frozenset({"/shop"})))
+    board.begin({}, [known("web"), known("other", project="blog", directory="/blog")])
+    assert [each["name"] for each in board.rows] == ["web"]
+    board.change([], [("shop", "web")])
+    assert board.rows == []
+
+
+def test_what_the_file_says_is_shown_until_the_daemon_knows_the_project() -> None:
+    board = Board(Scope(frozenset({"/shop"})), written=[known("web", state="stopped")])
+    assert [each["state"] for each in board.rows] == ["stopped"]
+    board.begin({}, [known("web")])
+    assert [each["state"] for each in board.rows] == ["running"]
+
+
+# The tree.
+
+
+def drawn(*rows: Row) -> list[str]:
+    return [f"{branch.guide}{branch.key[1]}{'…' if branch.again else ''}" for branch in tree.branches(rows)]
+
+
+def test_what_nothing_needs_stands_at_the_left_and_what_it_needs_beneath() -> None:
+    rows = [known("db"), known("cache"), known("api", "db", "cache"), known("web", "api")]
+    assert drawn(*rows) == ["web", "└─ api", "   ├─ db", "   └─ cache"]
+
+
+def test_what_several_need_is_shown_beneath_each_and_its_own_needs_once() -> None:
+    rows = [known("db"), known("api", "db"), known("web", "api"), known("admin", "api")]
+    assert drawn(*rows) == ["web", "└─ api", "   └─ db", "admin", "└─ api…"]
+
+
+def test_a_circle_and_an_unknown_name_end_the_tree() -> None:
+    assert drawn(known("a", "b"), known("b", "a", "nobody")) == ["a", "└─ b", "   └─ a…"]
+
+
+def test_the_way_to_the_blocker_is_known() -> None:
+    rows = [
+        known("db", state="failed"),
+        known("cache"),
+        known("api", "db", "cache", waiting_on=["db"]),
+        known("web", "api", waiting_on=["api"]),
+    ]
+    assert tree.in_the_way(rows, ("shop", "web")) == {("shop", "web"), ("shop", "api"), ("shop", "db")}
+    assert not tree.in_the_way(rows, ("shop", "cache"))
+
+
+# The timeline.
+
+
+def started(name: str, *moments: float | None, **facts: Any) -> dict[str, Any]:
+    names = ("queued_at", "spawned_at", "listening_at", "ready_at")
+    stamps = [None if at is None else f"2026-03-01T12:00:{at:06.3f}Z" for at in moments]
+    return {"name": name, **dict(zip(names, stamps, strict=True)), **facts}
+
+
+def test_bars_share_one_scale_from_the_first_wish_to_the_last_readiness() -> None:
+    services = [started("db", 0, 0, 2, 4), started("web", 0, 4, None, 10)]
+    first, second = bars.bars({"services": services, "critical_path": ["db"]}, {}, NOON + 99, 100)
+    assert first.parts == (("starting", 20), ("listening", 20))
+    assert second.parts == (("waiting", 40), ("starting", 60))
+    assert (first.critical, second.critical) == (True, False)
+    assert (first.told, second.told) == ("4.0s", "6.0s")
+
+
+def test_what_is_on_its_way_grows_up_to_now() -> None:
+    services = [started("db", 0, 1, None, None), started("web", 0, None, None, None)]
+    states = {"db": "starting", "web": "waiting"}
+    first, second = bars.bars({"services": services}, states, NOON + 10, 100)
+    assert first.parts == (("waiting", 10), ("starting", 90))
+    assert first.told == "starting for 9.0s"
+    assert second.parts == (("waiting", 100),)
+
+
+def test_what_failed_is_said_and_does_not_grow() -> None:
+    services = [started("db", 0, 1, None, None), started("web", 0, 1, 2, 3)]
+    first, _ = bars.bars({"services": services}, {"db": "failed"}, NOON + 99, 100)
+    assert first.told == "failed"
+    assert sum(count for _, count in first.parts) < 40
+
+
+def test_what_takes_much_longer_than_usual_stands_out() -> None:
+    services = [started("db", 0, 0, 8, 9, usually_ms=2100), started("web", 0, 0, 2, 2, usually_ms=2100)]
+    first, second = bars.bars({"services": services}, {}, NOON, 50)
+    assert (first.told, first.slow) == ("9.0s, usually 2.1s", True)
+    assert not second.slow
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_picture_fits_its_width(width: int) -> None:
+    services = [started("a" * 60, 0, 0, 8, 9, usually_ms=2100), started("web", 0, 0, None, None)]
+    text = bars.draw({"services": services, "critical_path": []}, {"web": "starting"}, NOON + 20, width)
+    assert all(len(line) <= width for line in text.plain.splitlines()[:2])
+
+
+def test_a_timeline_of_nothing_says_so() -> None:
+    assert bars.draw({"services": []}, {}, NOON, 80).plain == "nothing has been started yet"
+
+
+# Notices.
+
+
+def test_what_was_so_at_the_beginning_is_no_news() -> None:
+    assert Notices().about([known("web", health="unhealthy"), known("db", state="failed")]) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "word"),
+    [
+        ({"health": "unhealthy"}, "unhealthy"),
+        ({"state": "backoff", "health": "unknown"}, "backoff"),
+        ({"state": "failed", "health": "unknown"}, "failed"),
+    ],
+)
+def test_a_service_that_goes_down_is_told_once(now: dict[str, str], word: str) -> None:
+    notices = Notices()
+    notices.about([known("web")])
+    told = [each.text for each in notices.about([known("web", because="HTTP 500", **now)]) if not each.good]
+    assert told[0] == f"web is {word}: HTTP 500"
+    assert not [
+        each for each in notices.about([known("web", because="HTTP 501", **now)]) if each.text in told
+    ]
+
+
+def test_a_service_that_somebody_stopped_did_not_go_down() -> None:
+    notices = Notices()
+    notices.about([known("db"), known("web")])
+    stopping = [known("db"), known("web", state="stopping", health="unknown")]
+    stopped = [known("db"), known("web", state="stopped", health="unknown")]
+    assert all(each.good for news in (stopping, stopped) for each in notices.about(news))
+
+
+def test_an_up_is_complete_when_nothing_is_on_its_way() -> None:
+    notices = Notices()
+    notices.about([known("db"), known("web", state="waiting", health="unknown")])
+    assert notices.about([known("db"), known("web", state="starting", health="starting")]) == []
+    assert [each.text for each in notices.about([known("db"), known("web")])] == [
+        "shop is up: 2 services ready"
+    ]
+
+
+def test_an_up_that_ends_without_all_is_told_as_bad_news() -> None:
+    notices = Notices()
+    starting = known("web", state="starting", health="starting")
+    notices.about([starting])
+    told = notices.about([known("web", state="failed", health="unknown", because="exited with 1")])
+    assert [each.good for each in told] == [False, False]
+    assert told[0].text == "web is failed: exited with 1"
+
+
+def test_the_title_names_the_worst_first() -> None:
+    rows = [known("db"), known("web", health="unhealthy")]
+    assert title(rows, "shop") == "▲ web unhealthy · shop"
+    assert title(rows[:1], "shop") == "● 1/1 · shop"
+
+
+# In one line, the effect, the keys.
+
+
+def test_a_failure_is_summed_up_in_one_line_with_its_root() -> None:
+    document = {
+        "service": "web",
+        "project": "shop",
+        "state": "blocked",
+        "because": "api is blocked",
+        "blockers": [
+            {"service": "api", "state": "blocked", "because": "db failed"},
+            {"service": "db", "state": "failed", "because": "exited with 1"},
+        ],
+        "hints": ["`locald logs db`"],
+    }
+    assert explained.summary(document, None) == (
+        "shop:web is blocked: api is blocked; root cause: db is failed: exited with 1; hint: `locald logs db`"
+    )
+    said = "shop:web is blocked: db failed: exited with 1 at once — locald logs shop:db"
+    assert explained.summary({**document, "summary": said}, None) == said
+
+
+def test_facts_are_two_lines_of_the_width() -> None:
+    told = explained.facts(known("web", because="x" * 500, url="http://" + "y" * 100), 78)
+    assert [len(line) for line in told.plain.splitlines()] == [78, 78]
+
+
+def test_an_effect_says_the_order() -> None:
+    told = effects.told({"ends": ["web", "api"], "starts": ["api", "web"]}).plain
+    assert "stops web → api" in told
+    assert "starts api → web" in told
+    assert "nothing changes" in effects.told({"ends": [], "starts": []}).plain
+
+
+def test_an_action_on_all_services_says_so() -> None:
+    assert Action("restart", "shop").question == "Restart all services of shop?"
+    assert Action("up", "shop", ("web",)).query == [("action", "up"), ("project", "shop"), ("service", "web")]
+
+
+@pytest.mark.parametrize("pane", ["logs", "why"])
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_help_and_quit_always_have_their_place_in_the_footer(pane: str, width: int) -> None:
+    told = keys.footer(pane, width, reading=pane == "logs")
+    assert told.cell_len == width
+    assert told.plain.endswith(" ? help  q quit ")
+
+
+def test_the_keys_of_the_pane_that_is_used_come_first() -> None:
+    assert keys.footer("logs", 80, reading=True).plain.startswith(" / find")
+    assert keys.footer("logs", 80, reading=False).plain.startswith(" s start")
+
+
+# Harmless text.
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[red]x[/red]", "[red]x[/red]"),
+        ("\x1b[31mred\x1b[0m\x1b]0;title\x07", "red"),
+        ("a\u202eb\u2066c\x00\x9b2J", "abc"),
+        ("half \ud800", "half �"),
+        ("two\nlines", "two lines"),
+    ],
+)
+def test_text_of_documents_steers_nothing(text: str, shown: str) -> None:
+    assert safe.harmless({"because": [text]}) == {"because": [shown]}
+
+
+def test_a_megabyte_is_cut_and_its_length_told() -> None:
+    shown = safe.line("y" * 1_000_000)
+    assert len(shown) < 2_100
+    assert shown.endswith("… (1,000,000 characters)")
+
+
+def test_of_output_colours_stay_to_its_end() -> None:
+    assert safe.output("\x1b[31mred\x1b[2J!") == "\x1b[31mred!\x1b[0m"
+    assert safe.uncoloured(safe.output("\x1b[31mred")) == "red"

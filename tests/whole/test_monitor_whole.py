@@ -1,0 +1,182 @@
+"""`locald monitor` with a real daemon: what a person sees while services start, fail, print and stop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from faces.run_cli import Terminal
+from locald.client.caller import caller
+from locald.client.daemon import look
+from locald.monitor.start import monitor
+from locald.wire.home import Home
+from monitor.stand_in import screen, sees, until
+from whole.machine import Gate
+
+if TYPE_CHECKING:
+    from locald.monitor.app import Monitor
+    from whole.machine import Machine
+
+SMALL = (80, 24)
+
+
+def looking_at(machine: Machine, *, everything: bool = False) -> Monitor:
+    """The monitor as the command starts it."""
+    home = Home.find(machine.env)
+    folder = None if everything else str(machine.folder)
+    rows: list[Any] = (
+        [] if folder is None else look(home).get("/v1/status", [("directory", folder)])["services"]
+    )
+    return monitor(home, folder, rows, caller)
+
+
+async def test_a_start_is_seen_from_waiting_to_healthy(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    machine.write(f"""
+        [services.db]
+        command = "{gate.wait}; exec sleep 1000"
+        type = "worker"
+        health_check = {{ type = "log", pattern = "ready" }}
+        [services.web]
+        type = "worker"
+        command = "sleep 1000"
+        depends_on = ["db"]
+    """)
+    machine.locald("up", "-d")
+    async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "◐ db", "◌ web")
+        await pilot.press("down", "g", "w")
+        await sees(pilot, "◌ web waiting", "└─ ◐ db starting", "BLOCKED BY")
+
+
+async def test_what_it_prints_is_seen_when_it_prints_it(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    machine.write(f"""
+        [services.web]
+        type = "worker"
+        command = "echo before; {gate.wait}; echo '\\u001b[31mafter [red]\\u001b[0m'; exec sleep 1000"
+    """)
+    machine.up()
+    async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "│ before", "◇ started")
+        gate.open()
+        await sees(pilot, "│ after [red]")
+
+
+async def test_stop_says_what_else_ends_and_start_brings_it_back(machine: Machine) -> None:
+    machine.write("""
+        [services.db]
+        type = "worker"
+        command = "sleep 1000"
+        [services.web]
+        type = "worker"
+        command = "sleep 1000"
+        depends_on = ["db"]
+    """)
+    machine.up()
+    async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "2 healthy")
+        await pilot.press("x")
+        await sees(pilot, "Stop db?", "stops web → db")
+        await pilot.press("enter")
+        await sees(pilot, "○ db", "⊘ web")
+        await pilot.press("s")
+        await sees(pilot, "Start db?", "starts db")
+        await pilot.press("enter")
+        await sees(pilot, "2 healthy")
+        await pilot.press("t")
+        await sees(pilot, "critical path:", "usually")
+
+
+async def test_a_failure_rings_and_is_explained_and_copied(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    machine.write(f"""
+        [services.web]
+        type = "worker"
+        command = "{gate.wait}; exit 3"
+        restart = "no"
+    """)
+    machine.up()
+    app = looking_at(machine)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "1 healthy")
+        gate.open()
+        await sees(pilot, "web is failed:", "✗ 1 failed")
+        await until(pilot, lambda: app.terminal_title == "✗ web failed · shop")
+        await pilot.press("2")
+        await sees(pilot, "WHAT TO DO", "`locald up web` tries again")
+        await pilot.press("y")
+        await until(pilot, lambda: app.clipboard)
+    assert app.clipboard.startswith("shop:web is failed (exit code 3): exited with 3")
+
+
+async def test_it_finds_the_next_daemon_after_a_kill(machine: Machine) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "echo hello; exec sleep 1000"')
+    machine.up()
+    async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "1 healthy", "│ hello")
+        machine.kill_daemon()
+        await sees(pilot, "the daemon is gone; services keep running")
+        machine.locald("server", "start")
+        await until(pilot, lambda: "the daemon is gone" not in screen(pilot))
+        await sees(pilot, "1 healthy", "│ hello")
+
+
+async def test_secrets_of_the_environment_are_masked(machine: Machine) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"\nenv = { API_KEY = "hunter2" }')
+    machine.up()
+    async with looking_at(machine).run_test(size=(120, 40), notifications=True) as pilot:
+        await sees(pilot, "1 healthy")
+        await pilot.press("e")
+        seen = await sees(pilot, "LOCALD_SERVICE=web", "API_KEY=")
+        assert "hunter2" not in seen
+
+
+async def test_a_project_that_was_never_up_is_started_from_here(machine: Machine) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    machine.locald("server", "start")
+    async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "○ web")
+        await pilot.press("s")
+        await sees(pilot, "Start web?", "it was never up")
+        await pilot.press("enter")
+        await sees(pilot, "1 healthy")
+
+
+# The command.
+
+
+def test_without_a_terminal_it_says_what_to_use_instead(machine: Machine) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    done = machine.locald("monitor")
+    assert done.returncode == 2
+    assert "error: the monitor needs a terminal" in done.stderr
+    assert "hint: `locald status` and `locald logs -f` need none" in done.stderr
+
+
+def on_terminal(machine: Machine) -> Terminal:
+    from faces.run_cli import COMMAND
+
+    env = {**machine.env, "TERM": "xterm-256color"}
+    return Terminal([*COMMAND, "monitor"], machine.folder, env)
+
+
+def test_without_a_daemon_it_starts_none_and_exits_3(machine: Machine) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    terminal = on_terminal(machine)
+    assert terminal.end() == 3
+    assert "the daemon is not running" in terminal.screen
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"])
+def test_it_leaves_the_terminal_as_it_was_and_services_running(machine: Machine, key: bytes) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    machine.up()
+    terminal = on_terminal(machine)
+    terminal.until("1 healthy")
+    terminal.press(key)
+    assert terminal.end() == 0
+    assert "\x1b]2;● 1/1 · shop\x07" in terminal.screen
+    assert "\x1b[23;2t" in terminal.screen
+    assert machine.status()["web"]["health"] == "healthy"
