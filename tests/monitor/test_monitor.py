@@ -360,16 +360,20 @@ async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: Sta
 
 
 async def test_copying_tells_it_all_in_one_line(daemon: StandIn) -> None:
-    daemon.answers["/v1/why"] = WHY
+    daemon.answers["/v1/why"] = {**WHY, "summary": "shop:db has failed: exited with 1 — locald logs shop:db"}
     app = looking_at(daemon)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "2 healthy")
         await pilot.press("y")
         await until(pilot, lambda: copied(app))
-    assert copied(app) == "shop:db is failed: exited with 1; hint: `locald logs db`"
+    assert copied(app) == "shop:db has failed: exited with 1 — locald logs shop:db"
 
 
-async def test_the_way_to_the_dashboard_is_shown_and_copied(daemon: StandIn) -> None:
+async def test_without_a_browser_the_way_to_the_dashboard_is_shown_and_copied(
+    daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(variable, raising=False)
     daemon.answers["/v1/dashboard"] = {"url": "http://127.0.0.1:1/signin?ticket=t"}
     app = looking_at(daemon)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
@@ -433,7 +437,7 @@ async def test_markup_escapes_and_endless_text_are_shown_harmlessly(daemon: Stan
         assert all(len(line) <= 80 for line in seen.splitlines())
         assert not any(steering in seen for steering in "\x1b\u202e\ud800")
         await pilot.press("w")
-        await sees(pilot, "[red] is failed")
+        await sees(pilot, "[red] has failed")
         await pilot.press("g", "y", "t")
         await pilot.pause()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import secrets
 import shutil
 from contextlib import asynccontextmanager
@@ -251,15 +252,20 @@ class _Follower:
 def _read_last(
     folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
 ) -> tuple[dict[Key, CaptureReader], list[LogLine]]:
-    """The last lines of some services together, and the places where they end."""
+    """The last lines of some services together, and the places where they end.
+
+    Of many services with long histories no more is held at a time than of two.
+    """
     readers: dict[Key, CaptureReader] = {}
-    found = []
+    merged: list[LogLine] = []
     for key, folder in folders.items():
         lines, readers[key] = read_last(folder, count, choice.since, choice.wants)
         lines += filter(choice.wants, _finish(key, readers[key], live))
-        found.append([choice.shown(key, line) for line in lines])
-    merged = _merge(found)
-    return readers, merged if count is None else merged[max(len(merged) - count, 0) :]
+        oldest = merged[0].at if merged and len(merged) == count else -math.inf
+        merged = _merge([merged, [choice.shown(key, line) for line in lines if line.at >= oldest]])
+        if count is not None:
+            del merged[: max(len(merged) - count, 0)]
+    return readers, merged
 
 
 def _read_on(

@@ -138,8 +138,10 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("ending; what runs keeps running")
-        await site.close()
+        await store.saved()  # or who is told now that the daemon ends would find something to restore
+        await site.withdraw()
         await entrance.close()
+        await site.close()
         await store.write()
         processes.release()
         await checks.close()

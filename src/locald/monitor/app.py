@@ -24,7 +24,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import ContentSwitcher, Input, Static
 
 from locald.client.http import Denied, Unreachable
-from locald.faces import words
+from locald.faces import browser, words
 from locald.monitor import bars, dialogs, effects, explained, feed, header, keys
 from locald.monitor.board import Board, Key, Row, Scope
 from locald.monitor.colours import DARK
@@ -347,10 +347,8 @@ class Monitor(App[None]):
             return explained.why(document, self.board.get(key))
         if pane == "environment":
             return explained.environment(document)
-        states = {str(row["name"]): words.word(row) for row in self.board.of_project(key[0])}
-        return bars.draw(
-            document, states, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
-        )
+        width = max(self.query_one(f"#{pane}").content_size.width - 1, 40)
+        return bars.draw(document, self.board.of_project(key[0]), time.time(), width)
 
     # Keys.
 
@@ -448,7 +446,7 @@ class Monitor(App[None]):
         try:
             document = await self._feed.ask("/v1/why", [("project", key[0]), ("service", key[1])])
         except (Denied, Unreachable):
-            document = {"project": key[0], "service": key[1], **(self.board.get(key) or {})}
+            document = {}
         told = explained.summary(document, self.board.get(key))
         self.copy_to_clipboard(told)
         self._say(f"copied: {told}")
@@ -494,11 +492,14 @@ class Monitor(App[None]):
         self.run_worker(self._open_dashboard(), name="dashboard")
 
     async def _open_dashboard(self) -> None:
-        """A terminal may be far from any browser, so the address is shown and copied as well."""
+        """In the browser; a terminal may be far from any, then the address is shown and copied."""
         try:
             url = str((await self._feed.tell("/v1/dashboard", {})).get("url") or "")
         except (Denied, Unreachable) as error:
             self._say(str(error), good=False)
+            return
+        if await asyncio.to_thread(browser.show, url):
+            self._say("the dashboard is opened in the browser")
             return
         self.copy_to_clipboard(url)
         text = Text.assemble("Copied; it signs in one browser, within five minutes:\n\n", (url, "bold cyan"))

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from locald.faces import words
-from locald.faces.text import plain
 from locald.monitor import amounts
 from locald.monitor.table import style
 
@@ -26,10 +25,9 @@ def why(document: Document, row: Row | None) -> RenderableType:
     """The whole explanation. `row` adds what `why` does not say: whether the source is a fallback."""
     shown = {**document, **({"check": row.get("check"), "fallback": row.get("fallback")} if row else {})}
     word = words.word(shown)
-    head = Text.assemble(
-        (f"{words.sign(word)} ", style(word)), (str(shown.get("service") or ""), "bold"), " is "
-    )
-    head.append(word, style(word))
+    name = str(shown.get("service") or "")
+    head = Text.assemble((f"{words.sign(word)} ", style(word)), (f"{name} ", "bold"))
+    head.append(words.phrase(word), style(word))
     if source := words.source(shown):
         head.append(f" by {source}")
     parts: list[RenderableType] = [head, Text(f"  {words.because(shown)}")]
@@ -58,27 +56,19 @@ def environment(document: Document) -> RenderableType:
 
 
 def summary(document: Document, row: Row | None) -> str:
-    """One line that says it all: as the daemon tells it, or else
-    `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
+    """One line that says it all, as the daemon tells it; without it, what is seen here."""
     if told := document.get("summary"):
-        return plain(str(told))
-    shown = {**document, **({"exit_code": row.get("exit_code")} if row else {})}
-    code = shown.get("exit_code")
-    text = f"{shown.get('project')}:{shown.get('service')} is {words.word(shown)}"
-    text += f" (exit code {code})" if code else ""
-    text += f": {words.because(shown)}"
-    if blockers := _listed(document, "blockers"):
-        root = blockers[-1]
-        text += f"; root cause: {root.get('service')} is {words.word(root)}: {words.because(root)}"
-    hints = document.get("hints") or ()
-    return text + (f"; hint: {hints[0]}" if hints else "")
+        return str(told)
+    row = row or {}
+    told = words.phrase(words.word(row))
+    return f"{row.get('project')}:{row.get('name')} {told}: {words.because(row)}"
 
 
 def facts(row: Row, width: int) -> Text:
     """Two lines of `width` columns on the selected service, for what the table has no room for."""
     word = words.word(row)
     text = Text().append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
-    text.append(f"is {word}")
+    text.append(words.phrase(word))
     if source := words.source(row):
         text.append(f" by {source}")
     told = [
