@@ -342,7 +342,7 @@ async def test_an_up_that_completes_rings(daemon: StandIn) -> None:
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "1 starting")
         await daemon.change(row("web"))
-        await sees(pilot, "shop is up: 1 service ready")
+        await sees(pilot, "shop: 1 service ready")
 
 
 async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: StandIn) -> None:

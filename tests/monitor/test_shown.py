@@ -251,7 +251,7 @@ def test_an_up_is_complete_when_nothing_is_on_its_way() -> None:
     notices.about([known("db"), known("web", state="waiting", health="unknown")])
     assert notices.about([known("db"), known("web", state="starting", health="starting")]) == []
     assert [each.text for each in notices.about([known("db"), known("web")])] == [
-        "shop is up: 2 services ready"
+        "shop: all 2 services ready"
     ]
 
 

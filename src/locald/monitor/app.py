@@ -77,7 +77,7 @@ class Monitor(App[None]):
     #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
     #keys { height: 1; background: $panel; }
     .zoomed { display: none; }
-    Toast { max-width: 90%; }
+    Toast { width: auto; max-width: 90%; padding: 0 1; margin-top: 0; }
     """
     )
     BINDINGS: ClassVar = [

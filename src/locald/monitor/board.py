@@ -27,8 +27,8 @@ RANK = (
     "starting",
     "stopping",
     "stopped",
-    "completed",
     "healthy",
+    "completed",
 )
 """Words, those that need a look first"""
 TEXT = ("directory", "type", "state", "health", "source", "because")

@@ -72,13 +72,13 @@ class Told(ModalScreen[None]):
 def help_text() -> Table:
     """All keys, and what the shapes mean."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    grid.add_column(no_wrap=True, width=9)
+    grid.add_column(no_wrap=True, width=11)
     grid.add_column(ratio=1)
     for group, members in keys.groups():
-        grid.add_row(Text(), Text(group.upper(), "bold dim"))
+        grid.add_row(Text(group.upper(), "bold dim"), Text())
         for key in members:
             grid.add_row(Text(key.shown, "bold cyan"), Text(key.about))
-    grid.add_row(Text(), Text("SHAPES", "bold dim"))
+    grid.add_row(Text("SHAPES", "bold dim"), Text())
     legend = Text()
     for word in words.SIGNS:
         legend.append(f"{words.sign(word)} ", style(word)).append(f"{word}  ")

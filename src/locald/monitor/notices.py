@@ -80,7 +80,8 @@ def _arrived(project: str, members: Sequence[Row]) -> Notice | None:
         return None  # somebody stopped what they depend on
     if missing:
         return Notice(f"{project}: {words.listed(missing)} not ready, nothing moves any more", good=False)
-    return Notice(f"{project} is up: {words.counted(len(wanted), 'service')} ready", good=True)
+    every = "all " if len(wanted) == len(members) > 1 else ""
+    return Notice(f"{project}: {every}{words.counted(len(wanted), 'service')} ready", good=True)
 
 
 def title(rows: Sequence[Row], name: str) -> str:

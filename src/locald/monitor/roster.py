@@ -84,7 +84,7 @@ class Roster(ScrollView, can_focus=True):
         rows, everywhere = self._board.rows, self._board.scope.is_everything
         self._entries = [table.Entry(row, self._board.usage(words.key(row)), everywhere) for row in rows]
         self._branches = tree.branches(rows) if self.as_tree else []
-        self._plan = table.layout(self._entries, max(self.scrollable_content_region.width, 40))
+        self._plan = table.layout(self._entries, max(self.scrollable_content_region.width - 1, 40))
         self.virtual_size = Size(self.scrollable_content_region.width, self.lines)
         self._keep_selection()
         self._lit = tree.in_the_way(rows, self.selected) if self.as_tree else frozenset()
