@@ -16,6 +16,7 @@ export interface Shown extends Notice {
   id: number;
 }
 
+const DARK = matchMedia("(prefers-color-scheme: dark)");
 const LINGER = 8_000;
 const MOST = 4;
 
@@ -27,10 +28,13 @@ export class Page {
   /** epoch milliseconds; counts on each second while the page is seen */
   now = $state(Date.now());
   theme = $state<Theme>(stored());
+  private systemDark = $state(DARK.matches);
   /** what the title tells until the reader looks again */
   news = $state.raw<Notice | null>(null);
   /** the daemon's version, when it is not this page's and reloading did not help */
   otherVersion = $state<string | null>(null);
+  /** what the theme comes to */
+  readonly dark = $derived(this.theme === "dark" || (this.theme === "auto" && this.systemDark));
   readonly logs: LogSession;
   readonly projects = $derived(projects(this.facts.rows.values()));
 
@@ -50,6 +54,7 @@ export class Page {
     addEventListener("hashchange", () => (this.route = parse(location.hash)));
     document.addEventListener("visibilitychange", () => this.seen());
     addEventListener("online", () => this.connection.hurry());
+    DARK.addEventListener("change", () => (this.systemDark = DARK.matches));
     addEventListener("focus", () => (this.news = null));
     setInterval(() => document.hidden || (this.now = Date.now()), 1000);
     this.connection.order({ usage: !document.hidden });
