@@ -260,6 +260,16 @@ async def until_gone(root: Path) -> None:
             pass
 
 
+async def test_with_the_last_history_of_a_project_its_folder_goes(desk: Desk, tmp_path: Path) -> None:
+    desk.prints(Run(WEB, 5), "old\n")
+    desk.prints(Run(API, 1), "other\n")
+    for key in (WEB, API):
+        desk.logbook.discard(key)
+    async with asyncio.timeout(10):
+        while await asyncio.to_thread(lambda: list(tmp_path.iterdir())):
+            pass
+
+
 async def test_what_was_never_there_can_be_discarded(desk: Desk) -> None:
     desk.logbook.discard(WEB)
     assert await desk.last(5) == []

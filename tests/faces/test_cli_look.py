@@ -141,6 +141,22 @@ def test_timeline_shows_when_what_it_waited_for_and_the_critical_path(cli: Cli, 
     assert told[-2:] == ["critical path: db → web", "in all: 1.5s"]
 
 
+def test_timeline_tells_apart_what_was_started_earlier(cli: Cli, daemon: FakeDaemon) -> None:
+    db, web = TIMELINE["services"]
+    moments = ("queued_at", "spawned_at", "listening_at", "ready_at")
+    before = {**db, "name": "old", **dict.fromkeys(moments, "2026-02-28T12:00:00.000Z")}
+    daemon.on("GET /v1/timeline", {**TIMELINE, "services": [before, db, web]})
+    daemon.on("GET /v1/status", document(row("old"), row("db"), row("web")))
+
+    told = cli("timeline").out.splitlines()
+
+    assert [line.split()[:2] for line in told[1:4]] == [
+        ["db", "+0.00s"],
+        ["web", "+0.00s"],
+        ["old", "earlier"],
+    ]
+
+
 def test_ping_says_who_answers(cli: Cli, daemon: FakeDaemon) -> None:
     assert cli("ping").out.startswith(f"pid {os.getpid()} answers after ")
     assert json.loads(cli("ping", "--json").out) == {"pid": os.getpid(), "version": "0.1.0"}

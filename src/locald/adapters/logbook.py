@@ -296,10 +296,14 @@ def _merge(found: Iterable[list[LogLine]]) -> list[LogLine]:
 
 
 def _remove(folder: Path, root: Path) -> None:
-    """Take it away in one step, for a new history may begin at once, and then apart."""
+    """Take it away in one step, for a new history may begin at once, and then apart.
+
+    With the last history of a project its folder goes. The keeper makes anew what it needs.
+    """
     aside = root / f".discarded-{secrets.token_hex(8)}"
     try:
         folder.rename(aside)
+        folder.parent.rmdir()
     except OSError:
-        return  # nothing was ever printed
+        pass  # nothing was ever printed; or other services have a history
     shutil.rmtree(aside, ignore_errors=True)

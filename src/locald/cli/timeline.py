@@ -75,7 +75,8 @@ def _conclusion(start: Start) -> list[str]:
 
 
 def _listed(start: Start) -> list[str]:
-    rows = [_cells(span, start) for span in [*start.earlier, *start.spans]]
+    rows = [_cells(span, start) for span in start.spans]
+    rows += [[Cell(span.name), Cell("earlier"), *([Cell("")] * (len(HEAD) - 2))] for span in start.earlier]
     return table(HEAD, rows, colour=False, width=None)
 
 
