@@ -39,6 +39,8 @@ HEARTBEAT = 15.0
 """seconds of silence after which a follower is told that there is nothing"""
 BATCH = 10_000
 """lines of one service that are read before others have their turn"""
+HEAVY = 16 << 20
+"""characters of all services together that are read at once, or a little of each if they are many"""
 
 _STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
 
@@ -273,14 +275,18 @@ def _read_on(
 ) -> tuple[list[LogLine], set[Key]]:
     """The next lines of some services, and those of them that have more."""
     found, rest = [], set()
+    share = HEAVY // max(len(readers), 1)
     for key, reader in readers.items():
         lines: list[Line] = []
-        while len(lines) < BATCH and (more := reader.read()):
+        weight = 0
+        while (more := reader.read()) and len(lines) < BATCH and weight < share:
             lines += more
-        if len(lines) < BATCH:
-            lines += _finish(key, reader, live)
-        else:
+            weight += sum(len(line.text) for line in more)
+        if more:
+            lines += more
             rest.add(key)
+        else:
+            lines += _finish(key, reader, live)
         found.append([choice.shown(key, line) for line in lines if choice.wants(line)])
     return _merge(found), rest
 
