@@ -8,6 +8,7 @@ import { href, parse, type Route } from "../facts/route";
 import { Connection, type Link } from "./connection";
 import { browser } from "./browser";
 import { LogSession } from "./logs.svelte";
+import { remember, remembered } from "./remembered";
 import { ownVersion, reloadFor } from "./version";
 
 export type Theme = "auto" | "light" | "dark";
@@ -80,7 +81,7 @@ export class Page {
 
   setTheme(theme: Theme): void {
     this.theme = theme;
-    localStorage.setItem("theme", theme);
+    remember("theme", theme);
     this.dress();
   }
 
@@ -131,6 +132,6 @@ export class Page {
 }
 
 function stored(): Theme {
-  const theme = localStorage.getItem("theme");
+  const theme = remembered("theme");
   return theme === "light" || theme === "dark" ? theme : "auto";
 }
