@@ -280,9 +280,10 @@ def test_what_is_copied_is_the_summary_of_the_daemon_or_else_what_is_seen() -> N
     assert explained.summary({}, gone) == "shop:web has failed: exited with 1"
 
 
-def test_facts_are_two_lines_of_the_width() -> None:
-    told = explained.facts(known("web", because="x" * 500, url="http://" + "y" * 100), 78)
-    assert [len(line) for line in told.plain.splitlines()] == [78, 78]
+def test_facts_are_two_lines_and_leave_out_what_does_not_fit() -> None:
+    told = explained.facts(known("web", because="x" * 500), 70).plain.splitlines()
+    assert told[0] == "● web is healthy by tcp (fallback) · http://127.0.0.1:24001/ · run 1"
+    assert told[1] == "x" * 69 + "…"
 
 
 def test_an_effect_says_the_order() -> None:

@@ -18,11 +18,8 @@ from locald.monitor.table import style
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-CSS = """
-ModalScreen { align: center middle; background: $background 60%; }
-.box { width: 76; max-width: 96%; height: auto; max-height: 96%; padding: 0 2; border: round $primary;
-       background: $surface; }
-"""
+ACROSS = 4
+"""shapes beside each other in the help"""
 
 
 class Question(ModalScreen[bool]):
@@ -79,8 +76,10 @@ def help_text() -> Table:
         for key in members:
             grid.add_row(Text(key.shown, "bold cyan"), Text(key.about))
     grid.add_row(Text("SHAPES", "bold dim"), Text())
-    legend = Text()
-    for word in words.SIGNS:
-        legend.append(f"{words.sign(word)} ", style(word)).append(f"{word}  ")
-    grid.add_row(Text(), legend.append(f"{words.sign('')} ", "yellow").append("waiting"))
+    shapes = [f"{words.sign(word)} {word}" for word in (*words.SIGNS, "waiting")]
+    for first in range(0, len(shapes), ACROSS):
+        legend = Text()
+        for shape in shapes[first : first + ACROSS]:
+            legend.append(shape[:2], style(shape[2:])).append(f"{shape[2:]:<11}")
+        grid.add_row(Text(), legend)
     return grid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -76,7 +77,9 @@ def facts(row: Row, width: int) -> Text:
         f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
     ]
     told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
-    text.append("".join(f" · {each}" for each in told if each), "dim")
+    for part in (part for part in told if part):
+        if text.cell_len + cell_len(part) + 3 <= width:
+            text.append(f" · {part}", "dim")
     because = Text(words.because(row))
     for each in (text, because):
         each.truncate(width, overflow="ellipsis")

@@ -30,11 +30,6 @@ MARK = "▌"
 
 
 class Roster(ScrollView, can_focus=True):
-    DEFAULT_CSS = """
-    Roster { overflow-x: hidden; }
-    .roster--cursor { background: $primary 45%; }
-    .roster--selected { background: $foreground 12%; }
-    """
     COMPONENT_CLASSES: ClassVar = {"roster--cursor", "roster--selected"}
     BINDINGS: ClassVar = [
         Binding("up,k", "move(-1)", show=False),

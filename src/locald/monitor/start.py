@@ -30,5 +30,5 @@ def monitor(
         return Monitor(lambda: home.sockets, Scope(), name="all projects", caller=caller)
     written = [row for raw in rows if (row := row_of(safe.harmless(raw)))]
     folders = {str(row.get("directory")) for row in written} | {directory}
-    name = str(written[0]["project"]) if written else os.path.basename(directory)
+    name = str(written[0]["project"]) if written else safe.line(os.path.basename(directory))
     return Monitor(lambda: home.sockets, Scope(frozenset(folders)), name=name, written=written, caller=caller)
