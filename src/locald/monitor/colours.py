@@ -34,7 +34,7 @@ DARK = TerminalTheme(
 
 CSS = """
 #head { height: 1; background: $panel; color: $text; }
-#trouble { height: auto; background: $error; color: $text; display: none; }
+#trouble { height: auto; padding: 0 1; background: $error; color: $text; display: none; }
 #titles { height: 1; color: $text-muted; text-style: bold; }
 #facts { height: 2; padding: 0 1; background: $surface; }
 #tabs { height: 1; background: $panel; }
