@@ -350,9 +350,7 @@ async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: Sta
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "2 healthy")
         await daemon.stop()
-        await sees(
-            pilot, "the daemon is gone; services keep running", "no daemon: this is how it was", "● web"
-        )
+        await sees(pilot, "the daemon is gone; services run on", "no daemon: this is how it was", "● web")
         daemon.rows = [row("db"), row("web"), row("new")]
         daemon.history = [entry("printed meanwhile", service="db")]
         await daemon.start()

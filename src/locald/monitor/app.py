@@ -27,7 +27,7 @@ from locald.monitor.effects import Action
 from locald.monitor.errands import Errands
 from locald.monitor.feed import Feed
 from locald.monitor.logs import LogPane
-from locald.monitor.notices import Notice, Notices, title
+from locald.monitor.notices import Notice, Notices, few, title
 from locald.monitor.roster import Roster
 
 if TYPE_CHECKING:
@@ -198,15 +198,17 @@ class Monitor(App[None]):
     def _rows_changed(self, *, anew: bool = False) -> None:
         self._due = False
         self._show()
-        for notice in self._notices.about(self.board.rows):
-            self._tell(notice)
+        self._tell(self._notices.about(self.board.rows))
         self._set_title_of_terminal()
         self._watch_lines(anew=anew)
         self._documents.stale.set()
 
-    def _tell(self, notice: Notice) -> None:
-        self.bell()
-        self.say(notice.text, good=notice.good)
+    def _tell(self, notices: list[Notice]) -> None:
+        """Ring once, however many there are, and leave most of the screen free."""
+        if notices:
+            self.bell()
+        for notice in few(notices):
+            self.say(notice.text, good=notice.good)
 
     def say(self, text: str, *, good: bool = True) -> None:
         """Show a sentence for some seconds."""
