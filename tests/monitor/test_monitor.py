@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faces.fake_daemon import down_row, entry, row
+from locald.monitor.start import run
 from monitor.stand_in import StandIn, looking_at, screen, sees, until
 
 if TYPE_CHECKING:
@@ -349,14 +350,33 @@ async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: Sta
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "2 healthy")
         await daemon.stop()
-        await sees(
-            pilot, "the daemon is gone; services keep running", "no daemon: this is how it was", "● web"
-        )
+        await sees(pilot, "the daemon is gone; services run on", "no daemon: this is how it was", "● web")
         daemon.rows = [row("db"), row("web"), row("new")]
         daemon.history = [entry("printed meanwhile", service="db")]
         await daemon.start()
         seen = await sees(pilot, "3 healthy", "new", "printed meanwhile")
         assert "gone" not in seen
+
+
+async def test_a_daemon_of_another_version_is_told(daemon: StandIn) -> None:
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "2 healthy")
+        await daemon.tell("snapshot", services=[row("db")], daemon={"version": "9.9.9"})
+        await sees(pilot, "the daemon is version 9.9.9", "`locald server restart`", "1 healthy")
+
+
+def test_a_fault_of_its_own_leaves_the_terminal_without_a_page_of_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = looking_at(StandIn("/nowhere"))
+
+    def fail() -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(app, "_show", fail)
+    with pytest.raises(ZeroDivisionError):
+        run(app, headless=True)
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 async def test_copying_tells_it_all_in_one_line(daemon: StandIn) -> None:

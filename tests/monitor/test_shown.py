@@ -12,7 +12,7 @@ from locald.faces.spans import Span
 from locald.monitor import amounts, bars, effects, explained, keys, safe, table, tree
 from locald.monitor.board import Board, Row, Scope, Usage, counts, row_of
 from locald.monitor.effects import Action
-from locald.monitor.notices import Notices, title
+from locald.monitor.notices import Notice, Notices, few, title
 
 NOON = 1772366400.0
 """2026-03-01T12:00:00Z"""
@@ -262,6 +262,12 @@ def test_an_up_that_ends_without_all_is_told_as_bad_news() -> None:
     told = notices.about([known("web", state="failed", health="unknown", because="exited with 1")])
     assert [each.good for each in told] == [False, False]
     assert told[0].text == "web has failed: exited with 1"
+
+
+def test_many_notices_at_once_are_told_in_three() -> None:
+    many = [Notice(f"svc-{number} has failed", good=False) for number in range(50)]
+    assert [each.text for each in few(many)] == ["svc-0 has failed", "svc-1 has failed", "and 48 more"]
+    assert few(many[:3]) == many[:3]
 
 
 def test_the_title_names_the_worst_first() -> None:

@@ -118,7 +118,7 @@ async def test_it_finds_the_next_daemon_after_a_kill(machine: Machine) -> None:
     async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "1 healthy", "│ hello")
         machine.kill_daemon()
-        await sees(pilot, "the daemon is gone; services keep running")
+        await sees(pilot, "the daemon is gone; services run on")
         machine.locald("server", "start")
         await until(pilot, lambda: "the daemon is gone" not in screen(pilot))
         await sees(pilot, "1 healthy", "│ hello")

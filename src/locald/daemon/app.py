@@ -66,7 +66,8 @@ def main(arguments: list[str]) -> int:
             print(f"error: {problem}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename or 'the daemon'}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         print("hint: `locald doctor` looks for the cause", file=sys.stderr)
         return 3
 

@@ -27,7 +27,7 @@ from locald.monitor.effects import Action
 from locald.monitor.errands import Errands
 from locald.monitor.feed import Feed
 from locald.monitor.logs import LogPane
-from locald.monitor.notices import Notice, Notices, title
+from locald.monitor.notices import Notice, Notices, few, title
 from locald.monitor.roster import Roster
 
 if TYPE_CHECKING:
@@ -115,6 +115,15 @@ class Monitor(App[None]):
     def on_unmount(self) -> None:
         self._set_title_of_terminal("\x1b[23;2t")
 
+    def _fatal_error(self) -> None:
+        """A fault of ours ends the monitor; who started it tells of it, without a page of traceback."""
+        self._close_messages_no_wait()
+
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the monitor, if it was a fault."""
+        return self._exception
+
     @property
     def _row(self) -> Row | None:
         return self.board.get(self._roster.selected)
@@ -159,7 +168,7 @@ class Monitor(App[None]):
         match news:
             case feed.Met():
                 self.board.begin(news.daemon, news.rows)
-                self._be_reached(None)
+                self._be_reached(header.remark(news.daemon), gone=False)
                 self._rows_changed(anew=True)
             case feed.Changed():
                 self.board.change(news.rows, news.removed)
@@ -172,16 +181,13 @@ class Monitor(App[None]):
             case feed.Refused():
                 self._refuse(news)
             case feed.Gone():
-                self._be_reached(
-                    Text.assemble((f" {news.problem.what}. ", "bold"), f"hint: {news.problem.hint}")
-                )
+                self._be_reached(header.trouble(news.problem.what, news.problem.hint), gone=True)
                 self._show()
 
-    def _be_reached(self, trouble: Text | None) -> None:
-        self._gone = trouble is not None
-        shown = self._trouble
-        shown.update(trouble or "")
-        shown.display = self._gone
+    def _be_reached(self, trouble: Text | None, *, gone: bool) -> None:
+        self._gone = gone
+        self._trouble.update(trouble or "")
+        self._trouble.display = trouble is not None
 
     def _show_soon(self) -> None:
         """Many rows change within a moment when many services start: that is one picture."""
@@ -192,15 +198,17 @@ class Monitor(App[None]):
     def _rows_changed(self, *, anew: bool = False) -> None:
         self._due = False
         self._show()
-        for notice in self._notices.about(self.board.rows):
-            self._tell(notice)
+        self._tell(self._notices.about(self.board.rows))
         self._set_title_of_terminal()
         self._watch_lines(anew=anew)
         self._documents.stale.set()
 
-    def _tell(self, notice: Notice) -> None:
-        self.bell()
-        self.say(notice.text, good=notice.good)
+    def _tell(self, notices: list[Notice]) -> None:
+        """Ring once, however many there are, and leave most of the screen free."""
+        if notices:
+            self.bell()
+        for notice in few(notices):
+            self.say(notice.text, good=notice.good)
 
     def say(self, text: str, *, good: bool = True) -> None:
         """Show a sentence for some seconds."""

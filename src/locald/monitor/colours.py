@@ -34,7 +34,7 @@ DARK = TerminalTheme(
 
 CSS = """
 #head { height: 1; background: $panel; color: $text; }
-#trouble { height: auto; background: $error; color: $text; display: none; }
+#trouble { height: auto; padding: 0 1; background: $error; color: $text; display: none; }
 #titles { height: 1; color: $text-muted; text-style: bold; }
 #facts { height: 2; padding: 0 1; background: $surface; }
 #tabs { height: 1; background: $panel; }
@@ -51,7 +51,7 @@ Roster, LogPane, Document, .box {
 .roster--cursor { background: $primary 45%; }
 .roster--selected { background: $foreground 12%; }
 .zoomed { display: none; }
-Toast { width: auto; max-width: 90%; padding: 0 1; margin-top: 0; }
+Toast { width: 64; max-width: 90%; padding: 0 1; margin-top: 0; }
 ModalScreen { align: center middle; background: $background 60%; }
 .box {
     width: 76; max-width: 96%; height: auto; max-height: 96%; padding: 0 2; border: round $primary;

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from locald.faces import words
 from locald.monitor.board import counts
 from locald.monitor.table import style
+from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from locald.monitor.board import Board
 
@@ -32,6 +33,19 @@ def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
     state.truncate(max(width - text.cell_len - 1, 0), overflow="ellipsis")
     text.append(" " * max(width - text.cell_len - state.cell_len, 1))
     return text.append_text(state)
+
+
+def trouble(what: str, hint: str) -> Text:
+    """A line of its own at the top, for what makes everything below it doubtful."""
+    return Text.assemble((f"{what}. ", "bold"), f"hint: {hint}" if hint else "")
+
+
+def remark(daemon: Mapping[str, Any]) -> Text | None:
+    """What is to be known about the daemon that answers: it is another version, or lost what it had saved."""
+    if (theirs := daemon.get("version", __version__)) != __version__:
+        what = f"the daemon is version {theirs}, this monitor {__version__}"
+        return trouble(what, "`locald server restart` renews it, and services keep running")
+    return trouble(str(daemon["trouble"]), "") if daemon.get("trouble") else None
 
 
 def tabs(panes: Sequence[str], current: str, told: str, width: int) -> Text:

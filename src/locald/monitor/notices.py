@@ -16,6 +16,8 @@ from locald.monitor.board import Key, Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST = 3
+"""notices at once"""
 DOWN = {"unhealthy", "failed", "backoff"}
 ON_ITS_WAY = {"waiting", "preparing", "starting", "backoff", "stopping"}
 
@@ -82,6 +84,14 @@ def _arrived(project: str, members: Sequence[Row]) -> Notice | None:
         return Notice(f"{project}: {words.listed(missing)} not ready, nothing moves any more", good=False)
     every = "all " if len(wanted) == len(members) > 1 else ""
     return Notice(f"{project}: {every}{words.counted(len(wanted), 'service')} ready", good=True)
+
+
+def few(notices: Sequence[Notice]) -> list[Notice]:
+    """At most `MOST` at once: the first, and how many more there are."""
+    if len(notices) <= MOST:
+        return list(notices)
+    more = Notice(f"and {len(notices) - MOST + 1} more", good=all(each.good for each in notices))
+    return [*notices[: MOST - 1], more]
 
 
 def title(rows: Sequence[Row], name: str) -> str:
