@@ -145,18 +145,12 @@ class Monitor(App[None]):
         roster.styles.height = max(min(roster.lines, max(room, min(FEW, self.size.height // 3))), 1)
         self._titles.update(roster.head)
         self._head.update(header.head(self.board, self._about, self.size.width, gone=self._gone))
-        row = self._row
-        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
+        self._facts.update(self._selected_facts())
         self._show_bars()
 
-    def _nothing(self) -> Text:
-        if not self.board.daemon:
-            return Text("")
-        everywhere = self.board.scope.is_everything
-        told = "no project is up" if everywhere else "this project has no services"
-        return (
-            Text(f"{told}\n", "dim").append("hint: ", "cyan").append("`locald up` in its folder starts one")
-        )
+    def _selected_facts(self) -> Text:
+        row = self._row
+        return explained.facts(row, self.size.width - 2) if row else header.nothing(self.board)
 
     def _show_bars(self) -> None:
         logs = self._logs
@@ -289,8 +283,7 @@ class Monitor(App[None]):
 
     @on(Roster.Selected)
     def _on_selected(self) -> None:
-        row = self._row
-        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
+        self._facts.update(self._selected_facts())
         if not self._merged or self._watched is None:
             self._watch_lines()
         self._show_bars()
