@@ -13,7 +13,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import Binding
@@ -33,6 +32,7 @@ from locald.monitor.roster import Roster
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from rich.text import Text
     from textual.app import ComposeResult
     from textual.worker import Worker
 
