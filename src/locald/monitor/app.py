@@ -13,7 +13,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import Binding
@@ -31,15 +30,19 @@ from locald.monitor.notices import Notice, Notices, few, title
 from locald.monitor.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
+    from rich.text import Text
     from textual.app import ComposeResult
+    from textual.worker import Worker
 
 PANES = ("logs", *DOCUMENTS)
 FEW = 8
 """services that are always in sight, if there are as many"""
 FRAME = 1 / 40
 """seconds in which changes are gathered"""
+PASSING = 0.05
+"""seconds that a service has to stay selected until its history is asked for"""
 BLINK = 0.2
 """seconds that the lines of the service before may be seen until the new ones are there"""
 SHOWN_FOR = 6.0
@@ -104,10 +107,14 @@ class Monitor(App[None]):
     def on_mount(self) -> None:
         self._roster.focus()
         self._set_title_of_terminal("\x1b[22;2t")  # keep the terminal's own title
-        self.run_worker(self._feed.run(), name="feed")
-        self.run_worker(self._documents.keep(), name="documents")
+        self._begin(self._feed.run, "feed")
+        self._begin(self._documents.keep, "documents")
         self.set_interval(1.0, self._show)
         self._show()
+
+    def _begin(self, work: Callable[[], Coroutine[None, None, None]], name: str) -> None:
+        """Do it beside the rest. What has not begun when the monitor ends is not begun any more."""
+        _: Worker[None] = self.run_worker(work, name=name)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show)
@@ -138,18 +145,12 @@ class Monitor(App[None]):
         roster.styles.height = max(min(roster.lines, max(room, min(FEW, self.size.height // 3))), 1)
         self._titles.update(roster.head)
         self._head.update(header.head(self.board, self._about, self.size.width, gone=self._gone))
-        row = self._row
-        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
+        self._facts.update(self._selected_facts())
         self._show_bars()
 
-    def _nothing(self) -> Text:
-        if not self.board.daemon:
-            return Text("")
-        everywhere = self.board.scope.is_everything
-        told = "no project is up" if everywhere else "this project has no services"
-        return (
-            Text(f"{told}\n", "dim").append("hint: ", "cyan").append("`locald up` in its folder starts one")
-        )
+    def _selected_facts(self) -> Text:
+        row = self._row
+        return explained.facts(row, self.size.width - 2) if row else header.nothing(self.board)
 
     def _show_bars(self) -> None:
         logs = self._logs
@@ -255,11 +256,16 @@ class Monitor(App[None]):
         self._logs.empty = "nothing was printed yet" if known else "it was never started"
         if wanted is None:
             self._logs.history([])
+            self._begin(self._feed.unwatch, "watch")
             return
         several = [str(row["name"]) for row in self.board.rows] if self._merged else []
         self._logs.begin(named(several) if len(several) > 1 else {})
         self.set_timer(BLINK, partial(self._forget_lines, self._watch))
-        self.run_worker(self._feed.watch(self._watch, *wanted), name="watch")
+        self.set_timer(PASSING, partial(self._ask_for_lines, self._watch, *wanted))
+
+    def _ask_for_lines(self, watch: int, project: str | None, services: tuple[str, ...]) -> None:
+        if watch == self._watch:
+            self._begin(partial(self._feed.watch, watch, project, services), "watch")
 
     def _forget_lines(self, watch: int) -> None:
         """Where the history takes its time, lines of others are not shown for it."""
@@ -277,8 +283,7 @@ class Monitor(App[None]):
 
     @on(Roster.Selected)
     def _on_selected(self) -> None:
-        row = self._row
-        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
+        self._facts.update(self._selected_facts())
         if not self._merged or self._watched is None:
             self._watch_lines()
         self._show_bars()
@@ -374,17 +379,17 @@ class Monitor(App[None]):
 
     def action_copy(self) -> None:
         if key := self._roster.selected:
-            self.run_worker(self._errands.copy(key), name="copy")
+            self._begin(partial(self._errands.copy, key), "copy")
 
     # Actions.
 
     def action_act(self, kind: str) -> None:
         if key := self._roster.selected:
-            self.run_worker(self._errands.act(Action(kind, key[0], (key[1],))), name="act")
+            self._begin(partial(self._errands.act, Action(kind, key[0], (key[1],))), "act")
 
     def action_act_all(self, kind: str) -> None:
         if key := self._roster.selected:
-            self.run_worker(self._errands.act(Action(kind, key[0])), name="act")
+            self._begin(partial(self._errands.act, Action(kind, key[0])), "act")
 
     def action_dashboard(self) -> None:
-        self.run_worker(self._errands.open_dashboard(), name="dashboard")
+        self._begin(self._errands.open_dashboard, "dashboard")

@@ -1,4 +1,4 @@
-"""The two lines that say where one is: what is looked at and how it is, and which pane is open."""
+"""The lines that say where one is: what is looked at and how it is, what is wrong, which pane is open."""
 
 from __future__ import annotations
 
@@ -33,6 +33,14 @@ def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
     state.truncate(max(width - text.cell_len - 1, 0), overflow="ellipsis")
     text.append(" " * max(width - text.cell_len - state.cell_len, 1))
     return text.append_text(state)
+
+
+def nothing(board: Board) -> Text:
+    """In place of a service, where there is none; nothing while the daemon has not answered yet."""
+    if not board.daemon:
+        return Text()
+    told = "no project is up" if board.scope.is_everything else "this project has no services"
+    return Text.assemble((f"{told}\n", "dim"), ("hint: ", "cyan"), "`locald up` in its folder starts one")
 
 
 def trouble(what: str, hint: str) -> Text:
