@@ -20,7 +20,7 @@ from playwright.sync_api import expect, sync_playwright
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Dialog, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page
 
     from whole.machine import Machine
     from whole.network import Network
@@ -87,8 +87,8 @@ class Visitor:
         self._contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.faults.append(f"thrown: {error}"))
-        page.on("console", lambda said: said.type == "error" and self.faults.append(f"said: {said.text}"))
-        page.on("dialog", lambda dialog: self._asked(dialog))
+        page.on("console", self._said)
+        page.on("dialog", self._asked)
         page.on("request", lambda request: self._requested(request.url))
         page.on("websocket", lambda live: self._requested(live.url))
         return page
@@ -102,6 +102,10 @@ class Visitor:
         done = self._machine.locald("dashboard", "--url")
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"said: {message.text}")
 
     def _asked(self, dialog: Dialog) -> None:
         self.faults.append(f"asked: {dialog.message}")

@@ -44,11 +44,16 @@ SQUEEZED = r"""
       if (style.clipPath !== "none") { signed = "unseen"; break; }
       signed ||= style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none";
       const scrolls = /auto|scroll/.test(style.overflowX + style.overflowY);
-      if (!signed && !scrolls && /hidden|clip/.test(style.overflowX) && (right > area.right + 2 || left < area.left - 2)) {
+      const cuts = !scrolls && /hidden|clip/.test(style.overflowX);
+      if (!signed && cuts && (right > area.right + 2 || left < area.left - 2)) {
         found.push(`cut without a sign: ${node.data.trim().slice(0, 60)} in ${one.tagName}.${one.className}`);
       }
-      if (style.overflowX !== "visible") [left, right] = [Math.max(left, area.left), Math.min(right, area.right)];
-      if (style.overflowY !== "visible") [top, bottom] = [Math.max(top, area.top), Math.min(bottom, area.bottom)];
+      if (style.overflowX !== "visible") {
+        [left, right] = [Math.max(left, area.left), Math.min(right, area.right)];
+      }
+      if (style.overflowY !== "visible") {
+        [top, bottom] = [Math.max(top, area.top), Math.min(bottom, area.bottom)];
+      }
       if (["fixed", "sticky"].includes(style.position)) { signed = "unseen"; break; }
     }
     if (signed === "unseen" || right - left < 1 || bottom - top < 1) continue;

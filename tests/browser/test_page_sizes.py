@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from whole.machine import Machine
 
 WIDTHS = (360, 768, 1280)
-NAMES = ("web", "api", "db", "migrations", "billing-events-consumer", "mail", "search-index", "cache", "queue")
+NAMES = (
+    "web",
+    "api",
+    "db",
+    "migrations",
+    "billing-events-consumer",
+    "mail",
+    "search-index",
+    "cache",
+    "queue",
+)
 VIEWS = (
     "/",
     "/logs",
@@ -39,7 +49,7 @@ def services(count: int) -> str:
         command = f'echo "{name} has begun" && exec sleep 9999'
         tables.append(
             f"[services.{name}]\ntype = \"worker\"\ncommand = '{command}'\n"
-            f'depends_on = {{ {", ".join(f"{one} = {chr(34)}started{chr(34)}" for one in needs)} }}\n'
+            f"depends_on = {{ {', '.join(f'{one} = {chr(34)}started{chr(34)}' for one in needs)} }}\n"
         )
     return "".join(tables)
 
