@@ -33,9 +33,11 @@ class Page(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """An editable installation uses the checkout's own page; all others get it by force, for git does not
         know it."""
-        tool = self._tool()
         self._aside = Path(tempfile.mkdtemp(prefix="locald-page-"))
-        if not _is_unwanted() and not tool.is_current():
+        if _is_unwanted():
+            return
+        tool = self._tool()
+        if not tool.is_current():
             self._build(tool, in_place=version == "editable")
         page = next((each for each in (self._aside / "page", tool.PAGE) if tool.is_current(page=each)), None)
         if page and version != "editable":

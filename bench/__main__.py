@@ -1,6 +1,6 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
-    bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint]
+    bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [watched]
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
 afterwards. Nothing is written into the checkout but, with `--save`, the table of docs/performance.md.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import chain, containers, footprint, lag, many, status
+from bench import chain, containers, footprint, lag, many, status, watched
 from bench.table import Measure, save, show
 
 ALL = {
@@ -22,6 +22,7 @@ ALL = {
     "many": many.measure,
     "status": status.measure,
     "footprint": footprint.measure,
+    "watched": watched.measure,
 }
 
 

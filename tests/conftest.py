@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
+
+from hypothesis import settings
 
 from engine.session import docker, private_docker
 
@@ -10,6 +13,10 @@ if TYPE_CHECKING:
     import pytest
 
 __all__ = ["docker", "private_docker"]
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup no shell of a test could trap it
+settings.register_profile("whenever", deadline=None)  # no test is about how fast a busy machine is
+settings.load_profile("whenever")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { plain, spans } from "../src/logs/ansi";
 import { contrast, legible } from "../src/logs/legible";
 import { drawn } from "../src/logs/pieces";
-import { matches, search } from "../src/logs/search";
+import { MatchCount, matches, search } from "../src/logs/search";
 
 const E = "\u001b";
 
@@ -94,6 +94,22 @@ describe("a search", () => {
   it("finds no empty matches, and ends", () => {
     expect(matches("aaa", /x*/)).toEqual([]);
     expect(matches("abab", /b/)).toEqual([[1, 2], [3, 4]]);
+  });
+});
+
+describe("the count of matches", () => {
+  it("looks at each line once as a list grows, and anew at another list or search", () => {
+    const looked: string[] = [];
+    const counter = new MatchCount<string>((line) => (looked.push(line), line));
+    const list = ["a", "b"];
+    const pattern = /a/;
+    expect(counter.update(list, pattern)).toBe(1);
+    list.push("aa");
+    expect(counter.update(list, pattern)).toBe(2);
+    expect(looked).toEqual(["a", "b", "aa"]);
+    expect(counter.update(list, /b/)).toBe(1);
+    expect(counter.update(["b", "b"], /b/)).toBe(2);
+    expect(counter.update(list, null)).toBe(0);
   });
 });
 

@@ -23,7 +23,7 @@ function timeline(services: Started[], critical: string[] = []): Timeline {
   return { project: "shop", services, critical_path: critical, total_ms: null };
 }
 
-const never = () => false;
+const never = () => ({ open: false, failedAt: null });
 
 describe("the timeline", () => {
   it("shows waiting, spawn to listening and listening to ready as bars on one axis", () => {
@@ -51,12 +51,12 @@ describe("the timeline", () => {
     ]);
   });
 
-  it("goes on until now for what is on its way, and not for what failed", () => {
+  it("goes on until now for what is on its way, and until its end for what failed", () => {
     const now = ZERO + 5_000;
     const told = timeline([part("a", 0, 1_000, null, null), part("b", 0, 1_000, null, null), part("c", 0, null, null, null)]);
-    const [start] = starts(told, now, (name) => name !== "b");
+    const [start] = starts(told, now, (name) => ({ open: name !== "b", failedAt: name === "b" ? ZERO + 2_000 : null }));
     const ends = Object.fromEntries((start?.tracks ?? []).map((track) => [track.name, track.bars.at(-1)?.to]));
-    expect(ends).toEqual({ a: 5_000, b: 1_000, c: 5_000 });
+    expect(ends).toEqual({ a: 5_000, b: 2_000, c: 5_000 });
   });
 
   it("gives what was started again later an axis of its own, newest first, and no path that is not all of it", () => {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { Connection, type Link, type Outside, type Socket } from "../src/state/connection";
-import { goesBeyond } from "../src/state/acting.svelte";
 import type { Message } from "../src/facts/wire";
 
 class World implements Outside {
@@ -72,7 +71,7 @@ describe("the connection", () => {
       world.socket.onclose?.();
       waits.push(await world.tick());
     }
-    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
+    expect(waits).toEqual([250, 500, 1_000, 2_000, 2_000, 2_000, 2_000]);
     world.socket.onopen?.();
     expect(world.socket.sent).toEqual(['{"usage":false}']);
     expect(world.links.at(-1)).toEqual({ is: "open" });
@@ -126,19 +125,5 @@ describe("the connection", () => {
     old.onclose?.();
     expect(world.heard).toEqual([]);
     expect(world.timers.length).toBe(0);
-  });
-});
-
-describe("an action", () => {
-  const of = (action: "up" | "stop" | "restart" | "down", services: string[]) => ({ action, project: "shop", services });
-
-  it("is asked about when it goes beyond what was named", () => {
-    expect(goesBeyond(of("stop", ["db"]), { ends: ["web", "db"], starts: [] })).toBe(true);
-    expect(goesBeyond(of("stop", ["web"]), { ends: ["web"], starts: [] })).toBe(false);
-    expect(goesBeyond(of("restart", ["db"]), { ends: ["db"], starts: ["db"] })).toBe(false);
-    expect(goesBeyond(of("up", ["web"]), { ends: [], starts: ["db", "web"] })).toBe(true);
-    expect(goesBeyond(of("up", []), { ends: [], starts: ["db", "web"] })).toBe(false);
-    expect(goesBeyond(of("up", []), { ends: ["db"], starts: ["db"] })).toBe(true);
-    expect(goesBeyond(of("down", []), { ends: [], starts: [] })).toBe(true);
   });
 });

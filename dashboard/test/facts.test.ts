@@ -149,4 +149,10 @@ describe("summary", () => {
       "shop:web is blocked: needs auth — root: auth is failed: exited with 1  [31m — hint: `locald logs auth`",
     );
   });
+
+  it("is what the daemon says, where it does", () => {
+    expect(summary({ ...why, summary: "shop:web is blocked: auth failed — locald logs shop:auth" })).toBe(
+      "shop:web is blocked: auth failed — locald logs shop:auth",
+    );
+  });
 });

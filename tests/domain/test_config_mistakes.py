@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain import config, toml
@@ -156,7 +156,6 @@ KEYS = list(config.schema()["$defs"]["ServiceTable"]["properties"])
 CHECK_KEYS = ["type", "path", "port", "status", "command", "pattern", "interval", "timeout", "retries"]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(KEYS), ANYTHING)
 def test_whatever_a_key_holds_no_word_of_python_reaches_a_person(key: str, value: Any) -> None:
     text = f'{HEAD}[services.web]\ncommand = "x"\n' + (
@@ -172,7 +171,6 @@ def test_whatever_a_key_holds_no_word_of_python_reaches_a_person(key: str, value
         )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(CHECK_KEYS), ANYTHING | st.sampled_from(["http", "log", "none"])))
 def test_whatever_a_check_holds_is_accepted_or_refused(check: dict[str, Any]) -> None:
     try:

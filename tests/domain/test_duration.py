@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain import duration, signals, sizes
@@ -61,7 +61,6 @@ def test_on_the_command_line_a_bare_number_is_seconds() -> None:
         duration.from_argument("0")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**12))
 def test_what_is_shown_is_read_back(milliseconds: int) -> None:
     assert round(duration.parse(duration.show(milliseconds / 1000)) * 1000) == milliseconds
@@ -107,7 +106,6 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         sizes.parse(text)
 
 
-@settings(deadline=None)
 @given(st.integers(1, sizes.LARGEST))
 def test_a_size_that_is_shown_is_read_back(size: int) -> None:
     assert sizes.parse(sizes.show(size)) == size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain import config, env, template
@@ -204,7 +204,6 @@ def test_a_port_inside_that_only_the_image_knows_has_to_be_named() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("${}:-a.services")))
 def test_any_text_is_filled_or_refused_and_without_braces_it_stays(text: str) -> None:
     class Nothing:

@@ -58,3 +58,8 @@ def test_a_command_that_names_the_port_already_is_not_told_to_name_it() -> None:
 @pytest.mark.parametrize("command", ["vitest", "nextcloud", "python3 server.py", "node trails.js"])
 def test_a_name_inside_another_word_is_not_taken_for_a_server(command: str) -> None:
     assert recognise(command) is None
+
+
+@pytest.mark.parametrize(("program", "port"), [("python3", 5173), ("node", 5000), ("java", 4000)])
+def test_a_port_says_nothing_of_a_program_that_is_no_such_server(program: str, port: int) -> None:
+    assert recognise("./serve", program, port) is None

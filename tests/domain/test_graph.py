@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain.graph import DependencyCycle, closure, cycles, dependents, start_order
@@ -44,7 +44,6 @@ def test_a_chain_may_be_longer_than_calls_can_be_deep() -> None:
     assert start_order(long)[0] == "5000"
 
 
-@settings(deadline=None)
 @given(GRAPHS)
 def test_there_is_an_order_exactly_when_there_is_no_loop(graph: dict[str, list[str]]) -> None:
     loops = cycles(graph)
@@ -61,7 +60,6 @@ def test_there_is_an_order_exactly_when_there_is_no_loop(graph: dict[str, list[s
         assert all(order.index(d) < order.index(name) for d in graph[name] if d in graph)
 
 
-@settings(deadline=None)
 @given(GRAPHS)
 def test_closure_and_dependents_see_the_same_arrows(graph: dict[str, list[str]]) -> None:
     turned = dependents(graph)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain import config, init
@@ -80,7 +80,6 @@ def test_the_project_is_called_as_its_folder() -> None:
 PROCESSES = st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=4)
 
 
-@settings(deadline=None)
 @given(
     st.text(max_size=80), PROCESSES, st.text(max_size=20), st.sets(st.sampled_from(["yarn.lock", "app.py"]))
 )

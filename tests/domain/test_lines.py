@@ -6,7 +6,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain.lines import Path, Places, dotted, locate
@@ -202,7 +202,6 @@ def escaped(text: str) -> str:
     return "".join(sign if plain(sign) else f"\\U{ord(sign):08x}" for sign in text)
 
 
-@settings(deadline=None)
 @given(st.data(), st.dictionaries(KEYS, VALUES, max_size=4))
 def test_of_any_document_every_key_is_found_on_its_line(
     data: st.DataObject, document: dict[str, Any]

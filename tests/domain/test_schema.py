@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain import config, toml
@@ -126,7 +126,6 @@ def test_it_is_a_schema_of_the_draft_that_it_names() -> None:
     json.dumps(SCHEMA)
 
 
-@settings(deadline=None)
 @given(SERVICES)
 def test_parser_and_schema_agree_on_which_keys_go_together(service: dict[str, Any]) -> None:
     assert VALIDATOR.is_valid(file(service)) == accepts(file(service))

@@ -25,7 +25,7 @@ def test_a_stop_signal_that_is_honoured_is_the_end() -> None:
     assert s.exits("web#1", signal=15) == []
     row = s.row("web")
     assert (row.state, row.health, row.source) == ("stopped", "unknown", "none")
-    assert (row.exit_code, row.pid, row.because) == (143, None, "stopped")
+    assert (row.exit_code, row.pid, row.because) == (143, None, "it was told to stop")
     assert s.is_down()
 
 
@@ -235,7 +235,7 @@ def test_stop_what_has_failed_forgets_the_failure() -> None:
     s.up(), s.spawned("web#1"), s.exits("web#1", 1), s.stop("web")
 
     row = s.row("web")
-    assert (row.state, row.because, row.exit_code) == ("stopped", "stopped", 1)
+    assert (row.state, row.because, row.exit_code) == ("stopped", "it was told to stop", 1)
 
 
 def test_stop_twice_signals_once() -> None:

@@ -226,10 +226,10 @@ class Promises(RuleBasedStateMachine):
             self._gone(run)
 
     def _gone(self, run: Run) -> None:
-        for books in (self.outside.headless, self.outside.told_to_stop):
-            books.discard(run)
         if run in self.outside.unreported:
             self.report(run)
+        for books in (self.outside.headless, self.outside.told_to_stop):
+            books.discard(run)
         del self.outside.alive[run]
         self.outside.past.append(run)
         self.tell(Gone(run, self.now))

@@ -246,7 +246,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     pauses=st.sets(st.integers(0, 40)),
     count=st.integers(0, 10),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_way_of_printing_and_reading_tells_the_same_lines(
     tmp_path_factory: pytest.TempPathFactory,
     printed: list[tuple[int, int, bytes]],

@@ -260,6 +260,35 @@ async def until_gone(root: Path) -> None:
             pass
 
 
+async def test_with_the_last_history_of_a_project_its_folder_goes(desk: Desk, tmp_path: Path) -> None:
+    desk.prints(Run(WEB, 5), "old\n")
+    desk.prints(Run(API, 1), "other\n")
+    for key in (WEB, API):
+        desk.logbook.discard(key)
+    async with asyncio.timeout(10):
+        while await asyncio.to_thread(lambda: list(tmp_path.iterdir())):
+            pass
+
+
 async def test_what_was_never_there_can_be_discarded(desk: Desk) -> None:
     desk.logbook.discard(WEB)
     assert await desk.last(5) == []
+
+
+async def test_of_heavy_lines_only_so_many_are_read_at_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them come in the end, and the other service has its turn."""
+    monkeypatch.setattr(module, "HEAVY", 600_000)
+    async with following(desk, 0) as somebody:
+        await somebody.batch()
+        heavy = [letter * 300_000 for letter in "abcdef"]
+        for text in heavy:
+            desk.prints(FIRST, f"{text}\n", hint=False)
+        desk.prints(Run(API, 1), "light\n", hint=False)
+        desk.logbook.hint(FIRST)
+        desk.logbook.hint(Run(API, 1))
+        first = await somebody.batch()
+        assert "light" in first
+        assert 1 <= len(first) - 1 <= 2
+        assert [text for text in first if text != "light"] + await somebody.see(7 - len(first)) == heavy

@@ -217,6 +217,14 @@ def test_without_a_project_the_next_step_is_named(tmp_path: Path, monkeypatch: p
     )
 
 
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "locald.toml").mkdir()
+    with pytest.raises(Refused) as refusal:
+        find_project(str(tmp_path))
+    where = f"{tmp_path.resolve()}/locald.toml"
+    assert str(refusal.value) == f"{where}: is a folder, not a file\nhint: give it another name"
+
+
 def test_a_named_folder_is_taken_at_its_word(shop: Path) -> None:
     (shop / "a").mkdir()
     with pytest.raises(Refused, match=f"did you mean `-C {shop}`") as refusal:

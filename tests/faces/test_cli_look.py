@@ -107,20 +107,14 @@ def test_why_of_what_is_ready_asks_for_no_output(cli: Cli, daemon: FakeDaemon) -
     assert not daemon.asked("GET /v1/logs")
 
 
-def test_why_in_one_line_names_the_root_its_last_word_and_where_to_look(cli: Cli, daemon: FakeDaemon) -> None:
-    failed = down_row("db", "failed", "exited with code 1", exit_code=1, since="2026-03-01T12:00:02.300Z")
-    daemon.on("GET /v1/why", WHY)
-    daemon.on("GET /v1/status", document(row("web", waiting_on=["api"]), failed))
-    said = [
-        {**entry("Error: address in use", service="db"), "level": "error"},
-        entry("at main.js:1", service="db", stream="stderr"),
-    ]
-    daemon.on("GET /v1/logs", lambda _: Stream(lines(*said)))
-
-    assert cli("why", "web", "--line").out == (
-        "shop:web is blocked: db failed: exited with code 1 after 2.3s (Error: address in use)"
-        " — locald logs shop:db\n"
+def test_why_in_one_line_is_the_summary(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on(
+        "GET /v1/why", {**WHY, "summary": "shop:web is blocked: db failed \x1b[31m— locald logs shop:db"}
     )
+    assert cli("why", "web", "--line").out == "shop:web is blocked: db failed — locald logs shop:db\n"
+
+    daemon.on("GET /v1/why", WHY)
+    assert cli("why", "web", "--line").out == "api is blocked: db has failed\n"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +139,22 @@ def test_timeline_shows_when_what_it_waited_for_and_the_critical_path(cli: Cli, 
     assert told[1].split() == ["db", "+0.00s", "+0.01s", "+0.50s", "+0.51s", "-", "tcp", "-"]
     assert told[2].split() == ["web", "+0.00s", "+0.52s", "-", "+1.50s", "0.4s", "notify", "(fallback)", "db"]
     assert told[-2:] == ["critical path: db → web", "in all: 1.5s"]
+
+
+def test_timeline_tells_apart_what_was_started_earlier(cli: Cli, daemon: FakeDaemon) -> None:
+    db, web = TIMELINE["services"]
+    moments = ("queued_at", "spawned_at", "listening_at", "ready_at")
+    before = {**db, "name": "old", **dict.fromkeys(moments, "2026-02-28T12:00:00.000Z")}
+    daemon.on("GET /v1/timeline", {**TIMELINE, "services": [before, db, web]})
+    daemon.on("GET /v1/status", document(row("old"), row("db"), row("web")))
+
+    told = cli("timeline").out.splitlines()
+
+    assert [line.split()[:2] for line in told[1:4]] == [
+        ["db", "+0.00s"],
+        ["web", "+0.00s"],
+        ["old", "earlier"],
+    ]
 
 
 def test_ping_says_who_answers(cli: Cli, daemon: FakeDaemon) -> None:

@@ -99,10 +99,11 @@ def test_try_warns_of_a_server_that_listens_elsewhere(cli: Cli) -> None:
     assert process.stderr is not None
     process.stderr.readline()
 
-    told = process.stderr.readline()
+    told, hint = process.stderr.readline(), process.stderr.readline()
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
 
+    assert hint == "hint: pass the port on, as in `locald try sh -c 'python3 -m http.server $PORT'`\n"
     assert re.match(r"warning: it listens on http://127\.0\.0\.1:\d+/, not on PORT \d+", told)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -351,6 +352,19 @@ def test_no_color_is_honoured_on_a_terminal(cli: Cli, daemon: FakeDaemon) -> Non
 
     assert terminal.end() == 0
     assert "\x1b" not in terminal.screen
+
+
+def test_an_interrupt_while_the_command_line_is_imported_shows_no_traceback(cli: Cli) -> None:
+    """It ends as other programs do that know nothing of Ctrl-C."""
+    script = (
+        "import builtins, os, signal; real = builtins.__import__\n"
+        "def slow(name, *rest):\n"
+        "    if name == 'locald.cli.main': os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return real(name, *rest)\n"
+        "from locald.__main__ import main; builtins.__import__ = slow; main()"
+    )
+    done = subprocess.run([COMMAND[0], "-c", script], env=cli.environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 def test_status_imports_nothing_that_it_does_not_need(cli: Cli, daemon: FakeDaemon) -> None:

@@ -358,6 +358,17 @@ def test_up_fails_with_3_when_the_daemon_ends_again_and_again(cli: Cli, daemon: 
 
 
 @pytest.mark.parametrize(
+    ("state", "said"), [("stopped", "db and web are stopped\n"), ("completed", "web is stopped\n")]
+)
+def test_a_task_that_is_done_is_not_said_to_be_stopped(
+    cli: Cli, daemon: FakeDaemon, state: str, said: str
+) -> None:
+    rows = down_row("db", state, "exited with 0"), down_row("web", "stopped", "it was told to stop")
+    accept(daemon, snapshot(*rows, settled=True), command="stop")
+    assert cli("stop").err == said
+
+
+@pytest.mark.parametrize(
     ("command", "said"), [("stop", "db and web are stopped\n"), ("down", "shop is down\n")]
 )
 def test_stop_and_down_return_when_everything_is_gone(

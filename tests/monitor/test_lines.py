@@ -124,7 +124,7 @@ def test_an_odd_entry_is_no_line() -> None:
 texts = st.text(alphabet="ab 日\u0301é", max_size=40)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(texts, max_size=20), st.integers(10, 30))
 def test_every_row_of_every_line_is_drawn_once_and_fits(printed: list[str], room: int) -> None:
     look = Look(width=room + 2)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faces.fake_daemon import down_row, entry, row
+from locald.monitor.start import run
 from monitor.stand_in import StandIn, looking_at, screen, sees, until
 
 if TYPE_CHECKING:
@@ -342,16 +343,14 @@ async def test_an_up_that_completes_rings(daemon: StandIn) -> None:
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "1 starting")
         await daemon.change(row("web"))
-        await sees(pilot, "shop is up: 1 service ready")
+        await sees(pilot, "shop: 1 service ready")
 
 
 async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: StandIn) -> None:
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "2 healthy")
         await daemon.stop()
-        await sees(
-            pilot, "the daemon is gone; services keep running", "no daemon: this is how it was", "● web"
-        )
+        await sees(pilot, "the daemon is gone; services run on", "no daemon: this is how it was", "● web")
         daemon.rows = [row("db"), row("web"), row("new")]
         daemon.history = [entry("printed meanwhile", service="db")]
         await daemon.start()
@@ -359,17 +358,42 @@ async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: Sta
         assert "gone" not in seen
 
 
+async def test_a_daemon_of_another_version_is_told(daemon: StandIn) -> None:
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "2 healthy")
+        await daemon.tell("snapshot", services=[row("db")], daemon={"version": "9.9.9"})
+        await sees(pilot, "the daemon is version 9.9.9", "`locald server restart`", "1 healthy")
+
+
+def test_a_fault_of_its_own_leaves_the_terminal_without_a_page_of_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = looking_at(StandIn("/nowhere"))
+
+    def fail() -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(app, "_show", fail)
+    with pytest.raises(ZeroDivisionError):
+        run(app, headless=True)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 async def test_copying_tells_it_all_in_one_line(daemon: StandIn) -> None:
-    daemon.answers["/v1/why"] = WHY
+    daemon.answers["/v1/why"] = {**WHY, "summary": "shop:db has failed: exited with 1 — locald logs shop:db"}
     app = looking_at(daemon)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "2 healthy")
         await pilot.press("y")
         await until(pilot, lambda: copied(app))
-    assert copied(app) == "shop:db is failed: exited with 1; hint: `locald logs db`"
+    assert copied(app) == "shop:db has failed: exited with 1 — locald logs shop:db"
 
 
-async def test_the_way_to_the_dashboard_is_shown_and_copied(daemon: StandIn) -> None:
+async def test_without_a_browser_the_way_to_the_dashboard_is_shown_and_copied(
+    daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(variable, raising=False)
     daemon.answers["/v1/dashboard"] = {"url": "http://127.0.0.1:1/signin?ticket=t"}
     app = looking_at(daemon)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
@@ -433,7 +457,7 @@ async def test_markup_escapes_and_endless_text_are_shown_harmlessly(daemon: Stan
         assert all(len(line) <= 80 for line in seen.splitlines())
         assert not any(steering in seen for steering in "\x1b\u202e\ud800")
         await pilot.press("w")
-        await sees(pilot, "[red] is failed")
+        await sees(pilot, "[red] has failed")
         await pilot.press("g", "y", "t")
         await pilot.pause()
 

@@ -8,10 +8,11 @@ import pytest
 
 from faces.fake_daemon import row
 from locald.faces import words
+from locald.faces.spans import Span
 from locald.monitor import amounts, bars, effects, explained, keys, safe, table, tree
 from locald.monitor.board import Board, Row, Scope, Usage, counts, row_of
 from locald.monitor.effects import Action
-from locald.monitor.notices import Notices, title
+from locald.monitor.notices import Notice, Notices, few, title
 
 NOON = 1772366400.0
 """2026-03-01T12:00:00Z"""
@@ -79,7 +80,7 @@ def test_words_are_told_apart_by_their_shape() -> None:
 
 def test_services_are_counted_by_word() -> None:
     rows = [known("a"), known("b"), known("c", health="unhealthy")]
-    assert counts(rows) == {"healthy": 2, "unhealthy": 1}
+    assert list(counts(rows).items()) == [("unhealthy", 1), ("healthy", 2)]
 
 
 # The board.
@@ -141,47 +142,75 @@ def started(name: str, *moments: float | None, **facts: Any) -> dict[str, Any]:
     return {"name": name, **dict(zip(names, stamps, strict=True)), **facts}
 
 
+def lines_of(
+    width: int, now: float, rows: list[Row], *services: dict[str, Any], path: tuple[str, ...] = ()
+) -> list[str]:
+    timeline = {"services": list(services), "critical_path": list(path), "total_ms": 10_000}
+    return bars.draw(timeline, rows, now, width).plain.splitlines()
+
+
 def test_bars_share_one_scale_from_the_first_wish_to_the_last_readiness() -> None:
-    services = [started("db", 0, 0, 2, 4), started("web", 0, 4, None, 10)]
-    first, second = bars.bars({"services": services, "critical_path": ["db"]}, {}, NOON + 99, 100)
-    assert first.parts == (("starting", 20), ("listening", 20))
-    assert second.parts == (("waiting", 40), ("starting", 60))
-    assert (first.critical, second.critical) == (True, False)
-    assert (first.told, second.told) == ("4.0s", "6.0s")
+    services = started("db", 0, 0, 2, 4), started("web", 0, 4, None, 10)
+    marks, db, web, *rest = lines_of(
+        61, NOON + 99, [known("db"), known("web")], *services, path=("db", "web")
+    )
+    assert marks.startswith("       │0s")
+    assert db.startswith("◆ db   ▒")
+    assert db.endswith("4.0s")
+    assert abs(db.count("▒") - db.count("█")) <= 1
+    assert web.count("·") == db.count("▒") + db.count("█")
+    assert web.endswith("6.0s")
+    assert rest[1] == "◆ critical path: db → web   in all: 10s"
 
 
 def test_what_is_on_its_way_grows_up_to_now() -> None:
-    services = [started("db", 0, 1, None, None), started("web", 0, None, None, None)]
-    states = {"db": "starting", "web": "waiting"}
-    first, second = bars.bars({"services": services}, states, NOON + 10, 100)
-    assert first.parts == (("waiting", 10), ("starting", 90))
-    assert first.told == "starting for 9.0s"
-    assert second.parts == (("waiting", 100),)
+    rows = [known("db", state="starting", health="starting"), known("web", state="waiting", health="unknown")]
+    services = started("db", 0, 1, None, None), started("web", 0, None, None, None)
+    _, db, web, *rest = lines_of(60, NOON + 10, rows, *services)
+    assert db.endswith("◐ starting 9.0s")
+    assert set(web.split()[1]) == {"·"}
+    assert "not all services are ready yet" in rest
 
 
 def test_what_failed_is_said_and_does_not_grow() -> None:
-    services = [started("db", 0, 1, None, None), started("web", 0, 1, 2, 3)]
-    first, _ = bars.bars({"services": services}, {"db": "failed"}, NOON + 99, 100)
-    assert first.told == "failed"
-    assert sum(count for _, count in first.parts) < 40
+    rows = [known("db", state="failed", health="unknown"), known("web")]
+    _, db, *_ = lines_of(60, NOON + 99, rows, started("db", 0, 1, None, None), started("web", 0, 1, 2, 3))
+    assert db.endswith("✗ failed")
+    assert db.count("▒") == 1
 
 
 def test_what_takes_much_longer_than_usual_stands_out() -> None:
-    services = [started("db", 0, 0, 8, 9, usually_ms=2100), started("web", 0, 0, 2, 2, usually_ms=2100)]
-    first, second = bars.bars({"services": services}, {}, NOON, 50)
-    assert (first.told, first.slow) == ("9.0s, usually 2.1s", True)
-    assert not second.slow
+    def told(ready: float) -> tuple[str, str]:
+        part = started("db", 0, 0, 1, ready, usually_ms=2100)
+        note = bars.note(Span(part, known("db"), NOON))
+        return note.plain, str(note.style)
+
+    assert told(9) == ("9.0s, usually 2.1s", "bold yellow")
+    assert told(2) == ("2.0s, usually 2.1s", "")
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_the_picture_fits_its_width(width: int) -> None:
-    services = [started("a" * 60, 0, 0, 8, 9, usually_ms=2100), started("web", 0, 0, None, None)]
-    text = bars.draw({"services": services, "critical_path": []}, {"web": "starting"}, NOON + 20, width)
-    assert all(len(line) <= width for line in text.plain.splitlines()[:2])
+    services = started("a" * 60, 0, 0, 8, 9, usually_ms=2100), started("web", 0, 0, None, None)
+    rows = [known("a" * 60), known("web", state="starting", health="starting")]
+    assert all(len(line) <= width for line in lines_of(width, NOON + 20, rows, *services)[:3])
+
+
+def test_what_was_ready_long_before_has_no_part_in_a_later_start() -> None:
+    services = started("db", 0, 0, 1, 2), started("web", 50, 50, 51, 52)
+    assert any("was ready 48s before" in line for line in lines_of(80, NOON + 99, [], *services))
 
 
 def test_a_timeline_of_nothing_says_so() -> None:
-    assert bars.draw({"services": []}, {}, NOON, 80).plain == "nothing has been started yet"
+    assert lines_of(80, NOON, []) == ["nothing has been started yet"]
+
+
+def test_an_odd_timeline_is_drawn_as_far_as_it_is_one() -> None:
+    odd = {
+        "services": [None, {"name": 3}, {"name": "db", "queued_at": 7, "waited_for": 3}],
+        "critical_path": 4,
+    }
+    assert "db" in bars.draw(odd, [], NOON, 80).plain
 
 
 # Notices.
@@ -203,7 +232,7 @@ def test_a_service_that_goes_down_is_told_once(now: dict[str, str], word: str) -
     notices = Notices()
     notices.about([known("web")])
     told = [each.text for each in notices.about([known("web", because="HTTP 500", **now)]) if not each.good]
-    assert told[0] == f"web is {word}: HTTP 500"
+    assert told[0] == f"web {words.phrase(word)}: HTTP 500"
     assert not [
         each for each in notices.about([known("web", because="HTTP 501", **now)]) if each.text in told
     ]
@@ -222,7 +251,7 @@ def test_an_up_is_complete_when_nothing_is_on_its_way() -> None:
     notices.about([known("db"), known("web", state="waiting", health="unknown")])
     assert notices.about([known("db"), known("web", state="starting", health="starting")]) == []
     assert [each.text for each in notices.about([known("db"), known("web")])] == [
-        "shop is up: 2 services ready"
+        "shop: all 2 services ready"
     ]
 
 
@@ -232,7 +261,13 @@ def test_an_up_that_ends_without_all_is_told_as_bad_news() -> None:
     notices.about([starting])
     told = notices.about([known("web", state="failed", health="unknown", because="exited with 1")])
     assert [each.good for each in told] == [False, False]
-    assert told[0].text == "web is failed: exited with 1"
+    assert told[0].text == "web has failed: exited with 1"
+
+
+def test_many_notices_at_once_are_told_in_three() -> None:
+    many = [Notice(f"svc-{number} has failed", good=False) for number in range(50)]
+    assert [each.text for each in few(many)] == ["svc-0 has failed", "svc-1 has failed", "and 48 more"]
+    assert few(many[:3]) == many[:3]
 
 
 def test_the_title_names_the_worst_first() -> None:
@@ -244,26 +279,17 @@ def test_the_title_names_the_worst_first() -> None:
 # In one line, the effect, the keys.
 
 
-def test_a_failure_is_summed_up_in_one_line_with_its_root() -> None:
-    document = {
-        "service": "web",
-        "project": "shop",
-        "state": "blocked",
-        "because": "api is blocked",
-        "blockers": [
-            {"service": "api", "state": "blocked", "because": "db failed"},
-            {"service": "db", "state": "failed", "because": "exited with 1"},
-        ],
-        "hints": ["`locald logs db`"],
-    }
-    assert explained.summary(document, None) == (
-        "shop:web is blocked: api is blocked; root cause: db is failed: exited with 1; hint: `locald logs db`"
-    )
+def test_what_is_copied_is_the_summary_of_the_daemon_or_else_what_is_seen() -> None:
+    said = "shop:web is blocked: db failed: exited with 1 at once — locald logs shop:db"
+    assert explained.summary({"summary": said}, known("web")) == said
+    gone = known("web", state="failed", health="unknown", because="exited with 1")
+    assert explained.summary({}, gone) == "shop:web has failed: exited with 1"
 
 
-def test_facts_are_two_lines_of_the_width() -> None:
-    told = explained.facts(known("web", because="x" * 500, url="http://" + "y" * 100), 78)
-    assert [len(line) for line in told.plain.splitlines()] == [78, 78]
+def test_facts_are_two_lines_and_leave_out_what_does_not_fit() -> None:
+    told = explained.facts(known("web", because="x" * 500), 70).plain.splitlines()
+    assert told[0] == "● web is healthy by tcp (fallback) · http://127.0.0.1:24001/ · run 1"
+    assert told[1] == "x" * 69 + "…"
 
 
 def test_an_effect_says_the_order() -> None:

@@ -192,6 +192,7 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     why = get(machine, "/v1/why?project=shop&service=db")
     assert list(why) == [
         "service", "project", "state", "health", "source", "because", "blockers", "evidence", "hints",
+        "summary",
     ]  # fmt: skip
     assert all(list(each) == ["source", "check", "ok", "at", "detail"] for each in why["evidence"])
     assert why["evidence"][0]["ok"] is True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole.machine import Machine, wait_for
+from whole.showing import shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +136,23 @@ def test_a_process_reaches_a_container_and_a_container_another(harbour: Machine)
     wait_for(lambda: "PORT of it is 8080" in harbour.logs("peer"), "the port of db")
 
 
+@shows("image", "type=container", "container_port")
+def test_container_port_is_the_one_inside_that_is_published(harbour: Machine) -> None:
+    """The image exposes none: without the key there is nothing to publish, or to look at but life."""
+    serve = 'command = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 9000 -h /www"\n'
+    write(
+        harbour,
+        f"[services.told]\n{image('plain')}container_port = 9000\n{serve}"
+        f"[services.untold]\n{image('plain')}{serve}",
+    )
+    rows = harbour.up()
+    assert {row["type"] for row in rows.values()} == {"container"}
+    assert (rows["told"]["source"], rows["untold"]["source"]) == ("tcp", "process")
+    assert get(rows["told"]["url"]) == "hello\n"
+    assert rows["untold"]["port"] is None
+
+
+@shows("volumes")
 def test_volumes_are_relative_to_the_project_and_data_outlives_the_container(harbour: Machine) -> None:
     (harbour.folder / "data").mkdir()
     write(

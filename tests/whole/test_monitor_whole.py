@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from faces.run_cli import Terminal
+from faces.run_cli import COMMAND, Terminal
 from locald.client.caller import caller
 from locald.client.daemon import look
 from locald.monitor.start import monitor
@@ -15,19 +15,19 @@ from monitor.stand_in import screen, sees, until
 from whole.machine import Gate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from locald.monitor.app import Monitor
     from whole.machine import Machine
 
 SMALL = (80, 24)
 
 
-def looking_at(machine: Machine, *, everything: bool = False) -> Monitor:
+def looking_at(machine: Machine) -> Monitor:
     """The monitor as the command starts it."""
     home = Home.find(machine.env)
-    folder = None if everything else str(machine.folder)
-    rows: list[Any] = (
-        [] if folder is None else look(home).get("/v1/status", [("directory", folder)])["services"]
-    )
+    folder = str(machine.folder)
+    rows = look(home).get("/v1/status", [("directory", folder)])["services"]
     return monitor(home, folder, rows, caller)
 
 
@@ -102,13 +102,14 @@ async def test_a_failure_rings_and_is_explained_and_copied(machine: Machine) -> 
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "1 healthy")
         gate.open()
-        await sees(pilot, "web is failed:", "✗ 1 failed")
+        await sees(pilot, "web has failed:", "✗ 1 failed")
         await until(pilot, lambda: app.terminal_title == "✗ web failed · shop")
         await pilot.press("2")
         await sees(pilot, "WHAT TO DO", "`locald up web` tries again")
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard)
-    assert app.clipboard.startswith("shop:web is failed (exit code 3): exited with 3")
+    assert app.clipboard.startswith("shop:web ")
+    assert "exited with 3" in app.clipboard
 
 
 async def test_it_finds_the_next_daemon_after_a_kill(machine: Machine) -> None:
@@ -117,7 +118,7 @@ async def test_it_finds_the_next_daemon_after_a_kill(machine: Machine) -> None:
     async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "1 healthy", "│ hello")
         machine.kill_daemon()
-        await sees(pilot, "the daemon is gone; services keep running")
+        await sees(pilot, "the daemon is gone; services run on")
         machine.locald("server", "start")
         await until(pilot, lambda: "the daemon is gone" not in screen(pilot))
         await sees(pilot, "1 healthy", "│ hello")
@@ -155,11 +156,9 @@ def test_without_a_terminal_it_says_what_to_use_instead(machine: Machine) -> Non
     assert "hint: `locald status` and `locald logs -f` need none" in done.stderr
 
 
-def on_terminal(machine: Machine) -> Terminal:
-    from faces.run_cli import COMMAND
-
+def on_terminal(machine: Machine, *arguments: str, folder: Path | None = None) -> Terminal:
     env = {**machine.env, "TERM": "xterm-256color"}
-    return Terminal([*COMMAND, "monitor"], machine.folder, env)
+    return Terminal([*COMMAND, "monitor", *arguments], folder or machine.folder, env)
 
 
 def test_without_a_daemon_it_starts_none_and_exits_3(machine: Machine) -> None:
@@ -180,3 +179,19 @@ def test_it_leaves_the_terminal_as_it_was_and_services_running(machine: Machine,
     assert "\x1b]2;● 1/1 · shop\x07" in terminal.screen
     assert "\x1b[23;2t" in terminal.screen
     assert machine.status()["web"]["health"] == "healthy"
+
+
+def test_outside_of_a_project_all_projects_can_be_watched(machine: Machine, tmp_path: Path) -> None:
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    machine.up()
+    assert "there is no locald.toml" in _shown(on_terminal(machine, folder=tmp_path), 2)
+    terminal = on_terminal(machine, "--all", folder=tmp_path)
+    terminal.until("shop:web")
+    terminal.press(b"q")
+    assert "all projects" in _shown(terminal, 0)
+
+
+def _shown(terminal: Terminal, code: int) -> str:
+    """All that was on the screen of a command that ends with this code."""
+    assert terminal.end() == code
+    return terminal.screen

@@ -87,6 +87,29 @@ def test_others_are_told_the_port_that_status_shows(machine: Machine, puppet: Ma
         machine.locald("stop")
 
 
+def test_a_fixed_port_of_another_service_is_refused_with_its_name(machine: Machine) -> None:
+    port = free_port()
+    machine.write(f"[services.web]\nport = {port}\n{SERVE}")
+    machine.write(f"[services.api]\nport = {port}\n{SERVE}", name="other", folder=machine.folder / "other")
+    machine.up()
+    done = machine.locald("-C", "other", "up")
+    assert done.returncode == 1
+    assert ": it is service shop:web" in done.stderr
+    assert "hint: `locald stop shop:web`, or set another `port`" in done.stderr
+
+
+def test_a_project_whose_folder_is_gone_can_be_forgotten(machine: Machine) -> None:
+    other = machine.folder / "other"
+    machine.write('[services.api]\ntype = "worker"\ncommand = "sleep 999"', name="other", folder=other)
+    assert machine.locald("-C", "other", "up").returncode == 0
+    shutil.rmtree(other)
+    done = machine.locald("up", "other:api")
+    assert done.returncode == 2
+    assert f"hint: its folder is gone: `locald down {other}` stops what is left" in done.stderr
+    assert machine.locald("down", str(other)).returncode == 0
+    assert json.loads(machine.locald("status", "--all", "--json").stdout)["services"] == []
+
+
 def test_a_fixed_port_of_somebody_else_is_refused_with_the_name_of_who_has_it(machine: Machine) -> None:
     port = free_port()
     machine.write(f"[services.web]\nport = {port}\n{SERVE}")

@@ -27,6 +27,15 @@ export interface Track {
   usually: number | null;
   /** still on its way */
   open: boolean;
+  failed: boolean;
+}
+
+/** How far a service has come, beyond what a timeline tells. */
+export interface Progress {
+  /** it may still become ready */
+  open: boolean;
+  /** when its attempt ended without that, epoch milliseconds */
+  failedAt: number | null;
 }
 
 export interface Start {
@@ -41,10 +50,10 @@ export interface Start {
 /** An axis ends; the next one begins when somebody wants something this long after, milliseconds. */
 const APART = 2_000;
 
-/** `onTheWay`: whether the service may still become ready. The newest start comes first. */
-export function starts(timeline: Timeline, now: number, onTheWay: (name: string) => boolean): Start[] {
+/** The newest start comes first. */
+export function starts(timeline: Timeline, now: number, progress: (name: string) => Progress): Start[] {
   const parts = timeline.services
-    .map((part) => ({ part, ...moments(part), open: onTheWay(part.name) }))
+    .map((part) => ({ part, ...moments(part), ...progress(part.name) }))
     .filter((one): one is Timed => one.queued !== null)
     .sort((a, b) => a.queued - b.queued);
   const groups: Timed[][] = [];
@@ -76,6 +85,7 @@ interface Timed {
   listening: number | null;
   ready: number | null;
   open: boolean;
+  failedAt: number | null;
 }
 
 function moments(part: Started) {
@@ -89,7 +99,8 @@ function moments(part: Started) {
 
 function ended(one: Timed, now: number): number {
   if (one.ready === null && one.open) return now;
-  return Math.max(one.queued, one.spawned ?? 0, one.listening ?? 0, one.ready ?? 0);
+  const failed = one.ready === null && one.spawned !== null ? one.failedAt : null;
+  return Math.max(one.queued, one.spawned ?? 0, one.listening ?? 0, one.ready ?? 0, failed ?? 0);
 }
 
 function start(group: Timed[], critical: string[], now: number): Start {
@@ -117,6 +128,7 @@ function track(one: Timed, at: number, path: string[], now: number): Track {
     ready: since(one.ready),
     usually: part.usually_ms ?? null,
     open: one.open && one.ready === null,
+    failed: one.failedAt !== null && one.ready === null,
   };
 }
 

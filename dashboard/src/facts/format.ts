@@ -75,7 +75,12 @@ export function full(at: number): string {
 }
 
 export function plural(count: number, word: string, words = `${word}s`): string {
-  return `${count.toLocaleString("en")} ${count === 1 ? word : words}`;
+  return `${grouped(count)} ${count === 1 ? word : words}`;
+}
+
+/** `12,345`. The browser's own way takes tens of milliseconds when it is first used, before anything is seen. */
+export function grouped(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 /** `a`, `a and b`, `a, b and c`. */

@@ -4,6 +4,7 @@ import { standing } from "./standing";
 import type { Why } from "./wire";
 
 export function summary(why: Why): string {
+  if (why.summary) return oneLine(why.summary); // the daemon knows the last line of output, too
   const told = [`${why.project}:${why.service} is ${standing(why)}: ${why.because}`];
   const root = why.blockers.at(-1);
   if (root && !why.because.includes(root.because)) {

@@ -92,6 +92,8 @@ export interface Why {
   blockers: Blocker[];
   evidence: Evidence[];
   hints: string[];
+  /** All of it in one line; an older daemon does not tell. */
+  summary?: string;
 }
 
 export interface Started {

@@ -31,3 +31,25 @@ export function matches(text: string, pattern: RegExp): [number, number][] {
   }
   return found;
 }
+
+/** How many of a growing list hold a match: each line is looked at once, all of them again only when it is another
+ * list or another search. */
+export class MatchCount<T> {
+  count = 0;
+  private list: readonly T[] | null = null;
+  private pattern: RegExp | null = null;
+  private seen = 0;
+
+  constructor(private readonly text: (one: T) => string) {}
+
+  update(list: readonly T[], pattern: RegExp | null): number {
+    if (list !== this.list || pattern !== this.pattern || list.length < this.seen) {
+      this.list = list;
+      this.pattern = pattern;
+      this.count = this.seen = 0;
+    }
+    if (!pattern) return 0;
+    for (; this.seen < list.length; this.seen++) this.count += Number(pattern.test(this.text(list[this.seen] as T)));
+    return this.count;
+  }
+}

@@ -28,7 +28,7 @@ export interface Socket {
 }
 
 const FIRST = 250;
-const LONGEST = 5_000;
+const LONGEST = 2_000;
 
 export class Connection {
   private socket: Socket | null = null;

@@ -8,6 +8,7 @@ import { href, parse, type Route } from "../facts/route";
 import { Connection, type Link } from "./connection";
 import { browser } from "./browser";
 import { LogSession } from "./logs.svelte";
+import { remember, remembered } from "./remembered";
 import { ownVersion, reloadFor } from "./version";
 
 export type Theme = "auto" | "light" | "dark";
@@ -16,6 +17,7 @@ export interface Shown extends Notice {
   id: number;
 }
 
+const DARK = matchMedia("(prefers-color-scheme: dark)");
 const LINGER = 8_000;
 const MOST = 4;
 
@@ -27,10 +29,13 @@ export class Page {
   /** epoch milliseconds; counts on each second while the page is seen */
   now = $state(Date.now());
   theme = $state<Theme>(stored());
+  private systemDark = $state(DARK.matches);
   /** what the title tells until the reader looks again */
   news = $state.raw<Notice | null>(null);
   /** the daemon's version, when it is not this page's and reloading did not help */
   otherVersion = $state<string | null>(null);
+  /** what the theme comes to */
+  readonly dark = $derived(this.theme === "dark" || (this.theme === "auto" && this.systemDark));
   readonly logs: LogSession;
   readonly projects = $derived(projects(this.facts.rows.values()));
 
@@ -50,6 +55,7 @@ export class Page {
     addEventListener("hashchange", () => (this.route = parse(location.hash)));
     document.addEventListener("visibilitychange", () => this.seen());
     addEventListener("online", () => this.connection.hurry());
+    DARK.addEventListener("change", () => (this.systemDark = DARK.matches));
     addEventListener("focus", () => (this.news = null));
     setInterval(() => document.hidden || (this.now = Date.now()), 1000);
     this.connection.order({ usage: !document.hidden });
@@ -75,15 +81,16 @@ export class Page {
 
   setTheme(theme: Theme): void {
     this.theme = theme;
-    localStorage.setItem("theme", theme);
+    remember("theme", theme);
     this.dress();
   }
 
   announce(notice: Notice): void {
     const shown = { ...notice, id: ++this.lastId };
-    this.notices = [...this.notices, shown].slice(-MOST);
-    if (notice.tone === "good") setTimeout(() => this.dismiss(shown.id), LINGER);
-    else setTimeout(() => this.dismiss(shown.id), LINGER * 2);
+    // Of one service only the latest is of interest.
+    const others = this.notices.filter((one) => one.project !== notice.project || one.service !== notice.service);
+    this.notices = [...others, shown].slice(-MOST);
+    setTimeout(() => this.dismiss(shown.id), notice.tone === "good" ? LINGER : LINGER * 2);
   }
 
   /** News of a service take the place of what was told of it before: unhealthy, then failed, is one event. */
@@ -131,6 +138,6 @@ export class Page {
 }
 
 function stored(): Theme {
-  const theme = localStorage.getItem("theme");
+  const theme = remembered("theme");
   return theme === "light" || theme === "dark" ? theme : "auto";
 }

@@ -3,6 +3,7 @@
 // has turned them off (some speak to their computer, and speech is full of single letters).
 
 import { untrack } from "svelte";
+import { remember, remembered } from "./remembered";
 
 export interface Shortcut {
   keys: string[];
@@ -16,7 +17,7 @@ export interface Group {
 
 export class Shortcuts {
   groups = $state.raw<Group[]>([]);
-  on = $state(localStorage.getItem("keys") !== "off");
+  on = $state(remembered("keys") !== "off");
 
   /** Returns how to take them away again. */
   add(title: string, list: Shortcut[]): () => void {
@@ -29,7 +30,7 @@ export class Shortcuts {
 
   turn(on: boolean): void {
     this.on = on;
-    localStorage.setItem("keys", on ? "on" : "off");
+    remember("keys", on ? "on" : "off");
   }
 
   handle(event: KeyboardEvent): void {

@@ -9,8 +9,12 @@ export function ownVersion(): string | null {
 
 /** Load the page anew, unless that was tried for this version; whether it does. */
 export function reloadFor(version: string): boolean {
-  if (sessionStorage.getItem(REMEMBERED) === version) return false;
-  sessionStorage.setItem(REMEMBERED, version);
+  try {
+    if (sessionStorage.getItem(REMEMBERED) === version) return false;
+    sessionStorage.setItem(REMEMBERED, version);
+  } catch {
+    return false; // nothing can be remembered: the reader has to decide
+  }
   location.reload();
   return true;
 }

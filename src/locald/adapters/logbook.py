@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import secrets
 import shutil
 from contextlib import asynccontextmanager
@@ -38,6 +39,8 @@ HEARTBEAT = 15.0
 """seconds of silence after which a follower is told that there is nothing"""
 BATCH = 10_000
 """lines of one service that are read before others have their turn"""
+HEAVY = 16 << 20
+"""characters of all services together that are read at once, or a little of each if they are many"""
 
 _STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
 
@@ -251,15 +254,20 @@ class _Follower:
 def _read_last(
     folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
 ) -> tuple[dict[Key, CaptureReader], list[LogLine]]:
-    """The last lines of some services together, and the places where they end."""
+    """The last lines of some services together, and the places where they end.
+
+    Of many services with long histories no more is held at a time than of two.
+    """
     readers: dict[Key, CaptureReader] = {}
-    found = []
+    merged: list[LogLine] = []
     for key, folder in folders.items():
         lines, readers[key] = read_last(folder, count, choice.since, choice.wants)
         lines += filter(choice.wants, _finish(key, readers[key], live))
-        found.append([choice.shown(key, line) for line in lines])
-    merged = _merge(found)
-    return readers, merged if count is None else merged[max(len(merged) - count, 0) :]
+        oldest = merged[0].at if merged and len(merged) == count else -math.inf
+        merged = _merge([merged, [choice.shown(key, line) for line in lines if line.at >= oldest]])
+        if count is not None:
+            del merged[: max(len(merged) - count, 0)]
+    return readers, merged
 
 
 def _read_on(
@@ -267,14 +275,18 @@ def _read_on(
 ) -> tuple[list[LogLine], set[Key]]:
     """The next lines of some services, and those of them that have more."""
     found, rest = [], set()
+    share = HEAVY // max(len(readers), 1)
     for key, reader in readers.items():
         lines: list[Line] = []
-        while len(lines) < BATCH and (more := reader.read()):
+        weight = 0
+        while (more := reader.read()) and len(lines) < BATCH and weight < share:
             lines += more
-        if len(lines) < BATCH:
-            lines += _finish(key, reader, live)
-        else:
+            weight += sum(len(line.text) for line in more)
+        if more:
+            lines += more
             rest.add(key)
+        else:
+            lines += _finish(key, reader, live)
         found.append([choice.shown(key, line) for line in lines if choice.wants(line)])
     return _merge(found), rest
 
@@ -290,10 +302,14 @@ def _merge(found: Iterable[list[LogLine]]) -> list[LogLine]:
 
 
 def _remove(folder: Path, root: Path) -> None:
-    """Take it away in one step, for a new history may begin at once, and then apart."""
+    """Take it away in one step, for a new history may begin at once, and then apart.
+
+    With the last history of a project its folder goes. The keeper makes anew what it needs.
+    """
     aside = root / f".discarded-{secrets.token_hex(8)}"
     try:
         folder.rename(aside)
+        folder.parent.rmdir()
     except OSError:
-        return  # nothing was ever printed
+        pass  # nothing was ever printed; or other services have a history
     shutil.rmtree(aside, ignore_errors=True)

@@ -7,9 +7,10 @@ by pressing Tab, and an error is no name.
 
 from __future__ import annotations
 
+import argparse
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from typing import Any
 
     from locald.cli.described import Command, Option
@@ -26,7 +27,7 @@ services of the project.
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("completion", usage="locald completion [-h] SHELL", description=ABOUT)
-    parser.add_argument("shell", metavar="SHELL", choices=[*SHELLS, "services"], help="bash, zsh or fish")
+    parser.add_argument("shell", metavar="SHELL", type=_shell, help="bash, zsh or fish")
     parser.set_defaults(run=run)
 
 
@@ -38,6 +39,12 @@ def run(args: argparse.Namespace) -> int:
 
     print(SHELLS[args.shell](commands()))
     return 0
+
+
+def _shell(text: str) -> str:
+    if text not in (*SHELLS, "services"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of bash, zsh and fish")
+    return text
 
 
 def _services(directory: str | None) -> list[str]:

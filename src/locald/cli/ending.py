@@ -33,9 +33,13 @@ def stop(target: Target) -> int:
     following = Following(home, api, target.only(services).query, "down")
     if not until_gone(following, _spelled_by(target)):
         return 130
-    again = {row["name"] for row in following.board.rows if row["state"] not in live.ENDED}
-    _tell(target, [name for name in services if name not in again], "stopped")
-    _tell(target, [name for name in services if name in again], "running again")
+    states = {row["name"]: row["state"] for row in following.board.rows}
+    again = [name for name in services if states.get(name, "stopped") not in live.ENDED]
+    done = [name for name in services if states.get(name) == "completed"]  # tasks that are done stay so
+    _tell(target, [name for name in services if name not in (*again, *done)], "stopped")
+    _tell(target, again, "running again")
+    if len(done) == len(services):
+        say.note("nothing is running")
     return 0
 
 

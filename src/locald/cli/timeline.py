@@ -14,7 +14,7 @@ from locald.cli.table import Cell, table
 from locald.client import daemon
 from locald.client.target import choose
 from locald.faces import words
-from locald.faces.spans import Span, Start
+from locald.faces.spans import LEGEND, LOOK, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
 from locald.faces.when import length
 from locald.wire.home import Home
@@ -34,20 +34,12 @@ Without a terminal it is a table of times, in seconds since the start began.
 """
 HEAD = ("SERVICE", "WANTED", "SPAWNED", "LISTENING", "READY", "USUALLY", "SOURCE", "WAITED FOR")
 
-LOOK = {"waiting": ("·", "dim"), "listening": ("▒", "yellow"), "ready": ("█", "green")}
-"""What each part of a bar is drawn with"""
-LEGEND = {"waiting": "waiting", "listening": "spawn to listening", "ready": "listening to ready"}
-ON_PATH = "◆"
 NARROWEST, WIDEST = 16, 100
 """columns of the bars"""
 ROOMY = 100
 """columns of a terminal that has room for what each waited for"""
-STEPS = [unit * scale for scale in (0.01, 0.1, 1.0) for unit in (1, 2, 5)]
-STEPS += [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0]
 NOTHING_THERE = ("failed", "backoff", "stopped", "blocked")
 """words for a service that has ended since: how long it took to be ready is of no interest"""
-APART = 9
-"""columns between two marks of the scale, at least"""
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -83,7 +75,8 @@ def _conclusion(start: Start) -> list[str]:
 
 
 def _listed(start: Start) -> list[str]:
-    rows = [_cells(span, start) for span in [*start.earlier, *start.spans]]
+    rows = [_cells(span, start) for span in start.spans]
+    rows += [[Cell(span.name), Cell("earlier"), *([Cell("")] * (len(HEAD) - 2))] for span in start.earlier]
     return table(HEAD, rows, colour=False, width=None)
 
 
@@ -105,11 +98,10 @@ def _drawn(start: Start, width: int) -> list[str]:
     notes = [_note(span, width) for span in start.spans]
     room = width - names - max(map(len, notes), default=0) - 6
     room = max(min(room, WIDEST), NARROWEST)
-    scale = (room - 1) / max(start.end - start.origin, 0.001)
-    lines = [" " * (names + 4) + say.paint(_scale(start, scale, room), "dim", on=colour)]
+    lines = [" " * (names + 4) + say.paint(start.marks(room), "dim", on=colour)]
     for span, note in zip(start.spans, notes, strict=True):
         label = _label(span.name, names, span.name in start.critical and start.is_over, colour)
-        bar, length_ = _bar(span, start, scale, colour)
+        bar, length_ = _bar(span, start, room, colour)
         note = shorten(note, max(width - names - room - 6, 8))
         painted = say.paint(note, *_colours(span), on=colour)
         lines.append(f"{label}  {bar}{' ' * max(room - length_, 0)}  {painted}".rstrip())
@@ -123,20 +115,11 @@ def _label(name: str, width: int, critical: bool, colour: bool) -> str:
     return f"{mark} {say.paint(text, 'bold', on=colour) if critical else text}"
 
 
-def _bar(span: Span, start: Start, scale: float, colour: bool) -> tuple[str, int]:
-    """The bar, and how many columns it takes. What has happened is at least one column wide."""
-    begin = round((span.begin - start.origin) * scale)
-    spawned = span.end if span.spawned is None else span.spawned
-    listening = span.end if span.listening is None else span.listening
-    at, drawn = begin, " " * begin
-    for part, until in zip(LOOK, (spawned, listening, span.end), strict=True):
-        to = max(round((until - start.origin) * scale), at)
-        if part == "listening" and span.spawned is not None and to == at:
-            to += 1
-        shape, hue = LOOK[part]
-        drawn += say.paint(shape * (to - at), hue, on=colour)
-        at = to
-    return drawn, at
+def _bar(span: Span, start: Start, room: int, colour: bool) -> tuple[str, int]:
+    """The bar, and how many columns it takes."""
+    begin, parts = start.bar(span, room)
+    drawn = [say.paint(LOOK[part][0] * count, LOOK[part][1], on=colour) for part, count in parts]
+    return " " * begin + "".join(drawn), begin + sum(count for _, count in parts)
 
 
 def _note(span: Span, width: int) -> str:
@@ -166,21 +149,6 @@ def _before(span: Span, start: Start, names: int, colour: bool) -> str:
     ago = length(start.origin - span.end)
     told = _sign(span) or f"was ready {ago} before"
     return f"{_label(span.name, names, False, colour)}  {say.paint(told, 'dim', on=colour)}"
-
-
-def _scale(start: Start, scale: float, room: int) -> str:
-    """`│0s      │0.5s     │1s`: seconds since the start began."""
-    step = next((each for each in STEPS if each * scale >= APART), STEPS[-1])
-    line = ""
-    for number in range(int((start.end - start.origin) / step) + 1):
-        column, label = round(number * step * scale), f"│{_tick(number * step)}"
-        if column + len(label) <= room and column >= len(line):
-            line += " " * (column - len(line)) + label
-    return line
-
-
-def _tick(seconds: float) -> str:
-    return f"{seconds:g}s" if seconds < 60 else length(seconds)
 
 
 def _legend(width: int, colour: bool) -> list[str]:

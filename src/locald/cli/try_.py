@@ -24,6 +24,7 @@ from locald.linux.tree import Family
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from locald.linux.sockdiag import Listening
@@ -33,8 +34,8 @@ Run a command with a free port in PORT, and say when it listens there. Nothing i
 configured and nothing is kept: when the command ends, so do all its children, and
 its exit code is returned.
 
-    locald try python3 -m http.server
-    locald try sh -c 'vite --port $PORT'
+    locald try sh -c 'python3 -m http.server $PORT'
+    locald try npm run dev
 """
 LOWEST = 20000
 """Ports that are assigned begin here, well away from those that programs usually have"""
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         pass  # then only those that stay below the command are found
     say.note(f"PORT={port}")
     environment = {**os.environ, "PORT": str(port)}
-    return child.run(command, environment, look=_Watch(port).look, after=_end_all)
+    return child.run(command, environment, look=_Watch(port, command).look, after=_end_all)
 
 
 def free_port() -> int:
@@ -98,8 +99,9 @@ def _is_free(port: int) -> bool:
 class _Watch:
     """Looks for the command's listeners until one has the port; warns once of one that has another."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, command: Sequence[str]) -> None:
         self._port = port
+        self._command = command
         self._began = time.monotonic()
         self._table = Table()
         self._family = Family(os.getpid())
@@ -125,7 +127,13 @@ class _Watch:
         if lasting and not self._warned:
             self._warned = True
             what = f"it listens on {_url(lasting[0])}, not on PORT {self._port}"
-            say.warning(what, "pass the port on, as in `locald try sh -c 'vite --port $PORT'`")
+            say.warning(what, f"pass the port on, as in `locald try sh -c '{self._example()}'`")
+
+    def _example(self) -> str:
+        from locald.domain.frameworks import recognise  # only who has gone wrong needs this
+
+        server = recognise(" ".join(self._command))
+        return server.fix if server else "COMMAND --port $PORT"
 
 
 def _held(listening: list[Listening], family: Family) -> list[Listening]:

@@ -42,8 +42,9 @@ TICK = 0.5
 """seconds after which the table is looked at again without news: uptimes go on, windows are resized"""
 DOWN = ("unhealthy", "failed", "backoff")
 """words for a service that went down by itself"""
-ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
-"""the other screen, without a cursor (XTerm Control Sequences: 1049, 25)"""
+ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
+"""the other screen, without a cursor, where wide letters never make two lines of one (XTerm Control
+Sequences: 1049, 25, 7)"""
 BEGIN, END = "\x1b[?2026h", "\x1b[?2026l"
 """around what is to be shown when it is complete (2026: synchronized output, ignored where it is unknown)"""
 CLEAR = "\x1b[2J"

@@ -13,7 +13,7 @@ from locald.cli import say
 from locald.cli.output import last_entries
 from locald.client import daemon
 from locald.client.target import choose
-from locald.faces import summary, words
+from locald.faces import words
 from locald.faces.text import plain
 from locald.faces.when import age
 from locald.wire.home import Home
@@ -36,8 +36,6 @@ blocks it down to the root cause, the evidence that was seen (newest first), wha
 printed last, and what can be done. Exits 0 whatever the health.
 """
 LAST_LINES = 8
-LOOKED_AT = 50
-"""lines of output among which the one that says most is looked for"""
 NARROWEST = 20
 """columns that text is never wrapped into fewer of"""
 
@@ -58,19 +56,25 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(document, indent=2))
         return 0
-    rows = {row["name"]: row for row in api.get("/v1/status", target.where)["services"]}
     if args.line:
-        print(summary.line(document, list(rows.values()), _output(api, document, LOOKED_AT)))
-    else:
-        _Page(rows, target).show(document, _output(api, document, LAST_LINES))
+        print(plain(document.get("summary") or words.because(document)))
+        return 0
+    rows = {row["name"]: row for row in api.get("/v1/status", target.where)["services"]}
+    _Page(rows, target).show(document, _output(api, document, LAST_LINES))
     return 0
+
+
+def _root(document: Document) -> str:
+    """The service that somebody has to do something about."""
+    name: str = (document.get("blockers") or [document])[-1]["service"]
+    return name
 
 
 def _output(api: Api, document: Document, count: int) -> list[Document]:
     """What the root of the trouble printed last; of a service that is ready it is of no interest."""
     if words.is_ready(document):
         return []
-    cause = [("project", document["project"]), ("service", summary.root(document))]
+    cause = [("project", document["project"]), ("service", _root(document))]
     return last_entries(api, cause, count)
 
 
@@ -93,7 +97,7 @@ class _Page:
         self._wrapped("  ", words.because(document))
         self._blockers(document)
         self._evidence(document.get("evidence") or (), shown.get("run"))
-        self._printed(summary.root(document), output)
+        self._printed(_root(document), output)
         hints = document.get("hints") or ()
         if hints:
             print()
@@ -109,8 +113,8 @@ class _Page:
             return
         print(f"\n{self._bold('Blocked by')}")
         left = dict(blockers)
-        self._branches(self._under(document["service"], left), left, summary.root(document), "  ")
-        self._branches(list(left.values()), {}, summary.root(document), "  ")  # of a row that is not known
+        self._branches(self._under(document["service"], left), left, _root(document), "  ")
+        self._branches(list(left.values()), {}, _root(document), "  ")  # of a row that is not known
 
     def _under(self, name: str, left: dict[str, Document]) -> list[Document]:
         """What this service waits for, of what is not told yet."""

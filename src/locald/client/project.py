@@ -24,6 +24,8 @@ def find_project(directory: str | None) -> str:
     """The absolute folder of the project. Raises Refused, with a hint, when there is none."""
     start = folder(directory)
     found = next((each for each in _upward(start) if os.path.isfile(os.path.join(each, FILE))), None)
+    if found is None and os.path.isdir(os.path.join(start, FILE)):
+        raise Refused(Problem("is a folder, not a file", os.path.join(start, FILE), "give it another name"))
     if found is None:
         raise Refused(Problem(f"there is no {FILE}", start, "`locald init` writes one"))
     if directory is not None and found != start:

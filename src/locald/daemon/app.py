@@ -66,7 +66,8 @@ def main(arguments: list[str]) -> int:
             print(f"error: {problem}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {error.filename or 'the daemon'}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
         print("hint: `locald doctor` looks for the cause", file=sys.stderr)
         return 3
 
@@ -138,8 +139,10 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("ending; what runs keeps running")
-        await site.close()
+        await store.saved()  # or who is told now that the daemon ends would find something to restore
+        await site.withdraw()
         await entrance.close()
+        await site.close()
         await store.write()
         processes.release()
         await checks.close()

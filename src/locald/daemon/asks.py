@@ -109,7 +109,11 @@ def _read(directory: str) -> str:
     try:
         return config.decode(path.read_bytes())
     except OSError as error:
-        hint = "`locald init` writes one" if isinstance(error, FileNotFoundError) else "can you read it?"
+        hint = "can you read it?"
+        if isinstance(error, FileNotFoundError):
+            is_there = os.path.isdir(directory)
+            gone = f"its folder is gone: `locald down {directory}` stops what is left of it, and forgets it"
+            hint = "`locald init` writes one" if is_there else gone
         raise Refused(Problem(error.strerror or "cannot be read", str(path), hint)) from None
 
 

@@ -44,5 +44,6 @@ class Keeping:
 
 def _note(path: str, folder: str) -> None:
     beside = Path(f"{path}.new")
-    beside.write_bytes(os.fsencode(folder) + b"\n")
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(os.fsencode(folder) + b"\n")
     beside.replace(path)

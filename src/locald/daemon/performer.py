@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from locald.daemon.runners import ContainerRunner, ProcessRunner, Runner
     from locald.daemon.tasks import Cancellable
     from locald.domain.messages import Listener
-    from locald.domain.names import Run
+    from locald.domain.names import Key, Run
     from locald.domain.service import Service
     from locald.domain.world import World
     from locald.linux.clock import Clock
@@ -116,7 +116,7 @@ class Performer:
         port = service.present.port
         if port and not ports.free(port):
             holder = await asyncio.to_thread(ports.holder, port)
-            reason, hint = taken(port, holder)
+            reason, hint = taken(port, holder, who_listens(world, port))
             self._post(NotStarted(run, reason, hint, self._clock.now()))
             return
         await self._store.saved()
@@ -154,11 +154,21 @@ class Performer:
             reader.cancel()
 
 
-def taken(port: int, holder: Listener | None) -> tuple[str, str]:
-    """Why a service cannot be started on a port that somebody has, and what to do."""
+def who_listens(world: World, port: int) -> Key | None:
+    """The service that listens on a port, its own or not."""
+    for key, service in world.services.items():
+        if (life := service.life) and any(each.port == port for each in life.listeners):
+            return key
+    return None
+
+
+def taken(port: int, holder: Listener | None, service: Key | None) -> tuple[str, str]:
+    """Why a service cannot be started on a port that somebody has, perhaps a `service`, and what to do."""
     if holder is None:
         return f"port {port} is taken", "`locald up` again, when it is free"
     if not holder.owner.pid:
         return f"port {port} is held by another user's process", "set another `port`"
-    hint = f"end that process (kill {holder.owner.pid}), or set another `port`"
-    return f"port {port} is held by {holder.owner}, which listens on {holder.shown}", hint
+    held = f"port {port} is held by {holder.owner}, which listens on {holder.shown}"
+    if service:
+        return f"{held}: it is service {service}", f"`locald stop {service}`, or set another `port`"
+    return held, f"end that process (kill {holder.owner.pid}), or set another `port`"

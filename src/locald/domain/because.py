@@ -64,7 +64,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
 def _resting(service: Service) -> str:
     if service.runs == 0:
         return "never started"
-    return "stopped" if service.wish is not Wish.UP else "about to start"
+    return "it was told to stop" if service.wish is not Wish.UP else "about to start"
 
 
 # Dependencies.

@@ -24,40 +24,49 @@ class Server:
     option: str
     port: int = 0
     """where it listens by default, when that says something about what it is; else 0"""
+    programs: str = ""
+    """with `port`: a regular expression for the programs that it may run as"""
 
+
+_NODE, _PYTHON, _RUBY = r"node|bun|deno|MainThread", "python", "ruby|puma"
 
 _SERVERS = (
     Server("Remix", r"\bremix\b", "remix vite:dev --port $PORT", "--port $PORT"),
-    Server("Vite", r"\bvite\b(?!-node)", "vite --port $PORT", "--port $PORT", 5173),
+    Server("Vite", r"\bvite\b(?!-node)", "vite --port $PORT", "--port $PORT", 5173, _NODE),
     Server("Next.js", r"\bnext\b|next-server", "next dev -p $PORT", "-p $PORT"),
     Server("Create React App", r"\breact-scripts\b|\bcraco\b", "PORT=$PORT react-scripts start", ""),
     Server("webpack", r"\bwebpack(-dev-server)?\b", "webpack serve --port $PORT", "--port $PORT"),
-    Server("Angular", r"\bng serve\b|\bng\b", "ng serve --port $PORT", "--port $PORT", 4200),
+    Server("Angular", r"\bng serve\b|\bng\b", "ng serve --port $PORT", "--port $PORT", 4200, _NODE),
     Server("Nuxt", r"\bnux[it]\b", "nuxt dev --port $PORT", "--port $PORT"),
-    Server("Astro", r"\bastro\b", "astro dev --port $PORT", "--port $PORT", 4321),
+    Server("Astro", r"\bastro\b", "astro dev --port $PORT", "--port $PORT", 4321, _NODE),
     Server("Gatsby", r"\bgatsby\b", "gatsby develop -p $PORT", "-p $PORT"),
-    Server("Storybook", r"\bstorybook\b", "storybook dev -p $PORT", "-p $PORT", 6006),
-    Server("Parcel", r"\bparcel\b", "parcel --port $PORT", "--port $PORT", 1234),
+    Server("Storybook", r"\bstorybook\b", "storybook dev -p $PORT", "-p $PORT", 6006, _NODE),
+    Server("Parcel", r"\bparcel\b", "parcel --port $PORT", "--port $PORT", 1234, _NODE),
     Server("Eleventy", r"\beleventy\b|@11ty", "eleventy --serve --port=$PORT", "--port=$PORT"),
     Server("Django", r"\brunserver\b|\bmanage\.py\b", "python manage.py runserver $PORT", "$PORT"),
-    Server("Flask", r"\bflask\b", "flask run --port $PORT", "--port $PORT", 5000),
+    Server("Flask", r"\bflask\b", "flask run --port $PORT", "--port $PORT", 5000, _PYTHON),
     Server("FastAPI", r"\bfastapi\b", "fastapi dev --port $PORT", "--port $PORT"),
     Server("Uvicorn", r"\buvicorn\b", "uvicorn APP --port $PORT", "--port $PORT"),
     Server("Gunicorn", r"\bgunicorn\b", "gunicorn --bind 127.0.0.1:$PORT APP", "--bind 127.0.0.1:$PORT"),
     Server("Hypercorn", r"\bhypercorn\b", "hypercorn --bind 127.0.0.1:$PORT APP", "--bind 127.0.0.1:$PORT"),
     Server(
-        "Streamlit", r"\bstreamlit\b", "streamlit run APP --server.port $PORT", "--server.port $PORT", 8501
+        "Streamlit",
+        r"\bstreamlit\b",
+        "streamlit run APP --server.port $PORT",
+        "--server.port $PORT",
+        8501,
+        _PYTHON,
     ),
-    Server("Jupyter", r"\bjupyter\b", "jupyter lab --port $PORT", "--port $PORT", 8888),
+    Server("Jupyter", r"\bjupyter\b", "jupyter lab --port $PORT", "--port $PORT", 8888, _PYTHON),
     Server("http.server", r"\bhttp\.server\b", "python3 -m http.server $PORT", "$PORT"),
     Server("MkDocs", r"\bmkdocs\b", "mkdocs serve -a 127.0.0.1:$PORT", "-a 127.0.0.1:$PORT"),
     Server("Rails", r"\brails\b", "rails server -p $PORT", "-p $PORT"),
-    Server("Puma", r"\bpuma\b", "puma -p $PORT", "-p $PORT", 9292),
+    Server("Puma", r"\bpuma\b", "puma -p $PORT", "-p $PORT", 9292, _RUBY),
     Server("Rack", r"\brackup\b", "rackup -p $PORT", "-p $PORT"),
-    Server("Jekyll", r"\bjekyll\b", "jekyll serve --port $PORT", "--port $PORT", 4000),
+    Server("Jekyll", r"\bjekyll\b", "jekyll serve --port $PORT", "--port $PORT", 4000, _RUBY),
     Server("PHP", r"\bphp[\d.]* -S\b", "php -S 127.0.0.1:$PORT", ""),
     Server("Laravel", r"\bartisan serve\b", "php artisan serve --port=$PORT", "--port=$PORT"),
-    Server("Hugo", r"\bhugo\b", "hugo server --port $PORT", "--port $PORT", 1313),
+    Server("Hugo", r"\bhugo\b", "hugo server --port $PORT", "--port $PORT", 1313, "hugo"),
     Server("Caddy", r"\bcaddy\b", "caddy file-server --listen 127.0.0.1:$PORT", "--listen 127.0.0.1:$PORT"),
 )
 
@@ -90,7 +99,8 @@ def recognise(command: str, program: str = "", port: int = 0) -> Server | None:
         for server in _SERVERS:
             if text and re.search(server.words, text):
                 return server
-    return next((server for server in _SERVERS if port and server.port == port), None)
+    likely = (server for server in _SERVERS if port and server.port == port)
+    return next((server for server in likely if not program or re.search(server.programs, program)), None)
 
 
 def with_port(command: str, server: Server) -> str:

@@ -9,7 +9,7 @@ known of it.
 from __future__ import annotations
 
 from locald.faces import words
-from locald.faces.when import seconds_of
+from locald.faces.when import length, seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 SLOW, AT_LEAST = 1.5, 0.3
 """how many times as long as usual, and how many seconds longer, is worth telling"""
+LOOK = {"waiting": ("·", "dim"), "listening": ("▒", "yellow"), "ready": ("█", "green")}
+"""What each part of a bar is drawn with: the way to its being spawned, listening, ready"""
+LEGEND = {"waiting": "waiting", "listening": "spawn to listening", "ready": "listening to ready"}
+ON_PATH = "◆"
+STEPS = [unit * scale for scale in (0.01, 0.1, 1.0) for unit in (1, 2, 5)]
+STEPS += [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0]
+APART = 9
+"""columns between two marks of the scale, at least"""
 ON_ITS_WAY = ("waiting", "preparing", "starting", "backoff")
 
 
@@ -77,6 +85,42 @@ class Start:
     @property
     def is_over(self) -> bool:
         return not any(span.is_moving for span in self.spans)
+
+    def bar(self, span: Span, columns: int) -> tuple[int, list[tuple[str, int]]]:
+        """Where its bar begins in so many columns, and how many of them each part takes.
+
+        What has happened takes one at least.
+        """
+        scale = self._columns_a_second(columns)
+        spawned = span.end if span.spawned is None else span.spawned
+        listening = span.end if span.listening is None else span.listening
+        begin = at = round((span.begin - self.origin) * scale)
+        parts = []
+        for part, until in zip(LOOK, (spawned, listening, span.end), strict=True):
+            to = max(round((until - self.origin) * scale), at)
+            if part == "listening" and span.spawned is not None and to == at:
+                to += 1
+            parts.append((part, to - at))
+            at = to
+        return begin, parts
+
+    def marks(self, columns: int) -> str:
+        """`│0s      │0.5s     │1s`: seconds since the start began, in so many columns."""
+        scale = self._columns_a_second(columns)
+        step = next((each for each in STEPS if each * scale >= APART), STEPS[-1])
+        line = ""
+        for number in range(int((self.end - self.origin) / step) + 1):
+            column, label = round(number * step * scale), f"│{_tick(number * step)}"
+            if column + len(label) <= columns and column >= len(line):
+                line += " " * (column - len(line)) + label
+        return line
+
+    def _columns_a_second(self, columns: int) -> float:
+        return (columns - 1) / max(self.end - self.origin, 0.001)
+
+
+def _tick(seconds: float) -> str:
+    return f"{seconds:g}s" if seconds < 60 else length(seconds)
 
 
 def _origin(spans: list[Span], now: float) -> float:

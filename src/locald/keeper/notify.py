@@ -74,12 +74,12 @@ class NotifySocket:
         self.path = path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
-            self._socket.bind(self.path)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            self._ask_for_pidfds()
+            self._socket.bind(self.path)  # last: what arrives before it is asked for has no credentials
         except OSError:
             self._socket.close()
             raise
-        self._ask_for_pidfds()
 
     def _ask_for_pidfds(self) -> None:
         try:

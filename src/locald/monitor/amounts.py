@@ -31,7 +31,3 @@ def since(stamp: Any, now: float | None = None) -> str:
     """How long ago that was; empty for no time."""
     then = moment(stamp)
     return "" if then is None else length(max((now or time.time()) - then, 0.0))
-
-
-def took(milliseconds: Any) -> str:
-    return length(milliseconds / 1000) if isinstance(milliseconds, int | float) else ""

@@ -4,52 +4,45 @@ At the top the services, as a table or a tree; beneath them what the selected on
 why it is as it is, how the last start went, its environment. Everything that is shown is made by the pure
 modules beside this one; here they are tied to the daemon's news, to the keys and to the screen.
 
-News changes the board and draws anew what depends on it. The panes that show a document (why, timeline,
-environment) are asked for anew while they are looked at, one question at a time, when something has changed
-or has become old. What somebody does is asked back first: the daemon says what it would do, then it is done.
+News changes the board and draws anew what depends on it, several changes in one picture. The panes that show
+a document keep themselves fresh (`documents`); what somebody wants done is seen to elsewhere (`errands`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from rich.text import Text
 from textual import on
 from textual.app import App
 from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.widgets import ContentSwitcher, Input, Static
 
-from locald.client.http import Denied, Unreachable
-from locald.faces import words
-from locald.monitor import bars, dialogs, effects, explained, feed, header, keys
+from locald.monitor import colours, dialogs, explained, feed, header, keys
 from locald.monitor.board import Board, Key, Row, Scope
-from locald.monitor.colours import DARK
+from locald.monitor.documents import DOCUMENTS, Documents
 from locald.monitor.drawn import named
 from locald.monitor.effects import Action
+from locald.monitor.errands import Errands
 from locald.monitor.feed import Feed
 from locald.monitor.logs import LogPane
-from locald.monitor.notices import Notice, Notices, title
+from locald.monitor.notices import Notice, Notices, few, title
 from locald.monitor.roster import Roster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
-    from rich.console import RenderableType
+    from rich.text import Text
     from textual.app import ComposeResult
+    from textual.worker import Worker
 
-    Caller = Callable[[], dict[str, Any]]
-
-PANES = ("logs", "why", "timeline", "environment")
-STALE = 2.0
-"""seconds after which what is looked at is asked for anew, though nothing has changed"""
-CALM = 0.1
-"""seconds between two questions"""
+PANES = ("logs", *DOCUMENTS)
 FEW = 8
 """services that are always in sight, if there are as many"""
+FRAME = 1 / 40
+"""seconds in which changes are gathered"""
+PASSING = 0.05
+"""seconds that a service has to stay selected until its history is asked for"""
 BLINK = 0.2
 """seconds that the lines of the service before may be seen until the new ones are there"""
 SHOWN_FOR = 6.0
@@ -59,22 +52,7 @@ SHOWN_FOR = 6.0
 class Monitor(App[None]):
     TITLE = "locald"
     ENABLE_COMMAND_PALETTE = False
-    CSS = (
-        dialogs.CSS
-        + """
-    #head { height: 1; background: $panel; color: $text; }
-    #trouble { height: auto; background: $error; color: $text; display: none; }
-    #titles { height: 1; color: $text-muted; text-style: bold; }
-    #facts { height: 2; padding: 0 1; background: $surface; }
-    #tabs { height: 1; background: $panel; }
-    #pane { height: 1fr; }
-    .document { padding: 0 1; scrollbar-size-vertical: 1; }
-    #search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
-    #keys { height: 1; background: $panel; }
-    .zoomed { display: none; }
-    Toast { max-width: 90%; }
-    """
-    )
+    CSS = colours.CSS
     BINDINGS: ClassVar = [
         *(Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action),
         Binding("ctrl+c", "quit", show=False, priority=True),
@@ -87,32 +65,32 @@ class Monitor(App[None]):
         *,
         name: str,
         written: Sequence[Row] = (),
-        caller: Caller = dict,
+        caller: Callable[[], dict[str, Any]] = dict,
     ) -> None:
         """`name` is what is looked at, in a word. `written`: rows of a project that is not up yet.
 
         `caller` tells of the shell that this runs in, which such a project inherits from.
         """
         super().__init__()
-        self.ansi_theme_dark = DARK
+        self.ansi_theme_dark = colours.DARK
         self.board = Board(scope, written=list(written))
         self.terminal_title = ""
         self._about = name
-        self._caller = caller
         self._notices = Notices()
         self._feed = Feed(sockets, self._hear)
+        self._errands = Errands(self, self.board, self._feed, caller)
         self._pane = "logs"
         self._merged = False
         self._watch = 0
         self._watched: tuple[str | None, tuple[str, ...]] | None = None
-        self._stale = asyncio.Event()
         self._searching: Literal["find", "only"] = "find"
         self._gone = False
+        self._due = False
         self._head, self._trouble, self._titles = (Static(id=name) for name in ("head", "trouble", "titles"))
         self._facts, self._tabs, self._keys = (Static(id=name) for name in ("facts", "tabs", "keys"))
         self._roster = Roster(self.board, id="roster")
         self._logs = LogPane(id="logs")
-        self._documents = {name: Static() for name in PANES[1:]}
+        self._documents = Documents(self._feed, self.board, lambda: (self._pane, self._roster.selected))
         self._switcher = ContentSwitcher(initial="logs", id="pane")
         self._search = Input(id="search", select_on_focus=False)
 
@@ -122,19 +100,21 @@ class Monitor(App[None]):
         yield from (self._head, self._trouble, self._titles, self._roster, self._facts, self._tabs)
         with self._switcher:
             yield self._logs
-            for name, document in self._documents.items():
-                with VerticalScroll(id=name, classes="document"):
-                    yield document
+            yield from self._documents.panes
         yield self._search
         yield self._keys
 
     def on_mount(self) -> None:
         self._roster.focus()
         self._set_title_of_terminal("\x1b[22;2t")  # keep the terminal's own title
-        self.run_worker(self._feed.run(), name="feed")
-        self.run_worker(self._keep_document(), name="document")
-        self.set_interval(1.0, self._tick)
+        self._begin(self._feed.run, "feed")
+        self._begin(self._documents.keep, "documents")
+        self.set_interval(1.0, self._show)
         self._show()
+
+    def _begin(self, work: Callable[[], Coroutine[None, None, None]], name: str) -> None:
+        """Do it beside the rest. What has not begun when the monitor ends is not begun any more."""
+        _: Worker[None] = self.run_worker(work, name=name)
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show)
@@ -142,12 +122,18 @@ class Monitor(App[None]):
     def on_unmount(self) -> None:
         self._set_title_of_terminal("\x1b[23;2t")
 
+    def _fatal_error(self) -> None:
+        """A fault of ours ends the monitor; who started it tells of it, without a page of traceback."""
+        self._close_messages_no_wait()
+
+    @property
+    def fault(self) -> Exception | None:
+        """What ended the monitor, if it was a fault."""
+        return self._exception
+
     @property
     def _row(self) -> Row | None:
         return self.board.get(self._roster.selected)
-
-    def _tick(self) -> None:
-        self._show()
 
     def _show(self) -> None:
         """Draw everything that is made of rows."""
@@ -159,18 +145,12 @@ class Monitor(App[None]):
         roster.styles.height = max(min(roster.lines, max(room, min(FEW, self.size.height // 3))), 1)
         self._titles.update(roster.head)
         self._head.update(header.head(self.board, self._about, self.size.width, gone=self._gone))
-        row = self._row
-        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
+        self._facts.update(self._selected_facts())
         self._show_bars()
 
-    def _nothing(self) -> Text:
-        if not self.board.daemon:
-            return Text("")
-        everywhere = self.board.scope.is_everything
-        told = "no project is up" if everywhere else "this project has no services"
-        return (
-            Text(f"{told}\n", "dim").append("hint: ", "cyan").append("`locald up` in its folder starts one")
-        )
+    def _selected_facts(self) -> Text:
+        row = self._row
+        return explained.facts(row, self.size.width - 2) if row else header.nothing(self.board)
 
     def _show_bars(self) -> None:
         logs = self._logs
@@ -189,11 +169,11 @@ class Monitor(App[None]):
         match news:
             case feed.Met():
                 self.board.begin(news.daemon, news.rows)
-                self._be_reached(None)
+                self._be_reached(header.remark(news.daemon), gone=False)
                 self._rows_changed(anew=True)
             case feed.Changed():
                 self.board.change(news.rows, news.removed)
-                self._rows_changed()
+                self._show_soon()
             case feed.Used():
                 self.board.measure(news.usage)
                 self._show()
@@ -202,30 +182,37 @@ class Monitor(App[None]):
             case feed.Refused():
                 self._refuse(news)
             case feed.Gone():
-                self._be_reached(
-                    Text.assemble((f" {news.problem.what}. ", "bold"), f"hint: {news.problem.hint}")
-                )
+                self._be_reached(header.trouble(news.problem.what, news.problem.hint), gone=True)
                 self._show()
 
-    def _be_reached(self, trouble: Text | None) -> None:
-        self._gone = trouble is not None
-        shown = self._trouble
-        shown.update(trouble or "")
-        shown.display = self._gone
+    def _be_reached(self, trouble: Text | None, *, gone: bool) -> None:
+        self._gone = gone
+        self._trouble.update(trouble or "")
+        self._trouble.display = trouble is not None
+
+    def _show_soon(self) -> None:
+        """Many rows change within a moment when many services start: that is one picture."""
+        if not self._due:
+            self._due = True
+            self.set_timer(FRAME, self._rows_changed)
 
     def _rows_changed(self, *, anew: bool = False) -> None:
+        self._due = False
         self._show()
-        for notice in self._notices.about(self.board.rows):
-            self._tell(notice)
+        self._tell(self._notices.about(self.board.rows))
         self._set_title_of_terminal()
         self._watch_lines(anew=anew)
-        self._stale.set()
+        self._documents.stale.set()
 
-    def _tell(self, notice: Notice) -> None:
-        self.bell()
-        self._say(notice.text, good=notice.good)
+    def _tell(self, notices: list[Notice]) -> None:
+        """Ring once, however many there are, and leave most of the screen free."""
+        if notices:
+            self.bell()
+        for notice in few(notices):
+            self.say(notice.text, good=notice.good)
 
-    def _say(self, text: str, *, good: bool = True) -> None:
+    def say(self, text: str, *, good: bool = True) -> None:
+        """Show a sentence for some seconds."""
         self.notify(text, severity="information" if good else "error", timeout=SHOWN_FOR, markup=False)
 
     def _set_title_of_terminal(self, sequence: str = "") -> None:
@@ -269,11 +256,16 @@ class Monitor(App[None]):
         self._logs.empty = "nothing was printed yet" if known else "it was never started"
         if wanted is None:
             self._logs.history([])
+            self._begin(self._feed.unwatch, "watch")
             return
         several = [str(row["name"]) for row in self.board.rows] if self._merged else []
         self._logs.begin(named(several) if len(several) > 1 else {})
         self.set_timer(BLINK, partial(self._forget_lines, self._watch))
-        self.run_worker(self._feed.watch(self._watch, *wanted), name="watch")
+        self.set_timer(PASSING, partial(self._ask_for_lines, self._watch, *wanted))
+
+    def _ask_for_lines(self, watch: int, project: str | None, services: tuple[str, ...]) -> None:
+        if watch == self._watch:
+            self._begin(partial(self._feed.watch, watch, project, services), "watch")
 
     def _forget_lines(self, watch: int) -> None:
         """Where the history takes its time, lines of others are not shown for it."""
@@ -291,53 +283,11 @@ class Monitor(App[None]):
 
     @on(Roster.Selected)
     def _on_selected(self) -> None:
-        row = self._row
-        self._facts.update(explained.facts(row, self.size.width - 2) if row else self._nothing())
+        self._facts.update(self._selected_facts())
         if not self._merged or self._watched is None:
             self._watch_lines()
         self._show_bars()
-        self._stale.set()
-
-    # Documents: why, timeline, environment.
-
-    async def _keep_document(self) -> None:
-        """Keep what is looked at fresh, for ever."""
-        while True:
-            try:
-                async with asyncio.timeout(STALE):
-                    await self._stale.wait()
-            except TimeoutError:
-                pass
-            self._stale.clear()
-            if self._pane != "logs":
-                await self._fetch(self._pane, self._roster.selected)
-            await asyncio.sleep(CALM)
-
-    async def _fetch(self, pane: str, key: Key | None) -> None:
-        if key is None:
-            return
-        project, service = key
-        query = [("project", project)] if pane == "timeline" else [("project", project), ("service", service)]
-        try:
-            shown = self._drawn(
-                pane, await self._feed.ask(f"/v1/{pane}", [*query, *MASKED.get(pane, ())]), key
-            )
-        except Denied as denied:
-            shown = explained.trouble(denied.problems)
-        except Unreachable:
-            return  # what is shown stays, and the line at the top says that it may be old
-        if (pane, key) == (self._pane, self._roster.selected):
-            self._documents[pane].update(shown)
-
-    def _drawn(self, pane: str, document: dict[str, Any], key: Key) -> RenderableType:
-        if pane == "why":
-            return explained.why(document, self.board.get(key))
-        if pane == "environment":
-            return explained.environment(document)
-        states = {str(row["name"]): words.word(row) for row in self.board.of_project(key[0])}
-        return bars.draw(
-            document, states, time.time(), max(self.query_one(f"#{pane}").content_size.width - 1, 40)
-        )
+        self._documents.stale.set()
 
     # Keys.
 
@@ -346,7 +296,7 @@ class Monitor(App[None]):
         self._switcher.current = name
         if self.focused is not self._roster:
             self.query_one(f"#{name}").focus()
-        self._stale.set()
+        self._documents.stale.set()
         self._show_bars()
 
     def action_swap(self) -> None:
@@ -386,7 +336,7 @@ class Monitor(App[None]):
         if not self._logs.look.words:
             self.action_search("find")
         elif not self._logs.find(step):
-            self._say(f"“{self._logs.look.words}” is nowhere {'below' if step > 0 else 'above'}", good=False)
+            self.say(f"“{self._logs.look.words}” is nowhere {'below' if step > 0 else 'above'}", good=False)
 
     def action_event(self, step: int) -> None:
         self._logs.event(step)
@@ -408,7 +358,7 @@ class Monitor(App[None]):
         if self._searching == "only":
             self._logs.only(submitted.value)
         elif not self._logs.search(submitted.value):
-            self._say(f"“{submitted.value}” is nowhere in these lines", good=False)
+            self.say(f"“{submitted.value}” is nowhere in these lines", good=False)
 
     def _end_search(self) -> None:
         self._search.display = False
@@ -429,67 +379,17 @@ class Monitor(App[None]):
 
     def action_copy(self) -> None:
         if key := self._roster.selected:
-            self.run_worker(self._copy(key), name="copy")
-
-    async def _copy(self, key: Key) -> None:
-        try:
-            document = await self._feed.ask("/v1/why", [("project", key[0]), ("service", key[1])])
-        except (Denied, Unreachable):
-            document = {"project": key[0], "service": key[1], **(self.board.get(key) or {})}
-        told = explained.summary(document, self.board.get(key))
-        self.copy_to_clipboard(told)
-        self._say(f"copied: {told}")
+            self._begin(partial(self._errands.copy, key), "copy")
 
     # Actions.
 
     def action_act(self, kind: str) -> None:
         if key := self._roster.selected:
-            self.run_worker(self._ask_and_act(Action(kind, key[0], (key[1],))), name="act")
+            self._begin(partial(self._errands.act, Action(kind, key[0], (key[1],))), "act")
 
     def action_act_all(self, kind: str) -> None:
         if key := self._roster.selected:
-            self.run_worker(self._ask_and_act(Action(kind, key[0])), name="act")
-
-    async def _ask_and_act(self, action: Action) -> None:
-        """Say what it would do, ask, do it."""
-        try:
-            if await self.push_screen_wait(dialogs.Question(action.question, await self._effect(action))):
-                await self._feed.tell(f"/v1/{action.kind}", self._body(action))
-                self._say(f"{effects.DONE[action.kind]} {action.what}")
-        except Denied as denied:
-            self._say("\n".join(map(str, denied.problems)), good=False)
-        except Unreachable as unreachable:
-            self._say(str(unreachable.problem), good=False)
-
-    async def _effect(self, action: Action) -> Text:
-        if self._is_new(action):
-            return Text("it was never up: its file is read, and it gets the environment of this shell")
-        return effects.told(await self._feed.ask("/v1/effect", action.query))
-
-    def _body(self, action: Action) -> dict[str, Any]:
-        """A project that was never up is brought up as `locald up` would, for this shell."""
-        if not self._is_new(action):
-            return action.body
-        directory = self.board.of_project(action.project)[0].get("directory")
-        return {"directory": directory, "services": list(action.services), "caller": self._caller()}
-
-    def _is_new(self, action: Action) -> bool:
-        rows = self.board.of_project(action.project)
-        return action.kind == "up" and not any(self.board.is_known(words.key(row)) for row in rows)
+            self._begin(partial(self._errands.act, Action(kind, key[0])), "act")
 
     def action_dashboard(self) -> None:
-        self.run_worker(self._open_dashboard(), name="dashboard")
-
-    async def _open_dashboard(self) -> None:
-        """A terminal may be far from any browser, so the address is shown and copied as well."""
-        try:
-            url = str((await self._feed.tell("/v1/dashboard", {})).get("url") or "")
-        except (Denied, Unreachable) as error:
-            self._say(str(error), good=False)
-            return
-        self.copy_to_clipboard(url)
-        text = Text.assemble("Copied; it signs in one browser, within five minutes:\n\n", (url, "bold cyan"))
-        _ = self.push_screen(dialogs.Told("dashboard", text))
-
-
-MASKED = {"environment": (("mask", "1"),)}
+        self._begin(self._errands.open_dashboard, "dashboard")

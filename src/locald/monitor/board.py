@@ -19,6 +19,18 @@ Row = dict[str, Any]
 Key = tuple[str, str]
 """project and service"""
 
+RANK = (
+    "failed",
+    "unhealthy",
+    "blocked",
+    "backoff",
+    "starting",
+    "stopping",
+    "stopped",
+    "healthy",
+    "completed",
+)
+"""Words, those that need a look first"""
 TEXT = ("directory", "type", "state", "health", "source", "because")
 
 
@@ -109,5 +121,4 @@ def counts(rows: Iterable[Row]) -> dict[str, int]:
     for row in rows:
         word = words.word(row)
         found[word] = found.get(word, 0) + 1
-    rank = list(words.SIGNS)
-    return dict(sorted(found.items(), key=lambda pair: rank.index(pair[0]) if pair[0] in rank else len(rank)))
+    return dict(sorted(found.items(), key=lambda pair: RANK.index(pair[0]) if pair[0] in RANK else 2))

@@ -1,6 +1,6 @@
-"""The sixteen colours as they look on the monitor's dark ground, each with a contrast of 4.5 or more there.
+"""How the monitor looks: its parts, and its sixteen colours, each with a contrast of 4.5 or more.
 
-What services print is shown in them too, so that their red is the red of `failed`.
+What services print is shown in these colours too, so that their red is the red of `failed`.
 """
 
 from __future__ import annotations
@@ -31,3 +31,30 @@ DARK = TerminalTheme(
         (255, 255, 255),
     ],
 )
+
+CSS = """
+#head { height: 1; background: $panel; color: $text; }
+#trouble { height: auto; padding: 0 1; background: $error; color: $text; display: none; }
+#titles { height: 1; color: $text-muted; text-style: bold; }
+#facts { height: 2; padding: 0 1; background: $surface; }
+#tabs { height: 1; background: $panel; }
+#pane { height: 1fr; }
+#search { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
+#keys { height: 1; background: $panel; }
+Roster { overflow-x: hidden; }
+LogPane { overflow-x: hidden; overflow-y: scroll; }
+Document { padding: 0 1; }
+Roster, LogPane, Document, .box {
+    scrollbar-size-vertical: 1; scrollbar-color: $primary; scrollbar-background: $surface;
+    scrollbar-background-hover: $surface; scrollbar-background-active: $surface;
+}
+.roster--cursor { background: $primary 45%; }
+.roster--selected { background: $foreground 12%; }
+.zoomed { display: none; }
+Toast { width: 64; max-width: 90%; padding: 0 1; margin-top: 0; }
+ModalScreen { align: center middle; background: $background 60%; }
+.box {
+    width: 76; max-width: 96%; height: auto; max-height: 96%; padding: 0 2; border: round $primary;
+    background: $surface;
+}
+"""

@@ -18,11 +18,8 @@ from locald.monitor.table import style
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-CSS = """
-ModalScreen { align: center middle; background: $background 60%; }
-.box { width: 76; max-width: 96%; height: auto; max-height: 96%; padding: 0 2; border: round $primary;
-       background: $surface; }
-"""
+ACROSS = 4
+"""shapes beside each other in the help"""
 
 
 class Question(ModalScreen[bool]):
@@ -72,15 +69,17 @@ class Told(ModalScreen[None]):
 def help_text() -> Table:
     """All keys, and what the shapes mean."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    grid.add_column(no_wrap=True, width=9)
+    grid.add_column(no_wrap=True, width=11)
     grid.add_column(ratio=1)
     for group, members in keys.groups():
-        grid.add_row(Text(), Text(group.upper(), "bold dim"))
+        grid.add_row(Text(group.upper(), "bold dim"), Text())
         for key in members:
             grid.add_row(Text(key.shown, "bold cyan"), Text(key.about))
-    grid.add_row(Text(), Text("SHAPES", "bold dim"))
-    legend = Text()
-    for word in words.SIGNS:
-        legend.append(f"{words.sign(word)} ", style(word)).append(f"{word}  ")
-    grid.add_row(Text(), legend.append(f"{words.sign('')} ", "yellow").append("waiting"))
+    grid.add_row(Text("SHAPES", "bold dim"), Text())
+    shapes = [f"{words.sign(word)} {word}" for word in (*words.SIGNS, "waiting")]
+    for first in range(0, len(shapes), ACROSS):
+        legend = Text()
+        for shape in shapes[first : first + ACROSS]:
+            legend.append(shape[:2], style(shape[2:])).append(f"{shape[2:]:<11}")
+        grid.add_row(Text(), legend)
     return grid

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -25,10 +26,9 @@ def why(document: Document, row: Row | None) -> RenderableType:
     """The whole explanation. `row` adds what `why` does not say: whether the source is a fallback."""
     shown = {**document, **({"check": row.get("check"), "fallback": row.get("fallback")} if row else {})}
     word = words.word(shown)
-    head = Text.assemble(
-        (f"{words.sign(word)} ", style(word)), (str(shown.get("service") or ""), "bold"), " is "
-    )
-    head.append(word, style(word))
+    name = str(shown.get("service") or "")
+    head = Text.assemble((f"{words.sign(word)} ", style(word)), (f"{name} ", "bold"))
+    head.append(words.phrase(word), style(word))
     if source := words.source(shown):
         head.append(f" by {source}")
     parts: list[RenderableType] = [head, Text(f"  {words.because(shown)}")]
@@ -57,24 +57,19 @@ def environment(document: Document) -> RenderableType:
 
 
 def summary(document: Document, row: Row | None) -> str:
-    """One line that says it all: `shop:web is failed (exit code 1): …; blocked by db: …; hint: …`."""
-    shown = {**document, **({"exit_code": row.get("exit_code")} if row else {})}
-    code = shown.get("exit_code")
-    text = f"{shown.get('project')}:{shown.get('service')} is {words.word(shown)}"
-    text += f" (exit code {code})" if code else ""
-    text += f": {words.because(shown)}"
-    if blockers := _listed(document, "blockers"):
-        root = blockers[-1]
-        text += f"; root cause: {root.get('service')} is {words.word(root)}: {words.because(root)}"
-    hints = document.get("hints") or ()
-    return text + (f"; hint: {hints[0]}" if hints else "")
+    """One line that says it all, as the daemon tells it; without it, what is seen here."""
+    if told := document.get("summary"):
+        return str(told)
+    row = row or {}
+    told = words.phrase(words.word(row))
+    return f"{row.get('project')}:{row.get('name')} {told}: {words.because(row)}"
 
 
 def facts(row: Row, width: int) -> Text:
     """Two lines of `width` columns on the selected service, for what the table has no room for."""
     word = words.word(row)
     text = Text().append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
-    text.append(f"is {word}")
+    text.append(words.phrase(word))
     if source := words.source(row):
         text.append(f" by {source}")
     told = [
@@ -82,7 +77,9 @@ def facts(row: Row, width: int) -> Text:
         f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
     ]
     told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
-    text.append("".join(f" · {each}" for each in told if each), "dim")
+    for part in (part for part in told if part):
+        if text.cell_len + cell_len(part) + 3 <= width:
+            text.append(f" · {part}", "dim")
     because = Text(words.because(row))
     for each in (text, because):
         each.truncate(width, overflow="ellipsis")

@@ -228,7 +228,7 @@ def _absent(error: BaseException) -> Problem:
     """Why nobody answers. A daemon that has no live socket is of another version."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
         return Problem("the daemon is of another version", hint="`locald server restart` renews it")
-    return Problem("the daemon is gone; services keep running", hint="`locald server start` starts it")
+    return Problem("the daemon is gone; services run on", hint="`locald server start` starts it")
 
 
 def _rows(message: dict[str, Any]) -> tuple[Row, ...]:

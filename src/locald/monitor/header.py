@@ -1,17 +1,18 @@
-"""The two lines that say where one is: what is looked at and how it is, and which pane is open."""
+"""The lines that say where one is: what is looked at and how it is, what is wrong, which pane is open."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
 from locald.faces import words
 from locald.monitor.board import counts
 from locald.monitor.table import style
+from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from locald.monitor.board import Board
 
@@ -32,6 +33,27 @@ def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
     state.truncate(max(width - text.cell_len - 1, 0), overflow="ellipsis")
     text.append(" " * max(width - text.cell_len - state.cell_len, 1))
     return text.append_text(state)
+
+
+def nothing(board: Board) -> Text:
+    """In place of a service, where there is none; nothing while the daemon has not answered yet."""
+    if not board.daemon:
+        return Text()
+    told = "no project is up" if board.scope.is_everything else "this project has no services"
+    return Text.assemble((f"{told}\n", "dim"), ("hint: ", "cyan"), "`locald up` in its folder starts one")
+
+
+def trouble(what: str, hint: str) -> Text:
+    """A line of its own at the top, for what makes everything below it doubtful."""
+    return Text.assemble((f"{what}. ", "bold"), f"hint: {hint}" if hint else "")
+
+
+def remark(daemon: Mapping[str, Any]) -> Text | None:
+    """What is to be known about the daemon that answers: it is another version, or lost what it had saved."""
+    if (theirs := daemon.get("version", __version__)) != __version__:
+        what = f"the daemon is version {theirs}, this monitor {__version__}"
+        return trouble(what, "`locald server restart` renews it, and services keep running")
+    return trouble(str(daemon["trouble"]), "") if daemon.get("trouble") else None
 
 
 def tabs(panes: Sequence[str], current: str, told: str, width: int) -> Text:

@@ -29,9 +29,6 @@ LEFT_OUT = Line(
 
 
 class LogPane(ScrollView, can_focus=True):
-    DEFAULT_CSS = """
-    LogPane { scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll; }
-    """
     BINDINGS: ClassVar = [
         Binding("up,k", "by(-1)", show=False),
         Binding("down,j", "by(1)", show=False),

@@ -16,6 +16,8 @@ from locald.monitor.board import Key, Row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST = 3
+"""notices at once"""
 DOWN = {"unhealthy", "failed", "backoff"}
 ON_ITS_WAY = {"waiting", "preparing", "starting", "backoff", "stopping"}
 
@@ -54,7 +56,7 @@ class Notices:
             self._was_ready.discard(key)
         if not self._begun or not (went_down or (word == "failed" and before not in (None, "failed"))):
             return None
-        return Notice(f"{key[1]} is {word}: {words.because(row)}", good=False)
+        return Notice(f"{key[1]} {words.phrase(word)}: {words.because(row)}", good=False)
 
     def _of_projects(self, rows: Sequence[Row]) -> list[Notice]:
         projects: dict[str, list[Row]] = {}
@@ -80,7 +82,16 @@ def _arrived(project: str, members: Sequence[Row]) -> Notice | None:
         return None  # somebody stopped what they depend on
     if missing:
         return Notice(f"{project}: {words.listed(missing)} not ready, nothing moves any more", good=False)
-    return Notice(f"{project} is up: {words.counted(len(wanted), 'service')} ready", good=True)
+    every = "all " if len(wanted) == len(members) > 1 else ""
+    return Notice(f"{project}: {every}{words.counted(len(wanted), 'service')} ready", good=True)
+
+
+def few(notices: Sequence[Notice]) -> list[Notice]:
+    """At most `MOST` at once: the first, and how many more there are."""
+    if len(notices) <= MOST:
+        return list(notices)
+    more = Notice(f"and {len(notices) - MOST + 1} more", good=all(each.good for each in notices))
+    return [*notices[: MOST - 1], more]
 
 
 def title(rows: Sequence[Row], name: str) -> str:

@@ -30,11 +30,6 @@ MARK = "▌"
 
 
 class Roster(ScrollView, can_focus=True):
-    DEFAULT_CSS = """
-    Roster { scrollbar-size-vertical: 1; overflow-x: hidden; }
-    .roster--cursor { background: $primary 45%; }
-    .roster--selected { background: $foreground 12%; }
-    """
     COMPONENT_CLASSES: ClassVar = {"roster--cursor", "roster--selected"}
     BINDINGS: ClassVar = [
         Binding("up,k", "move(-1)", show=False),
@@ -66,7 +61,7 @@ class Roster(ScrollView, can_focus=True):
 
     @property
     def lines(self) -> int:
-        return len(self._keys)
+        return len(self._branches) if self.as_tree else len(self._entries)
 
     @property
     def head(self) -> Text:
@@ -84,7 +79,7 @@ class Roster(ScrollView, can_focus=True):
         rows, everywhere = self._board.rows, self._board.scope.is_everything
         self._entries = [table.Entry(row, self._board.usage(words.key(row)), everywhere) for row in rows]
         self._branches = tree.branches(rows) if self.as_tree else []
-        self._plan = table.layout(self._entries, max(self.scrollable_content_region.width, 40))
+        self._plan = table.layout(self._entries, max(self.scrollable_content_region.width - 1, 40))
         self.virtual_size = Size(self.scrollable_content_region.width, self.lines)
         self._keep_selection()
         self._lit = tree.in_the_way(rows, self.selected) if self.as_tree else frozenset()

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 
 def start(home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]) -> int:
     """`directory` None: all projects. `rows`: those of the project there. Returns an exit code."""
-    app = monitor(home, directory, rows, caller)
-    app.run()
+    return run(monitor(home, directory, rows, caller))
+
+
+def run(app: Monitor, *, headless: bool = False) -> int:
+    """Show it. A fault of ours is raised when the terminal is as it was."""
+    app.run(headless=headless)
+    if app.fault:
+        raise app.fault
     return app.return_code or 0
 
 
@@ -30,5 +36,5 @@ def monitor(
         return Monitor(lambda: home.sockets, Scope(), name="all projects", caller=caller)
     written = [row for raw in rows if (row := row_of(safe.harmless(raw)))]
     folders = {str(row.get("directory")) for row in written} | {directory}
-    name = str(written[0]["project"]) if written else os.path.basename(directory)
+    name = str(written[0]["project"]) if written else safe.line(os.path.basename(directory))
     return Monitor(lambda: home.sockets, Scope(frozenset(folders)), name=name, written=written, caller=caller)

@@ -57,8 +57,8 @@ def row(view: Row) -> Json:
     }
 
 
-def why(view: Why) -> Json:
-    """`why --json`."""
+def why(view: Why, summary: str) -> Json:
+    """`why --json`. `summary`: the same in one line."""
     return {
         "service": view.row.name,
         "project": view.row.project,
@@ -72,6 +72,7 @@ def why(view: Why) -> Json:
         ],
         "evidence": [evidence(e) for e in view.evidence],
         "hints": list(view.hints),
+        "summary": summary,
     }
 
 

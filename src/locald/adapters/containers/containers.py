@@ -112,6 +112,7 @@ class Containers:
             await asyncio.wait(working)
         for held in self._held.values():
             held.printing.close(over=False)
+        self._held.clear()  # what is still asked for comes too late
         await asyncio.to_thread(self._disk.shutdown)
 
     # Runs.

@@ -42,6 +42,8 @@ class Entrance:
         )
         self._site: web.UnixSite | None = None
         self._bound: os.stat_result | None = None
+        self._turn = asyncio.Lock()
+        self._closed = False
 
     async def open(self) -> None:
         await self.runner.setup()
@@ -51,18 +53,24 @@ class Entrance:
         """Be found also when the socket was removed. Never returns; who is connected notices nothing."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            if not await asyncio.to_thread(self._stands):
-                try:
-                    await self._bind()
-                except OSError as error:
-                    log.warning("%s cannot be made anew: %s", self.path, error)
-                else:
-                    log.warning("%s was removed, and has been made anew", self.path)
+            async with self._turn:
+                if not (self._closed or await asyncio.to_thread(self._stands)):
+                    await self._bind_anew()
 
     async def close(self) -> None:
         """Finish what is under way, and be gone."""
-        await self.runner.cleanup()
-        await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
+        async with self._turn:
+            self._closed = True
+            await self.runner.cleanup()
+            await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
+
+    async def _bind_anew(self) -> None:
+        try:
+            await self._bind()
+        except OSError as error:
+            log.warning("%s cannot be made anew: %s", self.path, error)
+        else:
+            log.warning("%s was removed, and has been made anew", self.path)
 
     async def _bind(self) -> None:
         if self._site:

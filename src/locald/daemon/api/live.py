@@ -13,6 +13,10 @@ anew at any time.
             {"logs": {"watch": 1, "project", "services", "n", "since", "grep", "plain"}}
             {"logs": null}
 
+Lines are those of the services that are there when they are asked for: who sees another service in the rows
+asks anew. The first batch of a watch is always told, also an empty one, with `history`: these lines were
+there already; `more`: the next batch belongs to them.
+
 There is one turn to send, taken in the order of asking: a flood of lines delays news by one batch, and a
 reader that reads slowly makes everything else of its own wait. What then piles up is bounded: rows by the
 hub, usage and lines by not being read before there is a turn.

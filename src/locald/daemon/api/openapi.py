@@ -205,9 +205,8 @@ def _why(row: Json) -> Json:
     told = {name: row["properties"][name] for name in ("project", "state", "health", "source", "because")}
     blockers = _list(_object({"service": _TEXT, **brief}))
     evidence = _list(_of_view(Evidence))
-    return _object(
-        {"service": _TEXT, **told, "blockers": blockers, "evidence": evidence, "hints": _list(_TEXT)}
-    )
+    ending = {"hints": _list(_TEXT), "summary": _TEXT}
+    return _object({"service": _TEXT, **told, "blockers": blockers, "evidence": evidence, **ending})
 
 
 def _timeline(row: Json) -> Json:

@@ -19,9 +19,10 @@ from locald.domain.masking import masked
 from locald.domain.names import Key
 from locald.domain.problem import Problem, Refused
 from locald.domain.service import Service
+from locald.domain.summary import is_over, last_word, summary
 from locald.domain.timeline import timeline
 from locald.domain.view import row
-from locald.domain.why import why
+from locald.domain.why import root_of, why
 from locald.domain.world import World
 from locald.wire import rows
 from locald.wire.version import __version__
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription
 
+LOOKED_AT = 50
+"""lines of output among which the one that says most is looked for"""
 HEARTBEAT = 15.0
 """seconds between two comments on a quiet stream, so that both sides notice a broken one"""
 
@@ -63,7 +66,18 @@ class Reading:
 
     async def why(self, request: web.Request) -> web.Response:
         key = await one(self._core, request.query, request.query.getall("service", []))
-        return web.json_response(rows.why(why(self._core.world, key)))
+        said = await self._last_word(root_of(self._core.world, self._core.world.services[key]))
+        world = self._core.world
+        if key not in world.services:  # forgotten meanwhile
+            raise web.HTTPNotFound
+        return web.json_response(rows.why(why(world, key), summary(world, key, said)))
+
+    async def _last_word(self, service: Service) -> str:
+        """Of what the service printed last, if it ended by itself: the line that says most about that."""
+        if not is_over(service):
+            return ""
+        lines = await self._core.logbook.history([service.key], LOOKED_AT, Choice(plain=True))
+        return last_word((line.stream, line.line) for line in lines if line.run == service.runs)
 
     async def timeline(self, request: web.Request) -> web.Response:
         project = await project_of(self._core, request.query)

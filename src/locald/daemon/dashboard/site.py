@@ -64,6 +64,7 @@ class Site:
             self._app, access_log=None, logger=_discreet(), shutdown_timeout=END_WITHIN
         )
         self._door: Door | None = None
+        self._listening: web.SockSite | None = None
 
     @property
     def url(self) -> str | None:
@@ -84,10 +85,19 @@ class Site:
         port = listening.getsockname()[1]
         self._door = Door(port, remembered.secret, os.geteuid())
         await self._runner.setup()
-        await web.SockSite(self._runner, listening).start()
+        self._listening = web.SockSite(self._runner, listening)
+        await self._listening.start()
         log.info("dashboard: %s", self.url)
 
+    async def withdraw(self) -> None:
+        """Let nobody in any more: who is told that the daemon ends should not find it here again."""
+        if self._listening:
+            await self._listening.stop()
+            self._listening = None
+
     async def close(self) -> None:
+        """Finish what is under way, and be gone."""
+        await self.withdraw()
         self._door = None
         await self._runner.cleanup()
 

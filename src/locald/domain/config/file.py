@@ -235,7 +235,7 @@ class ProjectTable(Table):
     domain: Annotated[
         Domain,
         Doc(
-            "The domain under which services are reached by name.",
+            "The domain under which services are to be reached by name. Nothing uses it yet.",
             'domain = "shop.localhost"',
             otherwise="`NAME.localhost`",
         ),

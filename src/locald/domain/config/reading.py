@@ -114,7 +114,7 @@ def _missing(path: Path) -> Fault:
 
 _EXAMPLES = {
     "name": 'add name = "shop"',
-    "command": 'like command = "npm start", or command = ["npm", "start"]',
+    "command": 'like command = "pg_isready"',
     "status": "leave it out for any 2xx or 3xx",
     "pattern": "add pattern = '…', a regular expression",
 }

@@ -1,0 +1,95 @@
+"""What somebody wants done: start, stop and restart services, copy how one is, go to the dashboard.
+
+What an action would do is asked of the daemon and shown first; it is done when that is confirmed. Whatever
+the daemon refuses is told, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from locald.client.http import Denied, Unreachable
+from locald.faces import browser, words
+from locald.monitor import dialogs, effects, explained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.monitor.app import Monitor
+    from locald.monitor.board import Board, Key
+    from locald.monitor.effects import Action
+    from locald.monitor.feed import Feed
+
+
+class Errands:
+    """`caller` tells of the shell that the monitor runs in."""
+
+    def __init__(self, app: Monitor, board: Board, feed: Feed, caller: Callable[[], dict[str, Any]]) -> None:
+        self._app = app
+        self._board = board
+        self._feed = feed
+        self._caller = caller
+        self._asking = False
+        """a question is on its way to the screen, or there"""
+
+    async def act(self, action: Action) -> None:
+        """Say what it would do, ask, do it."""
+        if self._asking:
+            return
+        self._asking = True
+        try:
+            question = dialogs.Question(action.question, await self._effect(action))
+            if await self._app.push_screen_wait(question):
+                await self._feed.tell(f"/v1/{action.kind}", self._body(action))
+                self._app.say(f"{effects.DONE[action.kind]} {action.what}")
+        except (Denied, Unreachable) as error:
+            self._complain(error)
+        finally:
+            self._asking = False
+
+    async def copy(self, key: Key) -> None:
+        """Put into the clipboard how the service is, in one line."""
+        try:
+            document = await self._feed.ask("/v1/why", [("project", key[0]), ("service", key[1])])
+        except (Denied, Unreachable):
+            document = {}
+        told = explained.summary(document, self._board.get(key))
+        self._app.copy_to_clipboard(told)
+        self._app.say(f"copied: {told}")
+
+    async def open_dashboard(self) -> None:
+        """In the browser; a terminal may be far from any, then the address is shown and copied."""
+        try:
+            url = str((await self._feed.tell("/v1/dashboard", {})).get("url") or "")
+        except (Denied, Unreachable) as error:
+            self._complain(error)
+            return
+        if await asyncio.to_thread(browser.show, url):
+            self._app.say("the dashboard is opened in the browser")
+            return
+        self._app.copy_to_clipboard(url)
+        text = Text.assemble("Copied; it signs in one browser, within five minutes:\n\n", (url, "bold cyan"))
+        _ = self._app.push_screen(dialogs.Told("dashboard", text))
+
+    async def _effect(self, action: Action) -> Text:
+        if self._is_new(action):
+            return Text("it was never up: its file is read, and it gets the environment of this shell")
+        return effects.told(await self._feed.ask("/v1/effect", action.query))
+
+    def _body(self, action: Action) -> dict[str, Any]:
+        """A project that was never up is brought up as `locald up` would, for this shell."""
+        if not self._is_new(action):
+            return action.body
+        directory = self._board.of_project(action.project)[0].get("directory")
+        return {"directory": directory, "services": list(action.services), "caller": self._caller()}
+
+    def _is_new(self, action: Action) -> bool:
+        rows = self._board.of_project(action.project)
+        return action.kind == "up" and not any(self._board.is_known(words.key(row)) for row in rows)
+
+    def _complain(self, error: Denied | Unreachable) -> None:
+        problems = error.problems if isinstance(error, Denied) else (error.problem,)
+        self._app.say("\n".join(map(str, problems)), good=False)
