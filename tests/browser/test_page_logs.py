@@ -114,6 +114,15 @@ def test_the_place_one_reads_at_stays_while_lines_are_added(web: Acting, visitor
     expect(line(page, "later 9999 was answered in 12 ms")).to_be_visible()
 
 
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_end_is_followed_from_the_start(web: Acting, visitor: Visitor, motion: str) -> None:
+    web.say(*(f"line {number}" for number in range(200)))
+    page = visitor.signed_in("/service/shop/web/logs", reduced_motion=motion)
+    expect(line(page, "line 199")).to_be_in_viewport()
+    web.say("the last line")
+    expect(line(page, "the last line")).to_be_in_viewport()
+
+
 def test_a_pause_holds_lines_back_and_its_end_shows_them(web: Acting, visitor: Visitor) -> None:
     web.say("one")
     page = visitor.signed_in("/service/shop/web/logs")
