@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["docker", "private_docker"]
 
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup no shell of a test could trap it
+# Whoever started us in the background may have had these ignored, which no program of a test could undo.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("whenever", deadline=None)  # no test is about how fast a busy machine is
 settings.load_profile("whenever")
 

@@ -116,7 +116,7 @@ def test_microseconds_are_seconds_and_no_more_than_a_calendar_can_take() -> None
     [
         (b"", ""),
         ("größe 日本 🎉".encode(), "größe 日本 🎉"),
-        (b"a\tb\x1b[31mc", "a b [31mc"),
+        (b"a\tb\x1b[31mc", "a bc"),
         (b"\x07 beep \x7f", "beep"),
         ("left\u202eright".encode(), "left right"),
         ("a\u0085b".encode(), "a b"),
@@ -140,7 +140,7 @@ def test_a_status_that_cannot_be_read_leaves_the_one_before() -> None:
 
 
 def test_a_message_in_words_is_one_line_that_is_not_endless() -> None:
-    assert str(words(b"ERRNO=2\nX=a\x1b[2Jb\xff")) == "ERRNO=2 X=a [2Jb\N{REPLACEMENT CHARACTER}"
+    assert str(words(b"ERRNO=2\nX=a\x1b[2Jb\xff")) == "ERRNO=2 X=ab\N{REPLACEMENT CHARACTER}"
     assert len(str(words(b"STATUS=" + b"x" * 1000))) == 200
 
 
@@ -226,3 +226,9 @@ def test_clean_text_is_printable_and_cleaning_it_again_changes_nothing(text: str
 
     assert clean(cleaned) == cleaned
     assert not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in cleaned)
+
+
+def test_a_status_keeps_its_words_and_loses_what_steers_a_terminal() -> None:
+    said = parse("STATUS=\x1b[31mloading\x1b[0m\x1b]0;title\x07 3 of 5\u202e".encode())
+    assert said is not None
+    assert said.text("STATUS") == "loading 3 of 5"

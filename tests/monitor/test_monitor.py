@@ -88,8 +88,9 @@ async def test_at_80_by_24_every_fact_of_a_service_is_there(daemon: StandIn) -> 
 
 async def test_on_a_wide_screen_the_reason_stands_in_the_table(daemon: StandIn) -> None:
     async with looking_at(daemon).run_test(size=(200, 50)) as pilot:
-        seen = await sees(pilot, "BECAUSE")
-        assert "pid 4790 (node) accepts connections" in seen.splitlines()[3]
+        seen = await sees(pilot, "BECAUSE", " ● web ")
+        line = next(line for line in seen.splitlines() if line.startswith(" ● web "))
+        assert "pid 4790 (node) accepts connections" in line
 
 
 async def test_a_change_is_on_the_screen_within_a_tenth_of_a_second(daemon: StandIn) -> None:

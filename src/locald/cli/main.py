@@ -64,7 +64,7 @@ WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping"}
 DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
 
 
-DYING = 0.5
+DYING = 3.0
 """seconds that a daemon which was killed may take until it lets nobody connect any more"""
 OF_OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What writing to standard output can run into"""

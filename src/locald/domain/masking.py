@@ -19,7 +19,9 @@ _NAME = re.compile(
     "SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PWD_|_PWD|KEY|CREDENTIAL|AUTH|COOKIE|PRIVATE|SALT|DSN",
     re.IGNORECASE,
 )
-_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#]*:[^\s/?#]+@", re.IGNORECASE)
+_PASSWORD = re.compile(r"[a-z0-9+.-]://[^\s/?#:]*:[^\s/?#]+@", re.IGNORECASE)
+"""begins with the end of a scheme, and has one place for each of its signs: a value may be of 128 KiB, and
+what looks through it again and again would take minutes"""
 _HARMLESS = frozenset(
     {"SSH_AUTH_SOCK", "XAUTHORITY", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE"}
 )

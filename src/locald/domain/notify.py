@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from locald.domain.duration import LONGEST as LONGEST_TIME
+from locald.domain.plain import plain
 
 if TYPE_CHECKING:
     from locald.domain.messages import Sender
@@ -35,6 +36,7 @@ KNOWN = frozenset(
 )
 """what says something of the service; other keys are ignored (BARRIER=1 and descriptors are the keeper's)"""
 
+_LINE_END = re.compile(r"[\n\v\f\x85]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -110,5 +112,5 @@ def introduce(sender: Sender) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that can be shown anywhere: control and direction characters become one space."""
-    return _CONTROL.sub(" ", text).strip()
+    """Text that can be shown anywhere: without escape sequences; what else steers becomes one space."""
+    return _CONTROL.sub(" ", plain(_LINE_END.sub(" ", text))).strip()
