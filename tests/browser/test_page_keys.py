@@ -137,6 +137,9 @@ def test_a_service_is_stopped_and_started_by_keys(machine: Machine, visitor: Vis
     machine.until("db", is_in("stopped"))
     expect(page.locator(".stands").first).to_contain_text("stopped")
     page.keyboard.press("u")
+    expect(page.get_by_role("dialog", name="Start db?")).to_be_visible()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
     machine.until("db", is_healthy)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from whole.looking import is_healthy, is_in
+from whole.machine import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,7 @@ def test_a_timeline_has_bars_numbers_and_the_critical_path(
     of_db, of_web = (row.filter(has=page.get_by_role("link", name=name)) for name in ("db", "web"))
     expect(of_db).to_contain_text("…")
     run.listen()
+    wait_for(lambda: '"listening_at": "' in machine.locald("timeline", "--json").stdout, "the port is seen")
     run.do("notify", "READY=1")
     web.run().listen()
     machine.until("web", is_healthy)
