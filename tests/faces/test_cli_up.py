@@ -233,16 +233,6 @@ def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
     assert "error: web is stopped: never started\nhint: `locald up web` starts it" in result.err
 
 
-def test_a_reader_of_talk_that_had_enough_changes_no_exit_code(cli: Cli, daemon: FakeDaemon) -> None:
-    """As in `locald up 2>&1 | head`: what was said to nobody has no say in how it ends."""
-    accept(daemon, snapshot(STARTING, WAITING), change(row("db")), change(row("web"), settled=True))
-    read, write = os.pipe()
-    os.close(read)
-    process = cli.start("up", stderr=write)
-    os.close(write)
-    assert process.wait(20) == 0
-
-
 def test_a_completed_task_counts_as_ready(cli: Cli, daemon: FakeDaemon) -> None:
     seed = row("seed", type="task", state="completed", health="healthy", source="process")
     accept(daemon, snapshot(seed, settled=True))
