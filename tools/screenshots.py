@@ -63,11 +63,11 @@ SHOTS = {
     "graph": Shot("/project/shop/graph", "[data-node=suggest]", height=400, hover="[data-node=suggest]"),
     "timeline": Shot("/project/shop/timeline", ".slow", height=580),
     "why": Shot("/service/shop/suggest/why", "section .line:has-text('no space left')", height=800),
-    "logs": Shot("/project/shop/logs", ".line:has-text('GET')", "dark", height=560),
+    "logs": Shot("/project/shop/logs", ".line:has-text('GET')", "dark", height=550),
     "effect": Shot(
         "/project/shop/services", "dialog[open]", width=1400, height=450, click="[aria-label='Stop cache']"
     ),
-    "phone": Shot("/project/shop/services", "td.memory:has-text('MB')", "dark", 390, 780),
+    "phone": Shot("/project/shop/services", "td.memory:has-text('MB')", "dark", 390, 811),
 }
 MONITOR = "monitor"
 NAMES = (*SHOTS, MONITOR)
