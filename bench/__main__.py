@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import chain, containers, footprint, lag, many, status, watched
+from bench import chain, containers, footprint, lag, many, page, status, watched
 from bench.table import Measure, save, show
 
 ALL = {
@@ -22,6 +22,7 @@ ALL = {
     "many": many.measure,
     "status": status.measure,
     "footprint": footprint.measure,
+    "page": page.measure,
     "watched": watched.measure,
 }
 

@@ -184,8 +184,10 @@ def write(pages: dict[str, str]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     shutil.copy(LOOKS / "style.css", SITE)
-    for picture in DOCS.rglob("*.svg"):
-        shutil.copy(picture, SITE / picture.relative_to(DOCS))
+    for picture in (*DOCS.rglob("*.svg"), *DOCS.rglob("*.png")):
+        copy = SITE / picture.relative_to(DOCS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, copy)
 
 
 def main() -> int:

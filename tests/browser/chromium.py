@@ -12,14 +12,15 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page
 
     from whole.machine import Machine
     from whole.network import Network
@@ -47,6 +48,7 @@ def launched(network: Network) -> Iterator[Browser]:
         cannot("there is no chromium; ./test --install installs it (as root, on Debian or Ubuntu)")
     if not BUILT.exists():
         cannot("the dashboard's page is not built; ./locald builds it, where npm's packages can be had")
+    expect.set_options(timeout=PATIENCE)
     with (
         network.inside(),
         sync_playwright() as playwright,
@@ -67,6 +69,8 @@ class Visitor:
     def __init__(self, browser: Browser, machine: Machine) -> None:
         self._browser, self._machine = browser, machine
         self._contexts: list[BrowserContext] = []
+        self.faults: list[str] = []
+        """what no page of ours may do: throw, complain, ask with a dialog, or talk to somebody else"""
 
     def signed_in(self, route: str = "", **options: object) -> Page:
         """A page as `locald dashboard` opens it. `route`: what follows the `#`; `options` as of a context."""
@@ -82,16 +86,35 @@ class Visitor:
         context.set_default_timeout(PATIENCE)
         self._contexts.append(context)
         page = context.new_page()
-        self.faults: list[str] = []
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on("console", lambda said: self.faults.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: self.faults.append(f"thrown: {error}"))
+        page.on("console", self._said)
+        page.on("dialog", self._asked)
+        page.on("request", lambda request: self._requested(request.url))
+        page.on("websocket", lambda live: self._requested(live.url))
         return page
+
+    def forgive(self, *parts: str) -> None:
+        """Of the faults so far those that a test brought about: a browser complains of what is refused."""
+        self.faults = [fault for fault in self.faults if not any(part in fault for part in parts)]
 
     def ticket(self) -> str:
         """The address that signs in, once."""
         done = self._machine.locald("dashboard", "--url")
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"said: {message.text}")
+
+    def _asked(self, dialog: Dialog) -> None:
+        self.faults.append(f"asked: {dialog.message}")
+        dialog.dismiss()
+
+    def _requested(self, url: str) -> None:
+        """The daemon's own address is all there is; the tests' services are opened in no test."""
+        if urlsplit(url).hostname != "127.0.0.1" or urlsplit(url).scheme not in ("http", "ws"):
+            self.faults.append(f"requested: {url}")
 
     def close(self) -> None:
         for context in self._contexts:

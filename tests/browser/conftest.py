@@ -31,3 +31,4 @@ def visitor(browser: Browser, machine: Machine) -> Iterator[Visitor]:
     made = Visitor(browser, machine)
     yield made
     made.close()
+    assert made.faults == []

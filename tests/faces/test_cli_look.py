@@ -107,6 +107,14 @@ def test_why_of_what_is_ready_asks_for_no_output(cli: Cli, daemon: FakeDaemon) -
     assert not daemon.asked("GET /v1/logs")
 
 
+def test_a_service_that_runs_is_not_said_to_be_blocked_by_what_it_lost(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/why", {**WHY, "state": "running", "health": "healthy", "source": "tcp"})
+    daemon.on("GET /v1/status", document(row("web", waiting_on=["api"])))
+    told = cli("why", "web").out.splitlines()
+    assert "Runs without" in told
+    assert "Blocked by" not in told
+
+
 def test_why_in_one_line_is_the_summary(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on(
         "GET /v1/why", {**WHY, "summary": "shop:web is blocked: db failed \x1b[31m— locald logs shop:db"}

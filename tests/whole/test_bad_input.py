@@ -417,6 +417,18 @@ def file_grows(file: int) -> bool:
         return False
 
 
+def test_a_reader_of_talk_that_had_enough_changes_no_exit_code(machine: Machine) -> None:
+    """As in `locald up 2>&1 | head -n 1`: what was said to nobody has no say in how it ends."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    for command in ("up", "wait", "restart", "stop"):
+        process = machine.begin(command)
+        assert process.stderr
+        assert process.stdout
+        process.stderr.close()
+        assert process.wait(PATIENCE) == 0, command
+        process.stdout.close()
+
+
 # Who speaks to the daemon.
 
 

@@ -60,7 +60,7 @@ def test_who_honours_the_signal_is_stopped_within_a_second(machine: Machine) -> 
         "stopped",
         "unknown",
         None,
-        "stopped",
+        "it was told to stop",
     )
 
 

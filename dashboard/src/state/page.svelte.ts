@@ -93,6 +93,11 @@ export class Page {
     setTimeout(() => this.dismiss(shown.id), notice.tone === "good" ? LINGER : LINGER * 2);
   }
 
+  /** News of a service take the place of what was told of it before: unhealthy, then failed, is one event. */
+  private outdate({ project, service }: Notice): void {
+    this.notices = this.notices.filter((old) => old.project !== project || old.service !== service);
+  }
+
   private dress(): void {
     if (this.theme === "auto") delete document.documentElement.dataset["theme"];
     else document.documentElement.dataset["theme"] = this.theme;
@@ -107,6 +112,7 @@ export class Page {
     this.facts = apply(before, message);
     if (message.kind === "snapshot") this.met(message.daemon.version);
     for (const notice of notices(before, this.facts)) {
+      this.outdate(notice);
       this.announce(notice);
       if (document.hidden || !document.hasFocus()) this.news = notice;
     }

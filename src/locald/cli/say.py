@@ -60,8 +60,19 @@ def line(text: str = "") -> None:
     """One line of talk, as it is."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        pass  # nobody listens
+    except BlockingIOError:
+        pass  # somebody may listen again
+    except OSError:
+        _talk_to_nobody()
+    except ValueError:
+        pass  # it is closed
+
+
+def _talk_to_nobody() -> None:
+    """What is still buffered would make the interpreter end with a code of its own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
 
 
 def note(text: str) -> None:

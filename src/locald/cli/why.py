@@ -111,7 +111,8 @@ class _Page:
         blockers = {each["service"]: each for each in document.get("blockers") or ()}
         if not blockers:
             return
-        print(f"\n{self._bold('Blocked by')}")
+        holds_up = document.get("state") in ("waiting", "blocked")  # else it runs, as it did before
+        print(f"\n{self._bold('Blocked by' if holds_up else 'Runs without')}")
         left = dict(blockers)
         self._branches(self._under(document["service"], left), left, _root(document), "  ")
         self._branches(list(left.values()), {}, _root(document), "  ")  # of a row that is not known

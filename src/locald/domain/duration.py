@@ -32,7 +32,10 @@ def parse(text: str) -> float:
 
 def from_argument(text: str) -> float:
     """Seconds from the command line, where a number without a unit is seconds too. Raises ValueError."""
-    return parse(f"{text}s" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else text)
+    try:
+        return parse(f"{text}s" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a duration of more than 0 seconds") from None
 
 
 def show(seconds: float) -> str:

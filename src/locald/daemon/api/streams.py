@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Streams:
     def __init__(self) -> None:
         self._open: set[asyncio.Task[Any]] = set()
+        self._ended = False
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -25,6 +26,8 @@ class Streams:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
+        if self._ended:  # asked for at the last moment: it gets its beginning, and that is all
+            asyncio.get_running_loop().call_soon(task.cancel)
         try:
             yield
         except (ConnectionError, asyncio.CancelledError):
@@ -34,5 +37,6 @@ class Streams:
 
     async def end(self, _: web.Application) -> None:
         """End them all: the daemon does."""
+        self._ended = True
         for task in self._open:
             task.cancel()

@@ -1,0 +1,166 @@
+"""What happens is on the page at once, and what is done on the page happens."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from whole.looking import is_healthy, is_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Locator, Page
+
+    from browser.chromium import Visitor
+    from whole.machine import Machine
+    from whole.puppet import Puppet
+
+SLEEP = 'type = "worker"\ncommand = "exec sleep 9999"\n'
+CHAIN = (
+    f"[services.db]\n{SLEEP}"
+    f'[services.api]\n{SLEEP}depends_on = ["db"]\n'
+    f'[services.web]\n{SLEEP}depends_on = ["api"]\n'
+)
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(f'tr[data-key="shop:{name}"]')
+
+
+def cell(page: Page, name: str, kind: str) -> Locator:
+    return row(page, name).locator(f"td.{kind}")
+
+
+def test_state_health_source_and_reason_follow_what_happens(
+    machine: Machine, visitor: Visitor, puppet: Callable[[str], Puppet]
+) -> None:
+    web = puppet("web")
+    machine.write(f'[services.web]\ncommand = {web.command}\nrestart = "no"\n')
+    machine.locald("up", "-d")
+    run = web.run()
+    page = visitor.signed_in()
+    expect(cell(page, "web", "state")).to_have_text("starting")
+    run.listen()
+    expect(cell(page, "web", "state")).to_have_text("running")
+    expect(cell(page, "web", "health")).to_have_text("healthy")
+    expect(cell(page, "web", "source")).to_have_text(re.compile(r"tcp\s*fallback"))
+    expect(cell(page, "web", "because")).to_contain_text(f"pid {run.pid}")
+    expect(cell(page, "web", "port").get_by_role("link")).to_have_attribute(
+        "href", f"http://127.0.0.1:{run.env['PORT']}/"
+    )
+    run.do("notify", "READY=1\nSTATUS=warm and waiting")
+    expect(cell(page, "web", "source")).to_have_text("notify")
+    expect(cell(page, "web", "because")).to_contain_text("warm and waiting")
+    run.do("exit", 3)
+    expect(cell(page, "web", "state")).to_have_text("failed")
+    expect(cell(page, "web", "because")).to_contain_text("3")
+    expect(cell(page, "web", "port").get_by_role("link")).to_have_count(0)
+
+
+def test_what_a_service_uses_is_shown_while_it_runs(machine: Machine, visitor: Visitor) -> None:
+    machine.write(f"[services.web]\n{SLEEP}")
+    machine.up()
+    page = visitor.signed_in()
+    expect(cell(page, "web", "memory")).to_have_text(re.compile(r"\d.* [kM]B"))
+    expect(cell(page, "web", "cpu")).to_have_text(re.compile(r"\d"))
+    expect(cell(page, "web", "uptime")).to_have_text(re.compile(r"\d+ s"))
+
+
+def test_projects_and_services_come_and_go(machine: Machine, visitor: Visitor) -> None:
+    page = visitor.signed_in()
+    expect(page.get_by_text("No project is up.")).to_be_visible()
+    machine.write(f"[services.web]\n{SLEEP}")
+    machine.up()
+    expect(cell(page, "web", "health")).to_have_text("healthy")
+    machine.write(f"[services.web]\n{SLEEP}[services.api]\n{SLEEP}")
+    machine.up()
+    expect(cell(page, "api", "health")).to_have_text("healthy")
+    page.get_by_role("button", name="Down shop").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("The project is forgotten")
+    dialog.get_by_role("button", name="Bring down 2 services").click()
+    expect(page.get_by_text("No project is up.")).to_be_visible()
+
+
+def test_a_stop_names_its_dependents_before_it_is_done(machine: Machine, visitor: Visitor) -> None:
+    machine.write(CHAIN)
+    machine.up()
+    page = visitor.signed_in()
+    row(page, "db").get_by_role("button", name="Stop db").click()
+    dialog = page.get_by_role("dialog", name="Stop db?")
+    expect(dialog.get_by_role("listitem")).to_have_text(["web", "api", "db"])
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_be_hidden()
+    assert machine.status()["db"]["state"] == "running"
+
+    row(page, "db").get_by_role("button", name="Stop db").click()
+    dialog.get_by_role("button", name="Stop 3 services").click()
+    expect(cell(page, "db", "state")).to_have_text("stopped")
+    expect(cell(page, "web", "state")).to_have_text("blocked")
+    expect(cell(page, "web", "because")).to_contain_text("db was stopped")
+
+    row(page, "db").get_by_role("button", name="Start db").click()
+    dialog = page.get_by_role("dialog", name="Start db?")
+    expect(dialog.get_by_role("listitem")).to_have_text(["db", "api", "web"])
+    dialog.get_by_role("button", name="Start 3 services").click()
+    expect(cell(page, "web", "health")).to_have_text("healthy")
+
+
+def test_a_restart_of_one_is_done_without_a_question(machine: Machine, visitor: Visitor) -> None:
+    machine.write(CHAIN)
+    before = machine.up()
+    page = visitor.signed_in()
+    row(page, "db").get_by_role("button", name="Restart db").click()
+    machine.until("db", lambda now: now["run"] == before["db"]["run"] + 1 and is_healthy(now))
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(cell(page, "db", "health")).to_have_text("healthy")
+    after = machine.status()
+    assert after["web"]["pid"] == before["web"]["pid"]
+    row(page, "web").get_by_role("button", name="Stop web").click()
+    machine.until("web", is_in("stopped"))
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    row(page, "web").get_by_role("button", name="Start web").click()
+    machine.until("web", is_healthy)
+
+
+def test_a_refused_action_says_why(machine: Machine, visitor: Visitor) -> None:
+    machine.write(f"[services.web]\n{SLEEP}")
+    machine.up()
+    page = visitor.signed_in()
+    machine.locald("stop")
+    expect(cell(page, "web", "state")).to_have_text("stopped")
+    machine.write('[services.web]\ncomand = "sleep 9"\n')
+    row(page, "web").get_by_role("button", name="Start web").click()
+    notice = page.get_by_label("Notices")
+    expect(notice).to_contain_text("locald.toml:4")
+    expect(notice).to_contain_text('did you mean "command"')
+    visitor.forgive("status of 4")
+
+
+def test_who_looks_elsewhere_is_told_by_the_title(
+    machine: Machine, visitor: Visitor, puppet: Callable[[str], Puppet]
+) -> None:
+    web = puppet("web")
+    machine.write(f'[services.web]\ncommand = {web.command}\nrestart = "no"\n')
+    machine.locald("up", "-d")
+    page = visitor.stranger()
+    page.add_init_script("document.hasFocus = () => false")
+    page.goto(visitor.ticket())
+    run = web.run()
+    expect(cell(page, "web", "state")).to_have_text("starting")
+    run.listen()
+    expect(page).to_have_title("✓ shop is up · locald")
+    notices = page.get_by_label("Notices")
+    expect(notices).to_contain_text("shop is up")
+    run.do("exit", 1)
+    expect(page).to_have_title("✕ shop:web failed · locald")
+    expect(notices).to_contain_text("web failed")
+    expect(page.locator('link[rel="icon"]')).to_have_attribute("href", re.compile("bad"))
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(page).to_have_title("✕ 1 failed · locald")
+    expect(notices.locator(".notice")).to_have_text([re.compile("shop is up"), re.compile("web failed")])
+    notices.get_by_role("button", name="Dismiss").first.click()
+    expect(notices.locator(".notice")).to_have_text([re.compile("web failed")])

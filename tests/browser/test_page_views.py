@@ -1,0 +1,138 @@
+"""Timeline, graph and explanations of a real start, and of one that is held up."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from whole.looking import is_healthy, is_in
+from whole.machine import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from browser.chromium import Visitor
+    from whole.machine import Machine
+    from whole.puppet import Puppet
+
+SLEEP = 'type = "worker"\ncommand = "exec sleep 9999"\n'
+BLOCKED = (
+    '[services.db]\ntype = "worker"\ncommand = "echo no space left; exit 3"\nrestart = "no"\n'
+    f'[services.api]\n{SLEEP}depends_on = ["db"]\n'
+    f'[services.web]\n{SLEEP}depends_on = ["api"]\n'
+    f"[services.mail]\n{SLEEP}"
+)
+FROM_TOP_TO_BOTTOM = """
+() => {
+  const [db, api] = ["db", "api"].map((name) => document.querySelector(`[data-node=${name}]`));
+  return db.offsetTop < api.offsetTop;
+}
+"""
+
+
+def test_a_timeline_has_bars_numbers_and_the_critical_path(
+    machine: Machine, visitor: Visitor, puppet: Callable[[str], Puppet]
+) -> None:
+    """And while a start is under way it grows; the next one is compared with it."""
+    db, web = puppet("db"), puppet("web")
+    machine.write(
+        f'[services.db]\ncommand = {db.command}\nhealth_check = {{ type = "notify" }}\n'
+        f'[services.web]\ncommand = {web.command}\ndepends_on = ["db"]\n'
+    )
+    machine.locald("up", "-d")
+    run = db.run()
+    page = visitor.signed_in("/project/shop/timeline")
+    row = page.get_by_role("row")
+    of_db, of_web = (row.filter(has=page.get_by_role("link", name=name)) for name in ("db", "web"))
+    expect(of_db).to_contain_text("…")
+    run.listen()
+    wait_for(lambda: '"listening_at": "' in machine.locald("timeline", "--json").stdout, "the port is seen")
+    run.do("notify", "READY=1")
+    web.run().listen()
+    machine.until("web", is_healthy)
+    for kinds, track in (({"starting", "listening"}, of_db), ({"waiting", "starting"}, of_web)):
+        for kind in kinds:
+            expect(track.locator(f".timebar.{kind}")).to_have_count(1)
+    expect(page.locator(".path").get_by_role("link")).to_have_text(["db", "web"])
+    expect(of_db).to_contain_text("on the critical path")
+    expect(of_web).to_contain_text("waited for db")
+    expect(page.locator("h2")).to_contain_text("ready after")
+    left = [one.locator(".timebar.starting").bounding_box() for one in (of_db, of_web)]
+    assert left[0]
+    assert left[1]
+    assert left[0]["x"] < left[1]["x"]
+
+    page.evaluate("location.hash = '/'")
+    page.get_by_role("button", name="Restart web").click()
+    web.run().listen()
+    machine.until("web", lambda now: now["run"] == 2 and is_healthy(now))
+    page.evaluate("location.hash = '/project/shop/timeline'")
+    expect(of_web.locator('[data-label="usually"]')).to_have_text(re.compile(r"\d+ ms|\d.* s"))
+
+
+def test_a_graph_shows_who_needs_whom_and_lights_what_is_in_the_way(
+    machine: Machine, visitor: Visitor
+) -> None:
+    machine.write(BLOCKED)
+    machine.locald("up", "-d")
+    machine.until("web", is_in("blocked"))
+    page = visitor.signed_in("/project/shop/graph", viewport={"width": 1280, "height": 800})
+    node = {name: page.locator(f'[data-node="{name}"]') for name in ("db", "api", "web", "mail")}
+    expect(node["db"]).to_have_attribute("aria-label", "db: failed")
+    expect(node["web"]).to_have_attribute("aria-label", "web: blocked, needs api, waits for api")
+    expect(page.locator(".drawing .edge.lit")).to_have_count(2)
+    left = [(node[name].bounding_box() or {"x": 0})["x"] for name in ("db", "api", "web")]
+    assert left == sorted(left)
+    node["web"].hover()
+    expect(node["mail"]).to_have_class(re.compile("far"))
+    expect(node["db"]).to_have_class(re.compile("onway"))
+    page.get_by_text("The same as a list").click()
+    expect(page.locator(".list")).to_contain_text("needs api to be healthy (in the way)")
+
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.wait_for_function(FROM_TOP_TO_BOTTOM)
+    machine.write(BLOCKED.replace("exit 3", "exec sleep 9999"))
+    machine.up()
+    expect(node["web"]).to_have_attribute("aria-label", "web: healthy, needs api")
+    expect(page.locator(".drawing .edge.lit")).to_have_count(0)
+
+
+def test_why_leads_to_the_root_with_evidence_hints_and_last_output(
+    machine: Machine, visitor: Visitor
+) -> None:
+    machine.write(BLOCKED)
+    machine.locald("up", "-d")
+    machine.until("web", is_in("blocked"))
+    told = machine.why("web")
+    page = visitor.signed_in("/service/shop/web/why", permissions=["clipboard-read", "clipboard-write"])
+    expect(page.locator(".blockers a")).to_have_text([one["service"] for one in told["blockers"]])
+    expect(page.locator(".blockers li").last).to_contain_text("root")
+    expect(page.locator(".blockers li").last).to_contain_text(told["blockers"][-1]["because"])
+    expect(page.locator(".hints li")).to_have_count(len(told["hints"]))
+    expect(page.locator(".evidence li")).to_have_count(len(told["evidence"]))
+    expect(page.get_by_role("group", name="Last output")).to_contain_text("no space left")
+    page.get_by_role("button", name="Copy as one line").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied.startswith("shop:web is blocked: ")
+    assert "\n" not in copied
+    page.locator(".blockers a").last.click()
+    expect(page.locator("main h1")).to_have_text("db")
+    expect(page.locator("main")).to_contain_text("Exit code")
+
+
+def test_an_environment_tells_where_each_value_is_from(machine: Machine, visitor: Visitor) -> None:
+    machine.file(".env", "FROM_FILE=f\n")
+    machine.write(f'[services.web]\nenv = {{ FROM_TABLE = "t" }}\n{SLEEP}')
+    machine.locald("up", env={"FROM_SHELL": "s"})
+    page = visitor.signed_in("/service/shop/web/environment")
+    for name, origin in (
+        ("FROM_FILE", "env_file"),
+        ("FROM_TABLE", "env"),
+        ("FROM_SHELL", "shell"),
+        ("LOCALD_SERVICE", "locald"),
+    ):
+        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
+        expect(row.locator(".origin")).to_have_text(origin)
