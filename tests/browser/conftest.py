@@ -1,4 +1,8 @@
-"""One browser for all tests; for each a visitor, who is somebody new."""
+"""One browser for the tests of a module; for each a visitor, who is somebody new.
+
+Not one for all: Playwright's own event loop runs in this thread as long as there is a browser, and whatever
+test comes next may want one of its own.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["machine", "network", "puppet"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(network: Network) -> Iterator[Browser]:
     with launched(network) as found:
         yield found

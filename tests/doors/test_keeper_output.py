@@ -192,15 +192,23 @@ def test_a_note_is_in_the_capture_also_after_the_end(daemon: Daemon) -> None:
     daemon.send(do="note", run=WEB, line="too late")
     assert daemon.wait("error")["run"] == WEB
     assert daemon.printed() == b"hello\n"
-    assert daemon.printed(frames.LOCALD).decode() == "exited with code 0 – ü\n"
+    assert daemon.printed(frames.LOCALD).decode().splitlines()[1:] == ["exited with code 0 – ü"]
+
+
+@once
+def test_that_it_was_started_stands_before_its_first_words(daemon: Daemon) -> None:
+    run(daemon, sh("echo at once"))
+    (_, *first), (_, *second) = daemon.frames()
+    assert first == [frames.LOCALD, f"started: pid {daemon.wait('spawned', WEB)['pid']}, run 1\n".encode()]
+    assert second == [frames.STDOUT, b"at once\n"]
 
 
 @once
 def test_times_in_the_capture_are_on_the_clock_of_the_events(daemon: Daemon) -> None:
     run(daemon, ["echo", "hello"])
     spawned, gone = daemon.wait("spawned", WEB), next(e for e in daemon.events if e["event"] == "gone")
-    ((at, _, _),) = daemon.frames()
-    assert spawned["at"] - 1 < at <= gone["at"]
+    first, last = (at for at, _, _ in daemon.frames())
+    assert spawned["at"] - 1 < first <= last <= gone["at"]
 
 
 @once
@@ -234,7 +242,7 @@ def test_a_full_disk_stops_nothing_and_what_was_lost_is_told(daemon: Daemon, kee
         daemon.wait("gone", "shop:api#1")
     say("after")
     printed = daemon.printed(frames.LOCALD).decode()
-    assert printed.startswith("before\n")
+    assert printed.partition("\n")[2].startswith("before\n")
     assert "during" not in printed
     assert "bytes of output were lost here: File too large\n" in printed
     assert printed.endswith("after\n")

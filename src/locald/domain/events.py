@@ -145,8 +145,10 @@ def _spawned(service: Service, life: Life, event: Spawned, now: float) -> Outcom
         case Launching() | Preparing():
             fail_at = None if spec.start_timeout is None else now + spec.start_timeout
             started = replace(service, phase=Starting(run, fail_at))
-            what = f"container {event.container[:12]}" if event.container else f"pid {event.pid}"
-            return started, [Watch(run), Note(run, f"started: {what}, run {run.number}")]
+            # The keeper writes this itself for a process, or its first words might come before it.
+            container = event.container
+            notes = [Note(run, f"started: container {container[:12]}, run {run.number}")] if container else []
+            return started, [Watch(run), *notes]
         case Stopping() as phase if not known:  # asked to stop before it had a process
             stopping = replace(phase, kill_at=now + spec.stop_timeout)
             return replace(service, phase=stopping), [Terminate(run)]

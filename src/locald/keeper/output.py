@@ -27,12 +27,16 @@ _CHUNKS_OF_A_DRAIN = 32
 
 
 class Output:
-    """The streams and the capture of one run. `grew` is called after frames were appended."""
+    """The streams and the capture of one run. `before` is called before something is read, `grew` after
+    frames were appended."""
 
-    __slots__ = ("_capture", "_grew", "_loop", "_streams")
+    __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams")
 
-    def __init__(self, loop: Loop, order: Order, grew: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: Loop, order: Order, before: Callable[[], None], grew: Callable[[], None]
+    ) -> None:
         self._loop = loop
+        self._before = before
         self._grew = grew
         self._capture = CaptureWriter(order.logs, order.number, order.log_size)
         self._streams: list[Stream] = []
@@ -54,7 +58,9 @@ class Output:
         return theirs
 
     def _ready(self, stream: Stream) -> None:
-        self._take(stream)
+        self._before()
+        if stream in self._streams:
+            self._take(stream)
 
     def _take(self, stream: Stream) -> bool:
         """Capture what is there; whether there may be more at once."""

@@ -52,7 +52,7 @@ class Run:
     def __init__(self, means: Means, order: Order) -> None:
         self.name = order.run
         self.record = Record()
-        self.output = Output(means.loop, order, self._grew)
+        self.output = Output(means.loop, order, self.pump, self._grew)
         self.over = False
         self._means = means
         self._order = order
@@ -123,6 +123,7 @@ class Run:
         if leader is not None:
             self._hold.led_by(leader)
         if refusal is None:
+            self.output.note(f"started: pid {leader}, run {self._order.number}")
             self._tell("spawned", pid=leader, token=self._token, tree=self._hold.described())
             self._write_down(self._hold)
             for number in self._unsent:
