@@ -165,7 +165,7 @@ def test_without_a_terminal_a_table_is_printed_at_each_change_that_is_seen(
 
     process = cli.start("status", "--watch")
     assert process.stdout
-    shown = [process.stdout.readline() for _ in range(6)]
+    shown = [process.stdout.readline() for _ in range(7)]
     process.send_signal(signal.SIGINT)
     rest, err = process.communicate(timeout=10)
 
@@ -177,6 +177,7 @@ def test_without_a_terminal_a_table_is_printed_at_each_change_that_is_seen(
         ["SERVICE", "STATE", "HEALTH"],
         ["web", "running", "unhealthy"],
         [],
+        ["web:", "HTTP", "500"],
     ]
 
 

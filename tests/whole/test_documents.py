@@ -12,7 +12,7 @@ def test_every_file_that_the_architecture_names_exists() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text()
     named = re.findall(r"`([a-z_]+/(?:[a-z_/]*|[a-z_/]+\.py))`", text)
     assert len(named) > 15
-    folders = (ROOT, ROOT / "src" / "locald")
+    folders = (ROOT, ROOT / "src" / "locald", ROOT / "dashboard" / "src")
     assert [name for name in named if not any((folder / name).exists() for folder in folders)] == []
 
 
