@@ -15,9 +15,8 @@ import signal
 import sys
 from contextlib import contextmanager
 
-from locald.cli import say
+from locald.cli import overview, say
 from locald.cli.follow import Board
-from locald.cli.status import picture
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable
 from locald.faces import words
@@ -134,10 +133,8 @@ class _Printed:
         self._shown = told
 
     def _print(self, board: Board, *, again: bool) -> None:
-        shown, reasons = picture(board.rows, self._everywhere, None)
-        for line in [*([""] if again else []), *shown, *([""] if reasons else []), *reasons]:
-            print(line)
-        sys.stdout.flush()
+        lines = [*([""] if again else []), *overview.whole(board.rows, self._everywhere, None)]
+        print("\n".join(lines), flush=True)
 
     def ring(self) -> None:
         if say.is_terminal(sys.stderr):
@@ -167,7 +164,7 @@ class _Drawn:
         late = sum(not words.is_ready(row) for row in board.rows)
         kept = min(late, REASONS) + 1 if late else 0
         rows, hidden = _fitting(board.rows, height - 3 - kept)
-        shown, reasons = picture(rows, self._everywhere, width)
+        shown, reasons = overview.parts(rows, self._everywhere, width)
         more = [f"and {words.counted(hidden, 'more service')}"] if hidden else []
         room = max(height - 3 - len(shown) - len(more), 0)
         below = [shorten(reason, width) for reason in reasons[:room]]
@@ -251,6 +248,4 @@ def _end(number: int, _: Any) -> None:
 
 
 def _leave_behind(board: Board, everywhere: bool) -> None:
-    shown, reasons = picture(board.rows, everywhere, say.width(sys.stdout))
-    for line in [*shown, *([""] if reasons else []), *reasons]:
-        print(line)
+    print("\n".join(overview.whole(board.rows, everywhere, say.width(sys.stdout))))

@@ -78,7 +78,7 @@ class Monitor(App[None]):
         self._about = name
         self._notices = Notices()
         self._feed = Feed(sockets, self._hear)
-        self._errands = Errands(self, self.board, self._feed, caller)
+        self._errands = Errands(self, self.say, self.board, self._feed, caller)
         self._pane = "logs"
         self._merged = False
         self._watch = 0

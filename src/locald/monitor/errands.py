@@ -7,7 +7,7 @@ the daemon refuses is told, and changes nothing.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.text import Text
 
@@ -18,17 +18,27 @@ from locald.monitor import dialogs, effects, explained
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.monitor.app import Monitor
+    from textual.app import App
+
     from locald.monitor.board import Board, Key
     from locald.monitor.effects import Action
     from locald.monitor.feed import Feed
 
 
+class Say(Protocol):
+    """Shows a sentence for some seconds; `good`: nothing went wrong."""
+
+    def __call__(self, text: str, *, good: bool = True) -> None: ...
+
+
 class Errands:
     """`caller` tells of the shell that the monitor runs in."""
 
-    def __init__(self, app: Monitor, board: Board, feed: Feed, caller: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self, app: App[None], say: Say, board: Board, feed: Feed, caller: Callable[[], dict[str, Any]]
+    ) -> None:
         self._app = app
+        self._say = say
         self._board = board
         self._feed = feed
         self._caller = caller
@@ -44,7 +54,7 @@ class Errands:
             question = dialogs.Question(action.question, await self._effect(action))
             if await self._app.push_screen_wait(question):
                 await self._feed.tell(f"/v1/{action.kind}", self._body(action))
-                self._app.say(f"{effects.DONE[action.kind]} {action.what}")
+                self._say(f"{effects.DONE[action.kind]} {action.what}")
         except (Denied, Unreachable) as error:
             self._complain(error)
         finally:
@@ -58,7 +68,7 @@ class Errands:
             document = {}
         told = explained.summary(document, self._board.get(key))
         self._app.copy_to_clipboard(told)
-        self._app.say(f"copied: {told}")
+        self._say(f"copied: {told}")
 
     async def open_dashboard(self) -> None:
         """In the browser; a terminal may be far from any, then the address is shown and copied."""
@@ -68,7 +78,7 @@ class Errands:
             self._complain(error)
             return
         if await asyncio.to_thread(browser.show, url):
-            self._app.say("the dashboard is opened in the browser")
+            self._say("the dashboard is opened in the browser")
             return
         self._app.copy_to_clipboard(url)
         text = Text.assemble("Copied; it signs in one browser, within five minutes:\n\n", (url, "bold cyan"))
@@ -92,4 +102,4 @@ class Errands:
 
     def _complain(self, error: Denied | Unreachable) -> None:
         problems = error.problems if isinstance(error, Denied) else (error.problem,)
-        self._app.say("\n".join(map(str, problems)), good=False)
+        self._say("\n".join(map(str, problems)), good=False)
