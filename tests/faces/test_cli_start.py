@@ -112,6 +112,22 @@ def test_a_daemon_that_is_starting_elsewhere_is_waited_for(home: Home, command: 
     assert len(found) == 1
 
 
+def test_a_lock_on_a_file_of_the_same_number_elsewhere_is_not_the_daemons(
+    home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Files of two file systems may have the same inode number, and the kernel tells little else."""
+    home.make()
+    Path(home.lock).touch()
+    inode = os.stat(home.lock).st_ino
+    locks = tmp_path / "locks"
+    locks.write_text(f"1: FLOCK  ADVISORY  WRITE {os.getpid()} 00:7f:{inode} 0 EOF\n")
+    monkeypatch.setattr(daemon, "LOCKS", str(locks))
+
+    assert daemon.holder_of(home.lock) is None
+    with open(home.lock):
+        assert daemon.holder_of(home.lock) == os.getpid()
+
+
 @pytest.mark.parametrize(
     ("says", "reason", "hint"),
     [

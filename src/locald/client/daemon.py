@@ -33,6 +33,7 @@ LOOK_EVERY = 0.01
 """seconds: the kernel has no news of a socket that begins to listen"""
 
 MOST_FILES = 1 << 16
+LOCKS = "/proc/locks"
 
 OF_A_RUN = (
     "NOTIFY_SOCKET",
@@ -245,17 +246,37 @@ def holder_of(lock: str) -> int | None:
     """The pid of who holds an flock on this file, or None.
 
     Read from /proc/locks (proc_pid_locks(5)): to try the lock ourselves could make a daemon that starts
-    at this very moment believe that another one runs.
+    at this very moment believe that another one runs. A file is named there by its inode number, which files
+    of other file systems may have too, and by a device, which is not always the one that stat(2) tells: so
+    whoever is named has to have it open.
     """
     try:
-        inode = f":{os.stat(lock).st_ino}"
-        with open("/proc/locks", encoding="ascii") as locks:
+        file = os.stat(lock)
+        with open(LOCKS, encoding="ascii") as locks:
             for fields in map(str.split, locks):
-                if fields[1] == "FLOCK" and fields[5].endswith(inode):
+                is_alike = fields[1] == "FLOCK" and fields[5].endswith(f":{file.st_ino}")
+                if is_alike and _has_open(int(fields[4]), file):
                     return int(fields[4])
     except (OSError, IndexError, ValueError):
         pass
     return None
+
+
+def _has_open(pid: int, file: os.stat_result) -> bool:
+    """Whether the process has this file open; not so of what is not ours to look into."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return any(_is_same(f"{folder}/{name}", file) for name in names)
+
+
+def _is_same(path: str, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), file)
+    except OSError:  # it was closed a moment ago
+        return False
 
 
 def await_end(home: Home, wait: float) -> None:
