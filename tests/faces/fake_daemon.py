@@ -242,6 +242,7 @@ def main() -> None:
         fake.on("POST /v1/server/restart", end)
         if os.path.exists(socket):
             os.unlink(socket)
+        _Server.daemon_threads = False  # it ends when all that asked are answered
         fake.start()
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         ended.wait(30)
