@@ -44,12 +44,17 @@ class VirtualClock:
     """What the daemon's own clock is, of the running loop."""
 
     epoch = EPOCH
+    slept = 0.0
+    """seconds that the machine has slept, while the loop's clock stood still"""
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time() + EPOCH
+        return asyncio.get_running_loop().time() + EPOCH + self.slept
 
     def monotonic(self, at: float) -> float:
-        return at - EPOCH
+        return at - EPOCH - self.slept
+
+    def asleep(self) -> float:
+        return self.slept
 
 
 def in_virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:

@@ -22,6 +22,7 @@ from locald.domain.messages import (
     Notified,
     Process,
     Sender,
+    Slept,
     Spawned,
     Start,
     Stop,
@@ -45,7 +46,8 @@ class Bench:
     """A loop, and who carries out its effects: he writes them down."""
 
     def __init__(self, world: World | None = None) -> None:
-        self.loop = Loop(world or World(), VirtualClock())  # type: ignore[arg-type]
+        self.clock = VirtualClock()
+        self.loop = Loop(world or World(), self.clock)  # type: ignore[arg-type]
         self.effects: list[Effect] = []
         self.states: list[tuple[float, str, str]] = []
         self.loop.watch(self._watch)
@@ -305,6 +307,34 @@ async def test_retries_wait_twice_as_long_each_time() -> None:
             await asyncio.sleep(0.002)
         assert isinstance(bench.phase(), Failed)
     assert [effect.run.number for effect in bench.effects if isinstance(effect, Start)] == [1, 2, 3, 4, 5]
+
+
+@in_virtual_time
+async def test_a_machine_that_slept_for_a_night_finds_what_was_timed_where_it_was() -> None:
+    bench = Bench()
+    async with bench.running():
+        await bench.started(service("web", start_timeout=3.0))
+        await asyncio.sleep(1)
+        bench.clock.slept += 8 * 3600
+        await asyncio.sleep(1.999)
+        assert isinstance(bench.phase(), Starting)
+        await asyncio.sleep(0.002)
+        assert isinstance(bench.phase(), Stopping)
+
+
+@in_virtual_time
+async def test_the_first_news_of_the_morning_ends_nothing(handled: list[Message]) -> None:
+    """The night is told before it, and once."""
+    bench = Bench()
+    async with bench.running():
+        await bench.started(service("web", start_timeout=3.0), service("api", start_timeout=3.0))
+        bench.clock.slept += 8 * 3600
+        handled.clear()
+        await bench.loop.ask(says("web", b"STATUS=still loading"))
+        await bench.loop.ask(says("api", b"STATUS=still loading"))
+        assert isinstance(bench.phase("web"), Starting)
+        assert isinstance(bench.phase("api"), Starting)
+    assert [type(message) for message in handled] == [Slept, Notified, Notified]
 
 
 # Faults.

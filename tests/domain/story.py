@@ -36,6 +36,7 @@ from locald.domain.messages import (
     Process,
     Sender,
     Shutdown,
+    Slept,
     Spawned,
     Standing,
     Start,
@@ -223,6 +224,11 @@ class Story:
             assert self.deadline is None or self.deadline[0] > self.now or self.deadline[1] != at[1]
         self.now = until
         return orders
+
+    def sleeps(self, seconds: float) -> list[str]:
+        """The machine does, and wakes up."""
+        self.now += seconds
+        return self.tell(Slept(seconds))
 
     @property
     def deadline(self) -> tuple[float, Key] | None:

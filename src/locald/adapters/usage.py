@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.linux import cgroup, procfs
+from locald.linux.clock import since_boot
 from locald.linux.tree import Family, Group, Tree
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Usage:
 
 
 def _look(trees: Mapping[Run, Tree | Main]) -> dict[Run, _Seen]:
-    at = time.clock_gettime(time.CLOCK_BOOTTIME)
+    at = since_boot()
     groups = {run: tree for run, tree in trees.items() if isinstance(tree, Group)}
     found = {
         run: _Seen(at, _stats(cgroup.pids(tree.folder)), cgroup.processor_time(tree.folder))

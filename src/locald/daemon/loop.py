@@ -4,6 +4,9 @@ Whoever has news posts it; nobody else writes the world, so there are no locks a
 finished one. A deadline is an ordinary message that one timer posts: the next deadline of all services is on
 top of a heap, and entries of services that have moved on since are dropped when they come up.
 
+When the machine has slept, that is taken in before anything else: else all deadlines of the night would have
+come at once.
+
 A fault of ours in one message, one effect or one watcher is in the log, and costs the others nothing: the
 world is as it was before the message, or as it is after it.
 """
@@ -16,7 +19,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from locald.domain.messages import Due, Effect, Message
+from locald.domain.messages import Due, Effect, Message, Slept
 from locald.domain.world import Step, World, step
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)
+
+NAP = 1.0
+"""seconds: a shorter sleep is none, since the two clocks that tell of it are not read in one moment"""
 
 
 class Performer(Protocol):
@@ -38,6 +44,7 @@ class Loop:
     def __init__(self, world: World, clock: Clock) -> None:
         self.world = world
         self._clock = clock
+        self._asleep = clock.asleep()
         self._inbox: asyncio.Queue[tuple[Message, asyncio.Future[None] | None]] = asyncio.Queue()
         self._watchers: list[Callable[[World, frozenset[Key]], None]] = []
         self._alarm = _Alarm(clock, self.post)
@@ -60,14 +67,27 @@ class Loop:
         self._alarm.look(self.world, self.world.services.keys())
         while True:
             message, done = await self._inbox.get()
-            try:
-                outcome = step(self.world, message, self._clock.now())
-            except Exception as error:
-                log.exception("%s could not be taken in", type(message).__name__)
-                _answer(done, error)
-            else:
-                self._take(outcome, performer)
-                _answer(done, None)
+            if seconds := self._slept():
+                self._handle(Slept(seconds), None, performer)
+            self._handle(message, done, performer)
+
+    def _slept(self) -> float:
+        """Seconds that the machine has slept since the last time that this was asked."""
+        slept = self._clock.asleep() - self._asleep
+        if slept < NAP:
+            return 0.0
+        self._asleep += slept
+        return slept
+
+    def _handle(self, message: Message, done: asyncio.Future[None] | None, performer: Performer) -> None:
+        try:
+            outcome = step(self.world, message, self._clock.now())
+        except Exception as error:
+            log.exception("%s could not be taken in", type(message).__name__)
+            _answer(done, error)
+        else:
+            self._take(outcome, performer)
+            _answer(done, None)
 
     def _take(self, outcome: Step, performer: Performer) -> None:
         self.world = outcome.world

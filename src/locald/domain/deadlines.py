@@ -1,7 +1,8 @@
 """What time does to a service: the deadline of its phase has come.
 
 Deadlines are facts of phases (and of a life, for the watchdog), so there is nothing to cancel: what has
-been left has no deadline any more, and `due` says nothing when it is called early.
+been left has no deadline any more, and `due` says nothing when it is called early. A machine that sleeps
+(a laptop with its lid closed) puts off all of them, for nobody could do anything meanwhile.
 """
 
 from __future__ import annotations
@@ -41,6 +42,25 @@ def due(service: Service, now: float) -> Outcome:
             return replace(service, phase=Waiting()), []
         case _:
             return service, []
+
+
+def put_off(service: Service, seconds: float) -> Service:
+    """Everything that is timed happens so much later."""
+    life, phase = service.life, service.phase
+    if life:
+        moved = (None if at is None else at + seconds for at in (life.watchdog_at, life.extended_until))
+        watchdog_at, extended_until = moved
+        life = replace(life, watchdog_at=watchdog_at, extended_until=extended_until)
+    match phase:
+        case Starting(fail_at=float(at)):
+            phase = replace(phase, fail_at=at + seconds)
+        case Stopping(kill_at=float(at)):
+            phase = replace(phase, kill_at=at + seconds)
+        case Backoff(retry_at=at):
+            phase = replace(phase, retry_at=at + seconds)
+        case _:
+            pass
+    return replace(service, life=life, phase=phase)
 
 
 def _too_late(service: Service, life: Life, run: Run, now: float) -> Outcome:

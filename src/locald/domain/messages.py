@@ -2,7 +2,7 @@
 
 Commands are wishes, events are in the past tense, effects are orders. Every event about a run carries
 the run's name; news of any but the present run is dropped. Times (`at`) are seconds since the epoch on
-a clock that never jumps (see `daemon.clock`).
+a clock that never jumps (see `linux.clock`).
 """
 
 from __future__ import annotations
@@ -251,6 +251,13 @@ class Due:
     key: Key
 
 
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """The machine slept for so many seconds, and everything on it; it has just woken up."""
+
+    seconds: float
+
+
 # Effects: somebody should do this.
 
 
@@ -320,5 +327,5 @@ Command = Up | Stop | Again | Down | Shutdown
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 HealthEvent = Notified | Listens | Probed | Checked | Silenced | Resumed
 Event = ProcessEvent | HealthEvent
-Message = Command | Event | Due
+Message = Command | Event | Due | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from locald.domain.deadlines import due
+from locald.domain.deadlines import due, put_off
 from locald.domain.events import observe
 from locald.domain.messages import (
     Again,
@@ -26,6 +26,7 @@ from locald.domain.messages import (
     Effect,
     Message,
     Shutdown,
+    Slept,
     Start,
     Stop,
     Up,
@@ -109,6 +110,9 @@ def step(world: World, message: Message, now: float) -> Step:
         case Due(key):
             if service := draft.services.get(key):
                 draft.take(due(service, now))
+        case Slept(seconds):
+            for service in world.services.values():
+                draft.put(put_off(service, seconds))
         case event:
             if service := draft.services.get(event.run.key):
                 draft.take(observe(service, event, now))

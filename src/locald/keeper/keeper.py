@@ -159,7 +159,7 @@ class Keeper:
         self._leaving = False
         now = self.loop.now()
         hello = {"event": "hello", "at": now, "protocol": PROTOCOL, "pid": os.getpid()}
-        events = [{**hello, "epoch": self.loop.epoch, "version": __version__}]
+        events = [{**hello, "epoch": self.loop.clock.epoch, "version": __version__}]
         for run in self._runs.values():
             run.tail(False)
             events += [{**event, "replayed": True} for event in run.record.events()]

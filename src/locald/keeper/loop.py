@@ -12,6 +12,7 @@ import select
 import time
 
 from locald.keeper.complaints import guarded
+from locald.linux.clock import Clock
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class Timer:
 
 
 class Loop:
-    __slots__ = ("_ended", "_epoll", "_handlers", "_last", "_masks", "_serial", "_timers", "epoch")
+    __slots__ = ("_ended", "_epoll", "_handlers", "_last", "_masks", "_serial", "_timers", "clock")
 
     def __init__(self) -> None:
-        self.epoch = time.time() - time.monotonic()
-        """What makes monotonic seconds epoch seconds: fixed once, for all that ever hear from this keeper."""
+        self.clock = Clock.new()
+        """The same for all that ever hear from this keeper."""
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._masks: dict[int, int] = {}
@@ -53,7 +54,7 @@ class Loop:
 
     def now(self) -> float:
         """Epoch seconds on the steady clock."""
-        return time.monotonic() + self.epoch
+        return self.clock.now()
 
     def watch(self, file: int, mask: int, handler: Callable[[], None]) -> None:
         """Call `handler` whenever one of the events in `mask` (or an error) is there. Raises OSError."""
