@@ -140,11 +140,12 @@ async def test_an_engine_that_is_killed_is_told_within_a_second_and_the_truth_af
 async def test_an_engine_that_stops_ends_its_containers_and_is_used_again_when_it_is_back(
     private_docker: PrivateDocker, tmp_path: Path
 ) -> None:
+    """Their end is told at once when they can still be looked at, else by the engine that is back: it takes
+    no new connections while it ends them."""
     async with served(private_docker, tmp_path) as here:
         await here.spawned("healthy")
         await asyncio.to_thread(private_docker.stop)
         try:
-            await here.wait_for(Exited)
             refused = here.start("plain", "late")
             assert "the Docker Engine does not run" in await here.not_started(refused)
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -36,6 +37,8 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="ld", dir="/tmp"))
+        self.name = f"t{secrets.token_hex(4)}"
+        """a project's name that no other test has, for those that share an engine"""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         kept = ("PATH", "HOME", "LANG", "LOCALD_TREE")

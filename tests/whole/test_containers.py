@@ -28,18 +28,13 @@ def harbour(tmp_path: Path, docker: Docker) -> Iterator[Machine]:
     made.env["DOCKER_HOST"] = docker.host
     yield made
     made.close()
-    label = f"locald.project={project(made)}"
+    label = f"locald.project={made.name}"
     assert docker.api.labelled(label) == []
     assert docker.api.networks_labelled(label) == []
 
 
-def project(machine: Machine) -> str:
-    """A name of this test alone, for several may share an engine."""
-    return machine.home.name.replace("_", "-").lower()
-
-
 def write(machine: Machine, services: str) -> None:
-    machine.write(services, name=project(machine))
+    machine.write(services, name=machine.name)
 
 
 def image(short: str) -> str:

@@ -28,19 +28,18 @@ def example(tmp_path: Path, docker: Docker) -> Iterator[Machine]:
     made.env["DOCKER_HOST"] = docker.host
     made.folder = tmp_path / "containers"
     shutil.copytree(EXAMPLE, made.folder)
-    name = made.home.name.replace("_", "-").lower()
     text = (made.folder / "locald.toml").read_text()
     for pattern, replacement in {
-        r'^name = ".*"': f'name = "{name}"',
+        r'^name = ".*"': f'name = "{made.name}"',
         r'^image = ".*"': f'image = "{images.name("store")}"',
-        r'\["visits-store:': f'["{name}:',
+        r'\["visits-store:': f'["{made.name}:',
     }.items():
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
         assert count == 1, pattern
     (made.folder / "locald.toml").write_text(text)
     yield made
     made.close()
-    docker.api.delete(f"/volumes/{name}")
+    docker.api.delete(f"/volumes/{made.name}")
 
 
 def get(url: str) -> str:
