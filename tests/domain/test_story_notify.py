@@ -9,6 +9,8 @@ import pytest
 from domain.story import Story, service, worker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from locald.domain.messages import Standing
 
 
@@ -311,6 +313,18 @@ def test_the_stop_deadline_can_be_extended() -> None:
     s = ready(stop_timeout=2.0)
     s.stop("web"), s.wait(1), s.says("web#1", "EXTEND_TIMEOUT_USEC=5000000")
     assert s.because("web") == "it was told to stop; extended by the service until 1970-01-01T00:16:46Z"
+
+    assert s.wait(4.9) == []
+    assert s.wait(0.1) == ["kill web#1"]
+
+
+@pytest.mark.parametrize("before", [lambda: started(stop_timeout=2.0), lambda: ready(stop_timeout=2.0)])
+def test_whoever_says_that_it_stops_can_say_in_the_same_breath_how_long_that_takes(
+    before: Callable[[], Story],
+) -> None:
+    s = before()
+    s.says("web#1", "STOPPING=1\nEXTEND_TIMEOUT_USEC=5000000")
+    assert "; extended by the service until" in s.because("web")
 
     assert s.wait(4.9) == []
     assert s.wait(0.1) == ["kill web#1"]

@@ -89,6 +89,15 @@ def desk(tmp_path: Path) -> Desk:
 # history
 
 
+async def test_a_run_that_nobody_was_given_has_one_line_that_says_why(desk: Desk) -> None:
+    desk.prints(FIRST, "one\n")
+    async with following(desk, 1) as reader:
+        assert await reader.see(1) == ["one"]
+        await desk.logbook.note(SECOND, "not started: \udcff", 2.0, 10**7)
+        assert await reader.see(1) == ["not started: ?"]
+    assert await desk.logbook.history([WEB], 1) == [LogLine(2.0, WEB, 2, "locald", "not started: ?")]
+
+
 async def test_lines_of_several_services_come_by_time_and_tell_where_they_are_from(desk: Desk) -> None:
     desk.prints(FIRST, "one\n")
     desk.prints(Run(API, 7), "two\n", stream=frames.STDERR)

@@ -123,6 +123,24 @@ def test_a_fixed_port_of_somebody_else_is_refused_with_the_name_of_who_has_it(ma
     assert machine.up()["web"]["health"] == "healthy"
 
 
+def test_a_start_that_was_refused_is_in_the_history_and_not_explained_by_the_run_before(
+    machine: Machine,
+) -> None:
+    port = free_port()
+    machine.write(f"[services.web]\nport = {port}\n{SERVE}")
+    machine.up()
+    machine.locald("stop")
+    with socket.create_server(("127.0.0.1", port)):
+        done = machine.locald("up")
+    refused = f"not started: port {port} is held by pid"
+    assert refused in machine.logs("web")[-1]
+    assert [
+        line.partition(" | ")[2].startswith(f"locald: {refused}")
+        for line in done.stderr.splitlines()
+        if " | " in line
+    ] == [True]
+
+
 # The file.
 
 MISTAKES = """\

@@ -1,11 +1,12 @@
 """What services printed, as people ask for it: the last lines of several, and new ones as they come.
 
-The keeper writes captures, one folder for each service; here they are only read, in threads, so that a large
-history stops nobody. That there is something new is a hint of the keeper's, which it gives for the runs that
-we ask it to *tail*: those that live, of services that somebody follows. A hint may get lost (a run was not
-tailed yet, the keeper was replaced), so followers also look by themselves, ever more rarely up to once a
-second. What they read does not depend on why they look: each has a place in each history, and goes on
-from there, so nothing is lost and nothing comes twice.
+The keeper writes captures, one folder for each service; here they are only read (but for the one line of a
+run that was refused before anybody had it), in threads, so that a large history stops nobody. That there is
+something new is a hint of the keeper's, which it gives for the runs that we ask it to *tail*: those that
+live, of services that somebody follows. A hint may get lost (a run was not tailed yet, the keeper was
+replaced), so followers also look by themselves, ever more rarely up to once a second. What they read does
+not depend on why they look: each has a place in each history, and goes on from there, so nothing is lost and
+nothing comes twice.
 
 The last line of a run may have no end yet. It is told as a line when it gets one, or when the run is over.
 """
@@ -26,6 +27,7 @@ from locald.adapters.patterns import Pattern
 from locald.capture import frames
 from locald.capture.last import read_last
 from locald.capture.reader import CaptureReader, Line, Position
+from locald.capture.writer import CaptureWriter
 from locald.domain.names import Key, Run
 from locald.domain.plain import plain
 
@@ -117,6 +119,12 @@ class Logbook:
         """The run has printed something."""
         for follower in self._following(run.key):
             follower.wake(run.key)
+
+    async def note(self, run: Run, line: str, at: float, log_size: int) -> None:
+        """A line of locald's own for a run that nobody was given, and that nobody else writes for."""
+        writer = CaptureWriter(str(self.folder(run.key)), run.number, log_size)
+        await asyncio.to_thread(_write, writer, at, line)
+        self.hint(run)
 
     def discard(self, key: Key) -> None:
         """Forget the service's history. Its next run may be number 1 again."""
@@ -299,6 +307,11 @@ def _finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Line]:
 def _merge(found: Iterable[list[LogLine]]) -> list[LogLine]:
     """By time; lines of one service stay in their order."""
     return list(heapq.merge(*found, key=attrgetter("at")))
+
+
+def _write(writer: CaptureWriter, at: float, line: str) -> None:
+    writer.write(at, frames.LOCALD, f"{line}\n".encode("utf-8", "replace"))
+    writer.close()
 
 
 def _remove(folder: Path, root: Path) -> None:

@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters import ports
+from locald.domain.exits import not_begun
 from locald.domain.messages import (
     Adopt,
     Discard,
@@ -112,12 +113,16 @@ class Performer:
             self._post(NotStarted(run, reason, hint, self._clock.now()))
 
     async def _begin(self, run: Run, service: Service, world: World) -> None:
-        """Have it begun, once the port is free and the saved state names the run."""
+        """Have it begun, once the port is free and the saved state names the run. If the port is taken, no
+        runner ever hears of the run, so it is for us to write in its history why there is no more of it."""
         port = service.present.port
         if port and not ports.free(port):
             holder = await asyncio.to_thread(ports.holder, port)
-            reason, hint = taken(port, holder, who_listens(world, port))
-            self._post(NotStarted(run, reason, hint, self._clock.now()))
+            refused = NotStarted(run, *taken(port, holder, who_listens(world, port)), self._clock.now())
+            await self._logbook.note(
+                run, not_begun(refused.reason), refused.at, service.present.spec.log_size
+            )
+            self._post(refused)
             return
         await self._store.saved()
         self._runner(run, service).start(run, service, world)

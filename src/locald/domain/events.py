@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.exits import after, expired, how, over
+from locald.domain.exits import after, expired, how, not_begun, over
 from locald.domain.health import Evidence, Health, Source
 from locald.domain.life import (
     Life,
@@ -105,7 +105,7 @@ def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -
             return _spawned(service, life, event, now)
         case NotStarted(run, reason, hint):
             failed = over(service, Failed(reason, hint), now)
-            return failed, [Note(run, f"not started: {reason}"), Forget(run)]
+            return failed, [Note(run, not_begun(reason)), Forget(run)]
         case Exited():
             return _exited(service, life, event, now)
         case Gone(run):
@@ -220,7 +220,8 @@ def _notified(service: Service, life: Life, event: Notified, now: float) -> Outc
     if words.has("WATCHDOG", b"trigger") and service.life and isinstance(service.phase, Starting | Running):
         service, ending = expired(service, service.life, event.run, now)
         return service, [*effects, *ending]
-    return _leaving(_extended(service, words, now), words, now), effects
+    # In this order: whoever says that it stops may say in the same datagram how long that will take.
+    return _extended(_leaving(service, words, now), words, now), effects
 
 
 def _kept_alive(service: Service, life: Life, words: Notification, now: float) -> Life:

@@ -36,6 +36,11 @@ def how(exit_: Exit) -> str:
     return f"{told} ({exit_.reason})" if exit_.reason else told
 
 
+def not_begun(reason: str) -> str:
+    """What its history says of a run of which there never was a process."""
+    return f"not started: {reason}"
+
+
 def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> Then:
     """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left."""
     spec = life.definition.spec
