@@ -152,6 +152,13 @@ def test_what_waits_for_ready_is_told_how_to_do_without() -> None:
     assert fails(s) == hint
 
 
+def test_what_has_no_port_is_not_told_to_have_it_looked_at() -> None:
+    s = Story(worker("web", start_timeout=3.0, health_check=HealthCheck(NotifyCheck())))
+    s.up(), s.spawned("web#1")
+
+    assert fails(s).endswith('say how to know: health_check = { type = "none" }')
+
+
 def test_a_check_of_the_own_port_is_named_when_nothing_listens_there() -> None:
     s = late(health_check=HealthCheck(HttpCheck()))
 

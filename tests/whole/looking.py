@@ -40,3 +40,8 @@ def hints(why: Row) -> str:
 def at(time: str) -> float:
     """A time of a document in epoch seconds."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def seconds_until_ready(row: Row) -> float:
+    """From its spawn on. Documents tell milliseconds; the difference of two as floats would be a hair off."""
+    return round(at(row["ready_at"]) - at(row["started_at"]), 3)

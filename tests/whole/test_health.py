@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.linux import procfs
-from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy
+from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy, seconds_until_ready
 from whole.machine import Gate, free_port, is_alive, wait_for
 from whole.programs import (
     PRELUDE,
@@ -433,7 +433,7 @@ def test_a_worker_is_healthy_soon_by_its_live_process(machine: Machine) -> None:
     row = machine.up()["web"]
     assert (row["health"], row["source"], row["fallback"]) == ("healthy", "process", True)
     assert (row["port"], row["url"]) == (None, None)
-    assert 0.2 <= at(row["ready_at"]) - at(row["started_at"]) < 2
+    assert 0.2 <= seconds_until_ready(row) < 2
 
 
 def test_a_worker_that_speaks_at_once_is_believed_instead_of_its_process(machine: Machine) -> None:

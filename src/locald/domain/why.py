@@ -140,7 +140,8 @@ def _ready_hints(service: Service, life: Life) -> list[str]:
     waits = (service.expects_ready and life.check is None) or isinstance(life.check, NotifyCheck)
     if not waits or life.said.ready:
         return []
+    instead = "none" if life.definition.port is None else "tcp"
     return [
         "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does, "
-        'say how to know: health_check = { type = "tcp" }'
+        f'say how to know: health_check = {{ type = "{instead}" }}'
     ]
