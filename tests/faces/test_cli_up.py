@@ -462,6 +462,29 @@ def test_services_stopped_by_somebody_else_end_the_waiting(cli: Cli, daemon: Fak
     assert "error: db is stopped: stopped by the user" in result.err
 
 
+@pytest.mark.parametrize(("command", "asked"), [("up", "db and web"), ("wait", "db and web"), ("wait", "db")])
+def test_services_that_somebody_took_away_meanwhile_are_not_ready(
+    cli: Cli, daemon: FakeDaemon, command: str, asked: str
+) -> None:
+    removed = asked.split(" and ")
+    rows = [STARTING, WAITING] if "web" in asked else [STARTING]
+    accept(daemon, snapshot(*rows), change(removed=removed, settled=True))
+
+    result = cli(command, *([] if "web" in asked else [asked]))
+
+    assert result.code == 1
+    verb = "are" if "web" in asked else "is"
+    assert f"error: {asked} {verb} not there any more: taken down, or out of locald.toml" in result.err
+
+
+def test_waiting_for_a_project_is_not_disturbed_by_a_service_that_leaves_it(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    accept(daemon, snapshot(STARTING, WAITING), change(row("db"), removed=["web"], settled=True))
+
+    assert cli("wait").code == 0
+
+
 def test_a_terminal_gets_its_cursor_back_when_the_command_is_ended(cli: Cli, daemon: FakeDaemon) -> None:
     never = threading.Event()
     accept(daemon, snapshot(STARTING), never)

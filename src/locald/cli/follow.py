@@ -59,6 +59,8 @@ class Board:
     def __init__(self) -> None:
         self.daemon: dict[str, Any] = {}
         self.settled = False
+        self.gone: list[str] = []
+        """services that were there and are not any more: somebody took them away"""
         self._rows: dict[tuple[str, str], Row] = {}
 
     @property
@@ -78,8 +80,11 @@ class Board:
         elif name != "change":
             return []
         for gone in news.get("removed", ()):
-            self._rows.pop(key(gone), None)
+            if self._rows.pop(key(gone), None):
+                self.gone.append(gone["name"])
         changed: list[Row] = news.get("services", [])
+        back = {row["name"] for row in changed}
+        self.gone = [name for name in self.gone if name not in back]
         self._rows.update((key(row), row) for row in changed)
         self.settled = bool(news.get("settled"))
         return changed

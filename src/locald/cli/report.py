@@ -40,6 +40,14 @@ def failures(api: Api, target: Target, rows: Sequence[Row]) -> None:
             _held_up(target, row)
 
 
+def gone(target: Target, names: Sequence[str]) -> None:
+    """Tell of services that somebody took away while they were waited for."""
+    if names:
+        verb = "is" if len(names) == 1 else "are"
+        told = words.listed([target.spelled(name) for name in names])
+        say.error(f"{told} {verb} not there any more: taken down, or out of locald.toml")
+
+
 def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
     """Tell what is still missing when the time ran out."""
     for row in rows:

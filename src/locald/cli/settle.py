@@ -86,9 +86,12 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
     _print(board, args.json)
     say.about(board.daemon)
     rows = board.rows if target.services else _asked_for(board.rows)
-    if all(map(words.is_ready, rows)):
+    # Who waits for a whole project waits for what there is of it.
+    gone = board.gone if target.services or not rows else []
+    if all(map(words.is_ready, rows)) and not gone:
         return _all_ready(rows, time.monotonic() - began)
     report.failures(following.api, target, rows)
+    report.gone(target, gone)
     return 1
 
 
