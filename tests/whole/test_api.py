@@ -81,6 +81,18 @@ def test_folders_that_others_could_look_into_are_closed(machine: Machine) -> Non
     assert stat.S_IMODE((machine.home / "logs").stat().st_mode) == 0o700
 
 
+def test_folders_that_are_made_on_the_way_are_the_owner_s_alone_whatever_the_umask(machine: Machine) -> None:
+    home = machine.home / "new" / "home"
+    machine.env["LOCALD_HOME"] = str(home)
+    before = os.umask(0)
+    try:
+        machine.locald("server", "start")
+        assert {stat.S_IMODE(each.stat().st_mode) for each in (home.parent, home, home / "state")} == {0o700}
+    finally:
+        os.umask(before)
+        assert machine.locald("server", "stop").returncode == 0
+
+
 def test_without_locald_home_the_xdg_folders_are_used(machine: Machine, tmp_path: Path) -> None:
     """And without a runtime folder one in the temporary directory; both find the same daemon."""
     machine.write(f"[services.web]\n{SLEEPER}")

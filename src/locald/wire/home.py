@@ -96,13 +96,14 @@ class Home:
 
     def make(self) -> None:
         """Make the folders, or check those that are there. Refused when they cannot be ours alone."""
-        for folder in (self.run, self.state, self.logs):
-            try:
-                os.makedirs(folder, mode=0o700, exist_ok=True)
-                _keep_private(folder)
-            except OSError as error:
-                hint = "set LOCALD_HOME to a folder of your own that can be written"
-                raise Refused(Problem(f"cannot be used: {error.strerror}", folder, hint)) from None
+        before = os.umask(
+            0o077
+        )  # for those above them as well, to which a mode that is asked for does not apply
+        try:
+            for folder in (self.run, self.state, self.logs):
+                _make(folder)
+        finally:
+            os.umask(before)
 
 
 def _line(path: str) -> str:
@@ -149,6 +150,15 @@ def _check_length(socket: str, variable: str) -> None:
     if length > LONGEST_SOCKET_PATH:
         what = f"the path of a socket may have {LONGEST_SOCKET_PATH} bytes, this one has {length}"
         raise Refused(Problem(what, socket, f"set {variable} to a shorter path"))
+
+
+def _make(folder: str) -> None:
+    try:
+        os.makedirs(folder, exist_ok=True)
+        _keep_private(folder)
+    except OSError as error:
+        hint = "set LOCALD_HOME to a folder of your own that can be written"
+        raise Refused(Problem(f"cannot be used: {error.strerror}", folder, hint)) from None
 
 
 def _keep_private(folder: str) -> None:
