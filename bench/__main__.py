@@ -1,6 +1,6 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
-    bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [watched]
+    bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched]
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
 afterwards. Nothing is written into the checkout but, with `--save`, the table of docs/performance.md.

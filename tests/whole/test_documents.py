@@ -16,6 +16,22 @@ def test_every_file_that_the_architecture_names_exists() -> None:
     assert [name for name in named if not any((folder / name).exists() for folder in folders)] == []
 
 
+def test_every_table_that_the_documents_show_has_the_columns_of_the_program() -> None:
+    from locald.cli import overview, timeline
+    from locald.monitor import table
+
+    known = {tuple(" ".join(head).split()) for head in (overview.HEAD, timeline.HEAD)}
+    known |= {tuple(getattr(column, title) for column in table.COLUMNS) for title in ("title", "short")}
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]
+    shown = {
+        (page.name, tuple(line.split()))
+        for page in pages
+        for line in re.findall(r"^ +(SERVICE .*)$", page.read_text(), re.MULTILINE)
+    }
+    assert len(shown) > 3
+    assert {(page, head) for page, head in shown if head not in known} == set()
+
+
 def test_every_command_that_the_documents_show_exists() -> None:
     """In code that is set apart or between backticks."""
     from locald.cli.main import COMMANDS
