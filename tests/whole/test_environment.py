@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -248,6 +249,19 @@ def test_umask_and_limits_are_the_caller_s(machine: Machine) -> None:
     assert found["umask"] == 0o027
     assert found["nofile"] == [333, hard]
     assert found["core"] == [0, 0]
+
+
+def test_the_umask_of_who_started_the_daemon_is_nobody_else_s(machine: Machine) -> None:
+    """Neither its own, nor that of the command of a check, which is carried out as the service is."""
+    locald = [sys.executable, "-m", "locald"]
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 9999"\nhealth_check = "umask > mask"')
+    for mask, command in (("0777", [*locald, "server", "start"]), ("027", [*locald, "up"])):
+        words = ["sh", "-c", f'umask {mask}; exec "$@"', "sh", *command]
+        done = subprocess.run(words, cwd=machine.folder, env=machine.env, capture_output=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+    status = Path(f"/proc/{machine.daemon_pid()}/status").read_text()
+    assert "\nUmask:\t0077\n" in status
+    assert int((machine.folder / "mask").read_text(), 8) == 0o027
 
 
 @pytest.mark.parametrize("tty", ["true", "false"])

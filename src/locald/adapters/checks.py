@@ -42,7 +42,8 @@ TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What there is to look at: the service's port (None: it has none), its folder, its whole environment.
+    """What there is to look at: the service's port (None: it has none), its folder, its whole environment and
+    its umask.
 
     `inside` runs a command where the service is, with a timeout in seconds, when that is not this machine's
     own processes: whether it exited with 0, and one sentence.
@@ -51,6 +52,7 @@ class Target:
     port: int | None
     cwd: str
     env: Mapping[str, str] = field(default_factory=dict)
+    umask: int = 0o022
     inside: Callable[[str, float], Awaitable[tuple[bool, str]]] | None = None
 
 
@@ -199,7 +201,7 @@ async def look_command(command: str, target: Target, timeout: float) -> Result:
     if target.inside:
         return Result(*await target.inside(command, timeout))
     try:
-        ended = await commands.run(command, target.cwd, target.env, timeout)
+        ended = await commands.run(command, target.cwd, target.env, timeout, target.umask)
     except (OSError, ValueError) as error:
         return Result(False, f"the command could not be started: {shown(str(error))}")
     lines = [line for part in ended.output.splitlines() if (line := shown(part))]

@@ -36,8 +36,8 @@ DYING = 1.0
 """seconds to wait for a killed command; one that is stuck in the kernel is reaped whenever it ends"""
 
 _SHELL = "/bin/sh"
-_IN_FOLDER = f'cd "$1" && exec {_SHELL} -c "$2"'
-"""posix_spawn cannot change the folder"""
+_IN_PLACE = f'umask "$3" && cd "$1" && exec {_SHELL} -c "$2"'
+"""posix_spawn can change neither the folder nor the umask"""
 
 
 class Ended(NamedTuple):
@@ -48,9 +48,9 @@ class Ended(NamedTuple):
     """the end of what was printed"""
 
 
-async def run(command: str, cwd: str, env: Mapping[str, str], timeout: float) -> Ended:
+async def run(command: str, cwd: str, env: Mapping[str, str], timeout: float, umask: int = 0o022) -> Ended:
     """Run it to its end, or for `timeout` seconds. Raises OSError or ValueError when it cannot be started."""
-    child = _Child(command, cwd, env)
+    child = _Child(command, cwd, env, umask)
     code: int | None = None
     try:
         async with asyncio.timeout(timeout):
@@ -65,14 +65,14 @@ async def run(command: str, cwd: str, env: Mapping[str, str], timeout: float) ->
 class _Child:
     """The running command. Whoever makes one awaits `end`."""
 
-    def __init__(self, command: str, cwd: str, env: Mapping[str, str]) -> None:
+    def __init__(self, command: str, cwd: str, env: Mapping[str, str], umask: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._token = secrets.token_hex(16)
         self._printed = b""
         self._pipe, writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._pipe, False)
         try:
-            self._pid = _spawn(command, cwd, {**env, TOKEN: self._token}, writing)
+            self._pid = _spawn(command, cwd, {**env, TOKEN: self._token}, umask, writing)
         except BaseException:
             os.close(self._pipe)
             raise
@@ -122,7 +122,7 @@ class _Child:
             self.ended.set_result(os.waitstatus_to_exitcode(status))
 
 
-def _spawn(command: str, cwd: str, env: Mapping[str, str], output: int) -> int:
+def _spawn(command: str, cwd: str, env: Mapping[str, str], umask: int, output: int) -> int:
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
         (os.POSIX_SPAWN_DUP2, output, 1),
@@ -130,7 +130,7 @@ def _spawn(command: str, cwd: str, env: Mapping[str, str], output: int) -> int:
     ]
     return os.posix_spawn(
         _SHELL,
-        ["sh", "-c", _IN_FOLDER, "sh", cwd, command],
+        ["sh", "-c", _IN_PLACE, "sh", cwd, command, f"{umask:04o}"],
         env,
         file_actions=actions,
         setsid=True,

@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 def main(arguments: list[str]) -> int:
     """Run until told to end. Returns an exit code; a start that fails says why on standard error."""
     foreground = "--foreground" in arguments
+    os.umask(0o077)  # what is made here is the owner's alone, whatever whoever started us wants for himself
     try:
         home = Home.find()
         home.make()

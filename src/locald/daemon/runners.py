@@ -76,7 +76,8 @@ class ProcessRunner:
 
     def target(self, run: Run, service: Service, world: World) -> Target:
         definition = service.present
-        return Target(definition.port, workdir(definition), environment(service, definition, world))
+        whole = environment(service, definition, world)
+        return Target(definition.port, workdir(definition), whole, service.caller.umask)
 
 
 class ContainerRunner:

@@ -78,12 +78,8 @@ class Entrance:
             self._site = None
         await asyncio.to_thread(self._clear)
         site = web.UnixSite(self.runner, self.path)
-        before = os.umask(0o077)  # it is also that of other threads, which may be making a folder just now
-        try:
-            await site.start()
-        finally:
-            os.umask(before)
-        await asyncio.to_thread(os.chmod, self.path, 0o600)
+        await site.start()
+        await asyncio.to_thread(os.chmod, self.path, 0o600)  # till then the folder keeps others out
         self._site = site
         self._bound = await asyncio.to_thread(os.stat, self.path)
 
