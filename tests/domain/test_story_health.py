@@ -288,6 +288,7 @@ def test_a_notify_check_is_met_by_ready_alone() -> None:
     s = checked(NotifyCheck())
     s.listens("web#1"), s.says("web#1", "STATUS=soon")
     assert s.health("web") == ("starting", "explicit")
+    assert s.because("web").startswith("has not sent READY=1 yet; pid ")
 
     s.says("web#1", "READY=1")
     row = s.row("web")

@@ -123,8 +123,11 @@ def test_the_first_word_after_the_port_opened_counts_too() -> None:
     s.listens("web#1"), s.says("web#1", "STATUS=warming up")
 
     assert s.health("web") == ("unhealthy", "notify")
+    pid = s.row("web").pid
+    assert s.because("web") == f"has not sent READY=1 yet; pid {pid} (node) sent STATUS=warming up"
     s.says("web#1", "READY=1")
     assert s.health("web") == ("healthy", "notify")
+    assert s.because("web") == f"pid {pid} (node) sent READY=1 (status: warming up)"
 
 
 # STOPPING

@@ -189,7 +189,33 @@ def test_a_worker_is_not_told_to_listen() -> None:
     s = Story(worker("jobs", start_timeout=3.0))
     s.up(), s.spawned("jobs#1"), s.says("jobs#1", "STATUS=x"), s.wait(3), s.stopped("jobs#1")
 
-    assert s.why("jobs").hints == ("`locald logs jobs` shows all its output", "`locald up jobs` tries again")
+    assert not [hint for hint in s.why("jobs").hints if "listen" in hint or "port" in hint]
+
+
+def test_who_speaks_but_never_says_ready_is_told_that_this_is_waited_for() -> None:
+    hint = (
+        "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that, "
+        'say how to know: health_check = { type = "tcp" }'
+    )
+    s = late()
+    s.says("web#1", "STATUS=x"), s.listens("web#1")
+    assert s.why("web").hints == (hint,)
+    assert fails(s) == hint
+
+    s = late()
+    s.listens("web#1"), s.says("web#1", "STATUS=x")
+    assert s.state("web") == "running"
+    assert s.why("web").hints[0] == hint
+    s.says("web#1", "READY=1")
+    assert s.why("web").hints == ()
+
+
+def test_a_task_is_not_told_to_say_ready() -> None:
+    s = Story(task("seed", start_timeout=3.0))
+    s.up(), s.spawned("seed#1"), s.says("seed#1", "READY=1"), s.exits("seed#1", 0)
+    s.up("seed"), s.spawned("seed#2"), s.says("seed#2", "STATUS=x"), s.wait(3), s.stopped("seed#2")
+
+    assert s.why("seed").hints[0] == "`locald logs seed` shows all its output"
 
 
 def test_every_other_state_says_what_can_be_done() -> None:

@@ -31,6 +31,8 @@ from locald.domain.spec import (
 REMEMBERED = 30
 """pieces of evidence kept for `why`, newest first"""
 
+UNSAID = "has not sent READY=1 yet"
+
 PROCESS_SPEAKS_AFTER = 0.2
 """seconds from spawn until a live process counts as evidence"""
 
@@ -280,7 +282,12 @@ def judge(life: Life, *, expects_ready: bool) -> Verdict:
         wait = "waits for READY=1, which an earlier run of this definition sent"
         return Verdict(late, Source.NOTIFY, _tell(life, f"{wait}; {word.detail}"))
     health = Health.HEALTHY if word.ok else late
-    return Verdict(health, word.source, _tell(life, word.detail))
+    unsaid = _is_of_notify(life, word) and life.said.spoke and not life.said.ready
+    return Verdict(health, word.source, _tell(life, f"{UNSAID}; {word.detail}" if unsaid else word.detail))
+
+
+def _is_of_notify(life: Life, word: Evidence) -> bool:
+    return word.source is Source.NOTIFY or isinstance(life.check, NotifyCheck)
 
 
 def _silence(life: Life, expects_ready: bool) -> str:
@@ -289,9 +296,9 @@ def _silence(life: Life, expects_ready: bool) -> str:
         case LogCheck(pattern):
             return f"no line of output has matched /{clean(pattern)}/ yet"
         case NotifyCheck():
-            return "has not sent READY=1 yet"
+            return UNSAID
         case None if expects_ready:
-            return "has not sent READY=1 yet, as an earlier run of this definition did"
+            return f"{UNSAID}, as an earlier run of this definition did"
         case None if life.definition.port:
             return closed(life)
         case HttpCheck() | TcpCheck() if life.checks_own_port and not life.open:

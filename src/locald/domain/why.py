@@ -86,8 +86,9 @@ def hints(service: Service) -> list[str]:
             found += [f"`locald restart {name}` starts it again"]
         case Starting() | Stopping() if life:
             found += _start_hints(service, life)
-        case Running() if not service.is_healthy:
+        case Running() if life and not service.is_healthy:
             found += [
+                *_ready_hints(service, life),
                 f"`locald logs {name}` shows all its output",
                 f"`locald restart {name}` starts it again",
             ]
@@ -137,11 +138,13 @@ def _port_hints(life: Life) -> list[str]:
 
 
 def _ready_hints(service: Service, life: Life) -> list[str]:
-    waits = (service.expects_ready and life.check is None) or isinstance(life.check, NotifyCheck)
-    if not waits or life.said.ready:
+    """What to do about a READY=1 that is waited for and does not come."""
+    spoke = life.said.spoke and life.check is None
+    waits = spoke or (service.expects_ready and life.check is None) or isinstance(life.check, NotifyCheck)
+    if not waits or life.said.ready or life.definition.spec.type is Type.TASK:
         return []
     instead = "none" if life.definition.port is None else "tcp"
-    return [
-        "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does, "
-        f'say how to know: health_check = {{ type = "{instead}" }}'
-    ]
+    because = "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does"
+    if spoke and not service.expects_ready:
+        because = "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that"
+    return [f'{because}, say how to know: health_check = {{ type = "{instead}" }}']
