@@ -99,6 +99,18 @@ def test_a_graph_shows_who_needs_whom_and_lights_what_is_in_the_way(
     expect(page.locator(".drawing .edge.lit")).to_have_count(0)
 
 
+def test_a_large_graph_opens_where_something_is_wrong(machine: Machine, visitor: Visitor) -> None:
+    """Its corner is empty: what all the others need stands in the middle of its height."""
+    needed = '[services.db]\ntype = "worker"\ncommand = "exit 3"\nrestart = "no"\n'
+    others = (f'[services.web-{number}]\n{SLEEP}depends_on = ["db"]\n' for number in range(100))
+    machine.write(needed + "".join(others))
+    machine.locald("up", "-d")
+    machine.until("web-99", is_in("blocked"))
+    page = visitor.signed_in("/project/shop/graph", viewport={"width": 1280, "height": 800})
+    expect(page.locator("[data-node]")).to_have_count(101)
+    expect(page.locator('[data-node="db"]')).to_be_in_viewport(ratio=1)
+
+
 def test_why_leads_to_the_root_with_evidence_hints_and_last_output(
     machine: Machine, visitor: Visitor
 ) -> None:
@@ -113,6 +125,7 @@ def test_why_leads_to_the_root_with_evidence_hints_and_last_output(
     expect(page.locator(".hints li")).to_have_count(len(told["hints"]))
     expect(page.locator(".evidence li")).to_have_count(len(told["evidence"]))
     expect(page.get_by_role("group", name="Last output")).to_contain_text("no space left")
+    expect(page.locator(".blockers .glyph")).to_have_count(len(told["blockers"]))
     page.get_by_role("button", name="Copy as one line").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("() => navigator.clipboard.readText()")
@@ -121,6 +134,19 @@ def test_why_leads_to_the_root_with_evidence_hints_and_last_output(
     page.locator(".blockers a").last.click()
     expect(page.locator("main h1")).to_have_text("db")
     expect(page.locator("main")).to_contain_text("Exit code")
+
+
+def test_the_last_output_is_that_of_the_latest_run(machine: Machine, visitor: Visitor) -> None:
+    """As in the terminal: what an earlier run said explains nothing of this one."""
+    said = "[ -e twice ] && echo the second || echo the first; touch twice; exit 3"
+    machine.write(f'[services.db]\ntype = "worker"\ncommand = "{said}"\nrestart = "no"\n')
+    machine.locald("up")
+    machine.locald("up")
+    page = visitor.signed_in("/service/shop/db/why")
+    output = page.get_by_role("group", name="Last output")
+    expect(output).to_contain_text("the second")
+    expect(output).to_contain_text("exited with 3")
+    expect(output).not_to_contain_text("the first")
 
 
 def test_an_environment_tells_where_each_value_is_from(machine: Machine, visitor: Visitor) -> None:
