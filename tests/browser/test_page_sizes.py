@@ -74,6 +74,20 @@ def test_every_view_shows_so_many_services_and_fits_the_window(
     assert found == []
 
 
+def test_the_reason_stands_below_the_name_however_wide_the_window(machine: Machine, visitor: Visitor) -> None:
+    machine.write(services(1))
+    machine.up()
+    machine.locald("stop")
+    page = visitor.signed_in("/service/shop/web/why", viewport={"width": WIDTHS[0], "height": 800})
+    name, reason = page.locator("main h1"), page.locator("main header .because")
+    for width in (*WIDTHS, 1920):
+        page.set_viewport_size({"width": width, "height": 800})
+        boxes = name.bounding_box(), reason.bounding_box()
+        assert boxes[0]
+        assert boxes[1]
+        assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"], width
+
+
 def shown(page: Page, view: str, count: int) -> None:
     """Wait until the view has what it shows."""
     last = view.rpartition("/")[2]
