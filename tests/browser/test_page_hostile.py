@@ -38,7 +38,7 @@ def test_a_nasty_status_is_harmless_everywhere(
     machine: Machine, visitor: Visitor, puppet: Callable[[str], Puppet], tmp_path: Path
 ) -> None:
     """So is a folder with such a name, and what a check says."""
-    machine.folder = tmp_path / "<img src=x onerror=alert(4)>"
+    machine.folder = tmp_path / "<img src=x onerror=alert(4)>\u202esdrawkcab"
     web = puppet("web")
     check = machine_file(machine, "check", f"echo {MARKUP!r}; exit 1")
     machine.write(
@@ -57,11 +57,15 @@ def test_a_nasty_status_is_harmless_everywhere(
         "/project/shop/timeline",
         "/service/shop/web/why",
         "/service/shop/checked/why",
+        "/service/shop/web/environment",
     ):
         page.evaluate("(view) => { location.hash = view }", view)
         expect(page.locator("main h1")).to_be_visible()
         if view == "/":
             expect(page.locator("td.because").first).to_contain_text("<script>")
+            expect(page.locator(".folder")).to_contain_text("alert(4)>\ufffdsdrawkcab")
+        if view.endswith("environment"):
+            expect(page.locator("main")).to_contain_text("alert(4)>\ufffdsdrawkcab")
         if view.endswith("why"):
             expect(page.locator(".evidence li").first).to_be_visible()
             expect(page.locator("main")).to_contain_text("onerror")
