@@ -65,6 +65,15 @@ def test_what_came_to_nothing_ends_with_the_last_that_is_known() -> None:
     assert (span.end - NOON, span.so_far, span.word, span.is_moving) == (1, None, "failed", False)
 
 
+def test_a_run_that_failed_lasted_until_then() -> None:
+    """Since when the health is unknown is when it ended."""
+    ended = down_row("web", "failed", "exited with 1", since=stamp(4))
+    assert only(part("web", 0, 1), ended).end - NOON == 4
+    assert only(part("web", 0, 1, 2, 2), ended).end - NOON == 2, "it had been ready: the start was over"
+    assert only(part("web", 0, 1), down_row("web", "failed", "exited", since=stamp(0))).end - NOON == 1
+    assert only(part("web", 0), down_row("web", "failed", "no such program", since=stamp(4))).end - NOON == 0
+
+
 def test_only_what_takes_notably_longer_is_slow() -> None:
     assert only(part("web", 0, 0, 9, 9, usually=2100)).is_slow
     assert not only(part("web", 0, 0, 3, 3, usually=2100)).is_slow

@@ -47,12 +47,18 @@ class Span:
         state = words.word(row) if row else ""
         self.is_moving = self.ready is None and state in ON_ITS_WAY
         self.word = "" if row and words.is_ready(row) else state
-        known = [at for at in (self.queued, self.spawned, self.listening, self.ready) if at is not None]
+        moments = (self.queued, self.spawned, self.listening, self.ready, self._failed(row))
+        known = [at for at in moments if at is not None]
         self.begin = min(known, default=now)
         self.end = now if self.is_moving else max(known, default=now)
         self.took = None if self.spawned is None or self.ready is None else self.ready - self.spawned
         usually = part.get("usually_ms")
         self.usually = usually / 1000 if isinstance(usually, int | float) else None
+
+    def _failed(self, row: Document) -> float | None:
+        """When its run ended without having been ready: its health is unknown since then."""
+        is_over = self.spawned is not None and self.ready is None and row.get("health") == "unknown"
+        return seconds_of(row.get("since")) if is_over else None
 
     @property
     def so_far(self) -> float | None:
