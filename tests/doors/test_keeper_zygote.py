@@ -10,6 +10,8 @@ from keeping import is_zygote, once, own_house, python, wait_dead
 from locald.linux import procfs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from keeping import Daemon, Keeping
 
 RUNS = 20
@@ -54,6 +56,21 @@ def test_with_the_zygote_killed_runs_live_on_and_new_ones_begin(daemon: Daemon, 
     daemon.start("shop:web#2", ["true"])
     daemon.wait("gone", "shop:web#2")
     assert procfs.alive(before["pid"])
+
+
+@once
+@own_house
+def test_a_zygote_that_does_not_answer_is_ended_and_what_it_was_told_is_done_once(
+    daemon: Daemon, keeping: Keeping, tmp_path: Path
+) -> None:
+    (zygote,) = zygotes(keeping.pid)
+    os.kill(zygote, signal.SIGSTOP)
+    began = tmp_path / "began"
+    daemon.start("shop:web#1", ["sh", "-c", f"echo >> {began}; sleep 1000"])
+    wait_dead([zygote])
+    daemon.start("shop:web#2", ["true"])
+    daemon.wait("gone", "shop:web#2")
+    assert began.read_text() == "\n"
 
 
 @once

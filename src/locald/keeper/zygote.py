@@ -12,8 +12,10 @@ keeper's end of the socket closes, the zygote goes.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
+import signal
 import socket
 import struct
 
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 _ANSWER = struct.Struct("ii")
 """(pid, 0), or (0, errno)."""
 _FILES = 5
-_PATIENCE = 10_000
-"""milliseconds"""
+_PATIENCE = 3_000
+"""milliseconds; on a machine that is very busy a fork takes some hundred"""
 
 
 class Zygote:
@@ -65,11 +67,17 @@ class Zygote:
         poll.register(self._link, select.POLLIN)
         answer = self._link.recv(_ANSWER.size) if poll.poll(_PATIENCE) else b""
         if len(answer) != _ANSWER.size:
-            raise BrokenPipeError("the zygote is gone")
+            self._end()
+            raise BrokenPipeError(errno.EPIPE, "it does not answer")
         pid, number = _ANSWER.unpack(answer)
         if number:
             raise OSError(number, os.strerror(number))
         return int(pid)
+
+    def _end(self) -> None:
+        """What it was told last is done by somebody else: it must not be done once more, nor be answered."""
+        os.kill(self.pid, signal.SIGKILL)  # it is not reaped before we are told
+        self._link.close()
 
     # As the owner of a child of the keeper's.
 
