@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from faces.fake_daemon import entry
-from locald.monitor.drawn import Look, named
+from locald.faces.words import name_colours
+from locald.monitor.drawn import Look
 from locald.monitor.lines import Choice, Line, Lines, contains, line_of, places
 
 
@@ -149,7 +150,7 @@ def test_colours_are_those_of_the_program_and_words_found_are_marked() -> None:
 
 
 def test_a_name_stands_before_each_line_where_several_services_are_shown() -> None:
-    look = Look(width=60, names=named(["api", "worker"]))
+    look = Look(width=60, names=name_colours(["api", "worker"]))
     assert look.row(line("hello", service="api"), 0).plain == "api    │ hello"
     assert look.row(line("oh", service="worker", stream="stderr"), 0).plain == "worker ┃ oh"
 

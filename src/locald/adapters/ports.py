@@ -16,13 +16,14 @@ import hashlib
 import socket
 from typing import TYPE_CHECKING
 
-from locald.domain.messages import Listener, Process
+from locald.adapters.sightings import listener_of
 from locald.linux import owners, procfs
-from locald.linux.sockdiag import Listening, Table
+from locald.linux.sockdiag import Table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from locald.domain.messages import Listener
     from locald.domain.names import Key
 
 Range = tuple[int, int]
@@ -119,10 +120,5 @@ def holder(port: int) -> Listener | None:
     with Table() as table:
         listening = [each for each in table.read() if each.port == port]
     held = owners.holders_anywhere({each.inode for each in listening}) if listening else {}
-    found = (_listener(each, held.get(each.inode, [])) for each in listening)
+    found = (listener_of(each, held.get(each.inode, [])) for each in listening)
     return max(found, key=lambda listener: bool(listener.owner.pid), default=None)
-
-
-def _listener(listening: Listening, pids: list[int]) -> Listener:
-    pid = pids[0] if pids else 0
-    return Listener(listening.address, listening.port, Process(pid, procfs.program(pid) if pid else ""))

@@ -251,9 +251,8 @@ class Store:
     def _sync(self) -> None:
         """In a thread that nobody waits for: a disk may take long for it."""
         try:
-            file = os.open(self._path, os.O_RDONLY)
-            os.fsync(file)
-            os.close(file)
+            with open(self._path, "rb") as file:
+                os.fsync(file)
         except OSError:  # what could not be written was said when it was
             pass
 

@@ -21,6 +21,7 @@ from locald.client.http import Ended, Unreachable
 from locald.client.target import choose
 from locald.faces.text import CONTROL_BUT_TAB, colours_only
 from locald.faces.when import seconds_of
+from locald.faces.words import name_colours
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -43,7 +44,6 @@ DEFAULT_LINES = 100
 ALL_LINES = 1_000_000_000
 OVERLAP = 10.0
 """seconds before the newest line from which a new daemon is asked: streams are not in step to the last bit"""
-NAME_COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -171,7 +171,7 @@ def _text_writer(api: Api, target: Target) -> Callable[[Entry], None]:
         names = [row["name"] for row in api.get("/v1/status", target.query)["services"]]
     colour, terminal = say.has_colour(sys.stdout), say.is_terminal(sys.stdout)
     several, width = len(names) > 1, max(map(len, names), default=0)
-    painted = {name: NAME_COLOURS[i % len(NAME_COLOURS)] for i, name in enumerate(names)}
+    painted = name_colours(names)
 
     def write(entry: Entry) -> None:
         name, text = entry["service"], entry["line"]

@@ -14,7 +14,7 @@ from locald.cli.table import Cell, table
 from locald.client import daemon
 from locald.client.target import choose
 from locald.faces import words
-from locald.faces.spans import LEGEND, LOOK, ON_PATH, Span, Start
+from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
 from locald.faces.when import length
 from locald.wire.home import Home
@@ -38,8 +38,6 @@ NARROWEST, WIDEST = 16, 100
 """columns of the bars"""
 ROOMY = 100
 """columns of a terminal that has room for what each waited for"""
-NOTHING_THERE = ("failed", "backoff", "stopped", "blocked")
-"""words for a service that has ended since: how long it took to be ready is of no interest"""
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 TICK = 0.5
 """seconds after which the table is looked at again without news: uptimes go on, windows are resized"""
-DOWN = ("unhealthy", "failed", "backoff")
-"""words for a service that went down by itself"""
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
 """the other screen, without a cursor, where wide letters never make two lines of one (XTerm Control
 Sequences: 1049, 25, 7)"""
@@ -108,7 +106,7 @@ class _Watch:
     def _went_down(self) -> bool:
         """A service that was ready is not any more, and nobody has told it to stop."""
         ready = {words.key(row) for row in self.board.rows if words.is_ready(row)}
-        down = {words.key(row) for row in self.board.rows if words.word(row) in DOWN}
+        down = {words.key(row) for row in self.board.rows if words.word(row) in words.DOWN}
         fallen = self._ready & down
         passing = {words.key(row) for row in self.board.rows if words.word(row) == "stopping"}
         self._ready = ready | (self._ready & passing)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters import ports
 from locald.domain import config, env
+from locald.domain.config import FILE
 from locald.domain.faults import near
 from locald.domain.graph import closure, start_order
 from locald.domain.messages import Up
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from locald.domain.spec import Caller, Project, ProjectSpec
     from locald.domain.world import World
-
-FILE = "locald.toml"
 
 
 async def up(world: World, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Problem]]:

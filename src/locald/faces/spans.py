@@ -29,6 +29,8 @@ STEPS += [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0
 APART = 9
 """columns between two marks of the scale, at least"""
 ON_ITS_WAY = ("waiting", "preparing", "starting", "backoff")
+NOTHING_THERE = ("failed", "backoff", "stopped", "blocked")
+"""words for a service that has ended since: how long it took to be ready is of no interest"""
 
 
 class Span:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 COLOURS = {
@@ -40,6 +40,10 @@ SIGNS = {
     "stopped": "○",
 }
 """Shapes, so that a word is told from the others without its colour; the others share one."""
+
+DOWN = ("unhealthy", "failed", "backoff")
+"""Words for a service that went down by itself."""
+_OF_NAMES = ("cyan", "yellow", "green", "magenta", "blue")
 
 
 def key(row: Mapping[str, Any]) -> tuple[str, str]:
@@ -84,6 +88,11 @@ def source(row: Mapping[str, Any]) -> str:
 
 def because(row: Mapping[str, Any]) -> str:
     return row.get("because") or "no reason given"
+
+
+def name_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each service, in turn, for its name before its lines."""
+    return {name: _OF_NAMES[index % len(_OF_NAMES)] for index, name in enumerate(names)}
 
 
 def counted(number: int, noun: str) -> str:

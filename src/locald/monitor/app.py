@@ -18,10 +18,10 @@ from textual.app import App
 from textual.binding import Binding
 from textual.widgets import ContentSwitcher, Input, Static
 
+from locald.faces.words import name_colours
 from locald.monitor import colours, dialogs, explained, feed, header, keys
 from locald.monitor.board import Board, Key, Row, Scope
 from locald.monitor.documents import DOCUMENTS, Documents
-from locald.monitor.drawn import named
 from locald.monitor.effects import Action
 from locald.monitor.errands import Errands
 from locald.monitor.feed import Feed
@@ -259,7 +259,7 @@ class Monitor(App[None]):
             self._begin(self._feed.unwatch, "watch")
             return
         several = [str(row["name"]) for row in self.board.rows] if self._merged else []
-        self._logs.begin(named(several) if len(several) > 1 else {})
+        self._logs.begin(name_colours(several) if len(several) > 1 else {})
         self.set_timer(BLINK, partial(self._forget_lines, self._watch))
         self.set_timer(PASSING, partial(self._ask_for_lines, self._watch, *wanted))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from locald.faces import words
-from locald.faces.spans import LEGEND, LOOK, ON_PATH, Span, Start
+from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.when import length
 from locald.monitor.table import field, style
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 NARROWEST, WIDEST = 10, 120
 """columns of the bars"""
 MARGIN = len(ON_PATH) + 1
-NOTHING_THERE = ("failed", "backoff", "stopped", "blocked")
-"""words for a service that has ended since: how long it took to be ready is of no interest"""
 
 
 def draw(timeline: dict[str, Any], rows: Sequence[Row], now: float, width: int) -> Text:

@@ -19,7 +19,6 @@ from locald.monitor.lines import places
 if TYPE_CHECKING:
     from locald.monitor.lines import Line
 
-NAME_COLOURS = ("cyan", "yellow", "green", "magenta", "blue")
 BARS = {"stdout": ("│ ", "dim"), "stderr": ("┃ ", "red"), "locald": ("◇ ", "cyan")}
 TINTS = {"error": "red", "warn": "yellow", "debug": "dim"}
 TIMED = 100
@@ -94,11 +93,6 @@ class Look:
             width = self._name_width
             text.append(f"{line.service[:width]:<{width}} ", self.names.get(line.service, "blue"))
         return text
-
-
-def named(services: list[str]) -> dict[str, str]:
-    """A colour for each, the same as `locald logs` gives them."""
-    return {name: NAME_COLOURS[index % len(NAME_COLOURS)] for index, name in enumerate(services)}
 
 
 def _clock(stamp: str) -> str:

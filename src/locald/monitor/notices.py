@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST = 3
 """notices at once"""
-DOWN = {"unhealthy", "failed", "backoff"}
 ON_ITS_WAY = {"waiting", "preparing", "starting", "backoff", "stopping"}
 
 
@@ -51,8 +50,8 @@ class Notices:
         if words.is_ready(row):
             self._was_ready.add(key)
             return None
-        went_down = word in DOWN and key in self._was_ready
-        if word in DOWN or word == "stopped":
+        went_down = word in words.DOWN and key in self._was_ready
+        if word in words.DOWN or word == "stopped":
             self._was_ready.discard(key)
         if not self._begun or not (went_down or (word == "failed" and before not in (None, "failed"))):
             return None

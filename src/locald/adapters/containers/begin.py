@@ -12,13 +12,12 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from locald.adapters import ports
 from locald.adapters.containers import create, images, refusals
 from locald.adapters.containers.engine import Refusal
 from locald.adapters.containers.link import remove
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.translate import labels_of, name_of
-from locald.linux import owners, procfs
-from locald.linux.sockdiag import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,9 +143,7 @@ def _foreign(name: str, labels: dict[str, str], held_by: Run | None, instance: s
 
 
 def _process_on(port: int) -> str:
-    with Table() as table:
-        inodes = {each.inode for each in table.read() if each.port == port}
-    held = owners.holders_anywhere(inodes) if inodes else {}
-    for pids in held.values():
-        return f"pid {pids[0]} ({procfs.program(pids[0])})"
-    return "a process of another user" if inodes else "somebody who has just left"
+    found = ports.holder(port)
+    if found is None:
+        return "somebody who has just left"
+    return str(found.owner) if found.owner.pid else "a process of another user"

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from locald.daemon import asks
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
+from locald.domain.config import FILE
 from locald.domain.messages import Again, Down, Stop, Up
 from locald.domain.problem import Problem, Refused
 from locald.domain.spec import Caller
@@ -87,11 +88,11 @@ class Changing:
         except TimeoutError:
             what = f'the services of "{project}", as this project was called, are still being stopped'
             hint = "`locald status --all` shows them; `locald up` again, when they have ended"
-            raise Refused(Problem(what, f"{asks.FILE}: project.name", hint)) from None
+            raise Refused(Problem(what, f"{FILE}: project.name", hint)) from None
         finally:
             self._core.hub.unsubscribe(reader)
         what = f'this project was called "{project}": what ran under that name was stopped'
-        return Problem(what, f"{asks.FILE}: project.name", "its ports and its logs are forgotten")
+        return Problem(what, f"{FILE}: project.name", "its ports and its logs are forgotten")
 
     async def stop(self, request: web.Request) -> web.Response:
         asked = await _body(request)
