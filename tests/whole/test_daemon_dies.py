@@ -83,7 +83,8 @@ def test_services_of_a_killed_daemon_run_on_and_are_found_again(machine: Machine
     runs = web.run(), queue.run()
     runs[0].listen()
     runs[1].do("notify", "READY=1")
-    before = {row["name"]: row for row in json.loads(up.communicate()[0])["services"]}
+    up.communicate()
+    before = machine.until_all(lambda rows: rows["queue"]["source"] == "notify")
     runs[0].say("before")
     kill_daemon_later(machine)
     runs[0].say("while nobody listens")
