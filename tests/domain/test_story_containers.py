@@ -106,6 +106,21 @@ def test_while_the_engine_is_away_nobody_claims_to_know() -> None:
     assert s.health("db") == ("healthy", "docker")
 
 
+def test_what_waits_for_an_engine_says_so_and_what_to_do() -> None:
+    """To start it again would not help."""
+    s = begun()
+    s.tell(Silenced(DB, "the Docker Engine does not run", s.now))
+    assert list(s.why("db").hints) == [
+        "it goes on by itself when the engine is back; `locald doctor` looks for one"
+    ]
+
+    s.stop("db"), s.wait(10)
+    assert s.because("db") == "waits until it can be ended: the Docker Engine does not run"
+    s.tell(Exited(DB, 77, Exit(code=0), 0, s.now))
+    assert s.because("db") == "waits until it can be removed: the Docker Engine does not run"
+    assert len(s.why("db").hints) == 1
+
+
 def test_how_a_container_ended_is_told_with_its_reason() -> None:
     s = begun()
     s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))

@@ -140,20 +140,58 @@ async def test_an_engine_that_is_killed_is_told_within_a_second_and_the_truth_af
 async def test_an_engine_that_stops_ends_its_containers_and_is_used_again_when_it_is_back(
     private_docker: PrivateDocker, tmp_path: Path
 ) -> None:
-    """Their end is told at once when they can still be looked at, else by the engine that is back: it takes
-    no new connections while it ends them."""
+    """It takes no new connections while it ends them, so the engine that is back tells of their end. Were it
+    told before, the next run would be begun by half an engine, which may never start again."""
     async with served(private_docker, tmp_path) as here:
         await here.spawned("healthy")
         await asyncio.to_thread(private_docker.stop)
         try:
+            assert "does not run" in (await here.wait_for(Silenced)).detail
             refused = here.start("plain", "late")
             assert "the Docker Engine does not run" in await here.not_started(refused)
         finally:
             await asyncio.to_thread(private_docker.start)
+        await here.wait_for(Resumed)
+        await here.wait_for(Exited)
         await here.gone(here.run())
         await here.spawned("plain", "afterwards", command=SLEEP)
         await here.end(here.run("afterwards"))
         await here.until_nothing_is_left()
+
+
+async def test_what_is_to_end_is_not_waited_for_when_an_engine_that_stopped_has_ended_it(
+    private_docker: PrivateDocker, tmp_path: Path
+) -> None:
+    """What it left is removed when it is there again."""
+    async with served(private_docker, tmp_path) as here:
+        await here.spawned("healthy")
+        await asyncio.to_thread(private_docker.stop)
+        try:
+            await here.wait_for(Silenced)
+            here.containers.signal(here.run(), 15)
+            await here.over()
+            here.containers.forget(here.run())
+        finally:
+            await asyncio.to_thread(private_docker.start)
+        await here.spawned("plain", "afterwards", command=SLEEP)
+        await here.end(here.run("afterwards"))
+        await here.until_nothing_is_left()
+
+
+async def test_what_is_to_end_is_waited_for_while_it_lives_without_an_engine(
+    private_docker: PrivateDocker, tmp_path: Path
+) -> None:
+    async with served(private_docker, tmp_path) as here:
+        await here.spawned("healthy")
+        await asyncio.to_thread(private_docker.kill)
+        try:
+            await here.wait_for(Silenced)
+            here.containers.kill(here.run())
+            with pytest.raises(TimeoutError):
+                await here.heard.wait_for(Lost, timeout=2)
+        finally:
+            await asyncio.to_thread(private_docker.start)
+        await here.over()
 
 
 async def test_a_run_is_adopted_from_an_engine_that_comes_later(

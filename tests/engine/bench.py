@@ -16,7 +16,7 @@ from locald.adapters.containers.create import INSTANCE, Order
 from locald.capture import frames
 from locald.capture.reader import CaptureReader
 from locald.daemon.tasks import Tasks
-from locald.domain.messages import Gone, NotStarted, Spawned
+from locald.domain.messages import Gone, Lost, NotStarted, Spawned
 from locald.domain.names import Key, Run
 from locald.domain.spec import Definition, ServiceSpec, Type
 from locald.linux.clock import Clock
@@ -129,6 +129,10 @@ class Bench:
         if run not in self._gone:
             await self.wait_for(Gone, lambda event: event.run == run)
         self.containers.forget(run)
+
+    async def over(self) -> None:
+        """Until nothing is left, whether its end was seen or not."""
+        await self.wait_for(object, lambda event: isinstance(event, Gone | Lost))
 
     async def not_started(self, run: Run) -> str:
         """The reason and the hint, on two lines."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.session import PrivateDocker
 from whole.machine import Machine, wait_for
 from whole.showing import shows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from engine.session import Docker, PrivateDocker
+    from engine.session import Docker
 
 SLEEP = 'command = ["sleep", "1000000"]'
 
@@ -172,8 +173,9 @@ def test_containers_outlive_the_daemon_and_are_adopted(harbour: Machine) -> None
     assert harbour.status()["db"]["state"] == "stopped"
 
 
+@pytest.mark.parametrize("goes", [PrivateDocker.kill, PrivateDocker.stop])
 def test_an_engine_that_goes_away_and_comes_back_is_told_of_and_takes_nothing_down(
-    tmp_path: Path, private_docker: PrivateDocker
+    tmp_path: Path, private_docker: PrivateDocker, goes: Callable[[PrivateDocker], None]
 ) -> None:
     machine = Machine(tmp_path / "harbour")
     machine.env["DOCKER_HOST"] = private_docker.host
@@ -183,7 +185,7 @@ def test_an_engine_that_goes_away_and_comes_back_is_told_of_and_takes_nothing_do
             f'[services.db]\n{image("flip")}\n[services.web]\ntype = "worker"\n{SLEEP}\n',
         )
         before = machine.up()
-        private_docker.kill()
+        goes(private_docker)
         machine.until("db", lambda row: row["health"] == "unhealthy" and "ngine" in row["because"])
         assert machine.status()["web"]["pid"] == before["web"]["pid"]
         private_docker.start()
@@ -195,6 +197,23 @@ def test_an_engine_that_goes_away_and_comes_back_is_told_of_and_takes_nothing_do
         raise
     finally:
         machine.close()
+
+
+def test_an_engine_that_was_stopped_keeps_nobody_from_stopping_what_it_has_ended(
+    tmp_path: Path, private_docker: PrivateDocker
+) -> None:
+    machine = Machine(tmp_path / "harbour")
+    machine.env["DOCKER_HOST"] = private_docker.host
+    try:
+        write(machine, f"[services.db]\n{image('flip')}")
+        machine.up()
+        private_docker.stop()
+        machine.until("db", lambda row: row["health"] == "unhealthy")
+        assert machine.locald("down").returncode == 0
+    finally:
+        private_docker.start_again()
+        machine.close()
+        private_docker.api.remove_labelled(f"locald.project={machine.name}")
 
 
 def test_what_is_wrong_with_a_container_is_one_sentence_with_a_hint(harbour: Machine) -> None:

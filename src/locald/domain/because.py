@@ -124,6 +124,8 @@ def _stopping(service: Service, life: Life | None) -> str:
     assert isinstance(service.phase, Stopping)
     if life and life.stuck:
         return f"{', '.join(map(str, life.stuck))} did not end even after SIGKILL"
+    if life and life.silenced:
+        return f"waits until it can be {'removed' if life.exit else 'ended'}: {life.silenced}"
     if life and life.exit:
         return how(life.exit) + ("; what is left of it is being ended" if life.left else "")
     if service.phase.kill_at is None:

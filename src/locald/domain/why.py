@@ -73,6 +73,8 @@ def hints(service: Service) -> list[str]:
     name, life = service.spec.name, service.life
     found: list[str] = []
     match service.phase:
+        case Starting() | Running() | Stopping() if life and life.silenced:
+            found += ["it goes on by itself when the engine is back; `locald doctor` looks for one"]
         case Failed(hint=hint):
             found += [hint] if hint else []
             found += _start_hints(service, life) if life and _ran_out_of_time(life) else []

@@ -6,7 +6,8 @@ The version of the API is agreed upon by asking `/_ping`, and `/version` where t
 only calls that have none in their paths.
 
 Streams (events, logs, pulls) have no time limit; everything else has one, since an engine that hangs is
-one that is not there.
+one that is not there. Every call has a connection of its own: an engine that ends takes no new ones, and
+on those that are open it answers whatever its half that is left can do.
 
 Source: docs.docker.com/reference/api/engine
 """
@@ -76,9 +77,9 @@ class Engine:
         """Raises EngineAbsent."""
         tls = await asyncio.to_thread(_tls, address) if address.certificates else True
         connector = (
-            aiohttp.UnixConnector(path=address.socket, limit=0)
+            aiohttp.UnixConnector(path=address.socket, limit=0, force_close=True)
             if address.socket
-            else aiohttp.TCPConnector(ssl=tls, limit=0)
+            else aiohttp.TCPConnector(ssl=tls, limit=0, force_close=True)
         )
         session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(), read_bufsize=LONGEST_LINE

@@ -74,7 +74,6 @@ class Held:
         self._looking = Looking(run, pid, post, clock)
         self._beginning: asyncio.Timeout | None = None
         """reschedule it, and what begins is called off"""
-        self._ended = asyncio.Event()
 
     @property
     def container(self) -> str:
@@ -96,7 +95,7 @@ class Held:
         """Sent now, or as soon as it can be. What has not begun does not."""
         if self._beginning:
             self._beginning.reschedule(asyncio.get_running_loop().time())
-        elif not self._ended.is_set():
+        else:
             self._looking.signal(number)
 
     def happened(self, event: Event) -> None:
@@ -121,7 +120,6 @@ class Held:
         except Vanished as vanished:
             self._post(Lost(self.run, str(vanished), self._clock.now()))
         else:
-            self._ended.set()
             await self._read_on()  # so that its last words come before ours about its end
             self._post(ended)
             await self._take_away()
@@ -165,8 +163,8 @@ class Held:
         while not self.container:
             try:
                 listed = await (await self._looking.engine()).get("/containers/json", query)
-            except EngineAbsent:
-                await self._looking.doubt()
+            except EngineAbsent as absent:
+                await self._looking.doubt(absent)
                 continue
             if not listed:
                 raise Vanished("the run was lost: its container is not there any more")
@@ -194,6 +192,7 @@ class Held:
         looking.pid = looking.pid or state.pid
         at = looking.steady(state.started_at)
         self._post(Spawned(self.run, looking.pid, at, self.container, port))
+        looking.is_here = await asyncio.to_thread(is_of_this_machine, state.pid, state.id)
         looking.tell_health(state)
         async with asyncio.TaskGroup() as group:
             prints = group.create_task(self._print(), name=f"output of {self.run}")
@@ -213,8 +212,7 @@ class Held:
         published = self.order.definition.port
         if port is None or published is None or not state.running:
             return
-        here = await asyncio.to_thread(is_of_this_machine, state.pid, state.id)
-        target = Target(state.pid if here else 0, port, published)
+        target = Target(state.pid if self._looking.is_here else 0, port, published)
         await Ears(self.run, target, self._post, self._clock.now).listen()
 
     async def _print(self) -> None:
@@ -222,6 +220,8 @@ class Held:
         while True:
             try:
                 await self.printing.follow(await self._looking.engine(), self.container)
+            except Vanished:
+                return
             except EngineAbsent as absent:
                 log.debug("the output of %s: %s", self.run, absent)
             except Refusal as refusal:
@@ -235,11 +235,12 @@ class Held:
         try:
             async with asyncio.timeout(READS_WITHIN):
                 await self._finish(await self._looking.engine())
-        except (EngineAbsent, TimeoutError):
+        except (EngineAbsent, TimeoutError, Vanished):
             pass
 
     async def _take_away(self) -> None:
-        """Read the last of its output, and remove it. An engine that cannot remove it is not waited for."""
+        """Read the last of its output, and remove it. An engine that cannot remove it is not waited for, and
+        one that is away not when somebody wants to have done with it: it is tidied when it is back."""
         give_up_at = self._clock.now() + REMOVES_WITHIN
         while True:
             try:
@@ -247,8 +248,10 @@ class Held:
                 await self._finish(engine)
                 if await remove(engine, self.container):
                     return
-            except EngineAbsent:
-                await self._looking.doubt()
+            except Vanished:
+                return
+            except EngineAbsent as absent:
+                await self._looking.doubt(absent)
                 give_up_at = self._clock.now() + REMOVES_WITHIN
             if self._clock.now() >= give_up_at:
                 self.printing.note(f"the engine cannot remove its container {self.container[:12]}")

@@ -62,6 +62,8 @@ class Link:
         self._is_away = False
         self._users: set[User] = set()
         self._events: asyncio.Timeout | None = None
+        self._doubt = ""
+        """why the events are not listened to any longer"""
         self.networks = networks
 
     # For its users.
@@ -89,10 +91,11 @@ class Link:
         except TimeoutError:
             raise EngineAbsent(f"the engine at {self.engine.address.url} does not tell its events") from None
 
-    def doubt(self) -> None:
+    def doubt(self, why: str) -> None:
         """A call has failed: find out whether the engine is there, before anybody calls again."""
         if self._up.is_set() and self._events:
             self._up.clear()
+            self._doubt = why
             self._events.reschedule(asyncio.get_running_loop().time())
 
     # The connection.
@@ -124,8 +127,10 @@ class Link:
                 self._came()
                 async for said in documents(content):
                     self._hear(event(said))
-        except (EngineAbsent, Refusal, TimeoutError) as error:
-            return str(error) or f"the Docker Engine at {self.engine.address.url} did not answer"
+        except TimeoutError:
+            return self._doubt
+        except (EngineAbsent, Refusal) as error:
+            return str(error)
         finally:
             self._events = None
         return str(absent(self.engine.address, ConnectionError()))

@@ -6,7 +6,8 @@ probes of a HEALTHCHECK say before they succeed), and now and then as a safety n
 told. While the engine is away it waits: `Silenced`, then `Resumed`, then whatever has changed.
 
 Signals go the same way: they are sent with the next look, so one that finds the engine away is sent when it
-comes back, if there is still somebody to hear it.
+comes back, if there is still somebody to hear it. An engine that stops ends its containers first; so while
+one is away, and a container is to end, it is enough to see that its first process has gone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from locald.adapters.containers import translate
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.health import Word, word
+from locald.adapters.containers.listening import is_of_this_machine
 from locald.domain.messages import Checked, Event, Exited, Prepares, Process, Resumed, Silenced, Stuck
 from locald.linux import procfs
 
@@ -42,6 +44,8 @@ NET = 15.0
 """seconds between two looks that nothing asked for"""
 DIES_WITHIN = 2.0
 """seconds after SIGKILL until what is left is named"""
+AWAY = 0.5
+"""seconds between two looks whether a process still lives whose engine is away"""
 PATIENT = 2.0
 """seconds before an engine that could not show a container is asked again"""
 
@@ -66,10 +70,14 @@ class Looking:
         """how it exited, as an event said"""
         self._told: Word | None = None
         self._silent = False
+        self._is_to_end = False
+        self.is_here = False
+        """its first process is one of this machine, and can be looked at"""
 
     # What it is told.
 
     def signal(self, number: int) -> None:
+        self._is_to_end = True
         self._signals.append(number)
         self._wake.set()
 
@@ -95,8 +103,8 @@ class Looking:
                 engine = await self.engine()
                 await self._send_signals(engine)
                 found = await engine.get(f"/containers/{self.container}/json")
-            except EngineAbsent:
-                await self.doubt()
+            except EngineAbsent as absent:
+                await self.doubt(absent)
             except Refusal as refusal:
                 if refusal.status == 404:
                     raise Vanished("its container was removed by somebody else") from None
@@ -107,14 +115,23 @@ class Looking:
                 return translate.state(found), translate.published(found)
 
     async def engine(self) -> Engine:
-        """The engine, when it is there."""
+        """The engine, when it is there. Raises Vanished when nothing is left that it would be needed for."""
         assert self.link, "it is reached before anything is looked at"
-        return await self.link.up()
+        while True:
+            try:
+                async with asyncio.timeout(AWAY):
+                    return await self.link.up()
+            except TimeoutError:
+                if self._is_to_end and await self._has_gone():
+                    raise Vanished("it ended while its engine was away") from None
 
-    async def doubt(self) -> None:
+    async def _has_gone(self) -> bool:
+        return self.is_here and not await asyncio.to_thread(is_of_this_machine, self.pid, self.container)
+
+    async def doubt(self, absent: EngineAbsent) -> None:
         """A call failed: wait until the engine has been found to be there, or not."""
         assert self.link, "it was called"
-        self.link.doubt()
+        self.link.doubt(absent.reason)
         await asyncio.sleep(0)
 
     def _resume(self) -> None:
