@@ -53,12 +53,18 @@ def test_the_caller_cannot_override_where_to_notify(daemon: Daemon) -> None:
 
 
 def test_a_watchdog_is_announced_to_the_leader_only_when_asked_for(daemon: Daemon) -> None:
-    script = "echo $WATCHDOG_USEC $WATCHDOG_PID $$"
-    usec, pid, own = output_of(daemon, sh(script), watchdog_usec=3_000_000).split()
+    script = "import os; print(os.environ['WATCHDOG_USEC'], os.environ['WATCHDOG_PID'], os.getpid())"
+    usec, pid, own = output_of(daemon, [sys.executable, "-c", script], watchdog_usec=3_000_000).split()
     assert (usec, pid) == ("3000000", own)
     daemon.spawn("shop:web#2", sh("echo ${WATCHDOG_USEC-none} ${WATCHDOG_PID-none}"))
     daemon.wait("gone", "shop:web#2")
     assert daemon.printed(run_number=2) == b"none none\n"
+
+
+def test_behind_a_shell_a_watchdog_is_announced_to_whatever_the_shell_starts(daemon: Daemon) -> None:
+    """A program that finds the shell's pid in WATCHDOG_PID would not take the promise for its own."""
+    script = sh("echo $WATCHDOG_USEC ${WATCHDOG_PID-anybody}")
+    assert output_of(daemon, script, watchdog_usec=3_000_000) == "3000000 anybody\n"
 
 
 @once

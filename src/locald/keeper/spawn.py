@@ -34,6 +34,8 @@ HANDLED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.
 """Signals that are not at their default in the keeper."""
 
 _DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin"
+_SHELL = [b"/bin/sh", b"-c"]
+"""how the commands begin that are written as a string"""
 
 
 class Refusal:
@@ -186,8 +188,12 @@ def _lower(one: int, other: int) -> int:
 def _complete(child: Child) -> dict[bytes, bytes]:
     if child.watchdog_usec is None:
         return child.env
-    usec = {b"WATCHDOG_USEC": b"%d" % child.watchdog_usec, b"WATCHDOG_PID": b"%d" % os.getpid()}
-    return child.env | usec
+    promise = {b"WATCHDOG_USEC": b"%d" % child.watchdog_usec}
+    # Who finds another pid than its own takes the promise for somebody else's (sd_watchdog_enabled(3)), and a
+    # shell is not who keeps it, but the program that it starts. Without the variable anybody may.
+    if child.argv[:2] != _SHELL:
+        promise[b"WATCHDOG_PID"] = b"%d" % os.getpid()
+    return child.env | promise
 
 
 def _execute(argv: list[bytes], env: dict[bytes, bytes]) -> None:
