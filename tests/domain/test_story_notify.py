@@ -301,6 +301,7 @@ def test_the_start_timeout_can_be_extended() -> None:
 
     assert s.wait(4.9) == []
     assert s.wait(0.1) == ["terminate web#1"]
+    assert s.because("web").startswith("not healthy within 10s and the time that it asked for: ")
 
 
 def test_an_extension_never_shortens() -> None:

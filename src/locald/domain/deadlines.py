@@ -65,8 +65,10 @@ def put_off(service: Service, seconds: float) -> Service:
 
 def _too_late(service: Service, life: Life, run: Run, now: float) -> Outcome:
     """The start timeout: the run is ended and the service has failed, without another try."""
-    reason = f"not healthy within {show(life.definition.spec.start_timeout or 0)}: {service.verdict.because}"
+    within = show(life.definition.spec.start_timeout or 0)
+    within += " and the time that it asked for" if life.extended_until else ""
+    reason = f"not healthy within {within}: {service.verdict.because}"
     if life.definition.spec.type is Type.TASK:
-        reason = f"not completed within {show(life.definition.spec.start_timeout or 0)}"
+        reason = f"not completed within {within}"
     stopping, effects = end(service, now, Failed(reason))
     return stopping, [Note(run, reason), *effects]
