@@ -36,7 +36,7 @@ KNOWN = frozenset(
 )
 """what says something of the service; other keys are ignored (BARRIER=1 and descriptors are the keeper's)"""
 
-_LINE_END = re.compile(r"[\n\v\f\x85]")
+_LINE_END = re.compile(r"[\n\v\f\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
