@@ -53,6 +53,12 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         duration.parse(text)
 
 
+def test_what_is_too_long_is_told_from_what_is_no_duration() -> None:
+    with pytest.raises(duration.TooLong, match="longer than 317 years"):
+        duration.from_argument("99999999999")
+    assert duration.parse("115740d") == 115740 * 86400
+
+
 def test_on_the_command_line_a_bare_number_is_seconds() -> None:
     assert duration.from_argument("30") == 30
     assert duration.from_argument("1.5") == 1.5

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 
 LONGEST = 1e10
-"""seconds (317 years): what is longer is a mistake, and would overflow the clocks that it is added to"""
+"""seconds: what is longer is a mistake, and would overflow the clocks that it is added to"""
+TOO_LONG = "317 years"
+"""the same for people"""
 
 PATTERN = (
     r"^(?=[0-9])(?=.*[1-9])([0-9]+(\.[0-9]+)?d)?([0-9]+(\.[0-9]+)?h)?"
@@ -20,13 +22,19 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[dhms])")
 _MICROSECONDS = {"d": 86_400_000_000, "h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1_000}
 
 
+class TooLong(ValueError):
+    """A duration, but of more than LONGEST."""
+
+
 def parse(text: str) -> float:
     """Seconds. Raises ValueError for what is not a duration, for zero, and for what is absurdly long."""
     if not re.match(PATTERN, text):
         raise ValueError(f"{text!r} is not a duration")
     seconds = sum(float(number) * _MICROSECONDS[unit] for number, unit in _PART.findall(text)) / 1_000_000
-    if not 0 < seconds <= LONGEST:
-        raise ValueError(f"{text!r} is too {'short' if seconds <= 0 else 'long'}")
+    if seconds > LONGEST:
+        raise TooLong(f"{text!r} is longer than {TOO_LONG}")
+    if seconds <= 0:
+        raise ValueError(f"{text!r} is too short")
     return seconds
 
 
@@ -34,6 +42,8 @@ def from_argument(text: str) -> float:
     """Seconds from the command line, where a number without a unit is seconds too. Raises ValueError."""
     try:
         return parse(f"{text}s" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) else text)
+    except TooLong:
+        raise TooLong(f"{text!r} is longer than {TOO_LONG}") from None
     except ValueError:
         raise ValueError(f"{text!r} is not a duration of more than 0 seconds") from None
 

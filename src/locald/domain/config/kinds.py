@@ -147,9 +147,15 @@ def _duration(value: object) -> float:
         return _duration_text(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Bad(wrong_type("a duration", value), _DURATIONS)
-    if not 0 < value <= duration.LONGEST:  # not true of nan either
+    if value > duration.LONGEST:
+        raise Bad(_too_long(value), _DURATIONS)
+    if not value > 0:  # not true of nan either
         raise Bad(f"must be a duration of more than 0 seconds, not {shown(value)}", _DURATIONS)
     return float(value)
+
+
+def _too_long(value: object) -> str:
+    return f"must be a duration of less than {duration.TOO_LONG}, not {shown(value)}"
 
 
 _DURATIONS = 'write a number of seconds, or a string like "500ms", "2s", "1m30s"'
@@ -158,6 +164,8 @@ _DURATIONS = 'write a number of seconds, or a string like "500ms", "2s", "1m30s"
 def _duration_text(value: str) -> float:
     try:
         return duration.parse(value)
+    except duration.TooLong:
+        raise Bad(_too_long(value), _DURATIONS) from None
     except ValueError:
         what = (
             "must be a duration of more than 0 seconds"

@@ -88,7 +88,7 @@ def _fault(error: ErrorDetails) -> Fault:
         case "missing":
             return _missing(path)
         case "too_short":
-            return Fault(path, "must not be empty", _EXAMPLES.get(str(path[-1]), _like(path)))
+            return Fault(path, "must not be empty", _WHERE_EMPTY.get(str(path[-1])) or _like(path))
         case _:
             bad = error.get("ctx", {}).get("error")
             assert isinstance(bad, Bad), f"no words for {error['type']} at {path}: {raw!r}"
@@ -115,9 +115,9 @@ def _missing(path: Path) -> Fault:
 _EXAMPLES = {
     "name": 'add name = "shop"',
     "command": 'like command = "pg_isready"',
-    "status": "leave it out for any 2xx or 3xx",
     "pattern": "add pattern = '…', a regular expression",
 }
+_WHERE_EMPTY = {"status": "leave it out for any 2xx or 3xx"}
 
 
 def _unknown_key(path: Path, check: str) -> str:
