@@ -34,6 +34,7 @@ from locald.domain.messages import (
     Stuck,
 )
 from locald.domain.names import Key, Run
+from locald.keeper import protocol
 from locald.linux import procfs
 from locald.linux.clock import Clock
 from nonblocking import blocking_raises
@@ -182,6 +183,21 @@ async def test_what_cannot_be_started_is_told_with_its_reason_and_ends_there(kee
         assert refused.reason == "no such program: no-such-program"
         assert refused.hint
         assert desk.ears.of(RUN) == ["NotStarted"]
+
+
+@once
+async def test_an_order_that_no_keeper_would_read_to_its_end_is_refused_and_costs_nobody_else(
+    keeping: Keeping,
+) -> None:
+    """A keeper cuts off who sends a line without end, and would do so again each time it is asked."""
+    async with talking(keeping) as desk:
+        await desk.started(SLEEP, OTHER)
+        desk.start(["true"], env={"A": "x" * 2 * protocol.LONGEST_LINE})
+        refused = await desk.ears.wait_for(NotStarted)
+        assert refused.reason == "true: Argument list too long"
+        assert "environment" in refused.hint
+        desk.processes.kill(OTHER)
+        assert await desk.ears.until_over(OTHER) == ["Spawned", "Exited", "Gone"]
 
 
 async def test_signals_and_kill_reach_the_whole_run(keeping: Keeping) -> None:

@@ -8,14 +8,17 @@ lost with an earlier keeper. Every run that was ordered ends in exactly one `Not
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locald.adapters.keeper_words import Json, translate
+from locald.adapters.keeper_words import Json, refusal, translate
 from locald.domain.messages import Event, Exited, Lost, NotStarted
 from locald.domain.names import Run
+from locald.keeper.protocol import LONGEST_LINE
 from locald.linux.tree import Tree, from_description
 
 if TYPE_CHECKING:
@@ -101,8 +104,13 @@ class Processes:
     # Orders.
 
     def start(self, run: Run, order: Order) -> None:
+        request = order.request(run)
+        if len(_encoded(request)) > LONGEST_LINE:  # the keeper would hang up, and so on every other run
+            why = refusal("program", errno.E2BIG, order.argv[0], os.strerror(errno.E2BIG))
+            self._post(NotStarted(run, *why, self._clock.now()))
+            return
         self._expected.add(run)
-        self._ask(run, order.request(run))
+        self._ask(run, request)
         self._wanted.set()
 
     def adopt(self, run: Run) -> None:
@@ -173,7 +181,7 @@ class Processes:
 
     def _send(self, request: Json) -> None:
         if self._writer and not self._writer.is_closing():
-            self._writer.write(json.dumps(request).encode() + b"\n")
+            self._writer.write(_encoded(request))
 
     # The conversation.
 
@@ -328,7 +336,7 @@ class Processes:
         if not verb:
             return
         log.warning("%s is not known any more: %s", run, verb)
-        writer.write(json.dumps({"do": verb, "run": str(run)}).encode() + b"\n")
+        writer.write(_encoded({"do": verb, "run": str(run)}))
         if verb == "kill":
             self._unknown.add(run)
         else:
@@ -336,6 +344,10 @@ class Processes:
             if self._writer:  # what waited for its end goes on
                 self._send_unsent(run)
                 self._see_whether_cleared()
+
+
+def _encoded(request: Json) -> bytes:
+    return json.dumps(request).encode() + b"\n"
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
