@@ -142,6 +142,26 @@ def test_a_bad_env_file_is_told_by_its_line(machine: Machine, content: bytes, wo
     assert words in sentence(machine.locald("up"), 2)
 
 
+def test_every_env_file_that_cannot_be_used_is_told_and_holds_nobody_up(machine: Machine) -> None:
+    """Also one that never ends; what comes after it is done as ever."""
+    machine.write(f'[services.web]\n{SLEEPER}env_file = ["a.env", "b.env", "/dev/zero"]')
+    machine.file("a.env", "A=1\nno assignment\n")
+    machine.file("b.env", "B='unclosed\n")
+    told = sentence(machine.locald("up"), 2)
+    for words in ("a.env:2", "b.env:1", "/dev/zero: is larger than"):
+        assert words in told
+    machine.file("a.env", "A=1\n")
+    machine.write(f'[services.web]\n{SLEEPER}env_file = ["a.env", "."]')
+    assert 'locald.toml:6: services.web.env_file: there is no file "."' in sentence(machine.locald("up"), 2)
+
+
+def test_a_folder_that_is_called_like_the_env_file_is_none(machine: Machine) -> None:
+    """Some keep their Python in `.env`."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    (machine.folder / ".env").mkdir()
+    machine.up()
+
+
 # What cannot be run.
 
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from locald.adapters import ports
+from locald.adapters import files, ports
 from locald.domain import config, env
 from locald.domain.config import FILE
 from locald.domain.faults import near
@@ -104,29 +103,33 @@ def earlier_names(world: World, project: Project) -> list[str]:
 
 
 def _read(directory: str) -> str:
-    path = Path(directory, FILE)
+    path = os.path.join(directory, FILE)
     try:
-        return config.decode(path.read_bytes())
+        return config.decode(files.read(path))
     except OSError as error:
         hint = "can you read it?"
         if isinstance(error, FileNotFoundError):
             is_there = os.path.isdir(directory)
             gone = f"its folder is gone: `locald down {directory}` stops what is left of it, and forgets it"
             hint = "`locald init` writes one" if is_there else gone
-        raise Refused(Problem(error.strerror or "cannot be read", str(path), hint)) from None
+        raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
 
 
 def _read_env_files(spec: ProjectSpec, directory: str) -> dict[str, dict[str, str]]:
     """What each env file that exists says. One that is named and missing is told by `config.resolve`."""
-    found = {}
+    found, problems = {}, list[Problem]()
     for path in config.env_file_paths(spec):
         try:
-            data = Path(directory, path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            found[path] = env.parse(config.decode(files.read(os.path.join(directory, path)), path), path)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             continue
         except OSError as error:
-            raise Refused(Problem(error.strerror or "cannot be read", path, "can you read it?")) from None
-        found[path] = env.parse(config.decode(data, path), path)
+            hint = "an env file holds lines of NAME=value, and your user has to be able to read it"
+            problems.append(Problem(error.strerror or "cannot be read", path, hint))
+        except Refused as refused:
+            problems += refused.problems
+    if problems:
+        raise Refused(*problems)
     return found
 
 
