@@ -68,8 +68,8 @@ async def test_no_engine(here: Bench) -> None:
 
 
 async def test_no_engine_anywhere(here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("locald.adapters.containers.address.DOCKER", "unix:///nowhere/docker.sock")
-    monkeypatch.setattr("locald.adapters.containers.address.PODMAN", "unix:///nowhere/podman.sock")
+    monkeypatch.setattr("locald.wire.engines.DOCKER", "unix:///nowhere/docker.sock")
+    monkeypatch.setattr("locald.wire.engines.PODMAN", "unix:///nowhere/podman.sock")
     run = here.start("plain", shell={"HOME": "/nowhere", "XDG_RUNTIME_DIR": "/nowhere"})
     said = await here.not_started(run)
     assert "there is no Docker Engine on this machine" in said

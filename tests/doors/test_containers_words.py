@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from locald.adapters.containers import create, refusals, translate
-from locald.adapters.containers.address import Address, Unusable, addresses
 from locald.adapters.containers.create import Order
 from locald.adapters.containers.health import word
 from locald.adapters.containers.listening import pace
@@ -19,6 +18,7 @@ from locald.adapters.containers.streams import Demultiplexer
 from locald.domain.messages import Exit
 from locald.domain.names import Key, Run
 from locald.domain.spec import Definition, ServiceSpec, Type
+from locald.wire.engines import Address, Unusable, addresses
 
 if TYPE_CHECKING:
     from pathlib import Path

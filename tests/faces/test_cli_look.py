@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -231,6 +232,24 @@ def test_doctor_names_a_home_that_cannot_be_used(cli: Cli) -> None:
 
     assert result.code == 1
     assert "107 bytes" in result.out
+
+
+def test_doctor_finds_the_engine_that_the_docker_command_would_use(cli: Cli, tmp_path: Path) -> None:
+    """By its context here, as services that are started from this shell do."""
+    path = tmp_path / "docker.sock"
+    digest = hashlib.sha256(b"rootless").hexdigest()
+    folder = tmp_path / "config" / "contexts" / "meta" / digest
+    folder.mkdir(parents=True)
+    folder.joinpath("meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": f"unix://{path}"}}}))
+    config = str(tmp_path / "config")
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(path))
+        engine.listen()
+        found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="rootless")
+        assert f"ok    docker      the engine listens at {path}\n" in found.out
+    found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="nowhere")
+    assert 'warn  docker      there is no docker context "nowhere"\n' in found.out
+    assert "hint: `docker context ls`" in found.out
 
 
 def test_doctor_points_out_an_older_daemon(cli: Cli, daemon: FakeDaemon) -> None:

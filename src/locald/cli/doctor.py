@@ -17,6 +17,7 @@ from locald.client.http import Api, Denied, Unreachable
 from locald.domain.problem import Refused
 from locald.faces.text import plain
 from locald.linux import cgroup, procfs, sockdiag
+from locald.wire import engines
 from locald.wire.home import Home
 from locald.wire.version import __version__
 
@@ -257,14 +258,21 @@ def _terminals() -> Check:
 
 
 def _docker() -> Check:
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if not host.startswith("unix://"):
-        return Check("ok", f"DOCKER_HOST is {host} (not asked)")
-    path = host.removeprefix("unix://")
-    if Api(path).answers():
-        return Check("ok", f"the engine listens at {path}")
-    if os.path.exists(path) and not os.access(path, os.W_OK):
+    """The engine that services started from this shell would get."""
+    try:
+        candidates = engines.addresses(os.environ)
+    except engines.Unusable as unusable:
+        return Check("warn", unusable.reason, unusable.hint)
+    if not candidates[0].socket:
+        return Check("ok", f"the engine is to be at {candidates[0].url} (not asked)")
+    paths = [each.socket for each in candidates]
+    if found := next((path for path in paths if Api(path).answers()), None):
+        return Check("ok", f"the engine listens at {found}")
+    if denied := next(
+        (path for path in paths if os.path.exists(path) and not os.access(path, os.W_OK)), None
+    ):
         return Check(
-            "warn", f"{path} is not yours to use", "`sudo usermod -aG docker $USER`, then log in again"
+            "warn", f"{denied} is not yours to use", "`sudo usermod -aG docker $USER`, then log in again"
         )
-    return Check("ok", f"no engine at {path}; only services with an image need it")
+    where = f"at {paths[0]}" if len(paths) == 1 else "on this machine"
+    return Check("ok", f"no engine {where}; only services with an image need it")

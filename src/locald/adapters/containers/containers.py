@@ -25,11 +25,11 @@ from locald.domain.messages import Lost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.adapters.containers.address import Address
     from locald.adapters.containers.create import Order
     from locald.adapters.containers.looking import News
     from locald.domain.names import Run
     from locald.linux.clock import Clock
+    from locald.wire.engines import Address
 
 log = logging.getLogger(__name__)
 

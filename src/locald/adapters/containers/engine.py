@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from locald.adapters.containers.address import Address, Unusable, addresses
 from locald.adapters.containers.translate import NEEDED, agreed, agreed_by_ping
+from locald.wire.engines import Address, Unusable, addresses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,7 +4,7 @@
 sockets are tried in turn: Docker's own, that of an engine without root, Docker Desktop's, Podman's. What
 counts is the environment and the home of whoever ran `up`, never the daemon's.
 
-Nothing is asked of an engine here; only small files are read. Call it in a thread.
+Nothing is asked of an engine here; only small files are read.
 
 Sources: docs.docker.com/reference/cli/docker (environment variables, contexts), podman-system-service(1),
 docs.docker.com/engine/security (rootless, protect-access).
@@ -110,7 +110,7 @@ def _current(folder: str) -> str:
 def _of_context(name: str, folder: str) -> Address:
     digest = hashlib.sha256(name.encode()).hexdigest()
     meta = _read(os.path.join(folder, "contexts", "meta", digest, "meta.json"))
-    endpoint = meta.get("Endpoints", {}).get("docker", {})
+    endpoint = _table(_table(meta.get("Endpoints")).get("docker"))
     host = endpoint.get("Host")
     if not isinstance(host, str):
         raise Unusable(f'there is no docker context "{name}"', CONTEXT_HINT)
@@ -123,6 +123,10 @@ def _read(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             found = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
+    return _table(found)
+
+
+def _table(found: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
