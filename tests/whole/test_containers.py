@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.session import PrivateDocker
-from whole.machine import Machine, wait_for
+from whole.machine import Machine, free_port, wait_for
 from whole.showing import shows
 
 if TYPE_CHECKING:
@@ -232,6 +232,26 @@ def test_what_is_wrong_with_a_container_is_one_sentence_with_a_hint(harbour: Mac
     assert "absent" in rows["volume"]["because"]
     for name in rows:
         assert harbour.why(name)["hints"]
+
+
+def test_a_port_that_another_container_has_is_told_by_its_name_or_with_a_way_to_it(
+    harbour: Machine, docker: Docker
+) -> None:
+    port, name = free_port(), f"{harbour.name}-other"
+    bound = {"PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}}
+    docker.api.post("/containers/create", {"Image": "locald-test/http:1", "HostConfig": bound}, name=name)
+    docker.api.post(f"/containers/{name}/start")
+    try:
+        write(harbour, f"[services.db]\n{image('http')}port = {port}\n")
+        assert harbour.locald("up").returncode == 1
+        assert harbour.status()["db"]["because"] == f"port {port} is held by the container {name}"
+
+        write(harbour, f'[services.web]\ncommand = "exec sleep 1000"\nport = {port}\n')
+        assert harbour.locald("up").returncode == 1
+        assert harbour.status()["web"]["because"].endswith("for a container")
+        assert f"docker ps --filter publish={port}" in harbour.why("web")["hints"][0]
+    finally:
+        docker.api.delete(f"/containers/{name}", force="1")
 
 
 def test_a_pull_that_fails_is_told_and_leaves_nothing(harbour: Machine) -> None:

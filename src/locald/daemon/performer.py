@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PROXY = "docker-proxy"
+"""listens for an engine on the ports that its containers publish"""
+
 
 class Performer:
     def __init__(
@@ -115,10 +118,8 @@ class Performer:
     async def _begin(self, run: Run, service: Service, world: World) -> None:
         """Have it begun, once the port is free and the saved state names the run. If the port is taken, no
         runner ever hears of the run, so it is for us to write in its history why there is no more of it."""
-        port = service.present.port
-        if port and not ports.free(port):
-            holder = await asyncio.to_thread(ports.holder, port)
-            refused = NotStarted(run, *taken(port, holder, who_listens(world, port)), self._clock.now())
+        if in_the_way := await self._in_the_way(service, world):
+            refused = NotStarted(run, *in_the_way, self._clock.now())
             await self._logbook.note(
                 run, not_begun(refused.reason), refused.at, service.present.spec.log_size
             )
@@ -126,6 +127,18 @@ class Performer:
             return
         await self._store.saved()
         self._runner(run, service).start(run, service, world)
+
+    async def _in_the_way(self, service: Service, world: World) -> tuple[str, str] | None:
+        """Why its port is not free, and what to do. What may be another container is left to the engine,
+        where that is asked anyway: it knows the name."""
+        port = service.present.port
+        if not port or ports.free(port):
+            return None
+        holder, other = await asyncio.to_thread(ports.holder, port), who_listens(world, port)
+        is_container = service.present.spec.type is Type.CONTAINER
+        if is_container and other is None and holder and holder.owner.program in ("", PROXY):
+            return None
+        return taken(port, holder, other)
 
     async def _forget(self, run: Run, runner: Runner) -> None:
         """Let the run be forgotten, once its end is in the saved state: a later daemon has to hear of it
@@ -176,4 +189,7 @@ def taken(port: int, holder: Listener | None, service: Key | None) -> tuple[str,
     held = f"port {port} is held by {holder.owner}, which listens on {holder.shown}"
     if service:
         return f"{held}: it is service {service}", f"`locald stop {service}`, or set another `port`"
+    if holder.owner.program == PROXY:
+        hint = f"`docker ps --filter publish={port}` names it: stop it, or set another `port`"
+        return f"{held} for a container", hint
     return held, f"end that process (kill {holder.owner.pid}), or set another `port`"
