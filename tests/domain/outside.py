@@ -48,6 +48,8 @@ class Outside:
                 assert run not in self.past, f"{run} for the second time"
                 self._check_dependencies(run, world)
                 self.ordered.append(run)
+            case Terminate(run) if run in self.ordered:
+                pass  # what is fetched for it is called off, which may come too late
             case Terminate(run):
                 assert run in self.alive, f"SIGTERM for {run}, which is not alive"
                 self._check_dependents(run, world)

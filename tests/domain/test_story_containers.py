@@ -10,6 +10,7 @@ from locald.domain.messages import (
     Exit,
     Exited,
     Gone,
+    NotStarted,
     Prepares,
     Resumed,
     Silenced,
@@ -49,12 +50,27 @@ def test_a_pull_is_a_state_of_its_own_and_does_not_use_up_the_time_for_the_start
     assert s.state("db") == "starting"
 
 
-def test_a_stop_during_a_pull_ends_the_container_as_soon_as_there_is_one() -> None:
+def test_a_stop_during_a_pull_calls_it_off() -> None:
     s = Story(container(port=15432))
     s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
 
-    assert s.stop("db") == []
+    assert s.stop("db") == ["terminate db#1"]
     assert s.state("db") == "stopping"
+    s.tell(NotStarted(DB, "it was stopped before it began", "", s.now))
+    assert s.state("db") == "stopped"
+
+
+def test_a_pull_that_begins_after_the_stop_is_called_off_as_well() -> None:
+    s = Story(container(port=15432))
+    s.up()
+    assert s.stop("db") == []
+    assert s.tell(Prepares(DB, "pulling postgres:16", s.now)) == ["terminate db#1"]
+    assert s.state("db") == "stopping"
+
+
+def test_a_stop_that_comes_too_late_for_a_pull_ends_the_container() -> None:
+    s = Story(container(port=15432))
+    s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now)), s.stop("db")
     assert "terminate db#1" in s.tell(Spawned(DB, 77, s.now, ID, 5432))
 
 

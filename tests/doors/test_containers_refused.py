@@ -143,6 +143,15 @@ async def test_a_pull_can_be_called_off(here: Bench, registry: Registry) -> None
     here.containers.forget(run)
 
 
+async def test_a_pull_may_be_called_off_again_and_again(here: Bench, registry: Registry) -> None:
+    run = here.start(registry.image)
+    await asyncio.to_thread(registry.waiting.wait, 20)
+    for _ in range(20):
+        here.containers.signal(run, signal.SIGTERM)
+        await asyncio.sleep(0)
+    assert "stopped before it began" in await here.not_started(run)
+
+
 async def test_an_image_that_its_registry_does_not_have(here: Bench, registry: Registry) -> None:
     for name in (f"{registry.host}/shelf:2", f"{registry.host}/nothing:1"):
         said = await here.not_started(here.start(name))

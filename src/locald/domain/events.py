@@ -98,6 +98,8 @@ def _found(service: Service, phase: Adopting, now: float) -> Service:
 
 def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -> Outcome:
     match event:
+        case Prepares(run) if isinstance(service.phase, Stopping):
+            return service, [Terminate(run)]
         case Prepares(run, detail):
             under_way = isinstance(service.phase, Launching | Preparing)
             return replace(service, phase=Preparing(run, detail)) if under_way else service, []

@@ -135,10 +135,13 @@ def launch(service: Service) -> tuple[Service, Run]:
 
 
 def end(service: Service, now: float, then: Then) -> Outcome:
-    """Begin the end of the present run; without a process yet, its spawn is awaited first."""
+    """Begin the end of the present run; without a process yet, its spawn is awaited first. What takes long
+    before there is one is called off."""
     match service.phase:
-        case Launching(run) | Preparing(run):
+        case Launching(run):
             return replace(service, phase=Stopping(run, None, then)), []
+        case Preparing(run):
+            return replace(service, phase=Stopping(run, None, then)), [Terminate(run)]
         case Starting(run) | Running(run):
             kill_at = now + service.present.spec.stop_timeout
             return replace(service, phase=Stopping(run, kill_at, then)), [Unwatch(run), Terminate(run)]

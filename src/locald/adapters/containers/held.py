@@ -93,6 +93,8 @@ class Held:
 
     def signal(self, number: int) -> None:
         """Sent now, or as soon as it can be. What has not begun does not."""
+        if self._beginning and self._beginning.expired():
+            return  # it is called off already, and what was made of it is being removed
         if self._beginning:
             self._beginning.reschedule(asyncio.get_running_loop().time())
         else:
