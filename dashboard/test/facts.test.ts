@@ -64,10 +64,11 @@ describe("standing", () => {
   });
 
   it("is counted with the worst first", () => {
-    const rows = [row("a"), row("b"), row("c", { state: "failed" })];
+    const rows = [row("a"), row("b"), row("c", { state: "failed" }), row("d", { state: "completed" })];
     expect(counts(rows)).toEqual([
       { standing: "failed", count: 1 },
       { standing: "healthy", count: 2 },
+      { standing: "completed", count: 1 },
     ]);
   });
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from whole.looking import is_healthy, is_in
-from whole.machine import wait_for
+from whole.machine import kill, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +125,7 @@ def test_why_leads_to_the_root_with_evidence_hints_and_last_output(
     expect(page.locator(".hints li")).to_have_count(len(told["hints"]))
     expect(page.locator(".evidence li")).to_have_count(len(told["evidence"]))
     expect(page.get_by_role("group", name="Last output")).to_contain_text("no space left")
+    expect(page.get_by_role("heading", name="Blocked by")).to_be_visible()
     expect(page.locator(".blockers .glyph")).to_have_count(len(told["blockers"]))
     page.get_by_role("button", name="Copy as one line").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
@@ -134,6 +135,16 @@ def test_why_leads_to_the_root_with_evidence_hints_and_last_output(
     page.locator(".blockers a").last.click()
     expect(page.locator("main h1")).to_have_text("db")
     expect(page.locator("main")).to_contain_text("Exit code")
+
+
+def test_what_runs_without_something_is_not_called_blocked(machine: Machine, visitor: Visitor) -> None:
+    machine.write(BLOCKED.replace("exit 3", "exec sleep 9999"))
+    machine.up()
+    kill(machine.status()["db"]["pid"])
+    machine.until("db", is_in("failed"))
+    page = visitor.signed_in("/service/shop/api/why")
+    expect(page.get_by_role("heading", name="Runs without")).to_be_visible()
+    expect(page.get_by_role("complementary")).to_contain_text("db to be healthy missing")
 
 
 def test_the_last_output_is_that_of_the_latest_run(machine: Machine, visitor: Visitor) -> None:

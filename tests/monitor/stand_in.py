@@ -34,6 +34,8 @@ class StandIn:
         self.answers: dict[str, Json] = {}
         self.history: list[Json] = []
         """what was printed before anybody looked"""
+        self.is_slow = False
+        """it does not tell the history until somebody calls `print`"""
         self.asked: list[Json] = []
         """what came over the live socket"""
         self.requests: list[tuple[str, str, Json]] = []
@@ -82,7 +84,7 @@ class StandIn:
         async for message in socket:
             wish = json.loads(message.data)
             self.asked.append(wish)
-            if logs := wish.get("logs"):
+            if (logs := wish.get("logs")) and not self.is_slow:
                 told = {"kind": "lines", "watch": logs["watch"], "lines": self.history, "history": True}
                 await socket.send_str(json.dumps(told))
         self._sockets.discard(socket)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faces.fake_daemon import down_row, entry, row
+from locald.monitor.app import BLINK
 from locald.monitor.start import run
 from monitor.stand_in import StandIn, looking_at, screen, sees, until
 
@@ -131,6 +132,14 @@ async def test_why_names_evidence_and_hints(daemon: StandIn) -> None:
         assert "HTTP 500" in seen
 
 
+async def test_what_runs_without_something_is_not_called_blocked(daemon: StandIn) -> None:
+    daemon.answers["/v1/why"] = {**WHY, "state": "running", "blockers": [WHY]}
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "2 healthy")
+        await pilot.press("w")
+        await sees(pilot, "RUNS WITHOUT")
+
+
 async def test_the_timeline_has_bars_the_critical_path_and_what_is_usual(daemon: StandIn) -> None:
     daemon.answers["/v1/timeline"] = TIMELINE
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
@@ -234,6 +243,16 @@ async def test_lines_of_the_selected_service_then_of_all_together(daemon: StandI
             "project": "shop",
             "n": 2000,
         }
+
+
+async def test_nothing_is_said_of_lines_that_are_not_known_yet(daemon: StandIn) -> None:
+    daemon.is_slow = True
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await until(pilot, lambda: any(wish.get("logs") for wish in daemon.asked))
+        await pilot.pause(BLINK * 2)
+        assert "nothing was printed yet" not in screen(pilot)
+        await daemon.print(history=True)
+        await sees(pilot, "nothing was printed yet")
 
 
 async def test_colours_stay_and_everything_else_that_steers_is_gone(daemon: StandIn) -> None:

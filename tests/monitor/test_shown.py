@@ -79,8 +79,9 @@ def test_words_are_told_apart_by_their_shape() -> None:
 
 
 def test_services_are_counted_by_word() -> None:
-    rows = [known("a"), known("b"), known("c", health="unhealthy")]
-    assert list(counts(rows).items()) == [("unhealthy", 1), ("healthy", 2)]
+    rows = [known("a"), known("b"), known("c", health="unhealthy"), known("d", state="completed")]
+    rows += [known("e", state="waiting", health="unknown"), known("f", state="blocked", health="unknown")]
+    assert list(counts(rows)) == ["unhealthy", "blocked", "waiting", "healthy", "completed"]
 
 
 # The board.

@@ -66,7 +66,7 @@ export function isOn(row: { state: State }): boolean {
 
 const ORDER: Standing[] = [
   "failed", "unhealthy", "backoff", "blocked", "stopping", "preparing", "starting", "waiting", "stopped",
-  "completed", "healthy",
+  "healthy", "completed",
 ];
 
 /** 0 is the worst. */

@@ -3,7 +3,7 @@
 // look at.
 
 import { rank } from "./standing";
-import type { Row } from "./wire";
+import type { Row, State } from "./wire";
 
 /** Direct dependencies by name, with what is asked of each. Those of an older daemon are only the missing. */
 export function dependencies(row: Row): Record<string, string> {
@@ -12,6 +12,11 @@ export function dependencies(row: Row): Record<string, string> {
 
 export function dependents(rows: Iterable<Row>, name: string): Row[] {
   return [...rows].filter((row) => Object.hasOwn(dependencies(row), name));
+}
+
+/** It waits for what is missing; else it runs without that, as it did before. */
+export function isHeldUp(row: { state: State }): boolean {
+  return row.state === "waiting" || row.state === "blocked";
 }
 
 /** From the service to the root of its trouble, itself first; only itself when nothing is in its way. */

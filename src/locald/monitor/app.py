@@ -232,6 +232,7 @@ class Monitor(App[None]):
             return
         if news.history and self._awaited:
             self._awaited = False
+            self._logs.empty = "nothing was printed yet"
             self._logs.history(news.lines)
         else:
             self._logs.add(news.lines, skipped=news.skipped)
@@ -253,7 +254,7 @@ class Monitor(App[None]):
         self._watched = wanted
         self._watch += 1
         self._awaited = True
-        self._logs.empty = "nothing was printed yet" if known else "it was never started"
+        self._logs.empty = "" if known else "it was never started"
         if wanted is None:
             self._logs.history([])
             self._begin(self._feed.unwatch, "watch")

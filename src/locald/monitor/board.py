@@ -22,15 +22,17 @@ Key = tuple[str, str]
 RANK = (
     "failed",
     "unhealthy",
-    "blocked",
     "backoff",
-    "starting",
+    "blocked",
     "stopping",
+    "preparing",
+    "starting",
+    "waiting",
     "stopped",
     "healthy",
     "completed",
 )
-"""Words, those that need a look first"""
+"""Words, those that need a look first; the dashboard has the same order"""
 TEXT = ("directory", "type", "state", "health", "source", "because")
 
 

@@ -32,7 +32,9 @@ def why(document: Document, row: Row | None) -> RenderableType:
     if source := words.source(shown):
         head.append(f" by {source}")
     parts: list[RenderableType] = [head, Text(f"  {words.because(shown)}")]
-    parts += _block("BLOCKED BY, THE ROOT LAST", map(_blocker, _listed(document, "blockers")))
+    held_up = shown.get("state") in ("waiting", "blocked")  # else it runs, as it did before
+    title = "BLOCKED BY, THE ROOT LAST" if held_up else "RUNS WITHOUT, THE ROOT LAST"
+    parts += _block(title, map(_blocker, _listed(document, "blockers")))
     parts += _block("WHAT TO DO", (_hint(hint) for hint in document.get("hints") or ()))
     parts += _block("EVIDENCE, NEWEST FIRST", map(_evidence, _listed(document, "evidence")))
     return Group(*parts)
