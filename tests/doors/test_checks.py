@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
@@ -50,13 +50,16 @@ class Bench:
         self.heard = Heard()
         self.checks = Checks(self.heard.post, time.time, tasks)
 
-    def watch(self, check: Check, port: int | None = None, cwd: str = "/", **more: float) -> None:
-        self.checks.watch(WEB, HealthCheck(check, **more), Target(port, cwd, ENV))  # type: ignore[arg-type]
+    def watch(
+        self, check: Check, port: int | None = None, cwd: str = "/", *, listened: bool = False, **more: Any
+    ) -> None:
+        what, target = HealthCheck(check, **more), Target(port, cwd, ENV)
+        self.checks.watch(WEB, what, target, listened=listened)
 
     async def probed(self, ok: bool | None = None) -> Probed:
         return await self.heard.wait_for(Probed, lambda event: ok is None or event.ok is ok)
 
-    async def once(self, check: Check, port: int | None = None, cwd: str = "/", **more: float) -> Probed:
+    async def once(self, check: Check, port: int | None = None, cwd: str = "/", **more: Any) -> Probed:
         """The first look, with the listener known."""
         self.watch(check, port, cwd, **more)
         self.checks.listening(WEB, True, "127.0.0.1")
@@ -244,6 +247,27 @@ async def test_a_vanished_listener_fails_the_check() -> None:
             made.checks.listening(WEB, False)
             gone = await made.probed(ok=False)
     assert gone.detail == f"nothing of this service listens on port {port} any more"
+
+
+async def test_nothing_is_said_of_an_earlier_daemon_s_run_before_it_is_known_whether_it_listens() -> None:
+    async with bench() as made:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            made.watch(TcpCheck(), listener.getsockname()[1], listened=True)
+            for _ in range(5):
+                await asyncio.sleep(0)  # the check has begun
+            made.checks.listening(WEB, True, "127.0.0.1")
+            assert (await made.probed()).ok
+
+
+async def test_an_earlier_daemon_s_run_that_listens_no_more_fails_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "TOLD_WITHIN", 0.05)
+    async with bench() as made:
+        made.watch(HttpCheck(), 1, listened=True)
+        made.checks.listening(WEB, False)
+        event = await made.probed()
+        assert (event.ok, event.detail) == (False, "nothing of this service listens on port 1 any more")
 
 
 async def test_a_check_without_any_port_says_so() -> None:

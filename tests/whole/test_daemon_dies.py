@@ -516,6 +516,18 @@ def test_server_restart_leaves_services_running(machine: Machine) -> None:
     is_as_before(machine, before)
 
 
+def test_a_strict_check_of_the_own_port_does_not_fail_for_another_daemon(machine: Machine) -> None:
+    check = 'health_check = { type = "tcp", retries = 1, interval = "50ms" }'
+    machine.write(f"[services.web]\n{check}\ncommand = {programs.SERVE}")
+    before = machine.up()
+    failed = sum(not each["ok"] for each in machine.why("web")["evidence"])
+    machine.locald("server", "restart")
+    evidence = machine.why("web")["evidence"]
+    wait_for(lambda: machine.why("web")["evidence"][0]["at"] > evidence[0]["at"], "another look")
+    is_as_before(machine, before)
+    assert sum(not each["ok"] for each in machine.why("web")["evidence"]) == failed
+
+
 def test_server_stop_ends_everything_and_every_wish(machine: Machine, puppet: Make) -> None:
     """Services, their children, the daemon and the keeper are gone; nothing comes back by itself."""
     web = puppet("web")

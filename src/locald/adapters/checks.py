@@ -4,7 +4,8 @@ Until its first success a check is looked at ever more rarely, in proportion to 
 service that takes 200 ms is known 50 ms later and one that takes a minute costs little; from then on
 every `interval`. A check of the service's own port is carried out only while the service listens there,
 so that a stale process that answers in its place is not believed; it is carried out at once
-when the listener appears, and so is a command, which often looks at the same port.
+when the listener appears, and so is a command, which often looks at the same port. Of a run that an earlier
+daemon saw listen, it is told in a moment whether it still does; only then is there anything to say.
 
 A `log` check is fed line by line and is done with its first match. A line in which looking for the pattern
 takes too long is passed over, and after some of these the check is given up, for everything else has to wait
@@ -32,6 +33,8 @@ Look = HttpCheck | TcpCheck | CommandCheck
 
 SOONEST, LATEST, SHARE = 0.05, 1.0, 0.05
 """before its first success: the pause is this share of the run's age, within these limits in seconds"""
+TOLD_WITHIN = 2.0
+"""seconds for which it is waited to be told whether a run still listens"""
 SEARCHED = 64 * 1024
 """characters of one line in which a pattern is looked for"""
 LOOKING = 0.05
@@ -112,13 +115,16 @@ class Checks:
         self._read: dict[Run, _Read] = {}
         self._http = Http()
 
-    def watch(self, run: Run, check: HealthCheck, target: Target) -> None:
-        """Carry out the check until `unwatch`. Harmless when it is done already."""
+    def watch(self, run: Run, check: HealthCheck, target: Target, *, listened: bool = False) -> None:
+        """Carry out the check until `unwatch`. Harmless when it is done already.
+
+        `listened`: an earlier daemon saw the service listen on its own port.
+        """
         if run in self._watched or run in self._read:
             return
         match check.check:
             case HttpCheck() | TcpCheck() | CommandCheck() as look:
-                watched = _Watched(run, check, target, self._clock())
+                watched = _Watched(run, check, target, self._clock(), listened=listened)
                 self._watched[run] = watched
                 work = self._look_after(watched, look)
                 watched.task = self._tasks.create_task(work, name=f"check {run}")
@@ -162,16 +168,18 @@ class Checks:
         await self._http.close()
 
     async def _look_after(self, watched: _Watched, check: Look) -> None:
+        if watched.listened and not isinstance(check, CommandCheck) and check.port is None:
+            await self._woken(watched, TOLD_WITHIN)
         while True:
             watched.wake.clear()
             result = await self._look(watched, check)
             self._tell(watched, result)
-            await self._pause(watched)
+            await self._woken(watched, watched.pause(self._clock()))
 
-    async def _pause(self, watched: _Watched) -> None:
-        """Until the next look is due, or the listener appears."""
+    async def _woken(self, watched: _Watched, within: float) -> None:
+        """Until the listener appears, but no longer than so many seconds."""
         try:
-            async with asyncio.timeout(watched.pause(self._clock())):
+            async with asyncio.timeout(within):
                 await watched.wake.wait()
         except TimeoutError:
             pass

@@ -155,7 +155,8 @@ class Performer:
         self._logbook.began(run)
         runner.watch(run, service)
         if check:
-            self._checks.watch(run, check, runner.target(run, service, world))
+            listened = service.life is not None and service.life.listening_at is not None
+            self._checks.watch(run, check, runner.target(run, service, world), listened=listened)
         if check and isinstance(check.check, LogCheck):
             self._readers[run] = self._spawn(self._read_lines(run), f"read the lines of {run}")
 
