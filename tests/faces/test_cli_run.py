@@ -40,6 +40,42 @@ def test_exec_runs_in_the_environment_and_folder_of_the_service(
     assert daemon.requests[-1].query == [("directory", str(project)), ("service", "web")]
 
 
+WAY_IN = {"id": "4f5e6d7c", "docker": {"DOCKER_HOST": "unix:///run/d.sock"}}
+
+
+def offer_container(daemon: FakeDaemon, way_in: object) -> None:
+    told = {"env": {"PORT": "5432"}, "workdir": "/", "origins": {}, "container": way_in}
+    daemon.on("GET /v1/environment", told)
+
+
+def test_exec_goes_into_a_container_by_the_docker_command(
+    cli: Cli, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    """At the engine that has it, whatever the shell here says."""
+    offer_container(daemon, WAY_IN)
+    program = tmp_path / "docker"
+    program.write_text('#!/bin/sh\necho "$@, at $DOCKER_HOST$DOCKER_CONTEXT"\nexit 7\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+
+    result = cli("exec", "db", "--", "psql", "-l", PATH=path, DOCKER_CONTEXT="other")
+
+    assert result.out == "exec -i 4f5e6d7c psql -l, at unix:///run/d.sock\n"
+    assert result.code == 7
+
+
+def test_exec_says_what_is_missing_to_go_into_a_container(
+    cli: Cli, daemon: FakeDaemon, tmp_path: Path
+) -> None:
+    offer_container(daemon, None)
+    stopped = cli("exec", "db", "--", "psql")
+    assert (stopped.code, "`locald up db` starts it" in stopped.err) == (2, True)
+
+    offer_container(daemon, WAY_IN)
+    without = cli("exec", "db", "--", "psql", PATH=str(tmp_path))
+    assert (without.code, "there is no docker command" in without.err) == (2, True)
+
+
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
 def test_exec_and_try_return_the_code_of_the_command(
     cli: Cli, daemon: FakeDaemon, tmp_path: Path, script: str, code: int

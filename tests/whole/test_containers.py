@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import urllib.request
 from typing import TYPE_CHECKING
@@ -112,6 +113,19 @@ def test_explicit_checks_work_as_for_processes_and_a_command_runs_inside(harbour
     rows = harbour.up()
     assert (rows["web"]["source"], rows["web"]["check"]) == ("explicit", "http")
     assert (rows["db"]["source"], rows["db"]["check"]) == ("explicit", "command")
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker command")
+def test_exec_runs_a_command_inside_of_the_container(harbour: Machine) -> None:
+    write(harbour, f'[services.db]\n{image("plain")}{SLEEP}\nenv = {{ SAID = "hello" }}\n')
+    harbour.up()
+    done = harbour.locald(
+        "exec", "db", "--", "sh", "-c", "cat; echo $SAID; echo err >&2; exit 7", input="in "
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "in hello\n", "err\n")
+
+    harbour.locald("stop")
+    assert "db does not run" in harbour.locald("exec", "db", "--", "true").stderr
 
 
 def test_a_process_reaches_a_container_and_a_container_another(harbour: Machine) -> None:

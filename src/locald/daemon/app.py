@@ -104,9 +104,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
         logbook.tail = processes.tail
         hub = Hub(lambda: loop.world)
         meter = Meter(lambda: loop.world, processes, containers)
-        core = Core(
-            loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble, usage=meter.sweep
-        )
+        core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
+        core.way_in, core.usage = containers.way_in, meter.sweep
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,

@@ -15,7 +15,7 @@ from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
 from locald.domain.messages import Again, Command, Shutdown, Up
-from locald.domain.names import Key
+from locald.domain.names import Key, Run
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
 from locald.wire.version import __version__
@@ -56,6 +56,8 @@ class Core:
     started_at: float
     trouble: str = ""
     """what was wrong with the saved state, one sentence, or empty"""
+    way_in: Callable[[Run], tuple[str, dict[str, str]] | None] = lambda _: None
+    """the id of a run's container, and the environment with which the docker command finds that"""
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
     dashboard: Dashboard | None = None

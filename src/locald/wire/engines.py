@@ -43,6 +43,15 @@ class Address:
         """The path of a Unix socket; empty for what is none."""
         return self.url.removeprefix("unix://") if self.url.startswith("unix://") else ""
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """With which the docker command speaks to this engine."""
+        found = {"DOCKER_HOST": self.url}
+        if self.certificates:
+            found |= {"DOCKER_TLS_VERIFY" if self.verify else "DOCKER_TLS": "1"}
+            found |= {"DOCKER_CERT_PATH": self.certificates}
+        return found
+
 
 class Unusable(Exception):
     """What the user set leads nowhere: one sentence, and what to do."""

@@ -101,6 +101,14 @@ class Containers:
         held = self._held.get(run)
         return (held.pid, held.container) if held and held.pid and held.container else None
 
+    def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
+        """The id of its container, and the environment with which the docker command finds that. None while
+        there is none."""
+        held = self._held.get(run)
+        if held is None or not held.pid or held.link is None:
+            return None
+        return held.container, held.link.engine.address.variables
+
     async def close(self) -> None:
         """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
         if self._clearing:

@@ -181,6 +181,7 @@ def _schemas() -> Json:
     row = _of_view(Row)
     problem = _object(dict.fromkeys(("what", "where", "hint"), _TEXT))
     daemon = {"pid": _NUMBER, "version": _TEXT, "started_at": _TIME, "dashboard_url": _TEXT_OR_NULL}
+    way_in = _object({"id": _TEXT, "docker": _MAP})
     affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT)}
     return {
         "Ping": _object({"pid": _NUMBER, "version": _TEXT}),
@@ -189,7 +190,10 @@ def _schemas() -> Json:
         "Status": _object({"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}),
         "Why": _why(row),
         "Timeline": _timeline(row),
-        "Environment": _object({"env": _MAP, "workdir": _TEXT, "origins": _MAP}, {"masked": _list(_TEXT)}),
+        "Environment": _object(
+            {"env": _MAP, "workdir": _TEXT, "origins": _MAP},
+            {"masked": _list(_TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
+        ),
         "Dashboard": _object({"url": _TEXT}),
         "Up": _object({**affected, "warnings": _list(_ref("Problem"))}),
         "Affected": _object(affected),

@@ -19,6 +19,7 @@ from locald.domain.masking import masked
 from locald.domain.names import Key
 from locald.domain.problem import Problem, Refused
 from locald.domain.service import Service
+from locald.domain.spec import Type
 from locald.domain.summary import is_over, last_word, summary
 from locald.domain.timeline import timeline
 from locald.domain.view import row
@@ -97,9 +98,16 @@ class Reading:
             "workdir": runners.workdir(definition),
             "origins": env.origins(definition, service.caller.env, others),
         }
+        if service.present.spec.type is Type.CONTAINER:
+            told["container"] = self._way_in(service)
         if request.app.get(MASKED) or request.query.get("mask") == "1":
             told["env"], told["masked"] = masked(told["env"])
         return web.json_response(told)
+
+    def _way_in(self, service: Service) -> dict[str, Any] | None:
+        """Its container, and the environment for a docker command; None while it does not run."""
+        found = self._core.way_in(service.run) if service.run else None
+        return {"id": found[0], "docker": found[1]} if found else None
 
     # Streams.
 
