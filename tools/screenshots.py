@@ -62,7 +62,7 @@ SHOTS = {
     "services-dark": Shot("/project/shop/services", "td.memory:has-text('MB')", "dark", 1400, 450),
     "graph": Shot("/project/shop/graph", "[data-node=suggest]", height=400, hover="[data-node=suggest]"),
     "timeline": Shot("/project/shop/timeline", ".slow", height=580),
-    "why": Shot("/service/shop/suggest/why", "section .line:has-text('no space left')", height=800),
+    "why": Shot("/service/shop/suggest/why", "section .line:has-text('no space left')", height=690),
     "logs": Shot("/project/shop/logs", ".line:has-text('GET')", "dark", height=550),
     "effect": Shot(
         "/project/shop/services", "dialog[open]", width=1400, height=450, click="[aria-label='Stop cache']"
