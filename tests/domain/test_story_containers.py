@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from domain.story import Story, service
 from locald.domain.messages import (
     Checked,
     Exit,
     Exited,
     Gone,
+    Listener,
+    Listens,
     NotStarted,
     Prepares,
+    Process,
     Resumed,
     Silenced,
     Spawned,
@@ -98,6 +103,29 @@ def test_a_container_without_a_healthcheck_is_found_by_its_port_as_a_fallback() 
     s.listens("db#1")
     assert s.health("db") == ("healthy", "tcp")
     assert s.row("db").fallback
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "because", "hint"),
+    [
+        ("::", 8080, "[::]:8080 in its container although container_port is 5432", "container_port = 8080"),
+        ("127.0.0.1", 5432, "127.0.0.1:5432, which cannot be reached from outside", "listen on 0.0.0.0"),
+    ],
+)
+def test_a_container_that_listens_elsewhere_is_told_of_by_its_ports_inside(
+    address: str, port: int, because: str, hint: str
+) -> None:
+    """Still so when it has closed them, at its end."""
+    s = begun()
+    s.tell(Listens(DB, (Listener(address, port, Process(78, "postgres")),), False, None, s.now))
+    assert f"pid 78 (postgres) listens on {because}" in s.because("db")
+
+    s.wait(60)
+    s.tell(Listens(DB, (), False, None, s.now))
+    s.tell(Exited(DB, 77, Exit(signal=15), 0, s.now)), s.tell(Gone(DB, s.now))
+    assert s.state("db") == "failed"
+    assert because in s.because("db")
+    assert hint in s.why("db").hints[0]
 
 
 def test_a_container_without_a_healthcheck_and_a_port_is_healthy_while_it_lives() -> None:

@@ -122,6 +122,8 @@ def _of_health(service: Service, life: Life, event: HealthEvent, now: float) -> 
     match event:
         case Notified():
             return _notified(service, life, event, now)
+        case Listens() if isinstance(service.phase, Stopping):
+            return service, []  # what it closes while it ends explains nothing
         case Listens():
             life = hear_listeners(life, event)
         case Probed():

@@ -63,6 +63,8 @@ class Life:
     pid: int | None = None
     container: str | None = None
     """the id of the run's container"""
+    container_port: int | None = None
+    """the port inside, where there is one"""
     spawned_at: float | None = None
     listening_at: float | None = None
     ready_at: float | None = None
@@ -131,7 +133,8 @@ def born(life: Life, event: Spawned) -> Life:
     """There is a process now. A container may turn out to have no port that could be published."""
     if event.container and event.container_port is None:
         life = replace(life, definition=replace(life.definition, port=None))
-    return replace(life, pid=event.pid, container=event.container, spawned_at=event.at)
+    inside = event.container_port
+    return replace(life, pid=event.pid, container=event.container, container_port=inside, spawned_at=event.at)
 
 
 def hear(life: Life, evidence: Evidence, *, counts: bool = True) -> Life:
@@ -200,9 +203,17 @@ def closed(life: Life) -> str:
     if life.listening_at is not None:
         return f"nothing of this service listens on port {port} any more"
     if life.listeners:
-        other = life.listeners[0]
-        return f"{other.owner} listens on {other.shown} although PORT is {port}"
+        return _elsewhere(life, life.listeners[0])
     return f"nothing of this service listens on port {port} yet"
+
+
+def _elsewhere(life: Life, other: Listener) -> str:
+    listens = f"{other.owner} listens on {other.shown}"
+    if life.container_port is None:
+        return f"{listens} although PORT is {life.definition.port}"
+    if other.port == life.container_port:
+        return f"{listens}, which cannot be reached from outside of its container"
+    return f"{listens} in its container although container_port is {life.container_port}"
 
 
 def hear_notification(life: Life, event: Notified) -> tuple[Life, Notification | None]:

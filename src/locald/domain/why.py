@@ -127,6 +127,8 @@ def _port_hints(life: Life) -> list[str]:
         return []
     if life.holder and life.holder.owner.pid:
         return [f"end {life.holder.owner}, which holds port {port}, or set another `port`"]
+    if life.listeners and life.container_port:
+        return [_container_hint(life.listeners[0].port, life.container_port)]
     if life.listeners:
         other = life.listeners[0]
         command = life.definition.spec.command
@@ -137,6 +139,12 @@ def _port_hints(life: Life) -> list[str]:
     if life.definition.spec.type is Type.EXEC and not life.said.spoke:
         return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
     return []
+
+
+def _container_hint(port: int, inside: int) -> str:
+    if port == inside:
+        return "let it listen on 0.0.0.0: its own 127.0.0.1 is another one than that of this machine"
+    return f"set container_port = {port}, or let it listen on $PORT ({inside})"
 
 
 def _ready_hints(service: Service, life: Life) -> list[str]:
