@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.client import daemon
-from locald.client.http import Api, Unreachable
+from locald.client.http import Api, Unanswered, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,3 +207,14 @@ def test_the_answer_of_a_daemon_is_complete_or_an_error(home: Home) -> None:
         with pytest.raises(Unreachable, match="ended before"):
             Api(home.socket).get("/")
         server.join(5)
+
+
+def test_who_has_gone_since_it_was_found_counts_as_one_that_ended_before_it_had_answered(home: Home) -> None:
+    """So the command is carried out once more, with the daemon that was started in its place."""
+    home.make()
+    with pytest.raises(Unanswered):
+        Api(home.socket).get("/v1/status")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(home.socket)
+    with pytest.raises(Unanswered, match="the daemon cannot be reached: Connection refused"):
+        Api(home.socket).get("/v1/status")

@@ -41,7 +41,7 @@ class Unreachable(Exception):
 
 
 class Unanswered(Unreachable):
-    """It was there, and ended before it had answered: killed, or replaced by another."""
+    """It was there, and ended before it was asked or had answered: killed, or replaced by another."""
 
 
 class Denied(Exception):
@@ -96,7 +96,9 @@ class Api:
             connection = self._connect(timeout)
         except OSError as error:
             what = f"the daemon cannot be reached: {error.strerror or error}"
-            raise Unreachable(what, "`locald server start` starts it", self.path) from None
+            gone = isinstance(error, ConnectionRefusedError | FileNotFoundError)  # it was found before
+            kind = Unanswered if gone else Unreachable
+            raise kind(what, "`locald server start` starts it", self.path) from None
         answer = _Answer(connection, timeout)
         try:
             answer.begin(_request(method, target, body))
