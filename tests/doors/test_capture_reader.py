@@ -106,6 +106,14 @@ def test_an_unended_line_is_told_once_the_run_is_known_to_be_over(tmp_path: Path
     assert over.position.begun == ()
 
 
+def test_the_end_of_a_stream_ends_its_last_line(tmp_path: Path) -> None:
+    history(tmp_path, 1, b"its last words", b"")
+    ended = CaptureReader(tmp_path)
+    assert everything(ended) == [Line(1.0, 1, OUT, "its last words")]
+    assert ended.finish() == []
+    assert last_texts(tmp_path, 1) == ["its last words"]
+
+
 def test_a_torn_last_frame_is_not_there_yet(tmp_path: Path) -> None:
     history(tmp_path, 1, b"sound\n")
     file = tmp_path / frames.segment_name(1, 1)
@@ -287,7 +295,9 @@ def _by_stream(lines: list[Line]) -> dict[Name, list[str]]:
 def _model(printed: list[tuple[int, int, bytes]]) -> dict[Name, list[str]]:
     streams: dict[Name, bytes] = {}
     for run, stream, data in printed:
-        streams[run, stream] = streams.get((run, stream), b"") + data
+        before = streams.get((run, stream), b"")
+        over = not data and before and not before.endswith(b"\n")
+        streams[run, stream] = before + (b"\n" if over else data)
     found = {name: data.split(b"\n") for name, data in streams.items()}
     ended = {name: lines if lines[-1] else lines[:-1] for name, lines in found.items()}
     return {

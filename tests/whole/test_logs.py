@@ -187,6 +187,17 @@ def test_nothing_that_is_printed_right_before_an_exit_is_lost(machine: Machine, 
     assert machine.printed("web", "-n", "30000") == [*(str(number) for number in range(20000)), "the end"]
 
 
+def test_last_words_without_a_newline_come_before_what_is_said_of_the_exit(machine: Machine) -> None:
+    code = "os.write(1, b'bye'); os.write(2, b'no space'); os._exit(3)"
+    machine.write(f'[services.web]\ntype = "task"\ncommand = {programs.command(code)}')
+    assert "web | no space" in machine.locald("up").stderr
+    wait_for(lambda: "exited with 3" in machine.locald("logs").stdout, "what is said of the exit")
+    found = entries(machine)
+    assert {entry["line"] for entry in found[1:-1]} == {"bye", "no space"}
+    assert found[-1]["line"] == "exited with 3"
+    assert [entry["at"] for entry in found] == sorted(entry["at"] for entry in found)
+
+
 def test_streams_stay_apart_and_each_is_in_order(machine: Machine) -> None:
     code = "for n in range(3000): os.write(1 + n % 2, b'%d\\n' % n)"
     machine.write(f'[services.web]\ntype = "task"\ncommand = {programs.command(code)}')

@@ -3,9 +3,9 @@
 A run's history is a row of *segments*, files named `{run:08d}-{segment:04d}.cap` in the folder of its
 service. A segment is a row of *frames*: a header (when the bytes were read, which stream, how many bytes)
 and then the bytes exactly as read, so a frame may hold half a line or half a character; putting lines
-together is the reader's work. Frames are only ever appended, and one frame is written with one `write`, so
-the only damage that a crash can do is a torn last frame. Readers ignore it (it may still be growing); a
-writer that continues the file cuts it off.
+together is the reader's work. A frame without bytes says that its stream has ended. Frames are only ever
+appended, and one frame is written with one `write`, so the only damage that a crash can do is a torn last
+frame. Readers ignore it (it may still be growing); a writer that continues the file cuts it off.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 A history is the row of all segments of a service's folder; a `Position` is a place in it. Frames hold
 bytes as they came, so a position also carries the lines that were begun before it and not ended yet, one
 for each stream: reading on from there neither loses nor doubles anything. A line is told when its end has
-been read, at the time of the frame that ended it, so times never go back within a run. What a run left
-unended is told when the next run begins, or by `finish`, for whoever knows that the run is over.
+been read, at the time of the frame that ended it, so times never go back within a run. What a stream
+left unended is told when the stream ends. What a run that was cut short left unended is told when the next
+run begins, or by `finish`, for whoever knows that the run is over.
 
 The writer may append, and delete the oldest segments, at any time. A torn last frame is not there yet.
 Nothing here keeps a file open, holds more than a piece of one in memory, or writes.
@@ -106,6 +107,8 @@ class CaptureReader:
         return told
 
     def _feed(self, told: list[Line], at: float, stream: int, payload: bytes) -> None:
+        if not payload and stream in self._begun:
+            payload = b"\n"  # the stream has ended, and so has its line
         *ended, rest = payload.split(b"\n")
         if ended and stream in self._begun:
             ended[0] = self._begun.pop(stream).data + ended[0]

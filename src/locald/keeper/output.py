@@ -1,9 +1,10 @@
 """What a run prints, on its way from two terminals (or pipes) into its capture.
 
 It is read as soon as it is there, so a service never waits for its output to be taken, whatever the daemon
-does. A stream that ended is closed. `drain` takes what is there at this moment: before an exit is told, so
-that the last words of the process are in the capture when somebody asks why it ended; a background process
-that goes on printing does not hold it up, because what one stream may hold is limited.
+does. A stream that ended is closed, and where it ended within a line, the capture says so. `drain` takes
+what is there at this moment: before an exit is told, so that the last words of the process are in the
+capture when somebody asks why it ended; a background process that goes on printing does not hold it up,
+because what one stream may hold is limited.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Output:
         """Capture what is there; whether there may be more at once."""
         data, ended = stream.read()
         if data:
+            stream.unended = not data.endswith(b"\n")
             self._write(stream.number, data)
         if ended:
             self._close(stream)
@@ -80,6 +82,8 @@ class Output:
             self._streams.remove(stream)
             self._loop.unwatch(stream.file)
             os.close(stream.file)
+            if stream.unended:
+                self._write(stream.number, b"")
 
     def drain(self) -> None:
         for stream in tuple(self._streams):

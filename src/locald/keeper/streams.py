@@ -57,11 +57,13 @@ def _make_raw(terminal: int) -> None:
 class Stream:
     """Our end of one stream. `number`: as in the capture's frames."""
 
-    __slots__ = ("file", "number")
+    __slots__ = ("file", "number", "unended")
 
     def __init__(self, file: int, number: int) -> None:
         self.file = file
         self.number = number
+        self.unended = False
+        """What was read last was not the end of a line."""
 
     def read(self) -> tuple[bytes, bool]:
         """(what is there, at most about CHUNK bytes; whether the stream has ended)."""
