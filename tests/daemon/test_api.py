@@ -598,6 +598,7 @@ async def test_a_project_that_was_never_up_is_shown_without_the_shell_that_it_ne
     folder = office.project(worker("web", more='env = { A = "${TOKEN}" }\nenv_file = "secret.env"'))
     rows = await office.rows(directory=folder)
     assert (rows["web"]["state"], rows["web"]["run"]) == ("stopped", 0)
+    assert rows["web"]["since"] == office.core.identity()["started_at"], "for as long as anybody knows"
     answer = await office.get("status", directory=folder, service="wbe")
     is_refused(answer)
     assert answer.problem["hint"] == 'did you mean "web"?'

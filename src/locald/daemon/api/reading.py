@@ -57,13 +57,21 @@ class Reading:
     async def status(self, request: web.Request) -> web.Response:
         names, directory = request.query.getall("service", []), folder(request.query)
         if directory and not text(request.query, "project") and await at(self._core, directory) is None:
-            world, keys = await _as_written(self._core.world, directory, names)
+            world, keys = await self._as_written(directory, names)
         else:
             chosen = await scope(self._core, request.query, names)
             world = self._core.world
             keys = chosen.keys(world)
         services = [rows.row(row(world, world.services[key])) for key in keys]
         return web.json_response({"daemon": self._core.identity(), "services": services})
+
+    async def _as_written(self, directory: str, names: list[str]) -> tuple[World, list[Key]]:
+        """A world with a project that was never brought up, as its file says. Nothing is kept of it."""
+        project, since = await asks.as_written(self._core.world, directory), self._core.started_at
+        chosen = asks.chosen(project.name, project.definitions, names)
+        services = [Service(definition, since=since) for definition in project.definitions.values()]
+        shown = World.of(services, {project.name: asks.place(project)})
+        return shown, [Key(project.name, name) for name in chosen]
 
     async def why(self, request: web.Request) -> web.Response:
         key = await one(self._core, request.query, request.query.getall("service", []))
@@ -224,12 +232,3 @@ def log_line(line: LogLine) -> dict[str, Any]:
 
 def _streamed(content_type: str) -> web.StreamResponse:
     return web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})
-
-
-async def _as_written(world: World, directory: str, names: list[str]) -> tuple[World, list[Key]]:
-    """A world with a project that was never brought up, as its file says. Nothing is kept of it."""
-    project = await asks.as_written(world, directory)
-    chosen = asks.chosen(project.name, project.definitions, names)
-    services = [Service(definition) for definition in project.definitions.values()]
-    shown = World.of(services, {project.name: asks.place(project)})
-    return shown, [Key(project.name, name) for name in chosen]
