@@ -34,13 +34,19 @@ class Birth:
         os.set_blocking(self._file, False)
         loop.watch(self._file, select.EPOLLIN, self.pump)
 
-    def pump(self) -> None:
-        """Take in what the child has said: call `over` if that is all."""
+    def pump(self, executed: bool = False) -> None:
+        """Take in what the child has said: call `over` if that is all.
+
+        `executed`: the program was seen at work, so that is all, although whoever forked it may hold the
+        pipe open still.
+        """
         while self._file >= 0:
             try:
                 said = os.read(self._file, 4096)
             except BlockingIOError:
-                return
+                if not executed or not self._said:
+                    return
+                said = b""
             self._said += said
             if not said:
                 self.close()

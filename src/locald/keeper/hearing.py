@@ -29,8 +29,8 @@ _WHEN_DRAINED = 1000
 
 class Ear:
     """`path`: what NOTIFY_SOCKET says. `standing`: tells what a process is to the run, as `notified` says it.
-    `before`: called before anything is taken in. `follow`: called with the pid that MAINPID= names; says
-    whether it is taken for the run's main process.
+    `before`: called before anything is taken in, with whether it is known to come from a member. `follow`:
+    called with the pid that MAINPID= names; says whether it is taken for the run's main process.
     """
 
     __slots__ = ("_before", "_follow", "_means", "_record", "_run", "_sockets", "_standing", "path")
@@ -41,7 +41,7 @@ class Ear:
         run: str,
         record: Record,
         standing: Callable[[int], str],
-        before: Callable[[], None],
+        before: Callable[[bool], None],
         follow: Callable[[int], bool],
     ) -> None:
         self._means = means
@@ -75,7 +75,7 @@ class Ear:
         self._take(_AT_ONCE)
 
     def _take(self, most: int) -> None:
-        self._before()
+        self._before(False)
         for socket in tuple(self._sockets):
             for datagram in socket.arrived(most):
                 try:
@@ -95,6 +95,8 @@ class Ear:
         return standing if standing == "spawner" or datagram.is_there() else "exited"
 
     def _tell(self, datagram: Datagram, standing: str) -> None:
+        if standing == "member":
+            self._before(True)
         event: Event = {
             "event": "notified",
             "run": self._run,

@@ -28,13 +28,13 @@ _CHUNKS_OF_A_DRAIN = 32
 
 
 class Output:
-    """The streams and the capture of one run. `before` is called before something is read, `grew` after
-    frames were appended."""
+    """The streams and the capture of one run. `before` is called before something is read, with whether
+    there is something; `grew` after frames were appended."""
 
     __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams")
 
     def __init__(
-        self, loop: Loop, order: Order, before: Callable[[], None], grew: Callable[[], None]
+        self, loop: Loop, order: Order, before: Callable[[bool], None], grew: Callable[[], None]
     ) -> None:
         self._loop = loop
         self._before = before
@@ -59,7 +59,7 @@ class Output:
         return theirs
 
     def _ready(self, stream: Stream) -> None:
-        self._before()
+        self._before(stream.has_data())
         if stream in self._streams:
             self._take(stream)
 

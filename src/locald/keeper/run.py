@@ -110,10 +110,10 @@ class Run:
         known = {"run": self.name, "token": self._token, **hold.described()}
         self._means.table.put(self._token, known, self._leader)
 
-    def pump(self) -> None:
+    def pump(self, executed: bool = False) -> None:
         """Take in what is known about the birth: a program that prints or notifies has been executed."""
         if self._birth is not None:
-            self._birth.pump()
+            self._birth.pump(executed)
 
     def _born(self, leader: int | None, refusal: spawn.Refusal | None) -> None:
         self._close_birth()

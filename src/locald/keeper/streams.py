@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import struct
 import termios
 
@@ -64,6 +65,12 @@ class Stream:
         self.number = number
         self.unended = False
         """What was read last was not the end of a line."""
+
+    def has_data(self) -> bool:
+        """Whether somebody has written what is not read yet."""
+        poll = select.poll()
+        poll.register(self.file, select.POLLIN)
+        return any(event & select.POLLIN for _, event in poll.poll(0))
 
     def read(self) -> tuple[bytes, bool]:
         """(what is there, at most about CHUNK bytes; whether the stream has ended)."""

@@ -102,9 +102,10 @@ def _serve(link: int, most_files: int) -> NoReturn:
                 os._exit(0)
             for file in files:
                 os.set_inheritable(file, False)  # Python's recv_fds drops the flag for it
-            orders.send(_ANSWER.pack(*_fork(files, most_files)))
-            for file in files:
+            answer = _fork(files, most_files)
+            for file in files:  # before the answer: whoever waits for the end of one waits for ours too
                 os.close(file)
+            orders.send(_ANSWER.pack(*answer))
     finally:
         os._exit(1)
 
