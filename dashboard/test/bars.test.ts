@@ -51,6 +51,13 @@ describe("the timeline", () => {
     ]);
   });
 
+  it("has no critical path while somebody who may be on it is still on its way", () => {
+    const told = timeline([part("db", 0, 100, 600, 900), part("web", 0, 900, null, null)], ["db"]);
+    const [start] = starts(told, ZERO + 5_000, () => ({ open: true, failedAt: null }));
+    expect(start?.path).toEqual([]);
+    expect(start?.tracks.some((track) => track.critical)).toBe(false);
+  });
+
   it("goes on until now for what is on its way, and until its end for what failed", () => {
     const now = ZERO + 5_000;
     const told = timeline([part("a", 0, 1_000, null, null), part("b", 0, 1_000, null, null), part("c", 0, null, null, null)]);

@@ -107,8 +107,9 @@ function start(group: Timed[], critical: string[], now: number): Start {
   const at = Math.min(...group.map((one) => one.queued));
   const span = Math.max(...group.map((one) => ended(one, now))) - at;
   const names = new Set(group.map((one) => one.part.name));
-  // A path that is only partly of this start would explain nothing.
-  const path = critical.every((name) => names.has(name)) ? critical : [];
+  // A path that is only partly of this start would explain nothing, nor would one that is not at its end yet.
+  const isOver = !group.some((one) => one.open && one.ready === null);
+  const path = isOver && critical.every((name) => names.has(name)) ? critical : [];
   const tracks = group
     .sort((a, b) => (a.spawned ?? Infinity) - (b.spawned ?? Infinity) || a.part.name.localeCompare(b.part.name))
     .map((one) => track(one, at, path, now));
