@@ -120,6 +120,14 @@ describe("notices", () => {
     expect(notices(down, change(down, row("a", { state: "backoff", health: "unknown", restarts: 2 })))).toEqual([]);
   });
 
+  it("do not leave it at that once the service is back, by whatever way", () => {
+    const starting = change(snapshot(row("a")), row("a", { state: "starting", health: "starting" }));
+    const back = change(starting, row("a"));
+    const again = { tone: "good", service: "a", text: "is healthy again" };
+    expect(notices(starting, back, new Set(["shop:a"]))).toContainEqual(expect.objectContaining(again));
+    expect(notices(starting, back)).not.toContainEqual(expect.objectContaining(again));
+  });
+
   it("tell that a start is complete when nothing moves any more and all is ready", () => {
     const before = snapshot(row("a"), row("b", { state: "starting", health: "starting" }));
     expect(notices(before, change(before, row("b")))).toMatchObject([{ tone: "good", project: "shop", service: null }]);

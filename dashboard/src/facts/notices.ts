@@ -15,12 +15,13 @@ export interface Notice {
   because: string;
 }
 
-export function notices(before: Facts, after: Facts): Notice[] {
+/** `told`: the services whose going down is still on the screen, by key. */
+export function notices(before: Facts, after: Facts, told: ReadonlySet<string> = new Set()): Notice[] {
   if (before.daemon === null || before.rows === after.rows) return [];
-  return [...downs(before, after), ...completions(before, after)];
+  return [...downs(before, after, told), ...completions(before, after)];
 }
 
-function downs(before: Facts, after: Facts): Notice[] {
+function downs(before: Facts, after: Facts, told: ReadonlySet<string>): Notice[] {
   const found: Notice[] = [];
   for (const [key, row] of after.rows) {
     const old = before.rows.get(key);
@@ -28,8 +29,8 @@ function downs(before: Facts, after: Facts): Notice[] {
     const about = { project: row.project, service: row.name, because: row.because };
     if (isDown(row) && !isDown(old)) found.push({ tone: "bad", text: DOWN[standing(row)] ?? "is down", ...about });
     else if (row.state === "failed" && old.state !== "failed") found.push({ tone: "bad", text: "failed", ...about });
-    else if (standing(old) === "unhealthy" && isReady(row)) {
-      found.push({ tone: "good", text: "is healthy again", ...about });
+    else if (isReady(row) && !isReady(old) && (standing(old) === "unhealthy" || told.has(key))) {
+      found.push({ tone: "good", text: row.state === "completed" ? "has completed" : "is healthy again", ...about });
     }
   }
   return found;

@@ -1,7 +1,7 @@
 // What every view shares: the facts as they are now, the link to the daemon, where in the page one is, the
 // time, and what the reader prefers. One object, made in `main`; all that thinks is in plain modules.
 
-import { apply, NOTHING, projects, type Facts } from "../facts/facts";
+import { apply, key, NOTHING, projects, type Facts } from "../facts/facts";
 import type { Message, Order, Row } from "../facts/wire";
 import { notices, type Notice } from "../facts/notices";
 import { href, parse, type Route } from "../facts/route";
@@ -111,7 +111,9 @@ export class Page {
     const before = this.facts;
     this.facts = apply(before, message);
     if (message.kind === "snapshot") this.met(message.daemon.version);
-    for (const notice of notices(before, this.facts)) {
+    const bad = this.notices.filter((one) => one.tone === "bad" && one.service !== null);
+    const told = new Set(bad.map((one) => key(one.project, one.service ?? "")));
+    for (const notice of notices(before, this.facts, told)) {
       this.outdate(notice);
       this.announce(notice);
       if (document.hidden || !document.hasFocus()) this.news = notice;
