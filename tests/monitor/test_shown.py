@@ -9,7 +9,7 @@ import pytest
 from faces.fake_daemon import row
 from locald.faces import words
 from locald.faces.spans import Span
-from locald.monitor import amounts, bars, effects, explained, keys, safe, table, tree
+from locald.monitor import amounts, bars, effects, explained, header, keys, safe, table, tree
 from locald.monitor.board import Board, Row, Scope, Usage, counts, row_of
 from locald.monitor.effects import Action
 from locald.monitor.notices import Notice, Notices, few, title
@@ -82,6 +82,15 @@ def test_services_are_counted_by_word() -> None:
     rows = [known("a"), known("b"), known("c", health="unhealthy"), known("d", state="completed")]
     rows += [known("e", state="waiting", health="unknown"), known("f", state="blocked", health="unknown")]
     assert list(counts(rows)) == ["unhealthy", "blocked", "waiting", "healthy", "completed"]
+
+
+def test_a_count_that_does_not_fit_at_the_top_is_left_out_as_a_whole() -> None:
+    board = Board(Scope())
+    board.begin({"version": "1"}, [known(f"web-{number}") for number in range(123)])
+    for width in range(30, 60):
+        shown = header.head(board, "shop", width, gone=False)
+        assert shown.cell_len <= width
+        assert "● 123 healthy" in shown.plain or "●" not in shown.plain
 
 
 # The board.

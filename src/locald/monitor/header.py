@@ -14,7 +14,7 @@ from locald.wire.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from locald.monitor.board import Board
+    from locald.monitor.board import Board, Row
 
 
 def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
@@ -28,11 +28,21 @@ def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
     elif not board.daemon:
         state.append("asking the daemon… ")
     else:
-        for word, number in counts(rows).items():
-            state.append(f"{words.sign(word)} {number} {word}  ", f"bold {style(word)}")
+        state = _counted(rows, width - text.cell_len - 1)
     state.truncate(max(width - text.cell_len - 1, 0), overflow="ellipsis")
     text.append(" " * max(width - text.cell_len - state.cell_len, 1))
     return text.append_text(state)
+
+
+def _counted(rows: Sequence[Row], room: int) -> Text:
+    """What does not fit is left out as a whole: half a number would be another one."""
+    text = Text()
+    for word, number in counts(rows).items():
+        told = f"{words.sign(word)} {number} {word}  "
+        if text.cell_len + len(told) > room:
+            return text.append("…")
+        text.append(told, f"bold {style(word)}")
+    return text
 
 
 def nothing(board: Board) -> Text:
