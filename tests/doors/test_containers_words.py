@@ -71,6 +71,14 @@ def test_a_context_may_have_certificates(tmp_path: Path) -> None:
     assert addresses({"HOME": str(tmp_path)}) == (Address("tcp://far:2376", str(tls)),)
 
 
+@pytest.mark.parametrize("meta", ["{}", "[]", '{"Endpoints": []}', '{"Endpoints": {"docker": 1}}'])
+def test_a_context_that_says_nothing_is_none(tmp_path: Path, meta: str) -> None:
+    digest = context(tmp_path, "far", "tcp://far:2376", current=True)
+    (tmp_path / ".docker" / "contexts" / "meta" / digest / "meta.json").write_text(meta)
+    with pytest.raises(Unusable, match='there is no docker context "far"'):
+        addresses({"HOME": str(tmp_path)})
+
+
 def test_without_a_choice_the_usual_sockets_are_tried_in_turn(tmp_path: Path) -> None:
     found = [each.socket for each in addresses({"HOME": str(tmp_path), "XDG_RUNTIME_DIR": "/run/user/7"})]
     assert found[:2] == ["/var/run/docker.sock", "/run/user/7/docker.sock"]
