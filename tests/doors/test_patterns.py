@@ -46,6 +46,24 @@ def test_a_pattern_that_would_never_end_ends() -> None:
         Pattern(SLOW, 0.05).found_in(LINE)
 
 
+def test_what_others_take_of_the_processor_makes_no_pattern_slow() -> None:
+    """Nor for how long they let nobody else run: sorting, say, is one step of Python's."""
+    many, until = list(range(4_000_000)), time.monotonic() + 2
+
+    def take() -> None:
+        while time.monotonic() < until:
+            sum(many), sorted(many)
+
+    others = [threading.Thread(target=take) for _ in range(2)]
+    for other in others:
+        other.start()
+    pattern = Pattern("is ready", 0.02)
+    while time.monotonic() < until:
+        assert not pattern.found_in("a line like any other")
+    for other in others:
+        other.join()
+
+
 def test_others_run_while_it_looks() -> None:
     """The time is the processor's: while others use it as well, it ends the sooner."""
 
