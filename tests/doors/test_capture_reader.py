@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from locald.capture import frames, reader
-from locald.capture.last import read_last
+from locald.capture.last import read_all, read_last
 from locald.capture.reader import CaptureReader, Line, Position
 from locald.capture.writer import CaptureWriter
 
@@ -42,6 +42,8 @@ def texts(lines: list[Line]) -> list[str]:
 
 
 def last_texts(folder: Path, count: int | None, since: float | None = None) -> list[str]:
+    if count is None:
+        return texts(list(read_all(folder, since)[1]))
     lines, _ = read_last(folder, count, since)
     return texts(lines)
 
@@ -184,7 +186,7 @@ def test_the_last_lines_that_are_wanted_are_looked_for_further_back(tmp_path: Pa
 def test_lines_since_a_moment_and_none_before(tmp_path: Path) -> None:
     history(tmp_path, 1, *(b"line %d\n%s" % (number, b"x" * 9_000) for number in range(60)), size=10**6)
     heads = [text for text in last_texts(tmp_path, None, since=50.0) if not text.startswith("xxx")]
-    found, _ = read_last(tmp_path, None, since=50.0)
+    found = list(read_all(tmp_path, since=50.0)[1])
     assert {line.at for line in found} == {float(second) for second in range(50, 60)}
     assert len(found) == 10
     assert heads == []

@@ -46,7 +46,12 @@ class Desk:
             self.logbook.hint(run)
 
     async def last(self, number: int | None = None, choice: Choice = module.EVERYTHING) -> list[str]:
-        return texts(await self.logbook.history([WEB, API], number, choice))
+        return texts(await self.history([WEB, API], number, choice))
+
+    async def history(
+        self, keys: list[Key], number: int | None, choice: Choice = module.EVERYTHING
+    ) -> list[LogLine]:
+        return [line async for batch in self.logbook.history(keys, number, choice) for line in batch]
 
 
 class Following:
@@ -95,14 +100,14 @@ async def test_a_run_that_nobody_was_given_has_one_line_that_says_why(desk: Desk
         assert await reader.see(1) == ["one"]
         await desk.logbook.note(SECOND, "not started: \udcff", 2.0, 10**7)
         assert await reader.see(1) == ["not started: ?"]
-    assert await desk.logbook.history([WEB], 1) == [LogLine(2.0, WEB, 2, "locald", "not started: ?")]
+    assert await desk.history([WEB], 1) == [LogLine(2.0, WEB, 2, "locald", "not started: ?")]
 
 
 async def test_lines_of_several_services_come_by_time_and_tell_where_they_are_from(desk: Desk) -> None:
     desk.prints(FIRST, "one\n")
     desk.prints(Run(API, 7), "two\n", stream=frames.STDERR)
     desk.prints(FIRST, "three\n", stream=frames.LOCALD)
-    assert await desk.logbook.history([API, WEB], 10) == [
+    assert await desk.history([API, WEB], 10) == [
         LogLine(1.0, WEB, 1, "stdout", "one"),
         LogLine(2.0, API, 7, "stderr", "two"),
         LogLine(3.0, WEB, 1, "locald", "three"),
@@ -115,6 +120,17 @@ async def test_the_last_lines_are_counted_over_all_services_and_runs(desk: Desk)
     assert await desk.last(2) == ["shop:api#1", "shop:web#2"]
     assert await desk.last(0) == []
     assert await desk.last(None) == ["shop:web#1", "shop:api#1", "shop:web#2"]
+
+
+async def test_a_whole_history_comes_in_batches_by_time_over_all_services(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it at once may be more than memory holds."""
+    monkeypatch.setattr(module, "BATCH", 2)
+    for run in (FIRST, Run(API, 1), FIRST, Run(API, 1), SECOND):
+        desk.prints(run, f"{run}\n")
+    batches = [texts(lines) async for lines in desk.logbook.history([WEB, API], None)]
+    assert batches == [["shop:web#1", "shop:api#1"], ["shop:web#1", "shop:api#1"], ["shop:web#2"]]
 
 
 async def test_lines_are_chosen_by_time_and_by_their_text_without_escape_sequences(desk: Desk) -> None:

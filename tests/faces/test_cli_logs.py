@@ -77,7 +77,7 @@ def test_since_asks_for_all_lines_from_then_on(cli: Cli, daemon: FakeDaemon) -> 
 
     asked = dict(daemon.asked("GET /v1/logs")[0].query)
     assert float(asked["since"]) == pytest.approx(time.time() - 300, abs=10)
-    assert int(asked["n"]) > 1_000_000
+    assert asked["n"] == "all"
 
 
 @pytest.mark.parametrize("arguments", [["-n", "-3"], ["-n", "x"], ["--since", "yesterday"], ["--grep", "("]])
@@ -129,7 +129,19 @@ def test_a_restart_of_the_daemon_loses_and_doubles_no_line_of_a_follow(
     assert told == ["web | a", "web | b", "web | b", "db  | db 1", "web | b", "web | c", "db  | db 2"]
     again = dict(daemon.asked("GET /v1/logs")[1].query)
     assert again["follow"] == "1"
-    assert int(again["n"]) > 1_000_000
+    assert again["n"] == "all"
+
+
+def test_a_history_that_breaks_off_says_why_after_the_lines_that_came(cli: Cli, daemon: FakeDaemon) -> None:
+    refusal = {"problems": [{"what": "too slow", "hint": "a simpler pattern"}], "exit": 2}
+    broken = [*lines(entry("one")), f"{json.dumps(refusal)}\n".encode()]
+    daemon.on("GET /v1/logs", lambda _: Stream(broken))
+
+    result = cli("logs", "web", "--grep", "(a+)+b")
+
+    assert (result.code, result.out) == (2, "one\n")
+    assert "too slow" in result.err
+    assert "a simpler pattern" in result.err
 
 
 def test_a_follow_ends_when_the_daemon_is_stopped(cli: Cli, daemon: FakeDaemon) -> None:

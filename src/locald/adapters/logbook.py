@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.patterns import Pattern
 from locald.capture import frames
-from locald.capture.last import read_last
+from locald.capture.last import read_all, read_last
 from locald.capture.reader import CaptureReader, Line, Position
 from locald.capture.writer import CaptureWriter
 from locald.domain.names import Key, Run
 from locald.domain.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Set
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Set
     from pathlib import Path
 
 SOON, RARELY = 0.05, 1.0
@@ -141,10 +141,18 @@ class Logbook:
 
     async def history(
         self, keys: Collection[Key], count: int | None, choice: Choice = EVERYTHING
-    ) -> list[LogLine]:
-        """The last `count` lines of these services together (None: all), by time."""
-        _, lines = await asyncio.to_thread(_read_last, self._folders(keys), count, choice, self.live)
-        return lines
+    ) -> AsyncGenerator[list[LogLine]]:
+        """The last `count` lines of these services together (None: all), by time.
+
+        In batches, one at least, which may be empty: all lines together may be more than memory holds.
+        """
+        _, batches = await asyncio.to_thread(_read, self._folders(keys), count, choice, self.live)
+        while (lines := await asyncio.to_thread(next, batches, None)) is not None:
+            yield lines
+
+    async def last(self, key: Key, count: int, choice: Choice = EVERYTHING) -> list[LogLine]:
+        """The last `count` lines of one service."""
+        return [line async for lines in self.history([key], count, choice) for line in lines]
 
     async def follow(
         self, keys: Collection[Key], count: int | None, choice: Choice = EVERYTHING
@@ -155,10 +163,10 @@ class Logbook:
         still listens.
         """
         async with self._follower(keys) as follower:
-            follower.readers, lines = await asyncio.to_thread(
-                _read_last, self._folders(keys), count, choice, self.live
-            )
-            yield lines
+            folders = self._folders(keys)
+            follower.readers, batches = await asyncio.to_thread(_read, folders, count, choice, self.live)
+            while (lines := await asyncio.to_thread(next, batches, None)) is not None:
+                yield lines
             while True:
                 lines = await follower.read(choice)
                 if lines or follower.is_silent():
@@ -259,8 +267,42 @@ class _Follower:
 # In threads.
 
 
-def _read_last(
+def _read(
     folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
+) -> tuple[dict[Key, CaptureReader], Iterator[list[LogLine]]]:
+    """The last lines of some services together, or all, and the places where they end when all are read."""
+    if count is not None:
+        readers, lines = _read_last(folders, count, choice, live)
+        return readers, iter([lines])
+    found = {key: read_all(folder, choice.since) for key, folder in folders.items()}
+    sources = (_chosen(key, reader, lines, choice, live) for key, (reader, lines) in found.items())
+    merged = heapq.merge(*sources, key=attrgetter("at"))
+    return {key: reader for key, (reader, _) in found.items()}, _in_batches(merged)
+
+
+def _chosen(
+    key: Key, reader: CaptureReader, lines: Iterator[Line], choice: Choice, live: Set[Run]
+) -> Iterator[LogLine]:
+    """Of a whole history what somebody wants."""
+    yield from (choice.shown(key, line) for line in lines if choice.wants(line))
+    yield from (choice.shown(key, line) for line in _finish(key, reader, live) if choice.wants(line))
+
+
+def _in_batches(lines: Iterable[LogLine]) -> Iterator[list[LogLine]]:
+    """One at least, which may be empty."""
+    batch: list[LogLine] = []
+    weight = 0
+    for line in lines:
+        batch.append(line)
+        weight += len(line.line)
+        if len(batch) == BATCH or weight >= HEAVY:
+            yield batch
+            batch, weight = [], 0
+    yield batch
+
+
+def _read_last(
+    folders: dict[Key, Path], count: int, choice: Choice, live: Set[Run]
 ) -> tuple[dict[Key, CaptureReader], list[LogLine]]:
     """The last lines of some services together, and the places where they end.
 
@@ -273,8 +315,7 @@ def _read_last(
         lines += filter(choice.wants, _finish(key, readers[key], live))
         oldest = merged[0].at if merged and len(merged) == count else -math.inf
         merged = _merge([merged, [choice.shown(key, line) for line in lines if line.at >= oldest]])
-        if count is not None:
-            del merged[: max(len(merged) - count, 0)]
+        del merged[: max(len(merged) - count, 0)]
     return readers, merged
 
 

@@ -1,4 +1,4 @@
-"""The end of a service's history, without reading all of it.
+"""The end of a service's history, without reading all of it; or all of it, without holding it.
 
 Frames can only be read onward, and so can segments; but a segment is an eighth of a history at most. So
 reading begins with the newest segment, and again with twice as many as long as that is not enough.
@@ -28,18 +28,18 @@ Place = tuple[int, int, int]
 
 def read_last(
     folder: Path,
-    count: int | None,
+    count: int,
     since: float | None = None,
     wanted: Callable[[Line], bool] = lambda _: True,
 ) -> tuple[list[Line], CaptureReader]:
-    """The last `count` lines (None: all) that are wanted and not older than `since`, and where they end.
+    """The last `count` lines that are wanted and not older than `since`, and where they end.
 
     Begins with the newest segment, and goes back twice as far as long as that is not enough.
     """
     names = segments(folder)
     end = _end(folder, names)
     earliest = 0 if since is None else _first_since(folder, names, since)
-    back = 1 if count is not None else len(names)
+    back = 1
     while True:
         start = max(earliest, len(names) - back)
         reader, unsure = _start_at(folder, names, start)
@@ -55,6 +55,14 @@ def read_last(
         if enough or start == earliest:
             return list(kept), reader
         back *= 2
+
+
+def read_all(folder: Path, since: float | None = None) -> tuple[CaptureReader, Iterator[Line]]:
+    """The lines that are not older than `since`, read when they are asked for, and where they end then."""
+    names = segments(folder)
+    end = _end(folder, names)
+    reader, unsure = _start_at(folder, names, 0 if since is None else _first_since(folder, names, since))
+    return reader, (line for line in _sure(reader, unsure, end) if since is None or line.at >= since)
 
 
 def _start_at(folder: Path, names: list[Name], start: int) -> tuple[CaptureReader, set[int]]:

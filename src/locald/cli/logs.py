@@ -17,7 +17,7 @@ import time
 from locald.cli import say
 from locald.cli.settle import seconds
 from locald.client import daemon
-from locald.client.http import Ended, Unreachable
+from locald.client.http import Ended, Unreachable, denied
 from locald.client.target import choose
 from locald.faces.text import CONTROL_BUT_TAB, colours_only
 from locald.faces.when import seconds_of
@@ -41,7 +41,7 @@ On a terminal the bar behind the name is red for standard error. Without a termi
 there are no colours and no escape sequences.
 """
 DEFAULT_LINES = 100
-ALL_LINES = 1_000_000_000
+ALL_LINES = "all"
 OVERLAP = 10.0
 """seconds before the newest line from which a new daemon is asked: streams are not in step to the last bit"""
 
@@ -96,19 +96,27 @@ def _copy(lines: Lines, seen: _Seen, write: Callable[[Entry], None]) -> None:
     try:
         while True:
             line = lines.next()
-            if line and seen.is_new(entry := json.loads(line)):  # an empty line is a heartbeat
-                write(entry)
+            if line:  # else it is a heartbeat
+                _take(json.loads(line), seen, write)
             if not lines.waiting:
                 sys.stdout.flush()
     finally:
         lines.close()
 
 
+def _take(entry: Entry, seen: _Seen, write: Callable[[Entry], None]) -> None:
+    """Raises Denied for a last line that says why there are no others."""
+    if "problems" in entry:
+        raise denied(entry)
+    if seen.is_new(entry):
+        write(entry)
+
+
 def _reopen(home: Home, query: list[tuple[str, str]], seen: _Seen) -> Lines | None:
     """The stream of the next daemon, or None when there is nothing more to follow."""
     seen.begin_anew()
     kept = [field for field in query if field[0] not in ("n", "since")]
-    fields = [*kept, ("n", str(ALL_LINES)), ("since", f"{seen.newest - OVERLAP:.3f}")]
+    fields = [*kept, ("n", ALL_LINES), ("since", f"{seen.newest - OVERLAP:.3f}")]
     try:
         return daemon.again(home, lambda api: api.lines("/v1/logs", fields), begin=daemon.look)
     except Unreachable:

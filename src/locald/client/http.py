@@ -298,15 +298,19 @@ def _not_ours() -> Unreachable:
     return Unreachable("the answer is not one of locald's daemon", "`locald doctor` looks for the cause")
 
 
+def denied(document: Any) -> Denied:
+    """What the daemon says in place of an answer. Raises what reading of other documents does."""
+    problems = tuple(
+        Problem(*(str(each.get(name) or "") for name in ("what", "where", "hint")))
+        for each in document["problems"]
+    )
+    return Denied(problems, int(document.get("exit", 3)))
+
+
 def _denied(status: int, body: bytes) -> Exception:
     """What an answer other than 200 means."""
     try:
-        document = json.loads(body)
-        problems = tuple(
-            Problem(*(str(each.get(name) or "") for name in ("what", "where", "hint")))
-            for each in document["problems"]
-        )
-        return Denied(problems, int(document.get("exit", 3)))
+        return denied(json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError):
         hint = "the daemon may be of another version: try `locald server restart`"
         return Unreachable(f"the daemon answered with HTTP status {status}", hint)

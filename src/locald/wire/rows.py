@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from locald.domain.health import Evidence
     from locald.domain.problem import Problem
     from locald.domain.timeline import Started, Timeline
@@ -107,6 +109,11 @@ def _started(part: Started) -> Json:
         "waited_for": list(part.waited_for),
         "usually_ms": milliseconds(part.usually),
     }
+
+
+def refusal(problems: Iterable[Problem], exit_code: int) -> Json:
+    """What is said in place of an answer: every problem, and what a command exits with."""
+    return {"problems": [problem(found) for found in problems], "exit": exit_code}
 
 
 def problem(found: Problem) -> Json:

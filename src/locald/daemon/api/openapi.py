@@ -52,7 +52,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "/v1/logs": {
         **_CHOICE,
         "service": _SERVICES,
-        "n": "how many of the latest lines; 0: only new ones",
+        "n": "how many of the latest lines; 0: only new ones; all",
         "since": "epoch seconds: only lines printed since",
         "grep": "a regular expression: only lines that match",
         "follow": "1: go on with new lines as they come",
@@ -75,7 +75,7 @@ SUMMARIES = {
     "/v1/live": "Rows, log lines and usage over one WebSocket; `daemon/api/live.py` has its messages",
     "/v1/why": "Why a service is not ready, or what its health rests on",
     "/v1/timeline": "The last start: who waited for whom, and the critical path",
-    "/v1/logs": "What services printed, one JSON object a line",
+    "/v1/logs": "What services printed, one JSON object a line; a last one with `problems` if it breaks off",
     "/v1/environment": "The environment of a run, and where each value comes from",
     "/v1/effect": "What an action would end and start, if somebody wished it now",
     "/v1/up": "Apply the project's file and start services with what they depend on",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -85,7 +86,7 @@ class Reading:
         """Of what the service printed last, if it ended by itself: the line that says most about that."""
         if not is_over(service):
             return ""
-        lines = await self._core.logbook.history([service.key], LOOKED_AT, Choice(plain=True))
+        lines = await self._core.logbook.last(service.key, LOOKED_AT, Choice(plain=True))
         return last_word((line.stream, line.line) for line in lines if line.run == service.runs)
 
     async def timeline(self, request: web.Request) -> web.Response:
@@ -120,30 +121,26 @@ class Reading:
     # Streams.
 
     async def logs(self, request: web.Request) -> web.StreamResponse:
-        """One JSON object a line: the history, and with `follow` what is printed from now on."""
-        query = request.query
+        """One JSON object a line: the history, and with `follow` what is printed from now on.
+
+        An empty line says that we are still here; one with `problems`, the last, why it does not go on.
+        """
+        query, book = request.query, self._core.logbook
         chosen = await scope(self._core, query, query.getall("service", []))
         keys = chosen.keys(self._core.world)
         count, choice = _count(query.get("n", "100")), _choice(query)
-        if query.get("follow") != "1":
-            try:
-                lines = await self._core.logbook.history(keys, count, choice)
-            except TooSlow as slow:
-                raise too_slow(slow) from None
-            body = await asyncio.to_thread(_ndjson, lines)
-            return web.Response(body=body, content_type="application/x-ndjson")
         response = _streamed("application/x-ndjson")
         if request.method == "HEAD":
             return response
+        read = book.follow if query.get("follow") == "1" else book.history
         with self._streams.open():
+            await response.prepare(request)  # before anything is read: a large history takes its time
             try:
-                async for lines in self._core.logbook.follow(keys, count, choice):
-                    if not response.prepared:
-                        await response.prepare(request)
-                    await response.write(_ndjson(lines) or b"\n")  # an empty line: still here
+                async with aclosing(read(keys, count, choice)) as batches:
+                    async for lines in batches:
+                        await response.write(await asyncio.to_thread(_ndjson, lines) or b"\n")
             except TooSlow as slow:
-                if not response.prepared:
-                    raise too_slow(slow) from None  # else the stream ends, and who asks again is told
+                await response.write(_refusal(too_slow(slow)))
         return response
 
     async def events(self, request: web.Request) -> web.StreamResponse:
@@ -211,6 +208,11 @@ def _choice(query: Mapping[str, str]) -> Choice:
         raise misused("must be epoch seconds", "since")
     grep = pattern(query["grep"]) if "grep" in query else None
     return Choice(since, grep, query.get("plain") == "1")
+
+
+def _refusal(refused: Refused) -> bytes:
+    """In place of a line."""
+    return json.dumps(rows.refusal(refused.problems, 2)).encode() + b"\n"
 
 
 def _ndjson(lines: list[LogLine]) -> bytes:

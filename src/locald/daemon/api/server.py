@@ -16,7 +16,7 @@ from locald.daemon.api.scope import misused
 from locald.daemon.api.streams import Streams
 from locald.daemon.core import Ending
 from locald.domain.problem import Problem, Refused
-from locald.wire.rows import problem
+from locald.wire.rows import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -57,8 +57,7 @@ async def tell_problems(
 
 
 def failure(status: int, exit_code: int, *problems: Problem) -> web.Response:
-    told = {"problems": [problem(found) for found in problems], "exit": exit_code}
-    return web.json_response(told, status=status)
+    return web.json_response(refusal(problems, exit_code), status=status)
 
 
 class Api:
