@@ -188,6 +188,16 @@ def test_init_can_only_print(shop: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert config.parse(out).name == "other"
 
 
+@pytest.mark.parametrize("name", ["My Shop", "", "shop_1"])
+def test_init_gives_the_name_that_was_asked_for_or_none(
+    shop: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    code, out, err = said(capsys, "init", "--print", "--name", name)
+
+    assert (code, out) == (2, "")
+    assert f'argument --name: "{name}" is not a DNS label\nhint: use lower-case letters' in err
+
+
 # Where the project is.
 
 

@@ -307,6 +307,14 @@ def test_the_script_has_no_syntax_error(shell: str) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+def test_zsh_leaves_what_is_behind_exec_s_dashes_to_the_other_program() -> None:
+    script = SHELLS["zsh"](commands())
+
+    (arguments,) = (line for line in script.splitlines() if line.strip().startswith("exec)"))
+    assert "_arguments -S " in arguments
+    assert "'*:::command:_normal'" in arguments
+
+
 def test_completing_services_never_says_an_error(cli: Cli, tmp_path: Path) -> None:
     result = cli("completion", "services", cwd=tmp_path)
 

@@ -294,10 +294,11 @@ def test_a_daemon_that_ends_before_it_has_answered_is_asked_once_more(cli: Cli, 
     assert done.err.startswith("error: the daemon ended before it had answered\nhint: ")
 
 
-def test_a_full_disk_behind_standard_output_is_said(cli: Cli, daemon: FakeDaemon) -> None:
+@pytest.mark.parametrize("command", ["status", "--help", "--version"])
+def test_a_full_disk_behind_standard_output_is_said(cli: Cli, daemon: FakeDaemon, command: str) -> None:
     daemon.on("GET /v1/status", document(row("web")))
     with open("/dev/full", "w") as full:
-        process = cli.start("status", stdout=full)
+        process = cli.start(command, stdout=full)
         _, err = process.communicate(timeout=10)
 
     assert process.returncode == 3

@@ -118,7 +118,10 @@ def _zsh(commands: list[Command]) -> str:
     cases = []
     for command in commands:
         arguments = [*(_quoted(word) for each in _all_options(command) for word in _zsh_option(each))]
-        arguments += ["'*:service:_locald_services'"] if command.takes_services else []
+        if command.name == "exec":  # behind `--` is a command line of another program
+            arguments = ["-S", *arguments, "'1:service:_locald_services'", "'*:::command:_normal'"]
+        elif command.takes_services:
+            arguments.append("'*:service:_locald_services'")
         if words := [*(action.name for action in command.actions), *_fixed(command)]:
             arguments.append(_quoted(f"1:what:({' '.join(words)})"))
         cases.append(f"        {command.name}) _arguments {' '.join(arguments)} ;;")

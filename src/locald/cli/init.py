@@ -34,8 +34,11 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from locald.domain import init  # with regular expressions, which no other command should wait for
+    from locald.domain import init, labels  # with regular expressions, which no other command should wait for
 
+    if args.name is not None and not labels.is_label(args.name):
+        what = f'"{args.name}" is not a DNS label'
+        raise Refused(Problem(what, "argument --name", labels.remedy(args.name)))
     here = Path(folder(args.directory))
     files = _look(here, init.READ)
     text = init.starter(args.name or here.name, files)

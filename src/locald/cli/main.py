@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
+    from _typeshed import SupportsWrite
+
 COMMANDS = {
     "Run services": {
         "up": ("up", "start services and what they depend on, and wait until all are healthy"),
@@ -79,6 +81,10 @@ class Parser(argparse.ArgumentParser):
         self._positionals.title = "arguments"
         self._actions[0].help = "show this help"
 
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Help that cannot be written is a problem like any other, which argparse would pass over."""
+        (file or sys.stderr).write(message)
+
     def error(self, message: str) -> NoReturn:
         unknown = message.removeprefix("unrecognized arguments: ")
         near = _near(unknown, self._option_string_actions) if unknown != message else ""
@@ -90,9 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code; only `--help` and `--version` leave by SystemExit."""
     _open_streams()
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-        return code
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:  # also behind `--help`, which leaves on its own
+            sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()  # the reader had enough: `locald logs | head`
         return 0

@@ -13,6 +13,16 @@ END = r"$(?!\n)"
 LABEL = f"^{ONE}{END}"
 
 
+def is_label(text: str) -> bool:
+    return re.search(LABEL, text) is not None
+
+
 def near(text: str) -> str:
     """The label that is most like a text: `my-shop` for `My Shop`; may be empty."""
     return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+
+
+def remedy(text: str) -> str:
+    """What to write in place of a text that is no label."""
+    rule, simple = "use lower-case letters, digits and inner hyphens, at most 63", near(text)
+    return f'{rule}, as in "{simple}"' if simple else rule

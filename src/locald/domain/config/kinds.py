@@ -231,10 +231,8 @@ def _matching(words: str, pattern: str, hint: str) -> Kind:
 def _name(value: object) -> str:
     if not isinstance(value, str):
         raise Bad(wrong_type("a name", value))
-    if not re.search(labels.LABEL, value):
-        simple = labels.near(value)
-        rule = "use lower-case letters, digits and inner hyphens, at most 63"
-        raise Bad(f"{shown(value)} is not a DNS label", f'{rule}, as in "{simple}"' if simple else rule)
+    if not labels.is_label(value):
+        raise Bad(f"{shown(value)} is not a DNS label", labels.remedy(value))
     return value
 
 
