@@ -53,6 +53,16 @@ async def test_output_is_there_while_the_container_runs_and_before_its_end_is_to
         assert await here.lines() == ["one", "two"]
 
 
+async def test_a_last_line_without_an_end_comes_before_ours_about_the_end(here: Bench) -> None:
+    async with here.daemon():
+        run = here.start("plain", command="echo whole; printf last; printf error >&2")
+        await here.wait_for(Exited)
+        here.containers.note(run, "ours")
+        await here.gone(run)
+    assert await here.lines(stream=STDOUT) == ["whole", "last"]
+    assert (await here.lines())[-1] == "ours"
+
+
 async def test_a_line_of_many_pieces_is_one_line(here: Bench) -> None:
     """An engine cuts at 16 KiB, and gives all pieces the same time."""
     async with here.daemon():

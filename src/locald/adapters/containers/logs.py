@@ -147,6 +147,16 @@ class Capture:
             self._save()
         return bool(new)
 
+    def end(self) -> bool:
+        """The container prints no more: lines that it did not end are whole. Whether there were any."""
+        begun = sorted(self._open)
+        for stream in begun:
+            self._writer.write(self._at, stream, b"")
+        self._open.clear()
+        if begun:
+            self._save()
+        return bool(begun)
+
     def _is_known(self, message: Message) -> bool:
         """Whether it is ours already. One from after the newest that we counted is not among those counted,
         even when some of them did not come: the engine has thrown them away."""
@@ -221,6 +231,6 @@ def _frames_behind(folder: Path, run: int, place: Place) -> int:
         offset = place.offset if name[1] == place.segment else 0
         while data := whole_frames(folder, name, offset):
             found = list(frames.decode(data))
-            count += sum(stream != frames.LOCALD for _, stream, _, _ in found)
+            count += sum(stream != frames.LOCALD and bool(payload) for _, stream, payload, _ in found)
             offset += found[-1][-1]
     return count

@@ -27,6 +27,8 @@ class Printing:
     async def finish(self, engine: Engine, container: str) -> None:
         """What a container that has ended printed, and was not read yet. Raises EngineAbsent, Refusal."""
         await self._read(engine, container, {})
+        if await self._disk(self._capture.end):
+            self._on_output()
 
     async def _read(self, engine: Engine, container: str, query: dict[str, str]) -> None:
         query |= {"stdout": "1", "stderr": "1", "timestamps": "1"}
