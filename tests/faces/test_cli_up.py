@@ -477,6 +477,18 @@ def test_services_that_somebody_took_away_meanwhile_are_not_ready(
     assert f"error: {asked} {verb} not there any more: taken down, or out of locald.toml" in result.err
 
 
+def test_services_that_are_gone_before_they_could_be_followed_are_not_ready_either(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    accept(daemon)
+    daemon.on("GET /v1/events", lambda _: no('no project "shop" is up', exit=2, status=422))
+
+    result = cli("up")
+
+    assert result.code == 1
+    assert result.err == "error: db and web are not there any more: taken down, or out of locald.toml\n"
+
+
 def test_waiting_for_a_project_is_not_disturbed_by_a_service_that_leaves_it(
     cli: Cli, daemon: FakeDaemon
 ) -> None:

@@ -13,6 +13,7 @@ from locald.cli import live, report, say
 from locald.cli.follow import Following, TimedOut
 from locald.client import daemon
 from locald.client.caller import caller
+from locald.client.http import Denied
 from locald.client.target import choose, with_folder
 from locald.domain import duration
 from locald.faces import words
@@ -68,7 +69,13 @@ def carry_out(path: str, args: argparse.Namespace, *, needs_folder: bool) -> int
     target = target.only(answer["services"])
     if args.detach:
         return _detached(api, target, args)
-    return until_ready(home, api, target, args, began)
+    try:
+        return until_ready(home, api, target, args, began)
+    except Denied as denied:
+        if denied.exit != 2:
+            raise
+        report.gone(target, target.services)  # a moment ago the daemon itself had named them
+        return 1
 
 
 def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, began: float) -> int:
