@@ -77,6 +77,20 @@ def heap(page: Page) -> float:
     return float(session.send("Runtime.getHeapUsage")["usedSize"]) / 1e6
 
 
+def test_where_no_line_is_shown_the_reason_is(web: Acting, visitor: Visitor) -> None:
+    """Nothing was printed, or nothing fits the filter: an empty box could be either, or a fault."""
+    page = visitor.signed_in("/service/shop/web/logs")
+    expect(line(page, "run 1")).to_be_visible()
+    page.get_by_label("Search in the logs").fill("nowhere")
+    page.get_by_role("button", name="Only matches").click()
+    expect(page.get_by_role("region", name="Lines")).to_have_text("No line fits.")
+
+
+def test_a_project_that_printed_nothing_says_so(visitor: Visitor) -> None:
+    page = visitor.signed_in("/logs")
+    expect(page.get_by_role("region", name="Lines")).to_have_text("Nothing was printed yet.")
+
+
 def test_a_hundred_thousand_lines_stay_smooth_and_memory_bounded(web: Acting, visitor: Visitor) -> None:
     flood(web, FLOOD)
     page = visitor.signed_in("/service/shop/web/logs", viewport={"width": 1280, "height": 800})
