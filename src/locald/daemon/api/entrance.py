@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from locald.daemon.api import closing
 from locald.daemon.api.server import application
 
 if TYPE_CHECKING:
@@ -23,8 +25,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 """seconds between two looks whether the socket is still there"""
-END_WITHIN = 3.0
-"""seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
 LONGEST_LINE = 1 << 16
 """bytes of a request's first line: a path may have 4,096 bytes, each of which may take three there"""
 
@@ -37,10 +37,11 @@ class Entrance:
         self.runner = web.AppRunner(
             application([*api.routes(), *api.routes_of_owner()], api),
             access_log=None,
-            shutdown_timeout=END_WITHIN,
+            shutdown_timeout=closing.END_WITHIN,
             max_line_size=LONGEST_LINE,
         )
-        self._site: web.UnixSite | None = None
+        self._site: web.SockSite | None = None
+        self._listening: socket.socket | None = None
         self._bound: os.stat_result | None = None
         self._turn = asyncio.Lock()
         self._closed = False
@@ -61,6 +62,7 @@ class Entrance:
         """Finish what is under way, and be gone."""
         async with self._turn:
             self._closed = True
+            await self._withdraw()
             await self.runner.cleanup()
             await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
 
@@ -73,20 +75,29 @@ class Entrance:
             log.warning("%s was removed, and has been made anew", self.path)
 
     async def _bind(self) -> None:
-        if self._site:
-            await self._site.stop()
-            self._site = None
-        await asyncio.to_thread(self._clear)
-        site = web.UnixSite(self.runner, self.path)
-        await site.start()
-        await asyncio.to_thread(os.chmod, self.path, 0o600)  # till then the folder keeps others out
-        self._site = site
+        await self._withdraw()
+        listening = await asyncio.to_thread(self._listen)
+        self._listening, self._site = listening, web.SockSite(self.runner, listening)
+        await self._site.start()
         self._bound = await asyncio.to_thread(os.stat, self.path)
 
-    def _clear(self) -> None:
+    async def _withdraw(self) -> None:
+        if self._site and self._listening:
+            await closing.withdraw(self._site, self._listening)
+        self._site = self._listening = None
+
+    def _listen(self) -> socket.socket:
         path = Path(self.path)
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX)
+        try:
+            listening.bind(self.path)
+            path.chmod(0o600)  # till then the folder keeps others out
+        except OSError:
+            listening.close()
+            raise
+        return listening
 
     def _stands(self) -> bool:
         try:

@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from locald.adapters import ports
+from locald.daemon.api import closing
 from locald.daemon.api.reading import MASKED
 from locald.daemon.api.server import application, failure
 from locald.daemon.dashboard import memory
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 
 YEAR = 365 * 24 * 3600
 """seconds that a browser stays signed in"""
-END_WITHIN = 3.0
-"""seconds that answers under way have to be finished when the daemon ends"""
 WITH_EVERYTHING = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -61,10 +60,11 @@ class Site:
         self._app.add_routes([*self._files.routes(), web.get("/signin", self._sign_in, allow_head=False)])
         self._app.on_response_prepare.append(self._add_headers)
         self._runner = web.AppRunner(
-            self._app, access_log=None, logger=_discreet(), shutdown_timeout=END_WITHIN
+            self._app, access_log=None, logger=_discreet(), shutdown_timeout=closing.END_WITHIN
         )
         self._door: Door | None = None
-        self._listening: web.SockSite | None = None
+        self._site: web.SockSite | None = None
+        self._listening: socket.socket | None = None
 
     @property
     def url(self) -> str | None:
@@ -85,15 +85,15 @@ class Site:
         port = listening.getsockname()[1]
         self._door = Door(port, remembered.secret, os.geteuid())
         await self._runner.setup()
-        self._listening = web.SockSite(self._runner, listening)
-        await self._listening.start()
+        self._listening, self._site = listening, web.SockSite(self._runner, listening)
+        await self._site.start()
         log.info("dashboard: %s", self.url)
 
     async def withdraw(self) -> None:
         """Let nobody in any more: who is told that the daemon ends should not find it here again."""
-        if self._listening:
-            await self._listening.stop()
-            self._listening = None
+        if self._site and self._listening:
+            await closing.withdraw(self._site, self._listening)
+        self._site = self._listening = None
 
     async def close(self) -> None:
         """Finish what is under way, and be gone."""
