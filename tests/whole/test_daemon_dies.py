@@ -7,6 +7,7 @@ another, which finds everything as it is.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -414,6 +415,15 @@ def test_a_daemon_of_another_environment_finds_the_services_of_the_last(
     finally:
         assert machine.locald("server", "stop").returncode == 0
     assert not is_alive(before["web"]["pid"])
+
+
+def test_a_home_that_is_relative_is_where_the_caller_stands(machine: Machine) -> None:
+    """The daemon stands elsewhere."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    relative = {"LOCALD_HOME": os.path.relpath(machine.home, machine.folder)}
+    done = machine.locald("up", env=relative)
+    assert (done.returncode, done.stderr.count("error")) == (0, 0), done.stderr
+    assert machine.status()["web"]["health"] == "healthy"
 
 
 def test_a_daemon_whose_socket_was_tidied_away_is_found_again(machine: Machine) -> None:

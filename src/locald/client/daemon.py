@@ -215,6 +215,8 @@ def spawn(command: Sequence[str]) -> int:
     """
     reading, writing = os.pipe()
     environment = {name: value for name, value in os.environ.items() if name not in OF_A_RUN}
+    if home := environment.get("LOCALD_HOME"):
+        environment["LOCALD_HOME"] = os.path.abspath(home)  # it will stand elsewhere
     child = os.fork()
     if child == 0:
         try:
