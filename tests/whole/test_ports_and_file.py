@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole import programs
-from whole.machine import free_port
+from whole.machine import free_port, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,6 +240,22 @@ def test_a_folder_that_was_deleted_can_still_be_stopped_and_forgotten(machine: M
     assert machine.locald("stop", "shop:web").returncode == 0
     assert machine.locald("-C", str(gone), "down").returncode == 0
     assert machine.status("--all") == {}
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_project_whose_file_is_gone_can_still_be_taken_down_from_its_folder(
+    machine: Machine, ended: bool
+) -> None:
+    """Another branch is checked out, say. It makes no difference whether the daemon runs."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    pid = machine.up()["web"]["pid"]
+    (machine.folder / "locald.toml").unlink()
+    if ended:
+        machine.kill_daemon()
+    done = machine.locald("down")
+    assert (done.returncode, done.stderr) == (0, "shop is down\n")
+    assert not is_alive(pid)
+    assert "there is no locald.toml" in machine.locald("down").stderr
 
 
 def test_a_file_is_found_upward_and_another_by_c(machine: Machine, tmp_path: Path) -> None:

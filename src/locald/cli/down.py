@@ -6,6 +6,8 @@ import os
 
 from locald.cli import ending
 from locald.client.target import Target, choose
+from locald.domain.problem import Refused
+from locald.wire.home import Home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +31,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _target(folder: str | None, directory: str | None) -> Target:
-    """The project of the folder. One that was deleted can still be forgotten: the daemon knows its path."""
+    """The project of the folder. One that was deleted can still be forgotten, and one that has lost its file,
+    for another branch is checked out: the daemon knows its path."""
     meant = folder or directory
     if meant and not os.path.exists(meant):
         return Target(directory=os.path.abspath(meant))
-    return choose([os.path.join(folder, "")] if folder else [], directory)
+    try:
+        return choose([os.path.join(folder, "")] if folder else [], directory)
+    except Refused:
+        left = os.path.realpath(meant or ".")
+        if ending.is_kept(Home.find(), left):
+            return Target(directory=left)
+        raise

@@ -53,7 +53,7 @@ def down(target: Target) -> int:
     """Stop and forget the project, and wait. No daemon is started for a project that none ever knew."""
     home = Home.find()
     api = daemon.find(home)
-    if api is None and not _is_known(home, target.directory):
+    if api is None and not os.path.exists(home.wanted) and not is_kept(home, target.directory):
         say.note("this project is not up")
         return 0
     api = api or daemon.start(home)
@@ -69,11 +69,11 @@ def _spelled_by(target: Target) -> Spell:
     return lambda row: target.spelled(row["name"])
 
 
-def _is_known(home: Home, directory: str) -> bool:
-    """Whether an earlier daemon left something about this folder."""
+def is_kept(home: Home, directory: str) -> bool:
+    """Whether a daemon has kept something about this folder."""
     try:
         with open(home.state_file, encoding="utf-8", errors="replace") as state:
-            return os.path.exists(home.wanted) or json.dumps(directory) in state.read()
+            return json.dumps(directory) in state.read()
     except OSError:
         return False
 
