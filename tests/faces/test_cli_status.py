@@ -230,7 +230,7 @@ def test_a_daemon_that_makes_no_sense_is_an_error_and_no_traceback(
         listener.bind(home.socket)
         listener.listen()
         process = cli.start("status")
-        again = not answer.startswith(b"SSH")  # what breaks off in the middle is asked once more
+        again = 2 * (not answer.startswith(b"SSH"))  # what breaks off in the middle is asked again
         for expected in (b"", b"GET /v1/status") * (1 + again):  # first it asks whether somebody listens
             connection, _ = listener.accept()
             assert connection.recv(100).startswith(expected)
@@ -242,6 +242,28 @@ def test_a_daemon_that_makes_no_sense_is_an_error_and_no_traceback(
     assert process.returncode == 3
     assert err.startswith("error: the ")
     assert "Traceback" not in err
+
+
+def test_a_daemon_that_dies_slowly_is_outlived_by_the_command(cli: Cli, home: Home) -> None:
+    """It takes connections for a while that it will never answer."""
+    home.make()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(home.socket)
+        listener.listen()
+        process = cli.start("status", "--all")
+        for _ in range(4):  # to see whether somebody listens, and to ask
+            listener.accept()[0].close()
+        os.unlink(home.socket)
+        successor = FakeDaemon(home.socket)
+        successor.on("GET /v1/status", document(row("web")))
+        successor.start()
+    try:
+        out, err = process.communicate(timeout=10)
+    finally:
+        successor.stop()
+
+    assert (process.returncode, err) == (0, "")
+    assert "web" in out
 
 
 def test_an_older_daemon_is_pointed_out_in_one_line(cli: Cli, daemon: FakeDaemon) -> None:
@@ -283,14 +305,14 @@ def test_a_reader_that_had_enough_is_no_error(cli: Cli, daemon: FakeDaemon) -> N
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_a_daemon_that_ends_before_it_has_answered_is_asked_once_more(cli: Cli, daemon: FakeDaemon) -> None:
+def test_a_daemon_that_ends_before_it_has_answered_is_asked_again(cli: Cli, daemon: FakeDaemon) -> None:
     """It may be another one by then, which was started in its place."""
     daemon.on("GET /v1/status", lambda _: document(row("web")) if len(daemon.requests) > 1 else Nothing())
     done = cli("status")
     assert (done.code, len(daemon.requests)) == (0, 2)
     daemon.on("GET /v1/status", lambda _: Nothing())
     done = cli("status")
-    assert (done.code, len(daemon.requests)) == (3, 4)
+    assert (done.code, len(daemon.requests)) == (3, 5)
     assert done.err.startswith("error: the daemon ended before it had answered\nhint: ")
 
 

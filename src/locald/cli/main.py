@@ -17,6 +17,7 @@ import argparse
 import errno
 import os
 import sys
+import time
 
 from locald.cli import say
 from locald.client.http import Denied, Unanswered, Unreachable
@@ -68,6 +69,9 @@ DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with 
 
 DYING = 3.0
 """seconds that a daemon which was killed may take until it lets nobody connect any more"""
+PAUSES = (0.05, 0.5)
+"""seconds before each further attempt, for the kernel takes connections for a killed daemon until its last
+descriptor is closed, which can be after that of its lock"""
 OF_OUTPUT = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What writing to standard output can run into"""
 
@@ -132,19 +136,29 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _carry_out(args: argparse.Namespace) -> int:
-    """Carry out the command; once more, with another daemon, when this one ended before it had answered.
+    """Carry out the command; again, with another daemon, when this one ended before it had answered.
 
     What a command asks for is a wish, which may be uttered twice; and nothing is printed before an answer.
     """
-    try:
-        code: int = args.run(args)
-    except Unanswered:
-        from locald.client import daemon  # rarely needed, and it costs a few ms
-        from locald.wire.home import Home
+    for pause in PAUSES:
+        try:
+            return _run_command(args)
+        except Unanswered:
+            _await_end(pause)
+    return _run_command(args)
 
-        daemon.await_end(Home.find(), DYING)
-        code = args.run(args)
+
+def _run_command(args: argparse.Namespace) -> int:
+    code: int = args.run(args)
     return code
+
+
+def _await_end(pause: float) -> None:
+    from locald.client import daemon  # rarely needed, and it costs a few ms
+    from locald.wire.home import Home
+
+    daemon.await_end(Home.find(), DYING)
+    time.sleep(pause)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
