@@ -307,6 +307,7 @@ def test_who_waits_for_news_does_not_hold_up_the_end_of_the_daemon(machine: Mach
         os.kill(pid, signal.SIGTERM)
         wait_for(lambda: not is_alive(pid), "the end of the daemon")
         assert time.monotonic() - begun < 2.5
+        wait_for(lambda: machine.locald("ping").returncode == 0, "the next daemon, which the reader starts")
         logs.send_signal(signal.SIGINT)
 
 
