@@ -293,6 +293,15 @@ async def test_a_body_that_is_no_json_object_is_refused(office: Office, body: by
     is_refused(await office.ask("POST", "/v1/up", data=io.BytesIO(body)))
 
 
+async def test_a_field_that_nobody_knows_is_refused_before_anything_is_done(office: Office) -> None:
+    """A misspelt `services` would mean all of them."""
+    await office.up(office.project(SHOP))
+    answer = await office.post("stop", project="shop", service=["web"])
+    is_refused(answer)
+    assert (answer.problem["what"], answer.problem["where"]) == ("unknown field", "service")
+    assert office.crew.said(Terminate) == []
+
+
 async def test_the_words_around_a_body_do_not_matter(office: Office) -> None:
     """Nobody has to say that it is JSON, or in which letters."""
     body = json.dumps({"directory": office.project(SHOP), "caller": SHELL}).encode()

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from locald.daemon import asks
+from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
 from locald.domain.config import FILE
 from locald.domain.messages import Again, Down, Stop, Up
@@ -29,7 +30,7 @@ Json = dict[str, Any]
 
 _CALLER: TypeAdapter[Caller] = TypeAdapter(Caller)
 
-
+FIELDS = frozenset().union(*BODIES.values())
 STOPPED_WITHIN = 45.0
 """seconds that an `up` waits for the end of what its project was called before"""
 
@@ -156,6 +157,8 @@ async def _body(request: web.Request) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise misused("the request is no JSON object")
+    for field in found.keys() - FIELDS:  # passed over, a misspelt `services` would mean all of them
+        raise misused("unknown field", field)
     return found
 
 
