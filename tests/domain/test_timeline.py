@@ -61,6 +61,14 @@ def test_listening_and_ready_are_told_apart() -> None:
     assert (seconds(part.listening_at), seconds(part.ready_at), part.source) == (1.0, 2.0, "notify")
 
 
+def test_who_said_that_it_was_ready_is_told_also_when_it_has_been_stopped() -> None:
+    s = Story(service("web"))
+    s.up(), starts(s, "web#1", 1), s.stop("web"), s.exits("web#1", 0)
+
+    (part,) = told(s).services
+    assert (seconds(part.ready_at), part.source) == (1.0, "tcp")
+
+
 def test_a_task_is_ready_when_it_has_completed() -> None:
     s = Story(task("seed"), service("web", "seed"))
     s.up(), s.spawned("seed#1"), s.wait(4), s.exits("seed#1", 0), starts(s, "web#1", 1)

@@ -355,7 +355,7 @@ async def test_a_file_that_cannot_be_used_is_kept_aside_and_named(desk: Desk, da
     assert aside.read_bytes() == wrong
     assert not desk.file.exists()
     assert saved.trouble.startswith("the saved state could not be used (")
-    assert saved.trouble.endswith(f"it is kept as {aside}")
+    assert f"it is kept as {aside}; what ran is ended" in saved.trouble
     assert "\n" not in saved.trouble
 
 

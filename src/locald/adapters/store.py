@@ -120,7 +120,8 @@ def _keep_aside(path: str, error: Exception) -> str:
         os.rename(path, aside)
     except OSError as cannot:
         return f"the saved state {path} cannot be used ({reason}), nor moved ({cannot.strerror})"
-    return f"the saved state could not be used ({reason}); it is kept as {aside}"
+    ended = "what ran is ended, `locald up` starts it again"  # nobody could tell what it was, or stop it
+    return f"the saved state could not be used ({reason}); it is kept as {aside}; {ended}"
 
 
 def _reason(error: Exception) -> str:

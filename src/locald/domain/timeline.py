@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from locald.domain.health import Source
+from locald.domain.health import Source, strongest
 from locald.domain.phase import Completed
 
 if TYPE_CHECKING:
@@ -64,10 +64,18 @@ def _part(service: Service) -> Started:
         life.spawned_at if life else None,
         life.listening_at if life else None,
         (life.ended_at if completed else life.ready_at) if life else None,
-        service.verdict.source,
+        _source(service, life),
         tuple(sorted(service.waited_for)),
         median(service.durations) if service.durations else None,
     )
+
+
+def _source(service: Service, life: Life | None) -> Source:
+    """Who says so; of a run that was ready and has ended, who said so last."""
+    if service.verdict.source is not Source.NONE or life is None or life.ready_at is None:
+        return service.verdict.source
+    word = strongest(life.heard)
+    return word.source if word else Source.NONE
 
 
 def _life_of_this_start(service: Service) -> Life | None:
