@@ -59,6 +59,7 @@ class Session:
         self.process.wait()
         assert self.process.stdout
         self.process.stdout.close()
+        wait_for(lambda: not _runs(pid))  # till then it has its slot
 
     def left(self) -> list[str]:
         """What is still there of the engine."""
