@@ -96,9 +96,7 @@ class Home:
 
     def make(self) -> None:
         """Make the folders, or check those that are there. Refused when they cannot be ours alone."""
-        before = os.umask(
-            0o077
-        )  # for those above them as well, to which a mode that is asked for does not apply
+        before = os.umask(0o077)  # for those above them too, which get no mode that is asked for
         try:
             for folder in (self.run, self.state, self.logs):
                 _make(folder)
