@@ -80,7 +80,7 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong with the arguments as every other problem is said."""
 
     def __init__(self, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", _formatter)
         super().__init__(allow_abbrev=False, **options)
         self._positionals.title = "arguments"
         self._actions[0].help = "show this help"
@@ -94,6 +94,16 @@ class Parser(argparse.ArgumentParser):
         near = _near(unknown, self._option_string_actions) if unknown != message else ""
         hint = f"did you mean `{near}`?" if near else f"`{self.prog} --help` shows how"
         raise Refused(Problem(message, hint=hint))
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """One is made for each argument of a command, only to look at it. Left to itself it would import `shutil`
+    to find out how wide the terminal is, which takes longer than to read the command line."""
+    try:
+        columns = int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        columns = say.width(sys.stdout) if say.is_terminal(sys.stdout) else 80
+    return argparse.RawDescriptionHelpFormatter(prog, width=columns - 2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
