@@ -244,6 +244,18 @@ def test_a_daemon_that_makes_no_sense_is_an_error_and_no_traceback(
     assert "Traceback" not in err
 
 
+def test_without_a_standard_error_talk_goes_nowhere_and_the_exit_code_stays(cli: Cli, home: Home) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", *COMMAND, "ping"],
+        env=cli.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (3, "")
+
+
 def test_a_daemon_that_dies_slowly_is_outlived_by_the_command(cli: Cli, home: Home) -> None:
     """It takes connections for a while that it will never answer."""
     home.make()

@@ -246,8 +246,9 @@ def _near(word: str, allowed: Any) -> str:
 
 def _open_streams() -> None:
     """Standard streams may be closed, or speak a narrower encoding than our text."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for as long as we live)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # for as long as we live
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
 
