@@ -99,10 +99,9 @@ class Parser(argparse.ArgumentParser):
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """One is made for each argument of a command, only to look at it. Left to itself it would import `shutil`
     to find out how wide the terminal is, which takes longer than to read the command line."""
-    try:
-        columns = int(os.environ["COLUMNS"])
-    except (KeyError, ValueError):
-        columns = say.width(sys.stdout) if say.is_terminal(sys.stdout) else 80
+    told = os.environ.get("COLUMNS", "")
+    columns = int(told) if told.isdecimal() else 0
+    columns = columns or (say.width(sys.stdout) if say.is_terminal(sys.stdout) else 80)
     return argparse.RawDescriptionHelpFormatter(prog, width=columns - 2)
 
 
