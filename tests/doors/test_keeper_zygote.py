@@ -65,11 +65,12 @@ def test_a_zygote_that_does_not_answer_is_ended_and_what_it_was_told_is_done_onc
 ) -> None:
     (zygote,) = zygotes(keeping.pid)
     os.kill(zygote, signal.SIGSTOP)
-    began = tmp_path / "began"
-    daemon.start("shop:web#1", ["sh", "-c", f"echo >> {began}; sleep 1000"])
+    began, gate = tmp_path / "began", keeping.gate("gate")
+    daemon.start("shop:web#1", ["sh", "-c", f"echo >> {began}; echo > {gate}; sleep 1000"])
     wait_dead([zygote])
     daemon.start("shop:web#2", ["true"])
     daemon.wait("gone", "shop:web#2")
+    gate.read()
     assert began.read_text() == "\n"
 
 
