@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 if TYPE_CHECKING:
     import socket
-
-    from aiohttp import web
 
 END_WITHIN = 3.0
 """seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
@@ -22,9 +22,18 @@ _TURNS = 8
 """of the loop; it takes five: accepted, connected, made known, its handler begun, its request read"""
 
 
-async def withdraw(site: web.SockSite, listening: socket.socket) -> None:
-    """Stop `site`, which listens on this socket."""
-    asyncio.get_running_loop().remove_reader(listening)
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
-    await site.stop()
+class Listening:
+    """`socket`: bound; what comes there is answered by `runner`, from `begin` to `end`."""
+
+    def __init__(self, runner: web.AppRunner, socket: socket.socket) -> None:
+        self._socket = socket
+        self._site = web.SockSite(runner, socket)
+
+    async def begin(self) -> None:
+        await self._site.start()
+
+    async def end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await self._site.stop()

@@ -40,8 +40,7 @@ class Entrance:
             shutdown_timeout=closing.END_WITHIN,
             max_line_size=LONGEST_LINE,
         )
-        self._site: web.SockSite | None = None
-        self._listening: socket.socket | None = None
+        self._listening: closing.Listening | None = None
         self._bound: os.stat_result | None = None
         self._turn = asyncio.Lock()
         self._closed = False
@@ -76,15 +75,14 @@ class Entrance:
 
     async def _bind(self) -> None:
         await self._withdraw()
-        listening = await asyncio.to_thread(self._listen)
-        self._listening, self._site = listening, web.SockSite(self.runner, listening)
-        await self._site.start()
+        self._listening = closing.Listening(self.runner, await asyncio.to_thread(self._listen))
+        await self._listening.begin()
         self._bound = await asyncio.to_thread(os.stat, self.path)
 
     async def _withdraw(self) -> None:
-        if self._site and self._listening:
-            await closing.withdraw(self._site, self._listening)
-        self._site = self._listening = None
+        if self._listening:
+            await self._listening.end()
+        self._listening = None
 
     def _listen(self) -> socket.socket:
         path = Path(self.path)

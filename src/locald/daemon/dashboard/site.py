@@ -63,8 +63,7 @@ class Site:
             self._app, access_log=None, logger=_discreet(), shutdown_timeout=closing.END_WITHIN
         )
         self._door: Door | None = None
-        self._site: web.SockSite | None = None
-        self._listening: socket.socket | None = None
+        self._listening: closing.Listening | None = None
 
     @property
     def url(self) -> str | None:
@@ -85,15 +84,15 @@ class Site:
         port = listening.getsockname()[1]
         self._door = Door(port, remembered.secret, os.geteuid())
         await self._runner.setup()
-        self._listening, self._site = listening, web.SockSite(self._runner, listening)
-        await self._site.start()
+        self._listening = closing.Listening(self._runner, listening)
+        await self._listening.begin()
         log.info("dashboard: %s", self.url)
 
     async def withdraw(self) -> None:
         """Let nobody in any more: who is told that the daemon ends should not find it here again."""
-        if self._site and self._listening:
-            await closing.withdraw(self._site, self._listening)
-        self._site = self._listening = None
+        if self._listening:
+            await self._listening.end()
+        self._listening = None
 
     async def close(self) -> None:
         """Finish what is under way, and be gone."""
