@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.domain.messages import Event
+    from locald.domain.lifecycle.messages import Event
 
 E = TypeVar("E")
 

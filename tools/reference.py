@@ -1,8 +1,8 @@
 """Writes docs/reference/file.md, the reference of `locald.toml`, from the tables that read the file.
 
 Each key: what it means, what it takes, what happens without it, an example. All of it is in
-`locald.domain.config.file` and `checks`, beside the rules themselves, so that a page and the program cannot
-disagree. `--check` writes nothing and exits 1 when the page is not what it should be.
+`locald.domain.project.config.file` and `checks`, beside the rules themselves, so that a page and the program
+cannot disagree. `--check` writes nothing and exits 1 when the page is not what it should be.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
-from locald.domain import toml  # noqa: E402
-from locald.domain.config import schemas  # noqa: E402
-from locald.domain.config.checks import CHECKS, COMMON, CheckTable  # noqa: E402
-from locald.domain.config.file import ProjectTable, ServiceTable  # noqa: E402
-from locald.domain.config.tables import docs as docs_of  # noqa: E402
+from locald.domain.project.config import schemas  # noqa: E402
+from locald.domain.project.config.checks import CHECKS, COMMON, CheckTable  # noqa: E402
+from locald.domain.project.config.file import ProjectTable, ServiceTable  # noqa: E402
+from locald.domain.project.config.tables import docs as docs_of  # noqa: E402
+from locald.domain.values import toml  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from locald.domain.config.tables import Doc, Table
+    from locald.domain.project.config.tables import Doc, Table
 
 PAGE = ROOT / "docs" / "reference" / "file.md"
 
 HEAD = """\
 # The file, `locald.toml`
 
-<!-- Written by tools/reference.py from src/locald/domain/config/file.py and checks.py: change those. -->
+<!-- Written by tools/reference.py from domain/project/config/file.py and checks.py: change those. -->
 
 A project is a folder with a `locald.toml`. The file is strict: a key that is not known, a value of the wrong
 type or out of range is an error, told with its line and with what was probably meant. All mistakes of a file

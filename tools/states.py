@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
-from locald.domain.messages import (  # noqa: E402
+from locald.domain.lifecycle.messages import (  # noqa: E402
     Again,
     Checked,
     Due,
@@ -38,9 +38,10 @@ from locald.domain.messages import (  # noqa: E402
     Stop,
     Up,
 )
-from locald.domain.names import Key  # noqa: E402
-from locald.domain.phase import Backoff, Launching, Preparing, Running, Starting, Stopping, state  # noqa: E402
-from locald.domain.spec import (  # noqa: E402
+from locald.domain.lifecycle.phase import Backoff, Launching, Preparing, Running, Starting, Stopping, state  # noqa: E402
+from locald.domain.lifecycle.world import World, step  # noqa: E402
+from locald.domain.project.names import Key  # noqa: E402
+from locald.domain.project.spec import (  # noqa: E402
     Caller,
     Condition,
     Definition,
@@ -49,14 +50,13 @@ from locald.domain.spec import (  # noqa: E402
     ServiceSpec,
     Type,
 )
-from locald.domain.world import World, step  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from locald.domain.names import Run
-    from locald.domain.phase import Phase
-    from locald.domain.service import Service
+    from locald.domain.lifecycle.phase import Phase
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.project.names import Run
 
 PAGE = ROOT / "ARCHITECTURE.md"
 BEGIN, END = "<!-- states:begin -->\n", "<!-- states:end -->"

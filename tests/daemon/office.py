@@ -26,8 +26,8 @@ from locald.daemon.core import Core
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
 from locald.daemon.tasks import Tasks
-from locald.domain.messages import Effect, Exit, Exited, Gone, Kill, Spawned, Start, Terminate
-from locald.domain.world import World
+from locald.domain.lifecycle.messages import Effect, Exit, Exited, Gone, Kill, Spawned, Start, Terminate
+from locald.domain.lifecycle.world import World
 from locald.linux.clock import Clock
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
 
 Json = dict[str, Any]
 SHELL: Json = {"env": {"PATH": "/usr/bin:/bin"}, "umask": 18, "limits": {"nofile": [1024, 4096]}}

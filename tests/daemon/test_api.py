@@ -18,8 +18,8 @@ from locald.adapters.store import load
 from locald.daemon import asks
 from locald.daemon.api import changing, openapi
 from locald.daemon.api import server as serving
-from locald.domain.messages import Kill, Start, Terminate
-from locald.domain.names import Key
+from locald.domain.lifecycle.messages import Kill, Start, Terminate
+from locald.domain.project.names import Key
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:

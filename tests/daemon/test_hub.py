@@ -11,16 +11,16 @@ import pytest
 from domain.story import Story, key, service, task, worker
 from locald.daemon import hub as module
 from locald.daemon.hub import Hub, News, Subscription
-from locald.domain.messages import Due
-from locald.domain.view import Row, row
-from locald.domain.world import World
+from locald.domain.explain.view import Row, row
+from locald.domain.lifecycle.messages import Due
+from locald.domain.lifecycle.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.domain.messages import Message
-    from locald.domain.names import Key
-    from locald.domain.spec import ServiceSpec
+    from locald.domain.lifecycle.messages import Message
+    from locald.domain.project.names import Key
+    from locald.domain.project.spec import ServiceSpec
 
 
 class Told(Story):

@@ -16,7 +16,7 @@ from locald.capture import frames
 from locald.capture.writer import CaptureWriter
 from locald.daemon import hub
 from locald.daemon.api import lines, live
-from locald.domain.names import Key, Run
+from locald.domain.project.names import Key, Run
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from domain.story import key, pid_of, project, service, task, worker
 from locald.daemon import loop as module
 from locald.daemon.loop import Loop
-from locald.domain.messages import (
+from locald.domain.lifecycle.messages import (
     Down,
     Due,
     Effect,
@@ -28,16 +28,16 @@ from locald.domain.messages import (
     Stop,
     Up,
 )
-from locald.domain.names import Key, Run
-from locald.domain.phase import Backoff, Failed, Running, Starting, Stopping, state
-from locald.domain.spec import Caller
-from locald.domain.world import World, step
+from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, state
+from locald.domain.lifecycle.world import World, step
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Caller
 from virtual_time import VirtualClock, in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from locald.domain.spec import ServiceSpec
+    from locald.domain.project.spec import ServiceSpec
 
 WEB = Run(key("web"), 1)
 

@@ -12,7 +12,7 @@ from domain.story import Story, worker
 from locald.adapters.usage import Main, Usage, Used
 from locald.daemon import meter as module
 from locald.daemon.meter import Meter
-from locald.domain.names import Key, Run
+from locald.domain.project.names import Key, Run
 from locald.linux.tree import Family
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locald.domain.messages import Discard, Effect, Forget, Kill, Start, Terminate, Unwatch, Watch
-from locald.domain.names import Key, Run
-from locald.domain.phase import Completed, Stopped, Stopping, Wish
-from locald.domain.spec import Condition
-from locald.domain.view import row
+from locald.domain.explain.view import row
+from locald.domain.lifecycle.messages import Discard, Effect, Forget, Kill, Start, Terminate, Unwatch, Watch
+from locald.domain.lifecycle.phase import Completed, Stopped, Stopping, Wish
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Condition
 
 if TYPE_CHECKING:
-    from locald.domain.world import World
+    from locald.domain.lifecycle.world import World
 
 
 class Outside:

@@ -13,7 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locald.daemon.recovery import restore
-from locald.domain.messages import (
+from locald.domain.explain.view import Row, is_down, row, settled
+from locald.domain.explain.why import Why, why
+from locald.domain.lifecycle.messages import (
     Adopt,
     Again,
     Discard,
@@ -47,14 +49,12 @@ from locald.domain.messages import (
     Up,
     Watch,
 )
-from locald.domain.names import Key, Run
-from locald.domain.spec import Caller, Condition, Definition, Project, ServiceSpec, Type
-from locald.domain.view import Row, is_down, row, settled
-from locald.domain.why import Why, why
-from locald.domain.world import World, step
+from locald.domain.lifecycle.world import World, step
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Caller, Condition, Definition, Project, ServiceSpec, Type
 
 if TYPE_CHECKING:
-    from locald.domain.service import Service
+    from locald.domain.lifecycle.service import Service
 
 BEGIN = 1000.0
 """when stories begin, seconds"""

@@ -16,9 +16,9 @@ from locald.adapters.containers.create import INSTANCE, Order
 from locald.capture import frames
 from locald.capture.reader import CaptureReader
 from locald.daemon.tasks import Tasks
-from locald.domain.messages import Gone, Lost, NotStarted, Spawned
-from locald.domain.names import Key, Run
-from locald.domain.spec import Definition, ServiceSpec, Type
+from locald.domain.lifecycle.messages import Gone, Lost, NotStarted, Spawned
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Definition, ServiceSpec, Type
 from locald.linux.clock import Clock
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 
 from locald.cli.main import main
 from locald.client.project import find_project
-from locald.domain import config
-from locald.domain.problem import Refused
+from locald.domain.project import config
+from locald.domain.values.problem import Refused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faces.fake_daemon import FakeDaemon, Stream, change, document, down_row, entry, lines, row, snapshot
-from locald.cli.completion import SHELLS
+from locald.cli.commands.completion import SHELLS
 from locald.cli.described import commands
 
 if TYPE_CHECKING:

@@ -420,7 +420,7 @@ def test_status_imports_nothing_that_it_does_not_need(cli: Cli, daemon: FakeDaem
     )
 
     imported = set(done.stderr.split())
-    assert "locald.cli.status" in imported
+    assert "locald.cli.commands.status" in imported
     slow = {"typing", "dataclasses", "inspect", "subprocess", "http.client", "asyncio", "logging", "tomllib"}
     assert imported & {*slow, "rich", "aiohttp", "pydantic"} == set()
     assert [

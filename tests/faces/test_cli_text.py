@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locald.cli.table import Cell, table
-from locald.domain.problem import Problem
+from locald.cli.shared.table import Cell, table
+from locald.domain.values.problem import Problem
 from locald.faces.text import colours_only, plain, shorten
 from locald.faces.when import length, seconds_of
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faces.fake_daemon import FakeDaemon, Stream, change, down_row, gated, row, snapshot
-from locald.cli.watch import CLEAR, ENTER, LEAVE
+from locald.cli.shared.watch import CLEAR, ENTER, LEAVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

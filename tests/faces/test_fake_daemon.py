@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from faces import fake_daemon
-from locald.domain.view import Row
+from locald.domain.explain.view import Row
 from locald.wire.version import __version__
 
 

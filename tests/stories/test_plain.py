@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locald.domain.plain import plain
+from locald.domain.values.plain import plain
 
 
 @pytest.mark.parametrize(

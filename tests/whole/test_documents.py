@@ -17,7 +17,8 @@ def test_every_file_that_the_architecture_names_exists() -> None:
 
 
 def test_every_table_that_the_documents_show_has_the_columns_of_the_program() -> None:
-    from locald.cli import overview, timeline
+    from locald.cli.commands import timeline
+    from locald.cli.shared import overview
     from locald.monitor import table
 
     known = {tuple(" ".join(head).split()) for head in (overview.HEAD, timeline.HEAD)}

@@ -22,11 +22,20 @@ from locald.adapters import commands
 from locald.adapters.patterns import Pattern, TooSlow
 from locald.adapters.probes import Http, Result, look_tcp, shown
 from locald.adapters.reach import LOOPBACK, ways_to
-from locald.domain import duration, signals
-from locald.domain.messages import Event, Probed
-from locald.domain.names import Run
-from locald.domain.plain import plain
-from locald.domain.spec import CommandCheck, HealthCheck, HttpCheck, LogCheck, NoCheck, NotifyCheck, TcpCheck
+from locald.domain.knowledge import signals
+from locald.domain.lifecycle.messages import Event, Probed
+from locald.domain.project.names import Run
+from locald.domain.project.spec import (
+    CommandCheck,
+    HealthCheck,
+    HttpCheck,
+    LogCheck,
+    NoCheck,
+    NotifyCheck,
+    TcpCheck,
+)
+from locald.domain.values import duration
+from locald.domain.values.plain import plain
 
 Look = HttpCheck | TcpCheck | CommandCheck
 """the checks that somebody has to carry out"""

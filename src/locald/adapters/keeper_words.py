@@ -10,7 +10,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.messages import (
+from locald.domain.lifecycle.messages import (
     Event,
     Exit,
     Exited,
@@ -26,7 +26,7 @@ from locald.domain.messages import (
 from locald.linux import procfs
 
 if TYPE_CHECKING:
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
 
 Json = dict[str, Any]
 

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.reach import connect, ways_to
 from locald.adapters.sightings import Look, Seen, Watched, listener_of, pace
-from locald.domain.messages import Event, Listener, Listens
+from locald.domain.lifecycle.messages import Event, Listener, Listens
 from locald.linux import owners
 from locald.linux.sockdiag import Deaths, Listening, Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
 
 UNTOLD = 0.25
 """seconds between two looks where the kernel gives no news of listeners that end"""

@@ -28,8 +28,8 @@ from locald.capture import frames
 from locald.capture.last import read_all, read_last
 from locald.capture.reader import CaptureReader, Line, Position
 from locald.capture.writer import CaptureWriter
-from locald.domain.names import Key, Run
-from locald.domain.plain import plain
+from locald.domain.project.names import Key, Run
+from locald.domain.values.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Set

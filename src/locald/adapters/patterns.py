@@ -18,7 +18,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
-from locald.domain import duration
+from locald.domain.values import duration
 
 if TYPE_CHECKING:
     import regex

@@ -23,8 +23,8 @@ from locald.linux.sockdiag import Table
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from locald.domain.messages import Listener
-    from locald.domain.names import Key
+    from locald.domain.lifecycle.messages import Listener
+    from locald.domain.project.names import Key
 
 Range = tuple[int, int]
 """of ports, both ends included"""

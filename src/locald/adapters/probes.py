@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import aiohttp
 
 from locald.adapters.reach import connect, url
-from locald.domain import duration
-from locald.domain.plain import plain
+from locald.domain.values import duration
+from locald.domain.values.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

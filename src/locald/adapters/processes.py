@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.adapters.keeper_words import Json, refusal, translate
-from locald.domain.messages import Event, Exited, Lost, NotStarted
-from locald.domain.names import Run
-from locald.keeper.protocol import LONGEST_LINE
+from locald.domain.lifecycle.messages import Event, Exited, Lost, NotStarted
+from locald.domain.project.names import Run
+from locald.keeper.wire.protocol import LONGEST_LINE
 from locald.linux.tree import Tree, from_description
 
 if TYPE_CHECKING:

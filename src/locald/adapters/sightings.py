@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from locald.domain.messages import Listener, Process
-from locald.domain.names import Run
+from locald.domain.lifecycle.messages import Listener, Process
+from locald.domain.project.names import Run
 from locald.linux import owners, procfs
 from locald.linux.sockdiag import Listening
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
-from locald.domain.names import Key
-from locald.domain.service import Service
-from locald.domain.spec import Caller
-from locald.domain.world import Place, World
+from locald.domain.lifecycle.service import Service
+from locald.domain.lifecycle.world import Place, World
+from locald.domain.project.names import Key
+from locald.domain.project.spec import Caller
 from locald.linux import procfs
 
 if TYPE_CHECKING:

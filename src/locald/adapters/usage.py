@@ -29,7 +29,7 @@ from locald.linux.tree import Family, Group, Tree
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
 
     Stats = Mapping[int, procfs.Stat]
 

@@ -2,7 +2,7 @@
 
 Only the module of the command in question is imported, so `locald status` starts as fast as a status
 must. The table here knows of each command its module and one line of help; everything else is in
-`cli/<command>.py`, which adds its parser (`add`) and says which function runs it.
+`cli/commands/`, which adds its parser (`add`) and says which function runs it.
 
 No traceback ever: what a command raises is one of the few cases in `_run`, and anything else is an
 internal error, shown as one line. `LOCALD_DEBUG=1` shows the traceback instead.
@@ -19,9 +19,9 @@ import os
 import sys
 import time
 
-from locald.cli import say
+from locald.cli.shared import say
 from locald.client.http import Denied, Unanswered, Unreachable
-from locald.domain.problem import Problem, Refused
+from locald.domain.values.problem import Problem, Refused
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False
@@ -195,7 +195,7 @@ def parser_of(command: str) -> Parser:
     from importlib import import_module
 
     commands = Parser(prog="locald").add_subparsers(prog="locald")  # else it formats a help to find it
-    import_module(f"locald.cli.{modules[command]}").add(commands)
+    import_module(f"locald.cli.commands.{modules[command]}").add(commands)
     parser: Parser = commands.choices[command]
     _add_directory(parser, argparse.SUPPRESS if command in WITHOUT_PROJECT else DIRECTORY_HELP)
     return parser

@@ -17,7 +17,7 @@ import socket
 import time
 from collections import deque
 
-from locald.domain.problem import Problem
+from locald.domain.values.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from locald.domain.problem import Problem, Refused
+from locald.domain.values.problem import Problem, Refused
 
 FILE = "locald.toml"
 

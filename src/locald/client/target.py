@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from locald.domain.problem import Problem, Refused
+from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ from locald.daemon.performer import Performer
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.tasks import Tasks
-from locald.domain.messages import Event, Listens
-from locald.domain.problem import Refused
+from locald.domain.lifecycle.messages import Event, Listens
+from locald.domain.values.problem import Refused
 from locald.linux.clock import Clock
 from locald.wire.home import Home
 

@@ -12,21 +12,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.adapters import files, ports
-from locald.domain import config, env
-from locald.domain.config import FILE
-from locald.domain.faults import near
-from locald.domain.graph import closure, start_order
-from locald.domain.messages import Up
-from locald.domain.names import Key
-from locald.domain.problem import Problem, Refused
-from locald.domain.spec import Type
-from locald.domain.world import Place
+from locald.domain.lifecycle.messages import Up
+from locald.domain.lifecycle.world import Place
+from locald.domain.project import config, env
+from locald.domain.project.config import FILE
+from locald.domain.project.graph import closure, start_order
+from locald.domain.project.names import Key
+from locald.domain.project.spec import Type
+from locald.domain.values.faults import near
+from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from locald.domain.spec import Caller, Project, ProjectSpec
-    from locald.domain.world import World
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.spec import Caller, Project, ProjectSpec
 
 
 async def up(world: World, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Problem]]:

@@ -14,14 +14,14 @@ from locald.adapters.store import Store
 from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
-from locald.domain.messages import Again, Command, Shutdown, Up
-from locald.domain.names import Key, Run
+from locald.domain.lifecycle.messages import Again, Command, Shutdown, Up
+from locald.domain.project.names import Key, Run
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from locald.domain.world import World
+    from locald.domain.lifecycle.world import World
 
 
 class Ending(Exception):

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from locald.domain.names import Key
-from locald.domain.view import Row, is_down, row, settled
-from locald.domain.world import World
+from locald.domain.explain.view import Row, is_down, row, settled
+from locald.domain.lifecycle.world import World
+from locald.domain.project.names import Key
 
 BACKLOG = 256
 """pieces of news that a reader may be behind; then it is told everything anew instead"""

@@ -19,13 +19,13 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from locald.domain.messages import Due, Effect, Message, Slept
-from locald.domain.world import Step, World, step
+from locald.domain.lifecycle.messages import Due, Effect, Message, Slept
+from locald.domain.lifecycle.world import Step, World, step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from locald.domain.names import Key
+    from locald.domain.project.names import Key
     from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)

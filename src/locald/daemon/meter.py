@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from locald.adapters.containers.containers import Containers
     from locald.adapters.processes import Processes
     from locald.adapters.usage import Used
-    from locald.domain.names import Key, Run
-    from locald.domain.world import World
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key, Run
     from locald.linux.tree import Tree
 
 FRESH = 1.0

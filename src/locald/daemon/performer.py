@@ -11,8 +11,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters import ports
-from locald.domain.exits import not_begun
-from locald.domain.messages import (
+from locald.domain.lifecycle.exits import not_begun
+from locald.domain.lifecycle.messages import (
     Adopt,
     Discard,
     Effect,
@@ -26,7 +26,7 @@ from locald.domain.messages import (
     Unwatch,
     Watch,
 )
-from locald.domain.spec import LogCheck, Type
+from locald.domain.project.spec import LogCheck, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from locald.adapters.store import Store
     from locald.daemon.runners import ContainerRunner, ProcessRunner, Runner
     from locald.daemon.tasks import Cancellable
-    from locald.domain.messages import Listener
-    from locald.domain.names import Key, Run
-    from locald.domain.service import Service
-    from locald.domain.world import World
+    from locald.domain.lifecycle.messages import Listener
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key, Run
     from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)

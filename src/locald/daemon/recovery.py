@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.messages import Adopt, Effect
-from locald.domain.phase import Adopting, Launching, Preparing, Running, Starting, Stopping
-from locald.domain.world import World
+from locald.domain.lifecycle.messages import Adopt, Effect
+from locald.domain.lifecycle.phase import Adopting, Launching, Preparing, Running, Starting, Stopping
+from locald.domain.lifecycle.world import World
 
 if TYPE_CHECKING:
-    from locald.domain.service import Service
+    from locald.domain.lifecycle.service import Service
 
 
 def restore(saved: World) -> tuple[World, list[Effect]]:

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
-from locald.domain import env
-from locald.domain.spec import Type
+from locald.domain.project import env
+from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
     from locald.adapters.containers.containers import Containers
     from locald.adapters.listeners import Listeners
     from locald.adapters.logbook import Logbook
     from locald.adapters.processes import Processes
-    from locald.domain.names import Run
-    from locald.domain.service import Service
-    from locald.domain.spec import Definition
-    from locald.domain.world import World
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Run
+    from locald.domain.project.spec import Definition
 
 
 class Runner(Protocol):

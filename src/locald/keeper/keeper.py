@@ -10,23 +10,23 @@ import errno
 import os
 import signal
 
-from locald.keeper.children import Children
 from locald.keeper.complaints import complain
 from locald.keeper.loop import Loop
-from locald.keeper.means import Means
-from locald.keeper.protocol import PROTOCOL, Malformed, Order, Request, run_number
-from locald.keeper.run import Run
-from locald.keeper.server import Server
-from locald.keeper.zygote import Zygote
+from locald.keeper.runs.children import Children
+from locald.keeper.runs.means import Means
+from locald.keeper.runs.run import Run
+from locald.keeper.runs.zygote import Zygote
+from locald.keeper.wire.protocol import PROTOCOL, Malformed, Order, Request, run_number
+from locald.keeper.wire.server import Server
 from locald.linux import cgroup
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
-    from locald.keeper.leftovers import Table
     from locald.keeper.loop import Timer
     from locald.keeper.place import Place
-    from locald.keeper.protocol import Event
+    from locald.keeper.runs.leftovers import Table
+    from locald.keeper.wire.protocol import Event
 
 ALONE = 3.0
 """seconds without a daemon after which a keeper that holds nothing ends"""

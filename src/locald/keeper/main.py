@@ -18,8 +18,8 @@ import sys
 
 from locald.keeper.complaints import complain
 from locald.keeper.keeper import Keeper
-from locald.keeper.leftovers import Table
 from locald.keeper.place import Place
+from locald.keeper.runs.leftovers import Table
 from locald.linux import cgroup, prctl
 
 MOST_FILES = 1 << 20

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from locald.client.http import Denied, Unreachable, with_query
-from locald.domain.problem import Problem
+from locald.domain.values.problem import Problem
 from locald.faces import words
 from locald.monitor import safe
 from locald.monitor.board import Key, Row, Usage, row_of

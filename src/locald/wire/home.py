@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from locald.domain.problem import Problem, Refused
+from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from locald.domain.health import Evidence
-    from locald.domain.problem import Problem
-    from locald.domain.timeline import Started, Timeline
-    from locald.domain.view import Row
-    from locald.domain.why import Why
+    from locald.domain.explain.timeline import Started, Timeline
+    from locald.domain.explain.view import Row
+    from locald.domain.explain.why import Why
+    from locald.domain.lifecycle.health import Evidence
+    from locald.domain.values.problem import Problem
 
 Json = dict[str, Any]
 

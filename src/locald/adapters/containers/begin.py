@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from locald.adapters.containers.networks import Networks
     from locald.adapters.containers.refusals import Reason
     from locald.adapters.containers.translate import Image
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
 
 
 class Begin:

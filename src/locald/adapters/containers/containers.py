@@ -20,14 +20,14 @@ from locald.adapters.containers.link import Link
 from locald.adapters.containers.logs import Capture
 from locald.adapters.containers.networks import Networks
 from locald.adapters.containers.printing import Printing
-from locald.domain.messages import Lost
+from locald.domain.lifecycle.messages import Lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locald.adapters.containers.create import Order
     from locald.adapters.containers.looking import News
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
     from locald.linux.clock import Clock
     from locald.wire.engines import Address
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.names import Key, Run
-from locald.domain.signals import NUMBERS
-from locald.domain.spec import Definition
+from locald.domain.knowledge.signals import NUMBERS
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Definition
 
 if TYPE_CHECKING:
     from locald.adapters.containers.translate import Image

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.adapters.containers.refusals import shown
-from locald.domain.duration import show
+from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
     from locald.adapters.containers.translate import Health, Probe

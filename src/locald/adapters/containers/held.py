@@ -22,7 +22,7 @@ from locald.adapters.containers.listening import Ears, Target, is_of_this_machin
 from locald.adapters.containers.looking import Looking, Vanished
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
-from locald.domain.messages import Exited, Gone, Lost, NotStarted, Prepares, Spawned
+from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Prepares, Spawned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from locald.adapters.containers.looking import News
     from locald.adapters.containers.printing import Printing
     from locald.adapters.containers.translate import Event, State
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
     from locald.linux.clock import Clock
 
     Reach = Callable[["Held"], Awaitable[Link]]

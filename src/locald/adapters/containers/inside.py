@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.refusals import shown
 from locald.adapters.containers.streams import Demultiplexer
-from locald.domain.duration import show
+from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
     from locald.adapters.containers.engine import Engine

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from locald.adapters.containers.engine import Engine
     from locald.adapters.containers.networks import Networks
     from locald.adapters.containers.translate import Event
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
 
 log = logging.getLogger(__name__)
 

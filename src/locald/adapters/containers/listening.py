@@ -22,14 +22,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.adapters.containers.create import LOCALHOST
-from locald.domain.messages import Listener, Listens, Process
+from locald.domain.lifecycle.messages import Listener, Listens, Process
 from locald.linux import owners, procfs
 from locald.linux.sockdiag import parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.domain.names import Run
+    from locald.domain.project.names import Run
     from locald.linux.sockdiag import Listening
 
 HERE, ELSEWHERE = 0.01, 0.1

@@ -22,7 +22,16 @@ from locald.adapters.containers import translate
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.health import Word, word
 from locald.adapters.containers.listening import is_of_this_machine
-from locald.domain.messages import Checked, Event, Exited, Prepares, Process, Resumed, Silenced, Stuck
+from locald.domain.lifecycle.messages import (
+    Checked,
+    Event,
+    Exited,
+    Prepares,
+    Process,
+    Resumed,
+    Silenced,
+    Stuck,
+)
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -30,8 +39,8 @@ if TYPE_CHECKING:
 
     from locald.adapters.containers.engine import Engine
     from locald.adapters.containers.link import Link
-    from locald.domain.messages import Exit
-    from locald.domain.names import Run
+    from locald.domain.lifecycle.messages import Exit
+    from locald.domain.project.names import Run
     from locald.linux.clock import Clock
 
 News = Event | Prepares | Checked | Silenced | Resumed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from locald.domain.plain import plain
+from locald.domain.values.plain import plain
 
 LONGEST = 300
 """characters of an engine's own words that are shown"""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from locald.domain.messages import Exit
-from locald.domain.signals import STANDARD
+from locald.domain.knowledge.signals import STANDARD
+from locald.domain.lifecycle.messages import Exit
 
 Json = Mapping[str, Any]
 

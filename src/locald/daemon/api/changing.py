@@ -13,18 +13,18 @@ from pydantic import TypeAdapter, ValidationError
 from locald.daemon import asks
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
-from locald.domain.config import FILE
-from locald.domain.messages import Again, Down, Stop, Up
-from locald.domain.problem import Problem, Refused
-from locald.domain.spec import Caller
-from locald.domain.world import with_dependents
+from locald.domain.lifecycle.messages import Again, Down, Stop, Up
+from locald.domain.lifecycle.world import with_dependents
+from locald.domain.project.config import FILE
+from locald.domain.project.spec import Caller
+from locald.domain.values.problem import Problem, Refused
 from locald.wire.rows import problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locald.daemon.core import Core
-    from locald.domain.names import Key
+    from locald.domain.project.names import Key
 
 Json = dict[str, Any]
 

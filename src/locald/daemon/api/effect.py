@@ -12,8 +12,8 @@ from aiohttp import web
 
 from locald.daemon import asks
 from locald.daemon.api.scope import misused, scope
-from locald.domain.foresee import foresee
-from locald.domain.messages import Again, Command, Down, Stop
+from locald.domain.explain.foresee import foresee
+from locald.domain.lifecycle.messages import Again, Command, Down, Stop
 
 if TYPE_CHECKING:
     from locald.daemon.api.scope import Scope

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from locald.adapters.logbook import LogLine
     from locald.daemon.core import Core
-    from locald.domain.names import Key
+    from locald.domain.project.names import Key
 
 Json = dict[str, Any]
 

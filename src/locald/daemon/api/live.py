@@ -35,7 +35,7 @@ from locald.daemon.api.lines import lines
 from locald.daemon.api.reading import told
 from locald.daemon.api.scope import misused
 from locald.daemon.tasks import Tasks
-from locald.domain.problem import Refused
+from locald.domain.values.problem import Refused
 from locald.wire.rows import problem
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from locald.daemon.api.streams import Streams
     from locald.daemon.core import Core
     from locald.daemon.hub import Subscription
-    from locald.domain.problem import Problem
+    from locald.domain.values.problem import Problem
 
 log = logging.getLogger(__name__)
 

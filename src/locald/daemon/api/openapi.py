@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from locald.domain.health import Evidence
-from locald.domain.view import Row
+from locald.domain.explain.view import Row
+from locald.domain.lifecycle.health import Evidence
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:

@@ -14,18 +14,18 @@ from locald.adapters.logbook import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import asks, runners
 from locald.daemon.api.scope import at, folder, misused, one, pattern, project_of, scope, text, too_slow
-from locald.domain import env
-from locald.domain.level import level
-from locald.domain.masking import masked
-from locald.domain.names import Key
-from locald.domain.problem import Problem, Refused
-from locald.domain.service import Service
-from locald.domain.spec import Type
-from locald.domain.summary import is_over, last_word, summary
-from locald.domain.timeline import timeline
-from locald.domain.view import row
-from locald.domain.why import root_of, why
-from locald.domain.world import World
+from locald.domain.explain.summary import is_over, last_word, summary
+from locald.domain.explain.timeline import timeline
+from locald.domain.explain.view import row
+from locald.domain.explain.why import root_of, why
+from locald.domain.knowledge.level import level
+from locald.domain.knowledge.masking import masked
+from locald.domain.lifecycle.service import Service
+from locald.domain.lifecycle.world import World
+from locald.domain.project import env
+from locald.domain.project.names import Key
+from locald.domain.project.spec import Type
+from locald.domain.values.problem import Problem, Refused
 from locald.wire import rows
 from locald.wire.version import __version__
 

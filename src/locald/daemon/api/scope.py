@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.patterns import Pattern
 from locald.daemon import asks
-from locald.domain.faults import near
-from locald.domain.names import Key
-from locald.domain.problem import Problem, Refused
+from locald.domain.project.names import Key
+from locald.domain.values.faults import near
+from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locald.adapters.patterns import TooSlow
     from locald.daemon.core import Core
-    from locald.domain.world import World
+    from locald.domain.lifecycle.world import World
 
 SEARCHING = 0.25
 """seconds that looking for somebody's pattern in one line may take"""

@@ -15,7 +15,7 @@ from locald.daemon.api.reading import Reading
 from locald.daemon.api.scope import misused
 from locald.daemon.api.streams import Streams
 from locald.daemon.core import Ending
-from locald.domain.problem import Problem, Refused
+from locald.domain.values.problem import Problem, Refused
 from locald.wire.rows import refusal
 
 if TYPE_CHECKING:

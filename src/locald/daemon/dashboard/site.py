@@ -27,8 +27,8 @@ from locald.daemon.dashboard.door import FAMILIAR, SIGN_IN, Door, Refusal, Ticke
 from locald.daemon.dashboard.files import Files
 from locald.daemon.dashboard.memory import Memory
 from locald.daemon.dashboard.notices import POLICY, notice
-from locald.domain.names import Key
-from locald.domain.problem import Problem
+from locald.domain.project.names import Key
+from locald.domain.values.problem import Problem
 from locald.linux.peers import uid_of
 
 if TYPE_CHECKING:

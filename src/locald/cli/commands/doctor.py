@@ -1,0 +1,278 @@
+"""`locald doctor`: what locald needs of this machine, looked at one by one, each with the way to mend it.
+
+A check returns what it found and never fails itself. Only what would stop locald from working is `fail`;
+what makes it slower or smaller is `warn`. Nothing is changed: folders are looked at, not made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+
+from locald.cli.shared import say
+from locald.client import daemon
+from locald.client.http import Api, Denied, Unreachable
+from locald.domain.values.problem import Refused
+from locald.faces.text import plain
+from locald.linux import cgroup, procfs, sockdiag
+from locald.wire import engines
+from locald.wire.home import Home
+from locald.wire.version import __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+ABOUT = """\
+Look at what locald needs of this machine: folders, the daemon, how processes are
+held and listeners are seen, limits, Docker. Each line is ok, warn or fail, with a hint
+where something can be mended. Exits 1 if something fails.
+"""
+ENOUGH_SPACE = 500_000_000
+LITTLE_SPACE = 50_000_000
+"""bytes free on the disk of the logs"""
+ENOUGH_FILES = 4096
+ENOUGH_TERMINALS = 64
+LOWEST_EPHEMERAL = 24000
+"""Ports are assigned from 20000 up to where the kernel's ephemeral range begins"""
+COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+class Check:
+    """What was found: `ok`, `warn` or `fail`, one sentence, and the next step or nothing."""
+
+    __slots__ = ("detail", "hint", "level")
+
+    def __init__(self, level: str, detail: str, hint: str = "") -> None:
+        self.level = level
+        self.detail = detail
+        self.hint = hint
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("doctor", description=ABOUT)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    found = {name: check() for name, check in _checks().items()}
+    if args.json:
+        rows = [{"name": name, **_fields(check)} for name, check in found.items()]
+        print(json.dumps({"version": __version__, "checks": rows}, indent=2))
+    else:
+        _show(found)
+    return 1 if any(check.level == "fail" for check in found.values()) else 0
+
+
+def _checks() -> dict[str, Callable[[], Check]]:
+    """All checks by name. Those that need a home are left out when there can be none."""
+    machine = {
+        "python": _python,
+        "shell": _shell,
+        "processes": _processes,
+        "listeners": _listeners,
+        "loopback": _loopback,
+        "ports": _ports,
+        "files": _files,
+        "terminals": _terminals,
+        "docker": _docker,
+    }
+    try:
+        home = Home.find()
+    except Refused as refused:
+        problem = refused.problems[0]
+        return {"home": lambda: Check("fail", problem.head, problem.hint), **machine}
+    return {
+        "home": lambda: _folders(home),
+        "disk": lambda: _disk(home),
+        "daemon": lambda: _daemon(home),
+        "keeper": lambda: _keeper(home),
+        **machine,
+    }
+
+
+def _fields(check: Check) -> dict[str, str]:
+    return {"level": check.level, "detail": check.detail, "hint": check.hint}
+
+
+def _show(found: dict[str, Check]) -> None:
+    colour = say.has_colour(sys.stdout)
+    for name, check in found.items():
+        level = say.paint(f"{check.level:<4}", COLOURS[check.level], on=colour)
+        print(f"{level}  {name:<10}  {plain(check.detail)}")
+        if check.hint:
+            print(f"{'':<18}{say.paint('hint:', 'bold', 'cyan', on=colour)} {plain(check.hint)}")
+
+
+# Of this instance.
+
+
+def _folders(home: Home) -> Check:
+    for folder in (home.run, home.state, home.logs):
+        nearest = _nearest(folder)
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            hint = "give it to your user, or set LOCALD_HOME to a folder of your own"
+            return Check("fail", f"{nearest} cannot be written", hint)
+        if nearest != folder:
+            continue
+        found = os.stat(folder)
+        if found.st_uid != os.geteuid():
+            return Check(
+                "fail", f"{folder} belongs to another user", "set LOCALD_HOME to a folder of your own"
+            )
+        if found.st_mode & 0o077:
+            return Check("warn", f"others can look into {folder}", f"`chmod 700 {folder}`")
+    return Check("ok", f"{home.state}, sockets in {home.run}")
+
+
+def _nearest(folder: str) -> str:
+    """The folder, or the nearest one above that exists."""
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _disk(home: Home) -> Check:
+    found = os.statvfs(_nearest(home.logs))
+    free = found.f_bavail * found.f_frsize
+    level = "fail" if free < LITTLE_SPACE else "warn" if free < ENOUGH_SPACE else "ok"
+    hint = "" if level == "ok" else "make room, or lower `log_size` of your services (50MB each)"
+    return Check(level, f"{free / 1e9:.1f} GB free for logs in {home.logs}", hint)
+
+
+def _daemon(home: Home) -> Check:
+    api = daemon.find(home)
+    if api is None and (pid := daemon.holder_of(home.lock)):
+        detail = f"pid {pid} holds {home.lock} but does not answer"
+        return Check(
+            "fail", detail, f"its log is {home.log}; `kill {pid}` ends it, and services keep running"
+        )
+    if api is None:
+        return Check("ok", "not running; it is started when it is needed")
+    try:
+        answer = api.get("/v1/ping", timeout=3.0)
+    except (Unreachable, Denied) as error:
+        return Check(
+            "fail", f"{error}", f"its log is {home.log}; `locald server restart` keeps services running"
+        )
+    detail = f"pid {answer['pid']}, version {answer['version']}, at {api.path}"
+    if answer["version"] != __version__:
+        return Check("warn", f"{detail}; this command is {__version__}", "`locald server restart`")
+    return Check("ok", detail)
+
+
+def _keeper(home: Home) -> Check:
+    """Looked up among the sockets: to connect would take the keeper away from the daemon."""
+    listening = os.fsencode(home.keeper) in (procfs.read("/proc/net/unix") or b"").split()
+    return Check("ok", "running: it holds the services" if listening else "not running; it holds no services")
+
+
+# Of this machine.
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    level = "ok" if sys.version_info >= (3, 11) else "fail"
+    return Check(
+        level, f"Python {version}, locald {__version__}", "" if level == "ok" else "install Python 3.11"
+    )
+
+
+def _shell() -> Check:
+    for folder in os.get_exec_path():
+        if os.access(os.path.join(folder, "sh"), os.X_OK):
+            return Check("ok", os.path.join(folder, "sh"))
+    return Check(
+        "fail", "there is no `sh` on PATH, which runs commands given as a string", "add /bin to PATH"
+    )
+
+
+def _processes() -> Check:
+    name = f"locald-doctor-{os.getpid()}"
+    base = cgroup.usable(name)
+    if base:
+        cgroup.remove(base)
+        return Check("ok", "each run is held by a cgroup of its own")
+    return Check("ok", "each run is held by a reaper process of its own (no cgroup v2 folder can be written)")
+
+
+def _listeners() -> Check:
+    try:
+        sockdiag.Deaths().close()
+    except OSError as error:
+        hint = "allow netlink sockets in this sandbox; until then listeners are seen a little later"
+        return Check("warn", f"no news of listeners from netlink: {error.strerror}", hint)
+    return Check("ok", "netlink tells which sockets listen")
+
+
+def _loopback() -> Check:
+    try:
+        socket.create_server(("127.0.0.1", 0)).close()
+    except OSError as error:
+        return Check("fail", f"127.0.0.1 cannot be listened on: {error.strerror}", "`ip link set lo up`")
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return Check("ok", "127.0.0.1; no ::1")
+    return Check("ok", "127.0.0.1 and ::1")
+
+
+def _ports() -> Check:
+    limits = (procfs.read("/proc/sys/net/ipv4/ip_local_port_range") or b"32768 60999").split()
+    first, last = int(limits[0]), int(limits[-1])
+    detail = f"the kernel gives {first} to {last} to connections"
+    if first < LOWEST_EPHEMERAL:
+        hint = "`sysctl -w net.ipv4.ip_local_port_range='32768 60999'` leaves more for services"
+        return Check("warn", detail, hint)
+    return Check("ok", f"{detail}, services get ports below")
+
+
+def _files() -> Check:
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < ENOUGH_FILES:
+        hint = "raise the hard limit (`ulimit -Hn`, /etc/security/limits.conf)"
+        return Check("warn", f"only {hard} open files, about ten are needed for each service", hint)
+    return Check("ok", f"{'any number of' if hard == resource.RLIM_INFINITY else hard} open files")
+
+
+def _terminals() -> Check:
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError as error:
+        return Check(
+            "fail", f"no terminal can be opened: {error.strerror}", "mount devpts, or set `tty = false`"
+        )
+    highest, used = (int(procfs.read(f"/proc/sys/kernel/pty/{name}") or 0) for name in ("max", "nr"))
+    if highest and highest - used < ENOUGH_TERMINALS:
+        hint = "`sysctl -w kernel.pty.max=4096`, or set `tty = false`: a service takes two"
+        return Check("warn", f"{highest - used} terminals are left", hint)
+    return Check("ok", f"{highest - used} terminals are left" if highest else "terminals can be opened")
+
+
+def _docker() -> Check:
+    """The engine that services started from this shell would get."""
+    try:
+        candidates = engines.addresses(os.environ)
+    except engines.Unusable as unusable:
+        return Check("warn", unusable.reason, unusable.hint)
+    if not candidates[0].socket:
+        return Check("ok", f"the engine is to be at {candidates[0].url} (not asked)")
+    paths = [each.socket for each in candidates]
+    if found := next((path for path in paths if Api(path).answers()), None):
+        return Check("ok", f"the engine listens at {found}")
+    if denied := next(
+        (path for path in paths if os.path.exists(path) and not os.access(path, os.W_OK)), None
+    ):
+        return Check(
+            "warn", f"{denied} is not yours to use", "`sudo usermod -aG docker $USER`, then log in again"
+        )
+    where = f"at {paths[0]}" if len(paths) == 1 else "on this machine"
+    return Check("ok", f"no engine {where}; only services with an image need it")

@@ -1,0 +1,86 @@
+"""`locald exec`: a one-off command where and with what a service runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+
+from locald.cli.shared import child, say
+from locald.client import daemon
+from locald.client.target import choose
+from locald.domain.values.problem import Problem, Refused
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ABOUT = """\
+Run a command in the folder and with the environment of a service: its env files,
+its env, its PORT and those of the others. The command has this terminal; its exit
+code is returned (128 + the number after a signal).
+
+    locald exec web -- npm run migrate
+
+For a container it is run inside, by the docker command:
+
+    locald exec db -- psql -U postgres
+"""
+OF_THE_RUN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LOCALD_RUN")
+"""Variables with which the service itself speaks, and by which it is recognised: not this command's"""
+OF_AN_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser(
+        "exec", usage="locald exec [-h] [-C DIR] SERVICE -- CMD…", description=ABOUT
+    )
+    parser.add_argument("service", metavar="SERVICE", help="the service whose environment it is")
+    parser.add_argument(
+        "command", metavar="CMD", nargs=argparse.REMAINDER, help="the command and its arguments"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    command = child.given(args.command, "locald exec SERVICE -- CMD…")
+    target = choose([args.service], args.directory)
+    api = daemon.start(Home.find(), on_wait=lambda: say.note("starting the daemon"))
+    answer = api.get("/v1/environment", target.query)
+    if "container" in answer:
+        return _inside(args.service, command, answer["container"])
+    return child.run(command, _environment(answer), answer["workdir"])
+
+
+def _inside(service: str, command: list[str], container: dict[str, Any] | None) -> int:
+    """Run it in the service's container. Refused when there is none, or no program that can."""
+    if container is None:
+        hint = f"`locald up {service}` starts it"
+        raise Refused(
+            Problem(f"{service} does not run, and the command would run in its container", hint=hint)
+        )
+    here = {name: value for name, value in os.environ.items() if name not in OF_AN_ENGINE}
+    terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+    return child.run(
+        [*_docker(container["docker"]["DOCKER_HOST"]), "exec", "-i", *terminal, container["id"], *command],
+        {**here, **container["docker"]},
+    )
+
+
+def _docker(url: str) -> list[str]:
+    """The command that speaks to an engine. Podman's looks at no DOCKER_HOST."""
+    if shutil.which("docker"):
+        return ["docker"]
+    if shutil.which("podman"):
+        return ["podman", "--url", url]
+    hint = "install it: https://docs.docker.com/engine/install"
+    raise Refused(Problem("there is no docker command, which goes into containers", hint=hint))
+
+
+def _environment(answer: dict[str, Any]) -> dict[str, str]:
+    """The service's, without what belongs to its run; the terminal is the one here."""
+    environment = {name: value for name, value in answer["env"].items() if name not in OF_THE_RUN}
+    here = {name: os.environ[name] for name in ("TERM", "COLORTERM") if name in os.environ}
+    return {**environment, **here, "PWD": answer["workdir"]}

@@ -1,0 +1,85 @@
+"""`locald init`: write a first `locald.toml` for this folder, to be corrected by hand.
+
+A file that is there already is never touched. What the folder holds is looked at here; what to make of
+it is for `domain.init`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from locald.cli.shared import say
+from locald.client.project import FILE, folder
+from locald.domain.values.problem import Problem, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+ABOUT = """\
+Write a locald.toml for this folder, from what is in it: a Procfile, the scripts of
+package.json, or the signs of other frameworks. Look it over, then `locald up`.
+"""
+LARGEST = 1_000_000
+"""bytes of a file that is looked into: what is larger is no Procfile"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("init", description=ABOUT)
+    parser.add_argument("--name", help="the name of the project, in place of the folder's")
+    parser.add_argument("--print", action="store_true", help="print the file and write nothing")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    from locald.domain.project import (  # with regular expressions, which no other command should wait for
+        init,
+        labels,
+    )
+
+    if args.name is not None and not labels.is_label(args.name):
+        what = f'"{args.name}" is not a DNS label'
+        raise Refused(Problem(what, "argument --name", labels.remedy(args.name)))
+    here = Path(folder(args.directory))
+    files = _look(here, init.READ)
+    text = init.starter(args.name or here.name, files)
+    if args.print:
+        print(text, end="")
+        return 0
+    _write(here / FILE, text)
+    names = ", ".join(found.name for found in init.services(files))
+    say.note(f"wrote {here / FILE} (services: {names})")
+    say.hinted("look it over, then `locald up`")
+    return 0
+
+
+def _look(here: Path, read: tuple[str, ...]) -> dict[str, str]:
+    """The names in the folder, with the contents of those to be read, and of its `bin`."""
+    try:
+        names = os.listdir(here)
+    except OSError as error:
+        what = f"cannot be listed: {error.strerror}"
+        raise Refused(Problem(what, str(here), "your user has to be able to read it")) from None
+    files = {name: _contents(here / name) if name in read else "" for name in names}
+    return files | ({"bin/rails": ""} if (here / "bin" / "rails").is_file() else {})
+
+
+def _contents(path: Path) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(LARGEST)
+    except OSError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with open(path, "x", encoding="utf-8") as file:  # "x": also when another made it a moment ago
+            file.write(text)
+    except FileExistsError:
+        raise Refused(Problem("is there already", str(path), "`locald config check` checks it")) from None
+    except OSError as error:
+        what = f"cannot be written: {error.strerror}"
+        raise Refused(Problem(what, str(path), "`locald init --print` shows what it would be")) from None

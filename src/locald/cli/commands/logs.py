@@ -1,0 +1,216 @@
+"""`locald logs`: what services wrote, printed and, if wanted, followed.
+
+History is printed, then the command ends; with `-f` the stream goes on. A daemon that is restarted
+meanwhile ends the stream, but not the following: the new one is asked from a little before the newest line
+on, and what was printed already is passed over, so no line is lost and none comes twice. That works because
+the times of one stream of one service never go back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+
+from locald.cli.shared import say
+from locald.cli.shared.settle import seconds
+from locald.client import daemon
+from locald.client.http import Ended, Unreachable, denied
+from locald.client.target import choose
+from locald.faces.text import CONTROL_BUT_TAB, colours_only
+from locald.faces.when import seconds_of
+from locald.faces.words import name_colours
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from locald.client.http import Api, Lines
+    from locald.client.target import Target
+
+    Entry = dict[str, Any]
+
+ABOUT = """\
+Print the last lines that the services wrote, also those of earlier runs, and exit;
+with -f go on with what they write. Lines of several services begin with their name.
+On a terminal the bar behind the name is red for standard error. Without a terminal
+there are no colours and no escape sequences.
+"""
+DEFAULT_LINES = 100
+ALL_LINES = "all"
+OVERLAP = 10.0
+"""seconds before the newest line from which a new daemon is asked: streams are not in step to the last bit"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("logs", description=ABOUT)
+    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
+    parser.add_argument(
+        "-n", metavar="N", type=_count, help="the last N lines (100; all with --since), 0 for none"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with new lines until Ctrl-C")
+    parser.add_argument("--since", metavar="D", type=seconds, help="only of the last 30s, 5m, 1h…")
+    parser.add_argument(
+        "--grep", metavar="RE", type=_pattern, help="only lines that match a regular expression"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    target = choose(args.services, args.directory)
+    home = Home.find()
+    api = daemon.look(home)
+    write = _json_writer() if args.json else _text_writer(api, target)
+    seen = _Seen(time.time())
+    query = [*target.query, *_fields(args)]
+    lines = api.lines("/v1/logs", query)
+    while True:
+        try:
+            _copy(lines, seen, write)
+        except Ended:
+            sys.stdout.flush()
+        if not args.follow or (again := _reopen(home, query, seen)) is None:
+            return 0
+        lines = again
+
+
+def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
+    """What is asked for, as fields of the query."""
+    count = args.n if args.n is not None else DEFAULT_LINES if args.since is None else ALL_LINES
+    fields = [("n", str(count)), ("follow", "1" if args.follow else "0")]
+    fields.append(("plain", "0" if not args.json and say.has_colour(sys.stdout) else "1"))
+    if args.since is not None:
+        fields.append(("since", f"{time.time() - args.since:.3f}"))
+    if args.grep is not None:
+        fields.append(("grep", args.grep))
+    return fields
+
+
+def _copy(lines: Lines, seen: _Seen, write: Callable[[Entry], None]) -> None:
+    """Print line by line until the stream ends (Ended); what is there is shown before it waits."""
+    try:
+        while True:
+            line = lines.next()
+            if line:  # else it is a heartbeat
+                _take(json.loads(line), seen, write)
+            if not lines.waiting:
+                sys.stdout.flush()
+    finally:
+        lines.close()
+
+
+def _take(entry: Entry, seen: _Seen, write: Callable[[Entry], None]) -> None:
+    """Raises Denied for a last line that says why there are no others."""
+    if "problems" in entry:
+        raise denied(entry)
+    if seen.is_new(entry):
+        write(entry)
+
+
+def _reopen(home: Home, query: list[tuple[str, str]], seen: _Seen) -> Lines | None:
+    """The stream of the next daemon, or None when there is nothing more to follow."""
+    seen.begin_anew()
+    kept = [field for field in query if field[0] not in ("n", "since")]
+    fields = [*kept, ("n", ALL_LINES), ("since", f"{seen.newest - OVERLAP:.3f}")]
+    try:
+        return daemon.again(home, lambda api: api.lines("/v1/logs", fields), begin=daemon.look)
+    except Unreachable:
+        say.note("the daemon has stopped")
+        return None
+
+
+class _Seen:
+    """Which lines were printed: of each stream of a service the newest time, and how many lines had it."""
+
+    def __init__(self, began: float) -> None:
+        self._oldest = self._newest = began
+        self._last: dict[tuple[str, str, str], tuple[float, int]] = {}
+        self._passed_over: dict[tuple[str, str, str], tuple[float, int]] | None = None
+
+    @property
+    def newest(self) -> float:
+        """Seconds: the time of the newest line, or of the question when there was none."""
+        return self._newest
+
+    def begin_anew(self) -> None:
+        """From now on lines may come that have been printed."""
+        self._passed_over = dict(self._last)
+
+    def is_new(self, entry: Entry) -> bool:
+        """Whether the line was not printed yet; it counts as printed then."""
+        stream = (entry["project"], entry["service"], entry["stream"])
+        at = seconds_of(entry["at"]) or 0.0
+        if self._was_printed(stream, at):
+            return False
+        if not self._last:
+            self._oldest = self._newest = at
+        last, count = self._last.get(stream, (at, 0))
+        self._last[stream] = (at, count + 1 if at == last else 1)
+        self._newest = max(self._newest, at)
+        return True
+
+    def _was_printed(self, stream: tuple[str, str, str], at: float) -> bool:
+        """Of a stream of which nothing was printed, what is older than the oldest line was not wanted."""
+        if self._passed_over is None:
+            return False
+        last, left = self._passed_over.get(stream, (self._oldest, 0))
+        if at == last and left:
+            self._passed_over[stream] = (last, left - 1)
+            return True
+        return at < last
+
+
+def _json_writer() -> Callable[[Entry], None]:
+    def write(entry: Entry) -> None:
+        sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    return write
+
+
+def _text_writer(api: Api, target: Target) -> Callable[[Entry], None]:
+    """Lines with the name of their service before them, unless there is only one."""
+    names = target.services
+    if len(names) != 1:
+        names = [row["name"] for row in api.get("/v1/status", target.query)["services"]]
+    colour, terminal = say.has_colour(sys.stdout), say.is_terminal(sys.stdout)
+    several, width = len(names) > 1, max(map(len, names), default=0)
+    painted = name_colours(names)
+
+    def write(entry: Entry) -> None:
+        name, text = entry["service"], entry["line"]
+        if colour:
+            text = colours_only(text)
+        elif terminal:
+            text = CONTROL_BUT_TAB.sub("", text)
+        prefix = say.paint(f"{name:<{width}}", painted.get(name, "blue"), on=colour) + " " if several else ""
+        sys.stdout.write(f"{prefix}{_bar(entry['stream'], several, terminal, colour)}{text}\n")
+
+    return write
+
+
+def _bar(stream: str, several: bool, terminal: bool, colour: bool) -> str:
+    """What stands between name and line, and tells the streams apart for a person."""
+    if stream == "locald":
+        return say.paint("| locald: " if several else "locald: ", "dim", on=colour)
+    if stream == "stderr" and terminal:
+        return say.paint("|", "red", on=True) + " " if colour else "! "
+    return "| " if several else ""
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
+    return int(text)
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from None
+    return text

@@ -1,0 +1,47 @@
+"""`locald monitor`: the services on a screen of their own, live.
+
+The screen is in `locald.monitor`, imported only when it is about to be shown: what can be refused before
+(no terminal, no project, no daemon) is refused at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from locald.cli.shared import say
+from locald.client import daemon
+from locald.client.target import here
+from locald.domain.values.problem import Problem, Refused
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+ABOUT = """\
+Show the services live: how they are and why, how the last start went, what they
+print; and start, stop and restart them. `?` shows the keys. It shows the project of
+this folder, with --all those of all projects. Works over ssh and on 80 columns.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("monitor", description=ABOUT)
+    parser.add_argument("-a", "--all", action="store_true", help="the services of all projects")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    if not (say.is_terminal(sys.stdin) and say.is_terminal(sys.stdout)):
+        hint = "`locald status` and `locald logs -f` need none"
+        raise Refused(Problem("the monitor needs a terminal", hint=hint))
+    directory = None if args.all else here(args.directory)
+    home = Home.find()
+    api = daemon.look(home)
+    rows = [] if directory is None else api.get("/v1/status", [("directory", directory)])["services"]
+
+    from locald.client.caller import caller
+    from locald.monitor.start import start
+
+    return start(home, directory, rows, caller)

@@ -1,0 +1,42 @@
+"""`locald ping`: does the daemon answer? Never starts it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from locald.cli.shared import say
+from locald.client import daemon
+from locald.client.http import Unreachable
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+ABOUT = """\
+Ask the daemon whether it is alive. Exits 0 when it answers and 3 when it does not;
+it is never started for this.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("ping", description=ABOUT)
+    parser.add_argument("--json", action="store_true", help="print its pid and version as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    api = daemon.find(Home.find())
+    if api is None:
+        raise Unreachable("the daemon is not running", "`locald server start` starts it")
+    asked = time.monotonic()
+    answer = api.get("/v1/ping", timeout=3.0)
+    took = (time.monotonic() - asked) * 1000
+    say.about(answer)
+    if args.json:
+        print(json.dumps(answer))
+    else:
+        print(f"pid {answer['pid']} answers after {took:.1f} ms")
+    return 0

@@ -1,0 +1,132 @@
+"""`locald server`: the daemon itself. Services outlive a restart of it; they do not outlive its stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from locald.cli.shared import ending, say
+from locald.cli.shared.follow import Following
+from locald.client import daemon
+from locald.client.http import Unreachable
+from locald.faces import words
+from locald.faces.text import plain
+from locald.faces.when import age
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from typing import Any
+
+ABOUT = """\
+The daemon runs the services. Commands start it when they need it; here it is looked
+after by hand. Services are not its children: they keep running when it is restarted,
+and their output is kept meanwhile.
+"""
+END_WITHIN = 15.0
+"""seconds that the daemon itself may take to end, when everything that it ran has ended"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("server", description=ABOUT)
+    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
+
+    def action(
+        name: str, function: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = actions.add_parser(
+            name, help=text, description=f"{text.capitalize()}."
+        )
+        added.set_defaults(run=function)
+        return added
+
+    action("start", start, "start the daemon if it does not run, and restore what was wanted")
+    action("stop", stop, "stop all services of all projects, then the daemon")
+    action("restart", restart, "end the daemon and start it again; services keep running")
+    status_parser = action("status", status, "show whether the daemon runs, and where; never starts it")
+    status_parser.add_argument("--json", action="store_true", help="print one JSON document")
+    action("run", run, "be the daemon, in the foreground of this terminal")
+
+
+def start(args: argparse.Namespace) -> int:
+    home = Home.find()
+    already = daemon.find(home)
+    api = already or daemon.start(home)
+    answer = api.get("/v1/ping")
+    say.about(answer)
+    say.note(f"the daemon {'already runs' if already else 'runs now'}: pid {answer['pid']}")
+    return 0
+
+
+def stop(args: argparse.Namespace) -> int:
+    home = Home.find()
+    api = daemon.find(home)
+    if api is None and not os.path.exists(home.wanted):
+        say.note("the daemon is not running")
+        return 0
+    api = api or daemon.start(home)  # services of a daemon that died may be running
+    pid = api.get("/v1/ping")["pid"]
+    api.post("/v1/server/stop", {})
+    everything = Following(home, api, [], "down", revive=False)
+    try:
+        if not ending.until_gone(everything, lambda row: f"{row['project']}:{row['name']}"):
+            return 130
+    except Unreachable:
+        pass  # nothing ran: it has ended before we could watch
+    _await_end(pid)
+    say.note("the daemon has stopped, and all services with it")
+    return 0
+
+
+def restart(args: argparse.Namespace) -> int:
+    home = Home.find()
+    if api := daemon.find(home):
+        pid = api.get("/v1/ping")["pid"]
+        api.post("/v1/server/restart", {})
+        _await_end(pid)
+    answer = daemon.start(home).get("/v1/ping")
+    say.note(f"the daemon runs: pid {answer['pid']}, version {answer['version']}")
+    return 0
+
+
+def status(args: argparse.Namespace) -> int:
+    home = Home.find()
+    api = daemon.find(home)
+    if api is None:
+        raise Unreachable("the daemon is not running", "`locald server start` starts it")
+    document = api.get("/v1/status")
+    found: dict[str, Any] = {**document["daemon"], "socket": api.path, "log": home.log}
+    say.about(found)
+    if args.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _show(found, document["services"])
+    return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    sys.stdout.flush()
+    os.execv(sys.executable, [*daemon.program(), "--foreground"])
+
+
+def _await_end(pid: int) -> None:
+    if not daemon.wait_gone(pid, END_WITHIN):
+        raise Unreachable(
+            f"the daemon (pid {pid}) has not ended after {END_WITHIN:g} s", f"`kill -9 {pid}` ends it"
+        )
+
+
+def _show(found: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    ready = sum(map(words.is_ready, rows))
+    facts = {
+        "daemon": f"pid {found['pid']}, version {found['version']}, for {age(found.get('started_at'))}",
+        "services": f"{len(rows)}, {ready} of them ready",
+        "dashboard": found.get("dashboard_url") or "-",
+        "socket": found["socket"],
+        "log": found["log"],
+    }
+    for name, fact in facts.items():
+        print(f"{name:<11}{plain(fact)}")

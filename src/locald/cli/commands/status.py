@@ -1,0 +1,80 @@
+"""`locald status`: one row a service, and why it is not healthy where it is not.
+
+The most frequent command, also in prompts and loops: one request, and nothing imported that it does
+not need.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from locald.cli.shared import say
+from locald.client import daemon
+from locald.client.target import choose
+from locald.domain.values.problem import Problem, Refused
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+ABOUT = """\
+Show the services of the project with state, health, and what the health rests on.
+Below the table, for each that is not healthy, the reason. A source that locald fell
+back to, for want of a better one, is marked. Exits 0 whatever the health.
+
+With --watch the table stays and changes as the services do, until Ctrl-C; without a
+terminal it is printed anew at each change.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("status", description=ABOUT)
+    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
+    parser.add_argument("-a", "--all", action="store_true", help="the services of all projects")
+    parser.add_argument("-w", "--watch", action="store_true", help="go on showing what changes, until Ctrl-C")
+    parser.add_argument("--bell", action="store_true", help="with --watch: ring when a service goes down")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document; with --watch one a line at each change"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    query = _query(args)
+    if args.watch:
+        from locald.cli.shared import watch
+
+        return watch.run(args, query)
+    if args.bell:
+        raise Refused(Problem("--bell rings while somebody watches", hint="add --watch"))
+    document = daemon.look(Home.find()).get("/v1/status", query)
+    say.about(document.get("daemon") or {})
+    if args.json:
+        import json
+
+        print(json.dumps(document, indent=2))
+    else:
+        _show(document["services"], args.all)
+    return 0
+
+
+def _query(args: argparse.Namespace) -> list[tuple[str, str]]:
+    if not args.all:
+        return choose(args.services, args.directory).query
+    if args.services:
+        raise Refused(
+            Problem("--all shows every service: name none", hint="`shop:web` names one from anywhere")
+        )
+    return []
+
+
+def _show(rows: list[dict[str, Any]], everywhere: bool) -> None:
+    if not rows:
+        say.note("no services" if everywhere else "this project has no services")
+        return
+    from locald.cli.shared import overview
+
+    width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
+    print("\n".join(overview.whole(rows, everywhere, width)))

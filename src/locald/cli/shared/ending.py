@@ -1,0 +1,90 @@
+"""Wait until services have ended: what `stop`, `down` and `server stop` have in common."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from locald.cli.shared import live, say
+from locald.cli.shared.follow import Following
+from locald.client import daemon
+from locald.client.http import Denied
+from locald.faces import words
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from locald.cli.shared.live import Spell
+    from locald.client.target import Target
+
+
+def stop(target: Target) -> int:
+    """Stop the services of the target, and wait. No daemon is started when nothing is wanted."""
+    home = Home.find()
+    api = daemon.find(home)
+    if api is None and not os.path.exists(home.wanted):
+        say.note("nothing is running")
+        return 0
+    api = api or daemon.start(home)
+    services = api.post("/v1/stop", target.body)["services"]
+    if not services:
+        say.note("nothing is running")
+        return 0
+    following = Following(home, api, target.only(services).query, "down")
+    if not until_gone(following, _spelled_by(target)):
+        return 130
+    states = {row["name"]: row["state"] for row in following.board.rows}
+    again = [name for name in services if states.get(name, "stopped") not in live.ENDED]
+    done = [name for name in services if states.get(name) == "completed"]  # tasks that are done stay so
+    _tell(target, [name for name in services if name not in (*again, *done)], "stopped")
+    _tell(target, again, "running again")
+    if len(done) == len(services):
+        say.note("nothing is running")
+    return 0
+
+
+def _tell(target: Target, services: list[str], what: str) -> None:
+    if services:
+        names = [target.spelled(name) for name in services]
+        say.note(f"{words.listed(names)} {'is' if len(names) == 1 else 'are'} {what}")
+
+
+def down(target: Target) -> int:
+    """Stop and forget the project, and wait. No daemon is started for a project that none ever knew."""
+    home = Home.find()
+    api = daemon.find(home)
+    if api is None and not os.path.exists(home.wanted) and not is_kept(home, target.directory):
+        say.note("this project is not up")
+        return 0
+    api = api or daemon.start(home)
+    project = api.post("/v1/down", target.body)["project"]
+    # Each service is forgotten when it is gone, so they cannot be asked about by name.
+    if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
+        return 130
+    say.note(f"{project} is down" if project else "this project is not up")
+    return 0
+
+
+def _spelled_by(target: Target) -> Spell:
+    return lambda row: target.spelled(row["name"])
+
+
+def is_kept(home: Home, directory: str) -> bool:
+    """Whether a daemon has kept something about this folder."""
+    try:
+        with open(home.state_file, encoding="utf-8", errors="replace") as state:
+            return json.dumps(directory) in state.read()
+    except OSError:
+        return False
+
+
+def until_gone(following: Following, spell: Spell) -> bool:
+    """Wait until no process of what is followed is left. False when interrupted."""
+    try:
+        following.run(live.stopping(spell))
+    except Denied:
+        pass  # a project that is forgotten by now has nothing that could run
+    except KeyboardInterrupt:
+        say.note("interrupted: stopping goes on; `locald status` shows how far it is")
+        return False
+    return True

@@ -1,0 +1,209 @@
+"""What the waiting commands show while they wait, on standard error.
+
+On a terminal: one line a service that changes in place, drawn by rich, which is imported only then and
+only if the waiting lasts longer than a blink. Elsewhere: one plain line for each change that matters.
+For what ends (`stop`) there is nothing to tell at first; after two seconds it is time to say what for.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from locald.cli.shared import say
+from locald.faces import words
+from locald.faces.text import plain
+from locald.faces.when import between, length
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from locald.cli.shared.follow import Board, Display, Row
+
+    Spell = Callable[[Row], str]
+
+BLINK = 0.2
+"""seconds that a terminal stays untouched: what takes no longer needs no picture"""
+PATIENCE = 2.0
+"""seconds until a stop tells what it waits for"""
+WORDY = frozenset({"starting", "preparing", "stopping", "waiting"})
+"""words whose reason may change often, and says little new each time; as that of what is ready"""
+ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
+"""States in which no process is left"""
+
+
+def starting(spell: Spell) -> Display:
+    """For what is to become healthy. `spell` gives the name of a service as the person would write it."""
+    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Told(spell)
+
+
+def stopping(spell: Spell) -> Display:
+    """For what is to end."""
+    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Patient(spell)
+
+
+class _Told:
+    """A line for each change."""
+
+    def __init__(self, spell: Spell) -> None:
+        self._spell = spell
+        self._told: dict[tuple[str, str], object] = {}
+
+    def show(self, board: Board, changed: Sequence[Row]) -> None:
+        for row in sorted(changed, key=_is_effect):
+            fact = _fact(row)
+            if self._told.get(words.key(row)) != fact:
+                self._told[words.key(row)] = fact
+                say.note(f"{self._spell(row)}: {sentence(row)}")
+
+    def tick(self, board: Board) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Patient:
+    """Nothing for a while; then, once for each, what is still waited for."""
+
+    def __init__(self, spell: Spell) -> None:
+        self._spell = spell
+        self._from = time.monotonic() + PATIENCE
+        self._told: set[tuple[str, str]] = set()
+
+    def show(self, board: Board, changed: Sequence[Row]) -> None:
+        self.tick(board)
+
+    def tick(self, board: Board) -> None:
+        if board.settled or time.monotonic() < self._from:
+            return
+        for row in board.rows:
+            if words.key(row) not in self._told and row.get("state") not in ENDED:
+                self._told.add(words.key(row))
+                say.note(f"waiting for {self._spell(row)}: {words.because(row)}")
+
+    def close(self) -> None:
+        pass
+
+
+class _Drawn:
+    """A picture on a terminal, redrawn in place."""
+
+    def __init__(self, spell: Spell) -> None:
+        self._spell = spell
+        self._began = time.monotonic()
+        self._seen: dict[tuple[str, str], float] = {}
+        self._live: Live | None = None
+
+    def show(self, board: Board, changed: Sequence[Row]) -> None:
+        for row in changed:
+            self._seen.setdefault(words.key(row), time.monotonic())
+        self.tick(board)
+
+    def tick(self, board: Board) -> None:
+        if self._live is None:
+            if board.settled or time.monotonic() - self._began < BLINK:
+                return
+            self._live = _start_live()
+        self._live.update(self._picture(board), refresh=True)
+
+    def close(self) -> None:
+        if self._live:
+            self._live.stop()
+
+    def _picture(self, board: Board) -> RenderableType:
+        from rich.table import Table
+
+        assert self._live is not None
+        room = max(self._live.console.height - 2, 3)
+        rows, hidden = _most_telling(board.rows, room)
+        picture = Table.grid(padding=(0, 1), expand=True)
+        for options in ({}, {}, {}, {"ratio": 1}, {"justify": "right"}):
+            picture.add_column(no_wrap=True, overflow="ellipsis", **options)
+        for row in rows:
+            picture.add_row(*self._fields(row))
+        if hidden:
+            picture.add_row("", "", "", f"and {words.counted(len(hidden), 'more service')}", "")
+        return picture
+
+    def _fields(self, row: Row) -> list[Any]:
+        from rich.text import Text
+
+        word = words.word(row)
+        style = " ".join(words.colours(word)) if say.has_colour(sys.stderr) else ""
+        return [
+            Text(words.sign(word), style),
+            Text(plain(self._spell(row))),
+            Text(word, style),
+            Text(plain(_reason(row))),
+            Text(self._elapsed(row)),
+        ]
+
+    def _elapsed(self, row: Row) -> str:
+        """Until it was ready; until now while it is not; nothing for what does not move."""
+        took = between(row.get("started_at"), row.get("ready_at"))
+        if words.is_ready(row):
+            return "" if took is None else length(took)
+        if words.word(row) in ("failed", "stopped", "blocked"):
+            return ""
+        return length(time.monotonic() - self._seen.get(words.key(row), self._began))
+
+
+def sentence(row: Row) -> str:
+    """How a service is and why: `healthy (tcp) after 0.8s: pid 4790 accepts connections on …`."""
+    word, source = words.word(row), words.source(row)
+    took = between(row.get("started_at"), row.get("ready_at")) if words.is_ready(row) else None
+    head = f"{word} by {source}" if source and words.is_ready(row) else word
+    return f"{head}{'' if took is None else f' after {length(took)}'}: {words.because(row)}"
+
+
+def _is_effect(row: Row) -> bool:
+    """Of what changed at once, what became ready or failed is told first: it is why the rest moved."""
+    return not words.is_ready(row) and row.get("state") != "failed"
+
+
+def _fact(row: Row) -> object:
+    """What makes a change worth a line."""
+    word = words.word(row)
+    if words.is_ready(row):
+        return word, words.source(row), row.get("waiting_on")
+    return word, "", row.get("waiting_on") if word in WORDY else words.because(row)
+
+
+def _reason(row: Row) -> str:
+    """What to show beside the word: of what is healthy, where it is and how that is known."""
+    if not words.is_ready(row):
+        return words.because(row)
+    return "  ".join(part for part in (row.get("url"), words.source(row)) if part) or words.because(row)
+
+
+def _most_telling(rows: Sequence[Row], room: int) -> tuple[list[Row], list[Row]]:
+    """The rows that fit, in order, and those that do not: what is ready gives way first."""
+    if len(rows) <= room:
+        return list(rows), []
+    ranked = sorted(rows, key=words.is_ready)
+    shown = {words.key(row) for row in ranked[: room - 1]}
+    return [row for row in rows if words.key(row) in shown], ranked[room - 1 :]
+
+
+def _start_live() -> Live:
+    import signal
+
+    from rich.console import Console
+    from rich.live import Live
+
+    signal.signal(signal.SIGTERM, _leave)
+    console = Console(stderr=True, highlight=False)
+    live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+    live.start()
+    return live
+
+
+def _leave(number: int, _: object) -> None:
+    """End as the signal would, but by way of `close`: the terminal must get its cursor back."""
+    sys.exit(128 + number)

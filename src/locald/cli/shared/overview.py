@@ -1,0 +1,51 @@
+"""Services at a glance: a table, and below it one line for each that is not healthy.
+
+`status` prints it, and with `--watch` goes on showing it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from locald.cli.shared import say
+from locald.cli.shared.table import Cell, table
+from locald.faces import words
+from locald.faces.text import plain
+from locald.faces.when import age
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from locald.cli.shared.follow import Row
+
+HEAD = ("SERVICE", "STATE", "HEALTH", "SOURCE", "PORT", "PID", "UPTIME", "URL")
+
+
+def whole(rows: Sequence[Row], everywhere: bool, width: int | None) -> list[str]:
+    """All lines. `width`: of the terminal, or None where lines may be of any length."""
+    shown, reasons = parts(rows, everywhere, width)
+    return [*shown, *([""] if reasons else []), *reasons]
+
+
+def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[list[str], list[str]]:
+    """The lines of the table, and those below it."""
+    names = [f"{row['project']}:{row['name']}" if everywhere else row["name"] for row in rows]
+    cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
+    late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
+    lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width)
+    return lines, [f"{plain(name)}: {plain(words.because(row))}" for name, row in late]
+
+
+def _cells(name: str, row: Row) -> list[Cell]:
+    state, health = row["state"], row["health"]
+    return [
+        Cell(name),
+        Cell(state, *words.colours(state)),
+        Cell(health, *words.colours(health)),
+        Cell(words.source(row)),
+        Cell(row.get("port")),
+        Cell(row.get("pid") or (row.get("container") or "")[:12]),
+        Cell(age(row.get("started_at")) if row.get("pid") or row.get("container") else ""),
+        Cell(row.get("url")),
+    ]

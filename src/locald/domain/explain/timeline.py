@@ -1,0 +1,102 @@
+"""The last start of a project, told in times: who waited for whom, who listened and was ready when.
+
+The critical path is read backwards: from the service that was ready last, to the dependency that it waited
+for longest, and so on to one that waited for nobody. Making anything else faster changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from locald.domain.lifecycle.health import Source, strongest
+from locald.domain.lifecycle.phase import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from locald.domain.lifecycle.life import Life
+    from locald.domain.lifecycle.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """One service's part. Times are epoch seconds; None for what has not happened."""
+
+    name: str
+    queued_at: float | None
+    spawned_at: float | None
+    listening_at: float | None
+    ready_at: float | None
+    source: Source
+    waited_for: tuple[str, ...]
+    usually: float | None
+    """seconds from spawn to ready of earlier starts, their median; None when there was none"""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    project: str
+    services: tuple[Started, ...]
+    critical_path: tuple[str, ...]
+    total: float | None
+    """seconds from the first wish on the critical path to the last readiness; None before there is one"""
+
+
+def timeline(project: str, services: Sequence[Service]) -> Timeline:
+    """Services that were never asked for have no part in it."""
+    parts = [_part(service) for service in services if service.queued_at is not None]
+    path = _critical_path({part.name: part for part in parts})
+    total = None
+    if path and path[-1].ready_at is not None:
+        total = path[-1].ready_at - min(part.queued_at for part in path if part.queued_at is not None)
+    ordered = sorted(parts, key=lambda part: (part.spawned_at or float("inf"), part.name))
+    return Timeline(project, tuple(ordered), tuple(part.name for part in path), total)
+
+
+def _part(service: Service) -> Started:
+    life = _life_of_this_start(service)
+    completed = isinstance(service.phase, Completed)
+    return Started(
+        service.spec.name,
+        service.queued_at,
+        life.spawned_at if life else None,
+        life.listening_at if life else None,
+        (life.ended_at if completed else life.ready_at) if life else None,
+        _source(service, life),
+        tuple(sorted(service.waited_for)),
+        median(service.durations) if service.durations else None,
+    )
+
+
+def _source(service: Service, life: Life | None) -> Source:
+    """Who says so; of a run that was ready and has ended, who said so last."""
+    if service.verdict.source is not Source.NONE or life is None or life.ready_at is None:
+        return service.verdict.source
+    word = strongest(life.heard)
+    return word.source if word else Source.NONE
+
+
+def _life_of_this_start(service: Service) -> Life | None:
+    """A run that began before the start was asked for is none of it: the one that is to come is."""
+    life, queued_at = service.life, service.queued_at
+    is_earlier = (
+        life and life.spawned_at is not None and queued_at is not None and life.spawned_at < queued_at
+    )
+    return None if is_earlier else life
+
+
+def _critical_path(parts: dict[str, Started]) -> list[Started]:
+    """First to last."""
+    ready = [part for part in parts.values() if part.ready_at is not None]
+    if not ready:
+        return []
+    path = [max(ready, key=_readiness)]
+    while before := [parts[name] for name in path[-1].waited_for if name in parts]:
+        path.append(max(before, key=_readiness))
+    return path[::-1]
+
+
+def _readiness(part: Started) -> float:
+    return part.ready_at if part.ready_at is not None else float("-inf")

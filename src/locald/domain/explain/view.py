@@ -1,0 +1,153 @@
+"""What every face shows: one row a service, derived from the world and stored nowhere.
+
+The sentences are made in `because`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.domain.explain.because import because
+from locald.domain.lifecycle.health import Health, Source
+from locald.domain.lifecycle.phase import (
+    Blocked,
+    Completed,
+    Ended,
+    Failed,
+    Running,
+    Stopped,
+    Wish,
+    state,
+)
+from locald.domain.lifecycle.ties import meaning, must_leave, needs, unmet
+from locald.domain.project.spec import CheckKind, Condition, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One service as people see it. Times are epoch seconds. Field names are those of `status --json`."""
+
+    name: str
+    project: str
+    directory: str
+    type: Type
+    state: str
+    health: Health
+    source: Source
+    check: CheckKind | None
+    fallback: bool
+    because: str
+    since: float
+    waiting_on: tuple[str, ...]
+    depends_on: dict[str, Condition]
+    """what each dependency has to be, in the order of the file"""
+    pid: int | None
+    container: str | None
+    port: int | None
+    url: str | None
+    run: int
+    restarts: int
+    exit_code: int | None
+    started_at: float | None
+    ready_at: float | None
+
+
+def row(world: World, service: Service) -> Row:
+    life, verdict, spec = service.life, service.verdict, service.spec
+    alive = service.run is not None and life is not None and life.ended_at is None
+    check = service.present.spec.health_check
+    missing = unmet(world.services, service)
+    return Row(
+        name=spec.name,
+        project=service.key.project,
+        directory=service.definition.directory,
+        type=spec.type,
+        state=state(service.phase),
+        health=verdict.health,
+        source=verdict.source,
+        check=check.check.kind if check else None,
+        fallback=is_fallback(verdict.source, spec.type),
+        because=because(world, service, missing),
+        since=service.since,
+        waiting_on=tuple(key.service for key in missing),
+        depends_on=_depends_on(world, service),
+        pid=life.pid if alive and life else None,
+        container=life.container if alive and life else None,
+        port=port(service),
+        url=url(service),
+        run=service.runs,
+        restarts=service.restarts.total,
+        exit_code=life.exit.shown if life and life.exit and not alive else None,
+        started_at=life.spawned_at if life else None,
+        ready_at=_ready_at(service),
+    )
+
+
+def _depends_on(world: World, service: Service) -> dict[str, Condition]:
+    conditions = service.spec.depends_on
+    return {key.service: meaning(world.services.get(key), conditions[key.service]) for key in needs(service)}
+
+
+def is_fallback(source: Source, type_: Type) -> bool:
+    """Whether the verdict rests on something weaker than the program's or the user's own word."""
+    worker = source is Source.PROCESS and type_ in (Type.WORKER, Type.CONTAINER)
+    return source is Source.TCP or worker
+
+
+def port(service: Service) -> int | None:
+    """The host port: of what runs, else of what the next run will be."""
+    return service.present.port if service.run else service.definition.port
+
+
+def url(service: Service) -> str | None:
+    """Where to point a browser: every port may speak HTTP, and most do."""
+    found = port(service)
+    return f"http://127.0.0.1:{found}/" if found else None
+
+
+def _ready_at(service: Service) -> float | None:
+    if isinstance(service.phase, Completed) and service.life:
+        return service.life.ended_at
+    return service.life.ready_at if service.life else None
+
+
+# Whether anything can still move.
+
+
+def settled(world: World, keys: Iterable[Key]) -> bool:
+    """Whether waiting longer could still change the answer to `up` or `wait` for these services."""
+    services = (world.services[key] for key in keys if key in world.services)
+    return all(_cannot_move(service) for service in services)
+
+
+def _cannot_move(service: Service) -> bool:
+    match service.phase:
+        case Stopped():
+            return service.wish is not Wish.UP
+        case Completed():
+            return True
+        case Running():
+            return service.is_healthy and not must_leave(service)
+        case Failed() | Blocked() | Ended():
+            return True
+        case _:
+            return False
+
+
+def is_down(world: World, keys: Iterable[Key]) -> bool:
+    """Whether nothing of these is left that is to end; a run that is to go on keeps nobody waiting."""
+    services = (world.services[key] for key in keys if key in world.services)
+    return not any(service.run and _is_ending(service) for service in services)
+
+
+def _is_ending(service: Service) -> bool:
+    """What was told to end does so before it starts again, also when it is wanted again by now."""
+    return must_leave(service) or state(service.phase) == "stopping"

@@ -1,0 +1,170 @@
+"""Why a service is not ready, or what its health rests on: blockers to the root, evidence, next steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.domain.explain.view import Row, row
+from locald.domain.knowledge.frameworks import fix
+from locald.domain.lifecycle.health import Evidence
+from locald.domain.lifecycle.phase import (
+    Backoff,
+    Blocked,
+    Ended,
+    Failed,
+    Running,
+    Starting,
+    Stopped,
+    Stopping,
+    Wish,
+)
+from locald.domain.lifecycle.ties import unmet
+from locald.domain.project.spec import NotifyCheck, Type
+
+if TYPE_CHECKING:
+    from locald.domain.lifecycle.life import Life
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The whole explanation. `blockers`: what it waits for, and what that waits for, the root last."""
+
+    row: Row
+    blockers: tuple[Row, ...]
+    evidence: tuple[Evidence, ...]
+    hints: tuple[str, ...]
+
+
+def why(world: World, key: Key) -> Why:
+    service = world.services[key]
+    chain = blockers(world, service)
+    root = chain[-1] if chain else service
+    evidence = service.life.history if service.life else ()
+    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, tuple(hints(root)))
+
+
+def root_of(world: World, service: Service) -> Service:
+    """The service that somebody has to do something about: what is in the way of this one, or itself."""
+    return (blockers(world, service) or [service])[-1]
+
+
+def blockers(world: World, service: Service) -> list[Service]:
+    """The dependencies in the way, nearest first; of several the one that is worst off leads on."""
+    chain: list[Service] = []
+    missing = unmet(world.services, service)
+    while missing:
+        following = sorted((world.services[key] for key in reversed(missing)), key=_severity)
+        worst = following[-1]
+        chain.extend(other for other in following if other not in chain)
+        missing = [key for key in unmet(world.services, worst) if world.services[key] not in chain]
+    return chain
+
+
+def _severity(service: Service) -> int:
+    match service.phase:
+        case Failed() | Ended():
+            return 4
+        case _ if service.wish in (Wish.DOWN, Wish.GONE):
+            return 4
+        case Blocked():
+            return 3
+        case Backoff():
+            return 2
+        case _:
+            return 1
+
+
+def hints(service: Service) -> list[str]:
+    """The next steps for a service that is not as it should be."""
+    name, life = service.spec.name, service.life
+    found: list[str] = []
+    match service.phase:
+        case Starting() | Running() | Stopping() if life and life.silenced:
+            found += ["it goes on by itself when the engine is back; `locald doctor` looks for one"]
+        case Failed(hint=hint):
+            found += [hint] if hint else []
+            found += _start_hints(service, life) if life and _ran_out_of_time(life) else []
+            found += _exit_hints(life) if life and life.exit else []
+            found += [f"`locald logs {name}` shows all its output", f"`locald up {name}` tries again"]
+        case Backoff():
+            found += [f"`locald logs {name}` shows all its output"]
+        case Stopped() if service.wish is not Wish.UP:
+            found += [f"`locald up {name}` starts it"]
+        case Ended():
+            found += [f"`locald restart {name}` starts it again"]
+        case Starting() | Stopping() if life:
+            found += _start_hints(service, life)
+        case Running() if life and not service.is_healthy:
+            found += [
+                *_ready_hints(service, life),
+                f"`locald logs {name}` shows all its output",
+                f"`locald restart {name}` starts it again",
+            ]
+        case _:
+            pass
+    return found
+
+
+def _ran_out_of_time(life: Life) -> bool:
+    """Not every failure of a start is one of health: a crash has its reasons elsewhere."""
+    timeout = life.definition.spec.start_timeout
+    if timeout is None or life.spawned_at is None or life.ended_at is None or life.ready_at is not None:
+        return False
+    return life.ended_at - life.spawned_at >= timeout
+
+
+def _start_hints(service: Service, life: Life) -> list[str]:
+    return [*_port_hints(life), *_ready_hints(service, life)]
+
+
+def _exit_hints(life: Life) -> list[str]:
+    """What the shell's own exit codes mean."""
+    code = life.exit.code if life.exit else None
+    if not isinstance(life.definition.spec.command, str) or code not in (126, 127):
+        return []
+    what = "found no such program" if code == 127 else "may not run that program"
+    return [f"the shell {what}: its last line of output names it"]
+
+
+def _port_hints(life: Life) -> list[str]:
+    """What to do about a port that does not open, opens elsewhere, or is somebody else's."""
+    port = life.definition.port
+    if port is None or life.open or life.spawned_at is None or (life.check and not life.checks_own_port):
+        return []
+    if life.holder and life.holder.owner.pid:
+        return [f"end {life.holder.owner}, which holds port {port}, or set another `port`"]
+    if life.listeners and life.container_port:
+        return [_container_hint(life.listeners[0].port, life.container_port)]
+    if life.listeners:
+        other = life.listeners[0]
+        command = life.definition.spec.command
+        words = command if isinstance(command, str) else " ".join(command or ())
+        return [fix(words, other.owner.program, other.port)]
+    if life.check:
+        return [f"let it listen on $PORT ({port}): its health_check looks there"]
+    if life.definition.spec.type is Type.EXEC and not life.said.spoke:
+        return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
+    return []
+
+
+def _container_hint(port: int, inside: int) -> str:
+    if port == inside:
+        return "let it listen on 0.0.0.0: its own 127.0.0.1 is another one than that of this machine"
+    return f"set container_port = {port}, or let it listen on $PORT ({inside})"
+
+
+def _ready_hints(service: Service, life: Life) -> list[str]:
+    """What to do about a READY=1 that is waited for and does not come."""
+    spoke = life.said.spoke and life.check is None
+    waits = spoke or (service.expects_ready and life.check is None) or isinstance(life.check, NotifyCheck)
+    if not waits or life.said.ready or life.definition.spec.type is Type.TASK:
+        return []
+    instead = "none" if life.definition.port is None else "tcp"
+    because = "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does"
+    if spoke and not service.expects_ready:
+        because = "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that"
+    return [f'{because}, say how to know: health_check = {{ type = "{instead}" }}']

@@ -1,0 +1,74 @@
+"""What time does to a service: the deadline of its phase has come.
+
+Deadlines are facts of phases (and of a life, for the watchdog), so there is nothing to cancel: what has
+been left has no deadline any more, and `due` says nothing when it is called early. A machine that sleeps
+(a laptop with its lid closed) puts off all of them, for nobody could do anything meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.lifecycle.events import weigh
+from locald.domain.lifecycle.exits import expired
+from locald.domain.lifecycle.life import Life, hear_process
+from locald.domain.lifecycle.messages import Kill, Note
+from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
+from locald.domain.lifecycle.service import Outcome, Service, end
+from locald.domain.project.spec import Type
+from locald.domain.values.duration import show
+
+if TYPE_CHECKING:
+    from locald.domain.project.names import Run
+
+
+def due(service: Service, now: float) -> Outcome:
+    """Act on the deadline of the present phase, if it has passed."""
+    life = service.life
+    if life is None or service.deadline is None or now < service.deadline:
+        return service, []
+    match service.phase:
+        case Starting() if life.process_speaks_at is not None and now >= life.process_speaks_at:
+            return weigh(replace(service, life=hear_process(life, now)), now, now)
+        case Starting(run):
+            return _too_late(service, life, run, now)
+        case Running(run):
+            return expired(service, life, run, now)
+        case Stopping(run, _, then):
+            killed = replace(service, phase=Stopping(run, None, then))
+            return killed, [Note(run, "did not stop in time: SIGKILL"), Kill(run)]
+        case Backoff():
+            return replace(service, phase=Waiting()), []
+        case _:
+            return service, []
+
+
+def put_off(service: Service, seconds: float) -> Service:
+    """Everything that is timed happens so much later."""
+    life, phase = service.life, service.phase
+    if life:
+        moved = (None if at is None else at + seconds for at in (life.watchdog_at, life.extended_until))
+        watchdog_at, extended_until = moved
+        life = replace(life, watchdog_at=watchdog_at, extended_until=extended_until)
+    match phase:
+        case Starting(fail_at=float(at)):
+            phase = replace(phase, fail_at=at + seconds)
+        case Stopping(kill_at=float(at)):
+            phase = replace(phase, kill_at=at + seconds)
+        case Backoff(retry_at=at):
+            phase = replace(phase, retry_at=at + seconds)
+        case _:
+            pass
+    return replace(service, life=life, phase=phase)
+
+
+def _too_late(service: Service, life: Life, run: Run, now: float) -> Outcome:
+    """The start timeout: the run is ended and the service has failed, without another try."""
+    within = show(life.definition.spec.start_timeout or 0)
+    within += " and the time that it asked for" if life.extended_until else ""
+    reason = f"not healthy within {within}: {service.verdict.because}"
+    if life.definition.spec.type is Type.TASK:
+        reason = f"not completed within {within}"
+    stopping, effects = end(service, now, Failed(reason))
+    return stopping, [Note(run, reason), *effects]

@@ -1,0 +1,90 @@
+"""What the end of a run leads to: another run, rest, completion or failure.
+
+The words for an exit are made here too, since they are the reason that people read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.knowledge.signals import name as signal_name
+from locald.domain.lifecycle.health import Evidence, Source
+from locald.domain.lifecycle.life import hear, overdue
+from locald.domain.lifecycle.messages import Note
+from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
+from locald.domain.lifecycle.restarts import wants_another
+from locald.domain.lifecycle.service import calmed, end
+from locald.domain.project.spec import Type
+
+if TYPE_CHECKING:
+    from locald.domain.lifecycle.life import Life
+    from locald.domain.lifecycle.messages import Exit
+    from locald.domain.lifecycle.service import Outcome, Service
+    from locald.domain.project.names import Run
+
+FOREGROUND = "let it run in the foreground: locald looks after it, so it need not fork away"
+ONCE = 'a command that runs to completion is a task: set type = "task"'
+
+
+def how(exit_: Exit) -> str:
+    """How a process ended, in words."""
+    if exit_.signal is not None:
+        told = f"ended by {signal_name(exit_.signal)}"
+    else:
+        told = "ended, nobody saw how" if exit_.code is None else f"exited with {exit_.code}"
+    return f"{told} ({exit_.reason})" if exit_.reason else told
+
+
+def not_begun(reason: str) -> str:
+    """What its history says of a run of which there never was a process."""
+    return f"not started: {reason}"
+
+
+def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> Then:
+    """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left."""
+    spec = life.definition.spec
+    well, reason = exit_.code == 0, _reason(life, exit_)
+    if spec.type is Type.TASK and well:
+        return Completed(now - (life.spawned_at or now))
+    premature = well and life.ready_at is None
+    if premature:
+        reason += " before it was ever ready" + (", leaving children behind" if left else "")
+    if wants_another(spec.restart, failed=not well):
+        return _retry(service, reason, now)
+    if premature:
+        return Failed(reason, FOREGROUND if left else ONCE)
+    return Ended(reason) if well else Failed(reason)
+
+
+def expired(service: Service, life: Life, run: Run, now: float) -> Outcome:
+    """The watchdog: the run is ended, and the restart policy follows as after any failure."""
+    told = hear(life, Evidence(Source.NOTIFY, False, now, overdue(life)))
+    service = replace(service, life=replace(told, expired=True, watchdog_at=None))
+    reason = "the service sent WATCHDOG=trigger" if life.said.triggered else "the watchdog expired"
+    again = wants_another(life.definition.spec.restart, failed=True)
+    stopping, effects = end(service, now, _retry(service, reason, now) if again else Failed(reason))
+    return stopping, [Note(run, overdue(life)), *effects]
+
+
+def over(service: Service, then: Then, now: float) -> Service:
+    """Nothing is left of the run: go where its end was meant to lead if it was asked for, else to `then`."""
+    if isinstance(service.phase, Stopping) and service.phase.then is not None:
+        then = service.phase.then
+    if isinstance(then, Retry):
+        service = calmed(service, now)
+        backoff = Backoff(then.reason, now + service.restarts.delay)
+        return replace(service, phase=backoff, restarts=service.restarts.another(now))
+    return replace(service, phase=then)
+
+
+def _retry(service: Service, reason: str, now: float) -> Then:
+    limit = service.spec.max_restarts
+    if service.restarts.within(now) < limit:
+        return Retry(reason)
+    restarts = "one restart" if limit == 1 else f"{limit} restarts"
+    return Failed(f"{reason}; gave up after {restarts} within a minute" if limit else reason)
+
+
+def _reason(life: Life, exit_: Exit) -> str:
+    return f"{how(exit_)} ({life.said.reason})" if life.said.reason else how(exit_)

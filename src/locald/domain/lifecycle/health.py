@@ -1,0 +1,71 @@
+"""What is believed about a service's health, and on what evidence.
+
+Evidence is what one source said at one moment. It is stored; health is derived from it, by one rule: the
+verdict is the last word of the strongest source that spoke. So HEALTH and SOURCE cannot disagree, and an
+explanation is no more than the evidence printed. Some facts override every source; `judge` lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from locald.domain.project.spec import CheckKind
+
+
+class Health(StrEnum):
+    UNKNOWN = "unknown"
+    """nothing runs"""
+    STARTING = "starting"
+    """something runs and was never healthy yet"""
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+
+class Source(StrEnum):
+    """Who says so, strongest first."""
+
+    EXPLICIT = "explicit"
+    """the user's own `health_check`"""
+    DOCKER = "docker"
+    """the image's HEALTHCHECK"""
+    NOTIFY = "notify"
+    """READY=1 on the run's notify socket"""
+    TCP = "tcp"
+    """the service's own listener accepts connections"""
+    PROCESS = "process"
+    """a live process, or a task that exited with 0"""
+    NONE = "none"
+    """nothing has spoken yet"""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One observation: at this moment `source` looked, and saw `ok`. `detail` is one sentence."""
+
+    source: Source
+    ok: bool
+    at: float
+    detail: str
+    check: CheckKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What people are told: how it is, who says so, and one sentence why."""
+
+    health: Health
+    source: Source
+    because: str
+
+
+NOTHING_RUNS = Verdict(Health.UNKNOWN, Source.NONE, "nothing runs")
+
+
+def strongest(heard: dict[Source, Evidence]) -> Evidence | None:
+    """The last word of the strongest source that spoke."""
+    return next((heard[source] for source in Source if source in heard), None)
+
+
+def only(heard: dict[Source, Evidence], source: Source) -> dict[Source, Evidence]:
+    return {source: heard[source]} if source in heard else {}

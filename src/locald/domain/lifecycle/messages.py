@@ -1,0 +1,331 @@
+"""What goes in (commands, events) and what comes out (effects).
+
+Commands are wishes, events are in the past tense, effects are orders. Every event about a run carries
+the run's name; news of any but the present run is dropped. Times (`at`) are seconds since the epoch on
+a clock that never jumps (see `linux.clock`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Caller, Project
+
+# Facts that events carry.
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: by `code`, by `signal`, or (both None) nobody can tell."""
+
+    code: int | None = None
+    signal: int | None = None
+    reason: str = ""
+    """what else is known of it, as in "out of memory"; or empty"""
+
+    @property
+    def shown(self) -> int | None:
+        """The number a shell would show: 128 + the signal's number after a signal."""
+        return self.code if self.signal is None else 128 + self.signal
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as people know it: its id and the name of its program (may be empty)."""
+
+    pid: int
+    program: str = ""
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} ({self.program})" if self.program else f"pid {self.pid}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A TCP socket that listens: numeric address, port, and the process that holds it."""
+
+    address: str
+    port: int
+    owner: Process
+
+    @property
+    def shown(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+Standing = Literal["member", "exited", "stranger", "spawner"]
+"""A sender's relation to a run: of its tree; gone before anyone looked; another tree; the keeper itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a datagram, as the kernel says, and how that process stands to the run."""
+
+    process: Process
+    uid: int
+    standing: Standing
+
+
+# Commands: somebody asked.
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """Make the project what its file says, and these services run, with what they depend on.
+
+    `named`: the services that the person typed; a completed task runs again only when named.
+    """
+
+    project: Project
+    services: frozenset[str]
+    named: frozenset[str]
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    keys: frozenset[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Stop, then start, of just these; dependents that are not named keep running."""
+
+    keys: frozenset[Key]
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """Stop everything of a project, then forget it."""
+
+    project: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shutdown:
+    """Stop everything of every project; nothing is wanted any more."""
+
+
+# Events: something happened.
+
+
+@dataclass(frozen=True, slots=True)
+class Prepares:
+    """Something has to be fetched before the run can begin. `detail`: what, and how far it is."""
+
+    run: Run
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """There is a process. Of a container, `pid` is its first process (0 where the engine hides it)."""
+
+    run: Run
+    pid: int
+    at: float
+    container: str | None = None
+    container_port: int | None = None
+    """the port inside that is published on the service's own; None for a process, or without one"""
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty."""
+
+    run: Run
+    reason: str
+    hint: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """A process that mattered to the run ended; `left` says how many of its tree are still there."""
+
+    run: Run
+    pid: int
+    exit: Exit
+    left: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Nothing is left of the run: always the last news of a spawned run, and sent once."""
+
+    run: Run
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The run ended while nobody could see how (the keeper was killed, the machine restarted)."""
+
+    run: Run
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """These processes of the run are still there after SIGKILL."""
+
+    run: Run
+    processes: tuple[Process, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A datagram arrived on the run's notify socket."""
+
+    run: Run
+    sender: Sender
+    datagram: bytes
+    at: float
+    main: int | None = None
+    """the run's main process from now on: the MAINPID= of this datagram, when it is one of the run's tree"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listens:
+    """What the run's tree listens on has changed.
+
+    `accepts` is False when the service's own port is open but a connection to it failed.
+    `holder` is a listener on the service's port that does not belong to the run.
+    """
+
+    run: Run
+    listeners: tuple[Listener, ...]
+    accepts: bool
+    holder: Listener | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The explicit check of the run was carried out. `detail` is one sentence of what was seen."""
+
+    run: Run
+    ok: bool
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the HEALTHCHECK of the run's image says. `detail` is one sentence."""
+
+    run: Run
+    ok: bool
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """Nobody can tell how the run is: what holds it went away. `detail`: one sentence. `Resumed` ends it."""
+
+    run: Run
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What holds the run is there again, and so is the run; what has changed meanwhile follows."""
+
+    run: Run
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The moment a service asked to be told of has come. Harmless when it has not."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """The machine slept for so many seconds, and everything on it; it has just woken up."""
+
+    seconds: float
+
+
+# Effects: somebody should do this.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Answered by `Spawned` or `NotStarted`."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Take up a run of an earlier daemon. Answered by what the keeper recorded of it, or by `Lost`."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Look after the run's health: its listeners, and its explicit check. Answered by `Listens`, `Probed`."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch:
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Send the service's stop signal to every process of the run. Answered by `Exited`, `Gone`."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL for whatever is left of the run. Answered by `Gone`, or `Stuck`."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Nobody will ask about this run again."""
+
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line of locald's own in the service's log."""
+
+    run: Run
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """The service is forgotten: its history can go."""
+
+    key: Key
+
+
+Command = Up | Stop | Again | Down | Shutdown
+ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
+HealthEvent = Notified | Listens | Probed | Checked | Silenced | Resumed
+Event = ProcessEvent | HealthEvent
+Message = Command | Event | Due | Slept
+Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

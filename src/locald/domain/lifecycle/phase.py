@@ -1,0 +1,185 @@
+"""Where a service can stand, and what somebody can want of it.
+
+A phase holds exactly the facts that are true in it, deadlines included: leaving a phase is what cancels its
+timer. `kind` names the phase in the saved state.
+
+Every end of a run, wanted or not, goes through `Stopping`: its leader has died or been told to, and what is
+left of its tree is being ended. `then` says where that leads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from locald.domain.project.names import Key, Run
+
+
+class Wish(StrEnum):
+    """What somebody wants of a service."""
+
+    UP = "up"
+    DOWN = "down"
+    AGAIN = "again"
+    """down, then up: a restart"""
+    GONE = "gone"
+    """down, then forgotten"""
+
+
+# Where a service stands. `kind` is the state that people see, and what tells saved phases apart.
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    kind: Literal["stopped"] = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """It exited by itself, was ready before, and its policy wants no other run."""
+
+    reason: str
+    kind: Literal["ended"] = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Wanted, and something it depends on is not there yet, but may come."""
+
+    kind: Literal["waiting"] = "waiting"
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Wanted, and a dependency will not come unless somebody does something about `root`."""
+
+    on: Key
+    root: Key
+    kind: Literal["blocked"] = "blocked"
+
+
+@dataclass(frozen=True, slots=True)
+class Launching:
+    """Ordered; there is no process yet."""
+
+    run: Run
+    kind: Literal["launching"] = "launching"
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Ordered; what it is made of is being fetched. `detail`: what, and how far that is."""
+
+    run: Run
+    detail: str
+    kind: Literal["preparing"] = "preparing"
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """There is a process; it has not been healthy yet. At `fail_at` its time is up."""
+
+    run: Run
+    fail_at: float | None
+    kind: Literal["starting"] = "starting"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """It has been healthy in this run."""
+
+    run: Run
+    kind: Literal["running"] = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """What comes after a run whose policy asks for another."""
+
+    reason: str
+    kind: Literal["retry"] = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    reason: str
+    hint: str = ""
+    kind: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A task that exited 0."""
+
+    took: float
+    """seconds"""
+    kind: Literal["completed"] = "completed"
+
+
+Then = Stopped | Ended | Retry | Failed | Completed
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """Being ended. At `kill_at` SIGKILL follows; None: there is no process to signal yet, or it was killed.
+
+    `then` is where the end leads; None: it ends by itself (STOPPING=1), and its exit will tell.
+    """
+
+    run: Run
+    kill_at: float | None
+    then: Then | None = Stopped()
+    kind: Literal["stopping"] = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The next run is due at `retry_at`."""
+
+    reason: str
+    retry_at: float
+    kind: Literal["backoff"] = "backoff"
+
+
+@dataclass(frozen=True, slots=True)
+class Adopting:
+    """An earlier daemon left it like this; the keeper has been asked what has become of it."""
+
+    before: Launching | Preparing | Starting | Running | Stopping
+    kind: Literal["adopting"] = "adopting"
+
+    @property
+    def run(self) -> Run:
+        return self.before.run
+
+
+Phase = (
+    Stopped
+    | Ended
+    | Waiting
+    | Blocked
+    | Launching
+    | Preparing
+    | Starting
+    | Running
+    | Stopping
+    | Backoff
+    | Failed
+    | Completed
+    | Adopting
+)
+Live = Launching | Preparing | Starting | Running | Stopping | Adopting
+
+
+def state(phase: Phase) -> str:
+    """The state that people see: coarser than the phase."""
+    match phase:
+        case Stopped() | Ended():
+            return "stopped"
+        case Launching():
+            return "starting"
+        case Adopting(before):
+            return state(before)
+        case _:
+            return phase.kind

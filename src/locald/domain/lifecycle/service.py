@@ -1,0 +1,198 @@
+"""One service: what is wanted of it, where it stands, what is known of it.
+
+Three facts in three places: `wish`, `phase`, and `life`, the facts of its present run or of the latest.
+The verdict on its health is derived from phase and life in one place, `announced`, after every change.
+What events do to a service stands in `events`, what time does in `deadlines`; starting and stopping on
+behalf of dependencies is decided in `world`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from locald.domain.lifecycle.health import NOTHING_RUNS, Health, Source, Verdict
+from locald.domain.lifecycle.life import Life, judge
+from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
+from locald.domain.lifecycle.phase import (
+    Adopting,
+    Backoff,
+    Completed,
+    Launching,
+    Live,
+    Phase,
+    Preparing,
+    Running,
+    Starting,
+    Stopped,
+    Stopping,
+    Then,
+    Wish,
+)
+from locald.domain.lifecycle.restarts import CALM, Restarts
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Caller, Definition, ServiceSpec
+from locald.domain.values.duration import show
+
+REMEMBERED_STARTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    definition: Definition
+    """what the next run will be a run of; the present run keeps its own in `life`"""
+    caller: Caller = field(default_factory=Caller)
+    wish: Wish = Wish.DOWN
+    phase: Phase = field(default_factory=Stopped)
+    life: Life | None = None
+    runs: int = 0
+    """the number of the latest run"""
+    restarts: Restarts = field(default_factory=Restarts)
+    expects_ready: bool = False
+    """an earlier run of this command or image sent READY=1"""
+    verdict: Verdict = NOTHING_RUNS
+    since: float = 0.0
+    """when the present health began"""
+    queued_at: float | None = None
+    """when this start was asked for"""
+    waited_for: frozenset[str] = frozenset()
+    """the dependencies that this start really had to wait for"""
+    durations: tuple[float, ...] = ()
+    """seconds from spawn to ready of runs before the latest that became ready, oldest first"""
+    held_by: Key | None = None
+    """the service that somebody stopped and that this one cannot be without, as its dependencies know"""
+
+    @property
+    def key(self) -> Key:
+        return self.definition.key
+
+    @property
+    def spec(self) -> ServiceSpec:
+        return self.definition.spec
+
+    @property
+    def present(self) -> Definition:
+        """What the present run is a run of."""
+        return self.life.definition if self.life else self.definition
+
+    @property
+    def is_stale(self) -> bool:
+        """Its latest run is of another definition. A container may have turned out to have no port."""
+        port = self.present.port if self.present.port is not None else self.definition.port
+        return replace(self.present, port=port) != self.definition
+
+    @property
+    def run(self) -> Run | None:
+        """The present run, while anything of it may be there."""
+        return self.phase.run if isinstance(self.phase, Live) else None
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.verdict.health is Health.HEALTHY
+
+    @property
+    def deadline(self) -> float | None:
+        """When this service wants to be looked at even if nothing happens."""
+        match self.phase:
+            case Starting(fail_at=fail_at):
+                speaks = self.life.process_speaks_at if self.life else None
+                return min((at for at in (fail_at, speaks) if at is not None), default=None)
+            case Running():
+                return self.life.watchdog_at if self.life else None
+            case Stopping(kill_at=at) | Backoff(retry_at=at):
+                return at
+            case _:
+                return None
+
+
+Outcome = tuple[Service, list[Effect]]
+
+
+def fresh(service: Service, now: float) -> Service:
+    """Somebody asks for it: failures before are forgotten, and what nothing runs of starts anew."""
+    phase = _forgiven(service.phase)
+    return replace(service, phase=phase, restarts=Restarts(), queued_at=now, waited_for=frozenset())
+
+
+def _forgiven(phase: Phase) -> Phase:
+    match phase:
+        case Launching() | Preparing() | Starting() | Running():
+            return phase
+        case Stopping():
+            return replace(phase, then=Stopped())
+        case Adopting(before):
+            return Adopting(replace(before, then=Stopped())) if isinstance(before, Stopping) else phase
+        case _:
+            return Stopped()
+
+
+def launch(service: Service) -> tuple[Service, Run]:
+    """Begin the next run. How long the one before took is remembered."""
+    run = Run(service.key, service.runs + 1)
+    life = Life(run, service.definition, watchdog=service.spec.watchdog)
+    took = service.life.took if service.life else None
+    durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]
+    return replace(service, runs=run.number, life=life, phase=Launching(run), durations=durations), run
+
+
+def end(service: Service, now: float, then: Then) -> Outcome:
+    """Begin the end of the present run; without a process yet, its spawn is awaited first. What takes long
+    before there is one is called off."""
+    match service.phase:
+        case Launching(run):
+            return replace(service, phase=Stopping(run, None, then)), []
+        case Preparing(run):
+            return replace(service, phase=Stopping(run, None, then)), [Terminate(run)]
+        case Starting(run) | Running(run):
+            kill_at = now + service.present.spec.stop_timeout
+            return replace(service, phase=Stopping(run, kill_at, then)), [Unwatch(run), Terminate(run)]
+        case Stopping(run, then=None) as phase:
+            # It is ending by itself; if that took too long it was killed already, and SIGTERM comes late.
+            told: list[Effect] = [Unwatch(run), Terminate(run)] if phase.kill_at is not None else []
+            return replace(service, phase=replace(phase, then=then)), told
+        case _:
+            return service, []
+
+
+def announced(service: Service, now: float) -> Service:
+    """The service with its verdict brought up to date; `since` moves when health does."""
+    verdict = _verdict(service)
+    if verdict == service.verdict:
+        return service
+    if verdict.health is service.verdict.health:
+        return replace(service, verdict=verdict)
+    return replace(calmed(service, now), verdict=verdict, since=now)
+
+
+def calmed(service: Service, now: float) -> Service:
+    """After ten seconds of health the next restart waits as briefly as the first."""
+    if service.is_healthy and now - service.since >= CALM:
+        return replace(service, restarts=service.restarts.calmed())
+    return service
+
+
+def program(definition: Definition) -> str:
+    """What makes a program the same one, for remembering that it speaks the notify protocol."""
+    return repr((definition.spec.command, definition.spec.image))
+
+
+def _verdict(service: Service) -> Verdict:
+    life = service.life
+    match service.phase:
+        case Launching(run):
+            return Verdict(Health.STARTING, Source.NONE, f"run {run.number} is being started")
+        case Preparing(_, detail):
+            return Verdict(Health.STARTING, Source.NONE, detail)
+        case Starting() | Running() if life:
+            return judge(life, expects_ready=service.expects_ready)
+        case Stopping() if life and life.ended_at is None and life.pid is not None:
+            verdict = judge(life, expects_ready=service.expects_ready)
+            own_doing = life.said.stopping or life.expired
+            return Verdict(
+                Health.UNHEALTHY, verdict.source, verdict.because if own_doing else "it was told to stop"
+            )
+        case Adopting():
+            return service.verdict
+        case Completed(took):
+            return Verdict(Health.HEALTHY, Source.PROCESS, f"exited with 0 after {show(round(took, 3))}")
+        case _:
+            return NOTHING_RUNS

@@ -1,0 +1,396 @@
+"""All services together: each has a life of its own, and dependencies tie the lives.
+
+`step` is the only way the world changes. It is pure: a world and a message in, a world and orders out. A
+message moves single services; then the ties are pulled, over the neighbours of what moved, again and again
+until nothing moves. Ties are conditions, looked at whenever a neighbour moves: no service is ever told once
+that another is ready.
+
+A step costs what the neighbourhood of the change costs, however many services there are (but for shallow
+copies of dictionaries). One fact travels further: that a service was stopped concerns whoever cannot be
+without it, near or far. It goes from neighbour to neighbour, as `held_by`, before any tie is pulled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from locald.domain.lifecycle.deadlines import due, put_off
+from locald.domain.lifecycle.events import observe
+from locald.domain.lifecycle.messages import (
+    Again,
+    Discard,
+    Down,
+    Due,
+    Effect,
+    Message,
+    Shutdown,
+    Slept,
+    Start,
+    Stop,
+    Up,
+)
+from locald.domain.lifecycle.phase import (
+    Adopting,
+    Blocked,
+    Completed,
+    Launching,
+    Preparing,
+    Running,
+    Starting,
+    Stopped,
+    Stopping,
+    Waiting,
+    Wish,
+)
+from locald.domain.lifecycle.restarts import Restarts
+from locald.domain.lifecycle.service import Outcome, Service, announced, end, fresh, launch, program
+from locald.domain.lifecycle.ties import (
+    dead_end,
+    held_by,
+    leans_on,
+    must_leave,
+    needs,
+    stopped_by,
+    tied_to,
+    unmet,
+)
+from locald.domain.project.names import Key
+from locald.domain.project.spec import Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from locald.domain.project.spec import Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project lives, and the shell that brought it up last: for wishes that come from no shell."""
+
+    directory: str
+    domain: str
+    caller: Caller = field(default_factory=Caller)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    services: Mapping[Key, Service] = field(default_factory=dict)
+    dependents: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
+    """who leans on whom, the other way round"""
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """the known projects"""
+    ready_senders: Mapping[Key, str] = field(default_factory=dict)
+    """programs of forgotten services that sent READY=1, should they come back"""
+
+    @classmethod
+    def of(cls, services: Iterable[Service], places: Mapping[str, Place]) -> World:
+        by_key = {service.key: service for service in services}
+        return cls(by_key, _dependents(by_key), dict(places))
+
+    def of_project(self, project: str) -> list[Service]:
+        return [service for key, service in self.services.items() if key.project == project]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one message led to."""
+
+    world: World
+    effects: tuple[Effect, ...]
+    moved: frozenset[Key]
+    """the services that are not as they were, or not there any more"""
+
+
+def step(world: World, message: Message, now: float) -> Step:
+    draft = _Draft(world, now)
+    match message:
+        case Up():
+            _up(draft, message)
+        case Stop(keys):
+            draft.wish(sorted(keys), Wish.DOWN)
+        case Again(keys, caller):
+            _again(draft, sorted(keys), caller)
+        case Down(project):
+            _down(draft, project)
+        case Shutdown():
+            draft.wish(world.services.keys(), Wish.DOWN)
+        case Due(key):
+            if service := draft.services.get(key):
+                draft.take(due(service, now))
+        case Slept(seconds):
+            for service in world.services.values():
+                draft.put(put_off(service, seconds))
+        case event:
+            if service := draft.services.get(event.run.key):
+                draft.take(observe(service, event, now))
+    draft.settle()
+    return draft.finish()
+
+
+class _Draft:
+    """The next world while it is being made; it does not outlive its step."""
+
+    def __init__(self, world: World, now: float) -> None:
+        self.before, self.now = world, now
+        self.services = dict(world.services)
+        self.dependents = dict(world.dependents)
+        self.places = dict(world.places)
+        self.ready_senders = dict(world.ready_senders)
+        self.effects: list[Effect] = []
+        self._moved: set[Key] = set()
+        # Sets that keep their order, so that a step is repeatable.
+        self._uninformed: dict[Key, None] = {}
+        self._agenda: dict[Key, None] = {}
+
+    def take(self, outcome: Outcome) -> None:
+        service, effects = outcome
+        self.effects += effects
+        self.put(service)
+
+    def put(self, service: Service) -> None:
+        """Keep the service, and remember to pull at whoever it is tied to."""
+        key, before = service.key, self.services.get(service.key)
+        service = announced(replace(service, held_by=held_by(self.services, service)), self.now)
+        if service == before:
+            return
+        self.services[key] = service
+        self._moved.add(key)
+        self._tie(key, tied_to(before) if before else (), tied_to(service))
+        self._spread(key, before, service)
+        self._ask(key, *needs(service), *self.dependents.get(key, ()))
+        if before and before.run and not service.run:
+            self._ask(*self._let_go(before))
+
+    def remove(self, key: Key) -> None:
+        service = self.services.pop(key)
+        if service.expects_ready:
+            self.ready_senders[key] = program(service.definition)
+        self.effects.append(Discard(key))
+        self._moved.add(key)
+        self._tie(key, tied_to(service), ())
+        self._spread(key, service, None)
+        self._ask(*needs(service))
+
+    def wish(self, keys: Iterable[Key], wish: Wish) -> None:
+        """Somebody wants these so. What is to be forgotten can be stopped, but not kept by that."""
+        for key in keys:
+            service = self.services.get(key)
+            if service and not (service.wish is Wish.GONE and wish is Wish.DOWN):
+                self.put(replace(service, wish=wish))
+
+    def settle(self) -> None:
+        """Let everybody know what was stopped, then pull; whatever moves begins it anew."""
+        while self._uninformed or self._agenda:
+            informing = bool(self._uninformed)
+            waiting = self._uninformed if informing else self._agenda
+            key = next(iter(waiting))
+            del waiting[key]
+            service = self.services.get(key)
+            if service and informing:
+                self.put(service)
+            elif service:
+                _pull(self, service)
+
+    def is_leaned_on(self, service: Service) -> bool:
+        """Dependents that have to leave too are let go first, also those behind one that does not run."""
+
+        def leaning(key: Key) -> list[Key]:
+            return [other for other in self.dependents.get(key, ()) if key in leans_on(self.services[other])]
+
+        others = self._walk(leaning(service.key), leaning)
+        return any(other.run and (must_leave(other) or isinstance(other.phase, Stopping)) for other in others)
+
+    def finish(self) -> Step:
+        moved = frozenset(
+            key for key in self._moved if self.services.get(key) is not self.before.services.get(key)
+        )
+        if moved - self.services.keys():
+            left = {key.project for key in self.services}
+            self.places = {name: place for name, place in self.places.items() if name in left}
+        world = World(self.services, self.dependents, self.places, self.ready_senders)
+        return Step(world, tuple(self.effects), moved)
+
+    def _ask(self, *keys: Key) -> None:
+        self._agenda.update(dict.fromkeys(keys))
+
+    def _spread(self, key: Key, before: Service | None, after: Service | None) -> None:
+        """Whether it can be leaned on is news for its dependents."""
+        if stopped_by(before) != stopped_by(after):
+            self._uninformed.update(dict.fromkeys(self.dependents.get(key, ())))
+
+    def _tie(self, key: Key, before: Collection[Key], after: Collection[Key]) -> None:
+        """Keep `dependents` right."""
+        for need in sorted(set(before) - set(after)):
+            left = tuple(other for other in self.dependents[need] if other != key)
+            self.dependents[need] = left
+            if not left:
+                del self.dependents[need]
+        for need in sorted(set(after) - set(before)):
+            self.dependents[need] = (*self.dependents.get(need, ()), key)
+
+    def _let_go(self, service: Service) -> list[Key]:
+        """What may have waited for the end of this run, to end too."""
+
+        def needed(key: Key) -> list[Key]:
+            return [need for need in needs(self.services[key]) if need in self.services]
+
+        first = [need for need in leans_on(service) if need in self.services]
+        return [other.key for other in self._walk(first, needed)]
+
+    def _walk(self, first: list[Key], onward: Callable[[Key], list[Key]]) -> list[Service]:
+        """These, and what is reached from them over services that do not run."""
+        reached = _closure(first, lambda key: onward(key) if self.services[key].run is None else ())
+        return [self.services[key] for key in reached]
+
+
+# Commands.
+
+
+def _up(draft: _Draft, up: Up) -> None:
+    """Make the project what its file says, then want what was asked for and what it depends on."""
+    project = up.project
+    draft.places[project.name] = Place(project.directory, project.domain, up.caller)
+    known = {service.spec.name: service for service in draft.before.of_project(project.name)}
+    for name, definition in project.definitions.items():
+        draft.put(_defined(draft, known.get(name), definition))
+    draft.wish([s.key for name, s in known.items() if name not in project.definitions], Wish.GONE)
+    changed = {s.spec.name for s in known.values() if _is_outdated(s, project.definitions.get(s.spec.name))}
+    asked = [Key(project.name, name) for name in sorted(up.services | changed)]
+    for key in with_dependencies(draft.services, asked):
+        _want(draft, draft.services[key], up)
+
+
+def _defined(draft: _Draft, service: Service | None, definition: Definition) -> Service:
+    """The service as the file defines it now. That it sends READY=1 is forgotten with its program."""
+    if service is None:
+        expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
+        return Service(definition, since=draft.now, expects_ready=expects_ready)
+    expects_ready = service.expects_ready and program(definition) == program(service.definition)
+    wish = Wish.DOWN if service.wish is Wish.GONE else service.wish
+    return replace(service, definition=definition, expects_ready=expects_ready, wish=wish)
+
+
+def _is_outdated(service: Service, definition: Definition | None) -> bool:
+    """A wanted service that changed is as good as asked for, but for one that somebody stopped."""
+    wanted = service.wish in (Wish.UP, Wish.AGAIN) and service.held_by is None
+    return wanted and definition is not None and definition != service.definition
+
+
+def _want(draft: _Draft, service: Service, up: Up) -> None:
+    """One service of an `up`: what runs is left alone, what failed is forgiven, what changed is restarted."""
+    named = service.spec.name in up.named
+    phase = service.phase.before if isinstance(service.phase, Adopting) else service.phase
+    match phase:
+        case Completed() | Stopping(then=Completed()) if not named and not service.is_stale:
+            pass
+        case Launching() | Preparing() | Starting() | Running() if not service.is_stale:
+            service = replace(service, restarts=Restarts())
+        case _:
+            service = fresh(service, draft.now)
+    again = service.wish is Wish.AGAIN or (service.is_stale and service.run is not None)
+    draft.put(replace(service, caller=up.caller, wish=Wish.AGAIN if again else Wish.UP))
+
+
+def _down(draft: _Draft, project: str) -> None:
+    """The project is forgotten with the last of its services; at once, if it has none."""
+    keys = [service.key for service in draft.before.of_project(project)]
+    draft.wish(keys, Wish.GONE)
+    if not keys:
+        draft.places.pop(project, None)
+
+
+def _again(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
+    """What is to be forgotten is not brought back: what it depends on is going too."""
+    for key in keys:
+        service = draft.services.get(key)
+        if service and service.wish is not Wish.GONE:
+            draft.put(replace(fresh(service, draft.now), caller=caller, wish=Wish.AGAIN))
+
+
+# Ties.
+
+
+def _pull(draft: _Draft, service: Service) -> None:
+    """Move one service as far as wishes, dependencies and dependents allow right now."""
+    match service.phase:
+        case Launching() | Preparing() | Starting() | Running() | Stopping(then=None):
+            if must_leave(service) and not draft.is_leaned_on(service):
+                draft.take(end(service, draft.now, Stopped()))
+        case Stopping() | Adopting():
+            return
+        case _:
+            _pull_idle(draft, service)
+
+
+def _pull_idle(draft: _Draft, service: Service) -> None:
+    """Nothing of it runs: forget it, let it rest, or start it when what it needs is there."""
+    match service.wish:
+        case Wish.GONE:
+            draft.remove(service.key)
+        case Wish.DOWN:
+            if not isinstance(service.phase, Stopped | Completed):
+                draft.put(replace(service, phase=Stopped()))
+        case Wish.AGAIN:
+            draft.put(replace(service, wish=Wish.UP, phase=Stopped()))
+        case Wish.UP if isinstance(service.phase, Stopped | Waiting | Blocked):
+            _pull_wanted(draft, service)
+        case Wish.UP:
+            return
+
+
+def _pull_wanted(draft: _Draft, service: Service) -> None:
+    missing = [draft.services[key] for key in unmet(draft.services, service)]
+    waited_for = service.waited_for | {other.spec.name for other in missing}
+    if service.queued_at is None or waited_for != service.waited_for:
+        queued_at = draft.now if service.queued_at is None else service.queued_at
+        service = replace(service, waited_for=waited_for, queued_at=queued_at)
+    ends = ((other.key, dead_end(other)) for other in missing)
+    dead = next(((on, root) for on, root in ends if root), None)
+    if dead:
+        draft.put(replace(service, phase=Blocked(*dead)))
+    elif missing:
+        draft.put(service if isinstance(service.phase, Waiting) else replace(service, phase=Waiting()))
+    else:
+        launched, run = launch(service)
+        draft.effects.append(Start(run))
+        draft.put(launched)
+
+
+# Graph.
+
+
+def _dependents(services: Mapping[Key, Service]) -> dict[Key, tuple[Key, ...]]:
+    found: dict[Key, list[Key]] = {}
+    for key, service in services.items():
+        for need in tied_to(service):
+            found.setdefault(need, []).append(key)
+    return {need: tuple(keys) for need, keys in found.items()}
+
+
+def _closure(keys: Iterable[Key], onward: Callable[[Key], Iterable[Key]]) -> list[Key]:
+    """These and all that can be reached from them, each once, nearest first."""
+    reached = dict.fromkeys(keys)
+    todo = list(reached)
+    for key in todo:
+        further = [other for other in onward(key) if other not in reached]
+        reached.update(dict.fromkeys(further))
+        todo.extend(dict.fromkeys(further))
+    return todo
+
+
+def with_dependencies(services: Mapping[Key, Service], keys: Iterable[Key]) -> list[Key]:
+    """These and all that they depend on, dependencies last."""
+    return _closure(keys, lambda key: needs(services[key]))
+
+
+def with_dependents(world: World, keys: Iterable[Key]) -> list[Key]:
+    """These and all that has to leave with them, near or far: behind a finished task nobody has to."""
+
+    def onward(key: Key) -> Iterable[Key]:
+        service = world.services.get(key)
+        finished = service is not None and isinstance(service.phase, Completed)
+        return () if finished else world.dependents.get(key, ())
+
+    return _closure(keys, onward)

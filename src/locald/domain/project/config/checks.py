@@ -1,0 +1,228 @@
+"""The `health_check` of a service: one table for each type of check, and a string for the commonest.
+
+A table says by its `type` what it is, and is judged by that table's keys alone, so that a key of another
+type is seen for what it is.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
+
+from locald.domain.project.config.kinds import (
+    STRING,
+    Duration,
+    Kind,
+    OneOrMore,
+    Port,
+    Regex,
+    Shaped,
+    Statuses,
+    Text,
+    UrlPath,
+    constant,
+    text,
+)
+from locald.domain.project.config.tables import NOT_GIVEN, Doc, Table
+from locald.domain.project.spec import (
+    Check,
+    CommandCheck,
+    HealthCheck,
+    HttpCheck,
+    LogCheck,
+    NoCheck,
+    NotifyCheck,
+    TcpCheck,
+)
+from locald.domain.values.faults import Bad, listed, one_of, shown, wrong_type
+
+
+class CheckTable(Table):
+    """What every check has in common."""
+
+    interval: Annotated[
+        Duration, Doc("Time between two looks, once the service is healthy.", 'interval = "5s"', "5s")
+    ] = NOT_GIVEN
+    timeout: Annotated[
+        Duration, Doc("How long one look may take before it counts as failed.", 'timeout = "2s"', "2s")
+    ] = NOT_GIVEN
+    retries: Annotated[
+        OneOrMore, Doc("Failed looks in a row that make a healthy service unhealthy.", "retries = 3", 3)
+    ] = NOT_GIVEN
+
+    def check(self) -> Check:
+        raise NotImplementedError
+
+    def own(self) -> dict[str, Any]:
+        """The written keys that belong to this type of check alone."""
+        return {key: value for key, value in self.given().items() if key not in ("type", *COMMON)}
+
+    def health_check(self) -> HealthCheck:
+        common = {key: value for key, value in self.given().items() if key in COMMON}
+        return HealthCheck(self.check(), **common)
+
+
+COMMON = tuple(CheckTable.model_fields)
+
+
+class HttpTable(CheckTable):
+    """A GET request is answered with a status that is allowed."""
+
+    type: Annotated[
+        Literal["http"],
+        constant("http"),
+        Doc("A GET request is answered with a status that is allowed.", 'type = "http"'),
+    ]
+    path: Annotated[UrlPath, Doc("The path that is asked for.", 'path = "/health"', "/")] = NOT_GIVEN
+    port: Annotated[
+        Port,
+        Doc(
+            "The port that is asked. Whoever listens there counts, also another process.",
+            "port = 9000",
+            otherwise="the service's own port, where the listener must be the service",
+        ),
+    ] = NOT_GIVEN
+    status: Annotated[
+        Statuses,
+        Doc("The statuses that mean healthy.", "status = [200, 401]", otherwise="any 2xx or 3xx"),
+    ] = NOT_GIVEN
+
+    def check(self) -> Check:
+        return HttpCheck(**self.own())
+
+
+class TcpTable(CheckTable):
+    """A connection can be made."""
+
+    type: Annotated[Literal["tcp"], constant("tcp"), Doc("A connection can be made.", 'type = "tcp"')]
+    port: Annotated[
+        Port,
+        Doc(
+            "The port that is connected to. Whoever listens there counts, also another process.",
+            "port = 9000",
+            otherwise="the service's own port, where the listener must be the service",
+        ),
+    ] = NOT_GIVEN
+
+    def check(self) -> Check:
+        return TcpCheck(**self.own())
+
+
+class CommandTable(CheckTable):
+    """A command of yours exits with 0."""
+
+    type: Annotated[
+        Literal["command"], constant("command"), Doc("A command of yours exits with 0.", 'type = "command"')
+    ]
+    command: Annotated[
+        Text,
+        Doc(
+            "Run by `sh -c` in the service's folder with its environment; for a container, inside it.",
+            'command = "pg_isready"',
+        ),
+    ]
+
+    def check(self) -> Check:
+        return CommandCheck(**self.own())
+
+
+class LogTable(CheckTable):
+    """A line of the service's output matches."""
+
+    type: Annotated[
+        Literal["log"], constant("log"), Doc("A line of the service's output matches.", 'type = "log"')
+    ]
+    pattern: Annotated[
+        Regex,
+        Doc(
+            "A regular expression (Python's), looked for in every line of stdout and stderr.",
+            "pattern = 'listening on port \\d+'",
+        ),
+    ]
+
+    def check(self) -> Check:
+        return LogCheck(**self.own())
+
+
+class NotifyTable(CheckTable):
+    """The service says so itself."""
+
+    type: Annotated[
+        Literal["notify"],
+        constant("notify"),
+        Doc(
+            "The service says so itself: it has to send `READY=1` to `NOTIFY_SOCKET` (sd_notify).",
+            'type = "notify"',
+        ),
+    ]
+
+    def check(self) -> Check:
+        return NotifyCheck()
+
+
+class NoneTable(CheckTable):
+    """Nothing is looked at."""
+
+    type: Annotated[
+        Literal["none"], constant("none"), Doc("A live process is enough, and you say so.", 'type = "none"')
+    ]
+
+    def check(self) -> Check:
+        return NoCheck()
+
+
+CHECKS: dict[str, type[CheckTable]] = {
+    "http": HttpTable,
+    "tcp": TcpTable,
+    "command": CommandTable,
+    "log": LogTable,
+    "notify": NotifyTable,
+    "none": NoneTable,
+}
+
+
+def _command(value: object) -> str:
+    """A string is a command; whoever writes the name of a type means that type."""
+    command = text(value)
+    if command in CHECKS:
+        raise Bad(f'"{command}" is a type of check: a string is a command', f'write {{ type = "{command}" }}')
+    return command
+
+
+def _known_type(value: object) -> object:
+    """A table has to say first what it is; the rest is then judged by that."""
+    if isinstance(value, dict):
+        kind = value.get("type")
+        if kind is None:
+            raise Bad('"type" is missing', f"allowed: {listed(CHECKS)}")
+        if not isinstance(kind, str):
+            raise Bad(wrong_type("a type of check", kind), f"allowed: {listed(CHECKS)}", below=("type",))
+        if kind not in CHECKS:
+            raise Bad(f"unknown type of check {shown(kind)}", one_of(kind, CHECKS), below=("type",))
+    return value
+
+
+def _check_tag(value: str | dict[str, object]) -> str:
+    return STRING if isinstance(value, str) else f"<{value['type']}>"
+
+
+def _health_check(value: str | CheckTable) -> HealthCheck:
+    return HealthCheck(CommandCheck(value)) if isinstance(value, str) else value.health_check()
+
+
+_COMMAND = Kind("a command", _command, {"type": "string", "pattern": r"\S", "not": {"enum": list(CHECKS)}})
+
+HealthCheckValue = Annotated[
+    Annotated[str, _COMMAND, Tag(STRING)]
+    | Annotated[HttpTable, Tag("<http>")]
+    | Annotated[TcpTable, Tag("<tcp>")]
+    | Annotated[CommandTable, Tag("<command>")]
+    | Annotated[LogTable, Tag("<log>")]
+    | Annotated[NotifyTable, Tag("<notify>")]
+    | Annotated[NoneTable, Tag("<none>")],
+    Discriminator(_check_tag),
+    AfterValidator(_health_check),
+    BeforeValidator(_known_type),
+    Shaped("a string (a command) or a table", (str, dict)),
+]

@@ -1,0 +1,262 @@
+"""The tables of `locald.toml`: which keys there are, what each means, and what it holds.
+
+These models are the one source of four things: what is accepted, the JSON Schema, the reference in
+docs/reference/file.md, and what `config show` lists. A key is added here and nowhere else, but for its
+field in `spec.ServiceSpec`, which the rest of locald works with.
+
+A table keeps only the keys that were written (`model_fields_set`): defaults live in `spec`, so that they
+are stated once, and `Doc.default` is what a person reads about them (a test holds the two together).
+What concerns more than one key is not judged here but in `rules`.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Tag
+
+from locald.domain.project.config.checks import HealthCheckValue
+from locald.domain.project.config.kinds import (
+    BY_SHAPE,
+    LIST,
+    TABLE,
+    Boolean,
+    Command,
+    Domain,
+    Duration,
+    Environment,
+    Files,
+    Image,
+    Name,
+    Port,
+    Shaped,
+    Signal,
+    Size,
+    Text,
+    Volumes,
+    ZeroOrMore,
+    choice,
+)
+from locald.domain.project.config.tables import NOT_GIVEN, Doc, Table
+from locald.domain.project.spec import Condition, ProjectSpec, Restart, ServiceSpec, Type
+
+
+def _conditions(value: list[str] | dict[str, Condition]) -> dict[str, Condition]:
+    return value if isinstance(value, dict) else dict.fromkeys(value, Condition.HEALTHY)
+
+
+ConditionName = Annotated[Condition, choice("a condition", Condition, Condition)]
+
+DependsOn = Annotated[
+    Annotated[list[Text], Tag(LIST)] | Annotated[dict[Text, ConditionName], Tag(TABLE)],
+    BY_SHAPE,
+    AfterValidator(_conditions),
+    Shaped("a list of names or a table of conditions", (list, dict)),
+]
+
+
+class ServiceTable(Table):
+    """One service: what is run, and what it takes to be ready."""
+
+    type: Annotated[
+        Annotated[Type, choice("a type of service", Type, Type)],
+        Doc(
+            "What kind of thing this is: `exec`, a process with a port; `worker`, a process without one; "
+            "`task`, a process that runs to completion; `container`, an image run by Docker.",
+            'type = "worker"',
+            otherwise="`container` with `image`, else `exec`",
+        ),
+    ] = NOT_GIVEN
+    command: Annotated[
+        Command,
+        Doc(
+            "What is run: a string by `sh -c`, so that `$PORT`, pipes and `&&` work; a list directly, each "
+            "string an argument as it stands. With `image`, the container's command.",
+            'command = "npm run dev"',
+            otherwise="required without `image`; with `image`, what the image says",
+        ),
+    ] = NOT_GIVEN
+    image: Annotated[
+        Image,
+        Doc(
+            "The image of a container. It is pulled when it is not there.",
+            'image = "postgres:16"',
+            otherwise="none; required for `container`",
+        ),
+    ] = NOT_GIVEN
+    container_port: Annotated[
+        Port,
+        Doc(
+            "The port inside the container, published on the service's port on 127.0.0.1.",
+            "container_port = 5432",
+            otherwise="the port that the image exposes, if it is one",
+        ),
+    ] = NOT_GIVEN
+    volumes: Annotated[
+        Volumes,
+        Doc(
+            "What a container keeps: `SOURCE:/PATH/IN/CONTAINER`, with `:ro` behind it to only read. A "
+            "source that begins with `.` or `/` is a folder, relative to `locald.toml`; else it is the name "
+            "of a volume.",
+            'volumes = ["./data:/var/lib/postgresql/data"]',
+            [],
+        ),
+    ] = NOT_GIVEN
+    port: Annotated[
+        Port,
+        Doc(
+            "A fixed port on this machine, handed to the service as `PORT`. Not for `worker` and `task`.",
+            "port = 3000",
+            otherwise="assigned by locald, the same one at every start while it is free",
+        ),
+    ] = NOT_GIVEN
+    env: Annotated[
+        Environment,
+        Doc(
+            "Environment variables, over those of the shell and of the env files. Values may use "
+            "`${services.NAME.port}`, `.host` and `.url` of any service here, `${VAR}` of the shell or the "
+            "env files (not set is an error) and `${VAR:-default}`; `$${` stands for `${`.",
+            'env = { DATABASE_URL = "postgres://localhost:${services.db.port}/shop" }',
+            {},
+        ),
+    ] = NOT_GIVEN
+    env_file: Annotated[
+        Files,
+        Doc(
+            "Env files, relative to `locald.toml`, later ones over earlier ones; the shell's variables go "
+            "over them. An empty list means none.",
+            'env_file = [".env", ".env.local"]',
+            otherwise="`.env` beside `locald.toml`, if it exists",
+        ),
+    ] = NOT_GIVEN
+    workdir: Annotated[
+        Text,
+        Doc("The folder that a process runs in, relative to `locald.toml`.", 'workdir = "backend"', "."),
+    ] = NOT_GIVEN
+    depends_on: Annotated[
+        DependsOn,
+        Doc(
+            "What must be there before this service starts. A list waits for each to be healthy, and for a "
+            "task to be completed. A table says what to wait for: `healthy`; `completed`, for a task; "
+            "`started`.",
+            'depends_on = ["db", "migrate"]',
+            [],
+        ),
+    ] = NOT_GIVEN
+    health_check: Annotated[
+        HealthCheckValue,
+        Doc(
+            "How to tell that the service is healthy. A string is a command that exits with 0. It overrides "
+            "everything that locald would find out by itself.",
+            'health_check = { type = "http", path = "/health" }',
+            otherwise="found out from the image's HEALTHCHECK, from `READY=1`, from the open port, or for a "
+            "worker from its process",
+        ),
+    ] = NOT_GIVEN
+    start_timeout: Annotated[
+        Duration,
+        Doc(
+            "Time from spawn to first healthy; after it the run is stopped and the service has failed.",
+            'start_timeout = "2m"',
+            "60s",
+            otherwise="`60s`; a task has none",
+        ),
+    ] = NOT_GIVEN
+    restart: Annotated[
+        Annotated[Restart, choice("a restart policy", Restart, Restart)],
+        Doc(
+            "Which ends of a run are followed by another: `no`; `on-failure`, an exit code other than 0, a "
+            "signal or the watchdog; `always`. After 100 ms, doubling up to 30 s; from 100 ms again after "
+            "10 s of health.",
+            'restart = "always"',
+            "on-failure",
+            otherwise="`on-failure`; for a task `no`",
+        ),
+    ] = NOT_GIVEN
+    max_restarts: Annotated[
+        ZeroOrMore,
+        Doc(
+            "Restarts within one minute. When one more would be due, the service has failed.",
+            "max_restarts = 10",
+            5,
+        ),
+    ] = NOT_GIVEN
+    stop_signal: Annotated[
+        Signal,
+        Doc(
+            "The signal that asks the service to end, sent to every process of it. With or without `SIG`.",
+            'stop_signal = "SIGINT"',
+            "SIGTERM",
+        ),
+    ] = NOT_GIVEN
+    stop_timeout: Annotated[
+        Duration,
+        Doc("Time to end in; what is left after it is killed.", 'stop_timeout = "30s"', "10s"),
+    ] = NOT_GIVEN
+    watchdog: Annotated[
+        Duration,
+        Doc(
+            "The service promises a `WATCHDOG=1` within this time, again and again (`WATCHDOG_USEC` tells it "
+            "so). When it does not come, the run is ended, and `restart` decides what follows.",
+            'watchdog = "10s"',
+            otherwise="none",
+        ),
+    ] = NOT_GIVEN
+    log_size: Annotated[
+        Size,
+        Doc("How much output is kept on disk; the oldest goes first.", 'log_size = "200MB"', "50MB"),
+    ] = NOT_GIVEN
+    tty: Annotated[
+        Boolean,
+        Doc(
+            "Give stdout and stderr a terminal each, so that output appears when it is written and programs "
+            "use colour. `false` gives them pipes.",
+            "tty = false",
+            True,
+        ),
+    ] = NOT_GIVEN
+
+    def spec(self, name: str) -> ServiceSpec:
+        given = self.given()
+        given.setdefault("type", Type.CONTAINER if "image" in given else Type.EXEC)
+        if given["type"] is Type.TASK:
+            given = {"start_timeout": None, "restart": Restart.NO} | given
+        return ServiceSpec(name=name, **given)
+
+
+# The whole file
+
+
+class ProjectTable(Table):
+    """The project as a whole."""
+
+    name: Annotated[
+        Name,
+        Doc("What the project is called; one folder at a time may bear a name.", 'name = "shop"'),
+    ]
+    domain: Annotated[
+        Domain,
+        Doc(
+            "The domain under which services are to be reached by name. Nothing uses it yet.",
+            'domain = "shop.localhost"',
+            otherwise="`NAME.localhost`",
+        ),
+    ] = NOT_GIVEN
+
+
+class FileTable(Table):
+    """A project: a folder with a `locald.toml`, and the services that belong together in it."""
+
+    project: Annotated[ProjectTable, Shaped("a table", (dict,)), Doc("The project as a whole.", "[project]")]
+    services: Annotated[
+        dict[Name, Annotated[ServiceTable, Shaped("a table", (dict,))]],
+        Shaped("a table", (dict,)),
+        Doc("The services by name. A name is a DNS label: part of URLs and variables.", "[services.web]"),
+    ] = NOT_GIVEN
+
+    def spec(self) -> ProjectSpec:
+        project = self.project.given()
+        services = self.given().get("services", {})
+        return ProjectSpec(
+            name=project["name"],
+            domain=project.get("domain", f"{project['name']}.localhost"),
+            services={name: table.spec(name) for name, table in services.items()},
+        )

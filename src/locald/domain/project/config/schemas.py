@@ -1,0 +1,98 @@
+"""What can be said about the keys of `locald.toml`: its JSON Schema, what each key is for, what it takes.
+
+pydantic makes it from the tables; what it cannot know is added here: that maps take no other names, which
+keys go together (`rules` says the same in words), and the words of the top. What concerns more than one
+service (unknown dependencies, cycles, a port named twice) is beyond a schema.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from locald.domain.project.config.file import FileTable, ServiceTable
+from locald.domain.project.config.kinds import Kind, Shaped
+from locald.domain.project.config.rules import CONTAINER_ONLY, PROCESS_ONLY
+from locald.domain.project.config.tables import Table, docs
+from locald.domain.project.spec import Type
+
+Schema = dict[str, Any]
+
+
+def _has(key: str, *values: str) -> Schema:
+    """A table whose key has one of these values. Without the type, a string would pass as well."""
+    return {"type": "object", "properties": {key: {"enum": list(values)}}, "required": [key]}
+
+
+_TOGETHER: list[Schema] = [
+    {
+        "if": _has("type", Type.WORKER, Type.TASK),
+        "then": {
+            "properties": {
+                "port": False,
+                "health_check": {"if": _has("type", "http", "tcp"), "then": {"required": ["port"]}},
+            }
+        },
+    },
+    {
+        "if": {"required": ["image"]},
+        "then": {
+            "properties": {
+                "type": {"const": Type.CONTAINER},
+                "health_check": {"not": _has("type", "notify")},
+                **dict.fromkeys(PROCESS_ONLY, False),
+            }
+        },
+        "else": {
+            "required": ["command"],
+            "properties": {
+                "type": {"not": {"const": Type.CONTAINER}},
+                **dict.fromkeys(CONTAINER_ONLY, False),
+            },
+        },
+    },
+]
+
+
+def schema() -> Schema:
+    """Draft 2020-12. What `config.parse` accepts is valid, and a file that is wrong in itself is not."""
+    made: Schema = _tidy(FileTable.model_json_schema())
+    made["$defs"]["ServiceTable"]["allOf"] = _TOGETHER
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "locald.toml"}
+    return head | made
+
+
+def _tidy(part: Any) -> Any:
+    """Without the titles that pydantic makes of names, and with every map closed."""
+    if isinstance(part, list):
+        return [_tidy(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    tidied = {
+        key: _tidy(value) for key, value in part.items() if not (key == "title" and isinstance(value, str))
+    }
+    if "patternProperties" in tidied:
+        tidied["additionalProperties"] = False
+    return tidied
+
+
+def words(table: type[Table], key: str) -> str:
+    """What the value of a key may be: `a string or a list of strings`, or the names to choose from."""
+    kind = next(
+        each for each in reversed(table.model_fields[key].metadata) if isinstance(each, Kind | Shaped)
+    )
+    if isinstance(kind, Kind) and "enum" in kind.schema:
+        return ", ".join(f"`{name}`" for name in kind.schema["enum"])
+    return kind.words
+
+
+def otherwise(key: str) -> str:
+    """What happens without this key of a service."""
+    return docs(ServiceTable)[key].otherwise
+
+
+def keys_of(kind: Type) -> list[str]:
+    """The keys that mean something for a service of this type, in the order of the reference."""
+    without = set(CONTAINER_ONLY if kind is not Type.CONTAINER else PROCESS_ONLY)
+    without |= {"port"} if kind in (Type.WORKER, Type.TASK) else set()
+    without |= {"image"} if kind is not Type.CONTAINER else set()
+    return [key for key in ServiceTable.model_fields if key not in without]

@@ -1,0 +1,184 @@
+"""What the user asked for: `locald.toml` after parsing, and a service as `up` resolved it.
+
+A `ServiceSpec` is one `[services.NAME]` table with its defaults filled in. A `Definition` adds what
+had to be looked up: the port, the contents of env files, every `${…}` resolved. Two runs of equal
+definitions are runs of the same thing; when a definition changes, `up` restarts the service.
+
+All durations are seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from locald.domain.project.names import Key
+
+
+class Type(StrEnum):
+    """What kind of thing a service is."""
+
+    EXEC = "exec"
+    """a process with a port"""
+    WORKER = "worker"
+    """a process without a port"""
+    TASK = "task"
+    """a process that runs to completion"""
+    CONTAINER = "container"
+    """an image, run by the local Docker Engine"""
+
+
+class Condition(StrEnum):
+    """What a dependency must be before its dependent starts."""
+
+    HEALTHY = "healthy"
+    COMPLETED = "completed"
+    STARTED = "started"
+
+
+class Restart(StrEnum):
+    """Which ends of a run are followed by another."""
+
+    NO = "no"
+    ON_FAILURE = "on-failure"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    """GET `path`; healthy when the status is one of `status` (empty: any 2xx or 3xx)."""
+
+    path: str = "/"
+    port: int | None = None
+    status: tuple[int, ...] = ()
+    kind: Literal["http"] = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class TcpCheck:
+    """A connection to `port` (none: the service's own) succeeds."""
+
+    port: int | None = None
+    kind: Literal["tcp"] = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCheck:
+    """`sh -c command` exits 0, in the service's folder with its environment."""
+
+    command: str
+    kind: Literal["command"] = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class LogCheck:
+    """A line of stdout or stderr matches the regular expression."""
+
+    pattern: str
+    kind: Literal["log"] = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyCheck:
+    """READY=1 is required."""
+
+    kind: Literal["notify"] = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class NoCheck:
+    """A live process is enough, and the user says so."""
+
+    kind: Literal["none"] = "none"
+
+
+CheckKind = Literal["http", "tcp", "command", "log", "notify", "none"]
+Check = HttpCheck | TcpCheck | CommandCheck | LogCheck | NotifyCheck | NoCheck
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """A check that the user configured: it overrides everything locald would infer."""
+
+    check: Check
+    interval: float = 5.0
+    """between two looks, once healthy"""
+    timeout: float = 2.0
+    """of one look"""
+    retries: int = 3
+    """consecutive failures before a healthy service is unhealthy"""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One `[services.NAME]` table with its defaults. docs/reference/file.md tells what each key means."""
+
+    name: str
+    type: Type = Type.EXEC
+    command: str | tuple[str, ...] | None = None
+    image: str | None = None
+    container_port: int | None = None
+    volumes: tuple[str, ...] = ()
+    port: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    env_file: tuple[str, ...] | None = None
+    """None: `.env` beside the file, if it exists"""
+    workdir: str = "."
+    depends_on: dict[str, Condition] = field(default_factory=dict)
+    health_check: HealthCheck | None = None
+    start_timeout: float | None = 60.0
+    restart: Restart = Restart.ON_FAILURE
+    max_restarts: int = 5
+    stop_signal: str = "SIGTERM"
+    stop_timeout: float = 10.0
+    watchdog: float | None = None
+    log_size: int = 50_000_000
+    """bytes of history kept on disk"""
+    tty: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSpec:
+    """A whole `locald.toml`."""
+
+    name: str
+    domain: str
+    services: dict[str, ServiceSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A service as `up` resolved it: what a run of it is a run *of*."""
+
+    key: Key
+    directory: str
+    """absolute path of the project's folder"""
+    spec: ServiceSpec
+    port: int | None = None
+    """the host port, fixed or assigned; None for what has no port"""
+    env_files: dict[str, str] = field(default_factory=dict)
+    """the contents of the env files, merged"""
+    env: dict[str, str] = field(default_factory=dict)
+    """`env` with every `${…}` resolved"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The shell that asked: its environment, umask and limits are those of what it starts."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    umask: int = 0o022
+    limits: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """soft and hard limit by the name of the resource without RLIMIT_, in lower case; -1 is infinity"""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as `up` resolved it, services in no particular order."""
+
+    name: str
+    domain: str
+    directory: str
+    definitions: Mapping[str, Definition]

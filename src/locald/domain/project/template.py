@@ -1,0 +1,109 @@
+"""`${…}` in the values of `env`: what may be written, and what it stands for.
+
+    ${services.NAME.port}   ${services.NAME.host}   ${services.NAME.url}   of a service of this file
+    ${VAR}                  a variable of the caller's environment; not set is an error
+    ${VAR:-default}         the default where VAR is not set or empty
+    $${                     stands for ${ itself
+
+Any other dollar sign is just a dollar sign, so that passwords and patterns can be written as they are.
+A text is parsed once into its parts; what they stand for is asked of a `Lookup` when the text is filled.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from locald.domain.values.faults import Bad, one_of
+
+FACTS = ("port", "host", "url")
+
+_FORMS = "write ${services.NAME.port}, ${services.NAME.host}, ${services.NAME.url}, ${VAR} or ${VAR:-default}"
+_HOLE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]*)\}|\$\{")
+_SERVICE = re.compile(r"services\.(?P<name>[^.]*)\.(?P<fact>.*)", re.DOTALL)
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFact:
+    """`${services.NAME.port}`, `.host` or `.url`."""
+
+    service: str
+    fact: str
+
+    def __str__(self) -> str:
+        return f"${{services.{self.service}.{self.fact}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`${NAME}` or `${NAME:-default}`; an empty value counts as unset where there is a default."""
+
+    name: str
+    default: str | None = None
+
+
+Part = str | ServiceFact | Variable
+
+
+class Lookup(Protocol):
+    """Knows what the parts stand for. Both raise Bad for what stands for nothing."""
+
+    def fact(self, wanted: ServiceFact) -> str: ...
+
+    def variable(self, wanted: Variable) -> str: ...
+
+
+def parse(text: str) -> tuple[Part, ...]:
+    """The parts of a text in order. Raises Bad."""
+    parts: list[Part] = []
+    at = 0
+    for hole in _HOLE.finditer(text):
+        parts.append(text[at : hole.start()])
+        parts.append(_part(hole))
+        at = hole.end()
+    return tuple(part for part in (*parts, text[at:]) if part != "")
+
+
+def fill(text: str, lookup: Lookup) -> str:
+    """The text with every part put in. Raises Bad."""
+    filled, after_url = "", False
+    for part in parse(text):
+        match part:
+            case str():
+                # A URL ends with its "/": one that is written behind it is the same one.
+                filled += part[1:] if after_url and part.startswith("/") else part
+            case ServiceFact():
+                filled += lookup.fact(part)
+            case Variable():
+                filled += lookup.variable(part)
+        after_url = isinstance(part, ServiceFact) and part.fact == "url"
+    return filled
+
+
+def _part(hole: re.Match[str]) -> Part:
+    inside = hole["inside"]
+    if hole.group() == "$${":
+        return "${"
+    if inside is None:
+        raise Bad('has a "${" without its "}"', 'write "$${" where "${" itself is meant')
+    if inside.startswith("services."):
+        return _fact(hole.group(), inside)
+    return _variable(hole.group(), inside)
+
+
+def _fact(shown: str, inside: str) -> ServiceFact:
+    found = _SERVICE.fullmatch(inside)
+    if not found:
+        raise Bad(f"{shown} does not say what of the service", _FORMS)
+    if found["fact"] not in FACTS:
+        raise Bad(f'{shown}: unknown "{found["fact"]}"', one_of(found["fact"], FACTS))
+    return ServiceFact(found["name"], found["fact"])
+
+
+def _variable(shown: str, inside: str) -> Variable:
+    found = _VARIABLE.fullmatch(inside)
+    if not found or "${" in (found["default"] or ""):
+        raise Bad(f"{shown} cannot be read", _FORMS)
+    return Variable(found["name"], found["default"])

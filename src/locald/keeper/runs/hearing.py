@@ -1,0 +1,122 @@
+"""What a run notifies, from its socket into its record, with the sender's standing.
+
+The standing is found out at the moment of arrival, for later nobody could tell. It counts only if the pid
+still means the sender after we have looked. For the same reason MAINPID= is taken up here: `main` in an event
+says that the process it names was one of the run's, whose end is told from now on.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+import select
+
+from locald.keeper.runs.notify import Datagram, NotifySocket, new_path
+from locald.linux import procfs
+
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.keeper.runs.means import Means
+    from locald.keeper.runs.record import Record
+    from locald.keeper.wire.protocol import Event
+
+_AT_ONCE = 64
+_WHEN_DRAINED = 1000
+"""More than a socket's queue holds (512 where systemd set it), unless somebody goes on sending."""
+
+
+class Ear:
+    """`path`: what NOTIFY_SOCKET says. `standing`: tells what a process is to the run, as `notified` says it.
+    `before`: called before anything is taken in, with whether it is known to come from a member. `follow`:
+    called with the pid that MAINPID= names; says whether it is taken for the run's main process.
+    """
+
+    __slots__ = ("_before", "_follow", "_means", "_record", "_run", "_sockets", "_standing", "path")
+
+    def __init__(
+        self,
+        means: Means,
+        run: str,
+        record: Record,
+        standing: Callable[[int], str],
+        before: Callable[[bool], None],
+        follow: Callable[[int], bool],
+    ) -> None:
+        self._means = means
+        self._run = run
+        self._record = record
+        self._standing = standing
+        self._before = before
+        self._follow = follow
+        self._sockets: list[NotifySocket] = []
+        """One, and after a loss of its file those to which somebody may still be connected."""
+        self.path = new_path(means.sockets)
+
+    def listen(self) -> None:
+        """From now on, or again after the socket's file was lost. Raises OSError."""
+        if not os.path.lexists(self.path):
+            socket = NotifySocket(self.path)
+            self._sockets.append(socket)
+            self._means.loop.watch(socket.file, select.EPOLLIN, self._hear)
+
+    def drain(self) -> None:
+        """Take in all that is there."""
+        self._take(_WHEN_DRAINED)
+
+    def close(self) -> None:
+        for socket in self._sockets:
+            self._means.loop.unwatch(socket.file)
+            socket.close()
+        self._sockets.clear()
+
+    def _hear(self) -> None:
+        self._take(_AT_ONCE)
+
+    def _take(self, most: int) -> None:
+        self._before(False)
+        for socket in tuple(self._sockets):
+            for datagram in socket.arrived(most):
+                try:
+                    self._tell(datagram, self._standing_of(datagram))
+                finally:
+                    datagram.close()
+
+    def _standing_of(self, datagram: Datagram) -> str:
+        """The sender's relation to the run.
+
+        "spawner": a root sender may claim any pid, and `systemd-notify` of root claims its parent's, which is
+        the keeper (or the run's subreaper) when the leader itself became it; or the daemon.
+        """
+        if datagram.pid in (os.getpid(), self._means.server.daemon):
+            return "spawner"
+        standing = self._standing(datagram.pid)
+        return standing if standing == "spawner" or datagram.is_there() else "exited"
+
+    def _tell(self, datagram: Datagram, standing: str) -> None:
+        if standing == "member":
+            self._before(True)
+        event: Event = {
+            "event": "notified",
+            "run": self._run,
+            "at": self._means.loop.now(),
+            "pid": datagram.pid,
+            "uid": datagram.uid,
+            "gid": datagram.gid,
+            "program": "" if standing == "exited" else procfs.program(datagram.pid),
+            "standing": standing,
+            "data": binascii.b2a_base64(datagram.data, newline=False).decode("ascii"),
+        }
+        named = None if standing == "stranger" else _main(datagram.data)
+        if named is not None and self._follow(named):
+            event["main"] = named
+        self._record.add_datagram(event, datagram.data)
+        self._means.server.tell(event)
+
+
+def _main(data: bytes) -> int | None:
+    """The pid that MAINPID= names, the first one."""
+    lines = data.removesuffix(b"\0").split(b"\n")
+    value = next((line[8:] for line in lines if line.startswith(b"MAINPID=")), b"")
+    return int(value) if value.isdigit() and 0 < len(value) < 10 else None

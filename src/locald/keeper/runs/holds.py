@@ -1,0 +1,276 @@
+"""How the keeper holds a run's tree together and hears of its ends: by a cgroup, or by a subreaper.
+
+In a cgroup the leader, and every orphan of the run, becomes the keeper's own child, for the keeper is a
+subreaper; the last one's end is told by `cgroup.events`. With a subreaper of the run's own the keeper has
+one child for each run, which reports the ends and goes when the tree is empty.
+
+Should such a subreaper be killed, what was below it becomes the keeper's own: strays. They are ended, for
+nobody could tell any more which of them belongs to what.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+
+from locald.keeper.complaints import complain
+from locald.keeper.runs import spawn
+from locald.keeper.runs.reaper import ENDED, in_reaper
+from locald.linux import cgroup, procfs
+from locald.linux.tree import Family, Group, Tree
+
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.keeper.runs.means import Means
+
+_REPORTS_AT_ONCE = 1000
+
+
+class Ends:
+    """Whom a hold tells. `member(pid, status)`: a member has ended, and is a zombie still. `settle`: the tree
+    may have become empty. `lost`: it has fallen apart and is to be ended.
+    """
+
+    __slots__ = ("lost", "member", "settle")
+
+    def __init__(
+        self, member: Callable[[int, int], None], settle: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
+        self.member = member
+        self.settle = settle
+        self.lost = lost
+
+
+def hold_for(means: Means, name: str, ends: Ends) -> Hold:
+    """A cgroup of this name where one can be made, else a subreaper."""
+    if means.children.groups is None:
+        return ReaperHold(means, ends)
+    try:
+        folder = cgroup.make(means.children.groups, name)
+    except OSError:
+        return ReaperHold(means, ends)
+    try:
+        return GroupHold(means, folder, ends)
+    except OSError:
+        cgroup.remove(folder)
+        return ReaperHold(means, ends)
+
+
+class Hold:
+    """What both kinds share."""
+
+    __slots__ = ("_ends", "_helper", "_means", "_waiting", "tree")
+
+    def __init__(self, means: Means, tree: Tree, ends: Ends) -> None:
+        self.tree = tree
+        self._means = means
+        self._ends = ends
+        self._waiting: set[int] = set()
+        """Children of the keeper whose end has not been seen yet."""
+        self._helper: int | None = None
+        """A process of ours that is not a member."""
+
+    def begin(self, child: spawn.Child) -> None:
+        """Fork. Raises OSError; then nothing was forked."""
+        raise NotImplementedError
+
+    def described(self) -> dict[str, str | int]:
+        """The tree, for others to look at; of a second kind only what there is after `begin`."""
+        return self.tree.described()
+
+    def led_by(self, leader: int) -> None:
+        """The leader's pid has become known."""
+
+    def standing(self, pid: int) -> str:
+        """What the process is to the run: "member", "stranger", or "spawner" for our helper."""
+        if pid == self._helper:
+            return "spawner"
+        return "member" if self.tree.has(pid) else "stranger"
+
+    def child_ended(self, pid: int, status: int) -> None:
+        """A child of the keeper that belongs to this run has ended; it is a zombie still."""
+        raise NotImplementedError
+
+    def child_reaped(self) -> None:
+        self._ends.settle()
+
+    def pump(self) -> None:
+        """Take in what is known already about ends."""
+
+    def signal(self, number: int) -> None:
+        self.tree.signal(number)
+
+    def kill(self) -> None:
+        """One round of SIGKILL."""
+        self.tree.kill()
+
+    def empty(self) -> bool:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """The tree is empty, or never began."""
+
+    def _adopt(self, pid: int) -> None:
+        self._waiting.add(pid)
+        self._means.children.expect(pid, self)
+
+
+class GroupHold(Hold):
+    """`folder`: a cgroup made for this run."""
+
+    __slots__ = ("_events", "_folder")
+
+    def __init__(self, means: Means, folder: str, ends: Ends) -> None:
+        """Raises OSError."""
+        super().__init__(means, Group(folder), ends)
+        self._folder = folder
+        self._events = cgroup.watch(folder)
+        means.loop.watch(self._events, select.EPOLLPRI, self._changed)
+        means.children.expect_members(os.path.basename(folder), self)
+
+    def begin(self, child: spawn.Child) -> None:
+        pid = spawn.fork()
+        if pid == 0:
+            spawn.in_first_child(child, self._folder)
+        self._adopt(pid)
+
+    def led_by(self, leader: int) -> None:
+        self._adopt(leader)
+
+    def child_ended(self, pid: int, status: int) -> None:
+        self._waiting.discard(pid)
+        self._ends.member(pid, status)
+
+    def signal(self, number: int) -> None:
+        self.tree.signal(number)
+        self._signal_runaways(number)
+
+    def kill(self) -> None:
+        self.tree.kill()
+        self._signal_runaways(signal.SIGKILL)
+
+    def _signal_runaways(self, number: int) -> None:
+        """A leader with the rights for it may have moved itself to another cgroup; it is our child still."""
+        for pid in self._waiting:
+            if not self.tree.has(pid):
+                try:
+                    os.kill(pid, number)
+                except PermissionError:  # it has become another user's
+                    pass
+
+    def empty(self) -> bool:
+        return not self._waiting and not cgroup.populated(self._events)
+
+    def _changed(self) -> None:
+        cgroup.populated(self._events)  # re-arms the poll
+        self._ends.settle()
+
+    def close(self) -> None:
+        self._means.children.expect_no_members(os.path.basename(self._folder))
+        self._means.loop.unwatch(self._events)
+        os.close(self._events)
+        cgroup.remove(self._folder)
+
+
+class ReaperHold(Hold):
+    __slots__ = ("_control",)
+
+    def __init__(self, means: Means, ends: Ends) -> None:
+        super().__init__(means, Tree(), ends)
+        self._control: socket.socket | None = None
+
+    def begin(self, child: spawn.Child) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            pid = self._fork(child, ours, theirs)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        ours.setblocking(False)
+        self._control = ours
+        self.tree = Family(pid)
+        self._helper = pid
+        self._adopt(pid)
+        self._means.loop.watch(ours.fileno(), select.EPOLLIN, self.pump)
+
+    def _fork(self, child: spawn.Child, ours: socket.socket, theirs: socket.socket) -> int:
+        """The pid of the subreaper. Raises OSError. It takes more memory when there is no zygote any more."""
+        if self._means.zygote is not None:
+            try:
+                return self._means.zygote.fork(child, theirs.fileno())
+            except OSError as error:
+                complain(f"the zygote cannot fork: {error.strerror or error}")
+        pid = spawn.fork()
+        if pid == 0:
+            ours.close()
+            in_reaper(
+                child.files,
+                lambda: spawn.lead(child),
+                theirs.fileno(),
+                child.report,
+                self._means.most_files,
+            )
+        return pid
+
+    def described(self) -> dict[str, str | int]:
+        return {"reaper": self._helper} if self._helper is not None else {}
+
+    def pump(self) -> None:
+        for _ in range(_REPORTS_AT_ONCE):
+            report = self._receive()
+            if report is None:
+                return
+            self._ends.member(*report)
+
+    def _receive(self) -> tuple[int, int] | None:
+        if self._control is None:
+            return None
+        try:
+            report = self._control.recv(ENDED.size)
+        except BlockingIOError:
+            return None
+        except OSError:
+            report = b""
+        if len(report) != ENDED.size:
+            self.close()
+            return None
+        pid, status = ENDED.unpack(report)
+        return pid, status
+
+    def child_ended(self, pid: int, status: int) -> None:
+        self.pump()
+        self._waiting.discard(pid)
+        if status != 0:
+            self.tree = Strays(self._means.children.knows)
+            self._ends.lost()
+
+    def empty(self) -> bool:
+        return not self._waiting and not (isinstance(self.tree, Strays) and self.tree.pids())
+
+    def close(self) -> None:
+        if self._control is not None:
+            self._means.loop.unwatch(self._control.fileno())
+            self._control.close()
+            self._control = None
+
+
+class Strays(Tree):
+    """The keeper's children that nobody holds (and all below them): what a killed subreaper left behind."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: Callable[[int], bool]) -> None:
+        self._held = held
+
+    def members(self) -> list[int]:
+        roots = [pid for pid in procfs.children(os.getpid()) or () if not self._held(pid)]
+        return roots + procfs.descendants(*roots)
+
+    def has(self, pid: int) -> bool:
+        return pid in self.members()

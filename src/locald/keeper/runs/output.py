@@ -1,0 +1,106 @@
+"""What a run prints, on its way from two terminals (or pipes) into its capture.
+
+It is read as soon as it is there, so a service never waits for its output to be taken, whatever the daemon
+does. A stream that ended is closed, and where it ended within a line, the capture says so. `drain` takes
+what is there at this moment: before an exit is told, so that the last words of the process are in the
+capture when somebody asks why it ended; a background process that goes on printing does not hold it up,
+because what one stream may hold is limited.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from locald.capture import frames
+from locald.capture.writer import CaptureWriter
+from locald.keeper.runs.streams import Stream, open_pair
+
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.keeper.loop import Loop
+    from locald.keeper.wire.protocol import Order
+
+_CHUNKS_OF_A_DRAIN = 32
+"""2 MB: more than a pipe or a terminal holds, unless somebody goes on printing"""
+
+
+class Output:
+    """The streams and the capture of one run. `before` is called before something is read, with whether
+    there is something; `grew` after frames were appended."""
+
+    __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams")
+
+    def __init__(
+        self, loop: Loop, order: Order, before: Callable[[bool], None], grew: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._before = before
+        self._grew = grew
+        self._capture = CaptureWriter(order.logs, order.number, order.log_size)
+        self._streams: list[Stream] = []
+
+    def open(self, tty: bool) -> tuple[int, int]:
+        """The run's ends of stdout and stderr; to be closed by the caller. Raises OSError."""
+        out = self._open(tty, frames.STDOUT)
+        try:
+            return out, self._open(tty, frames.STDERR)
+        except OSError:
+            os.close(out)
+            raise
+
+    def _open(self, tty: bool, number: int) -> int:
+        ours, theirs = open_pair(tty)
+        stream = Stream(ours, number)
+        self._streams.append(stream)
+        self._loop.watch(ours, select.EPOLLIN, lambda: self._ready(stream))
+        return theirs
+
+    def _ready(self, stream: Stream) -> None:
+        self._before(stream.has_data())
+        if stream in self._streams:
+            self._take(stream)
+
+    def _take(self, stream: Stream) -> bool:
+        """Capture what is there; whether there may be more at once."""
+        data, ended = stream.read()
+        if data:
+            stream.unended = not data.endswith(b"\n")
+            self._write(stream.number, data)
+        if ended:
+            self._close(stream)
+        return bool(data) and not ended
+
+    def _write(self, number: int, data: bytes) -> None:
+        self._capture.write(self._loop.now(), number, data)
+        self._grew()
+
+    def _close(self, stream: Stream) -> None:
+        if stream in self._streams:
+            self._streams.remove(stream)
+            self._loop.unwatch(stream.file)
+            os.close(stream.file)
+            if stream.unended:
+                self._write(stream.number, b"")
+
+    def drain(self) -> None:
+        for stream in tuple(self._streams):
+            for _ in range(_CHUNKS_OF_A_DRAIN):
+                if not self._take(stream):
+                    break
+
+    def note(self, line: str) -> None:
+        """A line of locald's own. May come after `close`."""
+        text = line if line.endswith("\n") else line + "\n"
+        self._write(frames.LOCALD, text.encode("utf-8", "replace"))
+        if not self._streams:
+            self._capture.close()
+
+    def close(self) -> None:
+        """Take the last words and let go of everything."""
+        self.drain()
+        for stream in tuple(self._streams):
+            self._close(stream)
+        self._capture.close()

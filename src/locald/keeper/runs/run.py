@@ -1,0 +1,259 @@
+"""One run: from the order to spawn it until nothing is left of it and all that it printed is captured.
+
+The events of a run come in this order: `spawned`, then `notified` and `exited` as they happen, `gone` last
+and once; or `refused` alone when its program never began, and then nothing is left either. Before an exit
+is told, the notify socket is drained (a "READY=1, exit" counts) and so is the output. The exits that are
+told are the leader's, and that of the member which the run itself named in its place (MAINPID=).
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+
+from locald.keeper.runs import spawn
+from locald.keeper.runs.birth import Birth
+from locald.keeper.runs.follow import Follower, shown
+from locald.keeper.runs.hearing import Ear
+from locald.keeper.runs.holds import Ends, hold_for
+from locald.keeper.runs.killing import Killing
+from locald.keeper.runs.output import Output
+from locald.keeper.runs.record import Record
+
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from locald.keeper.runs.holds import Hold
+    from locald.keeper.runs.means import Means
+    from locald.keeper.wire.protocol import Order
+
+
+class Run:
+    """`over`: gone or refused; then only the record is left, and the capture for late notes."""
+
+    __slots__ = (
+        "_birth",
+        "_ear",
+        "_followed",
+        "_hold",
+        "_killing",
+        "_leader",
+        "_means",
+        "_order",
+        "_refusal",
+        "_tailed",
+        "_token",
+        "_unsent",
+        "name",
+        "output",
+        "over",
+        "record",
+    )
+
+    def __init__(self, means: Means, order: Order) -> None:
+        self.name = order.run
+        self.record = Record()
+        self.output = Output(means.loop, order, self.pump, self._grew)
+        self.over = False
+        self._means = means
+        self._order = order
+        self._token = binascii.hexlify(os.urandom(16)).decode("ascii")
+        self._leader: int | None = None
+        self._refusal: spawn.Refusal | None = None
+        self._hold: Hold | None = None
+        self._ear: Ear | None = None
+        self._birth: Birth | None = None
+        """There until it is known whether the program was executed."""
+        self._unsent: list[int] = []
+        """Signals to send as soon as the program is there."""
+        self._followed = Follower(means.loop, self._followed_ended)
+        self._tailed = False
+        """The daemon wants to hear of output."""
+        self._killing: Killing | None = None
+
+    @property
+    def unique_name(self) -> str:
+        """Told apart from every run that ever was, by its name in the file system."""
+        return f"{self.name.replace(':', '.').replace('#', '.')}.{self._token}"
+
+    # Beginning.
+
+    def begin(self) -> None:
+        """Fork the program off. It is told later whether it became one; a lack of resources at once."""
+        theirs: list[int] = []
+        try:
+            self._begin(theirs)
+        except Exception as error:  # whatever it is, it concerns this run alone
+            self._refusal = spawn.Refusal.of("resources", error)
+            self._finish()
+        finally:
+            for file in theirs:
+                os.close(file)
+
+    def _begin(self, theirs: list[int]) -> None:
+        out, err = self.output.open(self._order.tty)
+        theirs += [out, err]
+        self._birth = birth = Birth(self._means.loop, self._born, theirs)
+        self._means.children.births.add(self.pump)
+        ends = Ends(self._member_ended, self.settle, self.kill)
+        self._hold = hold = hold_for(self._means, self.unique_name, ends)
+        self._ear = Ear(self._means, self.name, self.record, hold.standing, self.pump, self._follow)
+        self._ear.listen()
+        self._write_down(hold)
+        env = self._order.env | {
+            b"NOTIFY_SOCKET": os.fsencode(self._ear.path),
+            b"LOCALD_RUN": self._token.encode("ascii"),
+        }
+        hold.begin(spawn.Child(self._order, env, (out, err, birth.theirs), self._means.own_files))
+
+    def _write_down(self, hold: Hold) -> None:
+        """What a later keeper needs to end this run, should this keeper be killed."""
+        known = {"run": self.name, "token": self._token, **hold.described()}
+        self._means.table.put(self._token, known, self._leader)
+
+    def pump(self, executed: bool = False) -> None:
+        """Take in what is known about the birth: a program that prints or notifies has been executed."""
+        if self._birth is not None:
+            self._birth.pump(executed)
+
+    def _born(self, leader: int | None, refusal: spawn.Refusal | None) -> None:
+        self._close_birth()
+        self._leader, self._refusal = leader, refusal
+        if self._hold is None:
+            return
+        if leader is not None:
+            self._hold.led_by(leader)
+        if refusal is None:
+            self.output.note(f"started: pid {leader}, run {self._order.number}")
+            self._tell("spawned", pid=leader, token=self._token, tree=self._hold.described())
+            self._write_down(self._hold)
+            for number in self._unsent:
+                self._hold.signal(number)
+        self.settle()
+
+    def _close_birth(self) -> None:
+        if self._birth is not None:
+            self._birth.close()
+            self._birth = None
+            self._means.children.births.discard(self.pump)
+
+    def mend(self) -> None:
+        """Make anew what somebody may have removed from the keeper's folder. Raises OSError."""
+        if self._ear is not None and self._hold is not None:
+            self._ear.listen()
+            if not self._means.table.has(self._token):
+                self._write_down(self._hold)
+
+    # Ends.
+
+    def _member_ended(self, pid: int, status: int) -> None:
+        """A member has ended and will be reaped: a leader, the followed process, or an orphan."""
+        self.pump()
+        self._hear()
+        if pid in (self._leader, self._followed.pid):
+            self._exited(pid, status)
+
+    def _exited(self, pid: int, status: int | None) -> None:
+        if pid == self._followed.pid:
+            self._followed.stop()
+        if self._refusal is not None or self._hold is None:
+            return
+        self._hear()
+        self.output.drain()
+        self._tell("exited", pid=pid, **shown(status), left=len(self._hold.tree.pids()))
+
+    def settle(self) -> None:
+        """Finish when nothing is left. To be called whenever that may have come true.
+
+        A cgroup is empty a moment before its last process can be waited for: its exit is told first.
+        """
+        told = self._birth is None and self._followed.pid is None
+        if told and self._hold is not None and self._hold.empty():
+            self._finish()
+
+    def _finish(self) -> None:
+        self._hear()
+        self.output.close()
+        self._release()
+        self.over = True
+        if self._refusal is None:
+            self._tell("gone")
+        else:
+            refusal = self._refusal
+            about = {"workdir": self._order.cwd, "program": self._order.argv[0]}.get(refusal.stage, b"")
+            subject = about.decode("utf-8", "replace")
+            facts = {"errno": refusal.errno, "stage": refusal.stage, "text": refusal.text}
+            self._tell("refused", **facts, subject=subject)
+
+    def _release(self) -> None:
+        self._followed.stop()
+        self._close_birth()
+        if self._ear is not None:
+            self._ear.close()
+        if self._killing is not None:
+            self._killing.stop()
+        if self._hold is not None:
+            self._hold.close()
+        self._ear = self._killing = self._hold = None
+        self._means.table.drop(self._token)
+
+    # What the daemon asks for.
+
+    def signal(self, number: int) -> None:
+        """To every member, wherever it went. Before the program is there: as soon as it is."""
+        if self._birth is not None:
+            self._unsent.append(number)
+        elif self._hold is not None:
+            self._hold.signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL for all that is left, until nothing is."""
+        if self._killing is None and self._hold is not None:
+            self._killing = Killing(self._means.loop, self._strike, self._stuck)
+            self._killing.go_on()
+
+    def tail(self, on: bool) -> None:
+        """Whether the daemon wants to hear of output from now on. What there is already is told at once."""
+        self._tailed = on
+        self._grew()
+
+    def _strike(self) -> bool:
+        if self._hold is not None:
+            self._hold.kill()
+            self.settle()
+        return self.over
+
+    def _stuck(self) -> None:
+        if self._hold is not None:
+            self._tell("stuck", pids=self._hold.tree.pids())
+
+    # The main process.
+
+    def _follow(self, pid: int) -> bool:
+        """Tell this member's end from now on, and no longer that of another. False when it is none."""
+        if self._hold is None or not self._followed.turn_to(pid, self._hold.tree.has):
+            return False
+        if pid == self._leader:
+            self._followed.stop()  # its end is told anyway
+        return True
+
+    def _followed_ended(self) -> None:
+        if self._hold is not None:
+            self._hold.pump()  # the best witness is whoever reaped it
+        if self._followed.pid is not None:
+            self._exited(self._followed.pid, self._followed.exit_status())
+        self.settle()
+
+    # What is told.
+
+    def _hear(self) -> None:
+        if self._ear is not None:
+            self._ear.drain()
+
+    def _grew(self) -> None:
+        if self._tailed:
+            self._means.server.hint(self.name)
+
+    def _tell(self, kind: str, **facts: object) -> None:
+        event = {"event": kind, "run": self.name, "at": self._means.loop.now(), **facts}
+        self.record.add(event)
+        self._means.server.tell(event)

@@ -1,0 +1,234 @@
+"""`why`: the chain down to the root, the evidence, and what to do next."""
+
+from __future__ import annotations
+
+from domain.story import Story, service, task, worker
+from locald.domain.project.spec import HealthCheck, HttpCheck, NotifyCheck
+
+
+def blockers(s: Story, name: str) -> list[tuple[str, str]]:
+    return [(row.name, row.state) for row in s.why(name).blockers]
+
+
+def test_the_blockers_lead_down_to_the_root() -> None:
+    s = Story(service("db"), service("api", "db"), service("web", "api"))
+    s.up(), s.refused("db#1", "port 5432 is held by pid 7 (postgres)", "end it, or set another `port`")
+
+    assert blockers(s, "web") == [("api", "blocked"), ("db", "failed")]
+    why = s.why("web")
+    assert why.row.because == ("needs api, which needs db; db failed: port 5432 is held by pid 7 (postgres)")
+    assert why.blockers[-1].because == "port 5432 is held by pid 7 (postgres)"
+    assert why.hints == (
+        "end it, or set another `port`",
+        "`locald logs db` shows all its output",
+        "`locald up db` tries again",
+    )
+
+
+def test_of_several_the_worst_leads_on() -> None:
+    s = Story(service("slow"), task("bad"), service("api", "bad"), service("web", "slow", "api"))
+    s.up(), s.spawned("slow#1"), s.spawned("bad#1"), s.exits("bad#1", 1)
+
+    assert blockers(s, "web") == [("slow", "starting"), ("api", "blocked"), ("bad", "failed")]
+
+
+def test_of_several_that_are_as_bad_the_first_of_the_file_is_the_root_as_in_because() -> None:
+    s = Story(task("a"), task("b"), service("web", "a", "b"))
+    s.up()
+    for name in ("a", "b"):
+        s.spawned(f"{name}#1"), s.exits(f"{name}#1", 1)
+
+    assert blockers(s, "web") == [("b", "failed"), ("a", "failed")]
+    assert s.because("web") == "needs a; a failed: exited with 1"
+
+
+def test_what_somebody_stopped_leads_on_also_while_it_still_stops() -> None:
+    s = Story(service("slow"), service("db"), service("web", "slow", "db"))
+    s.up(), s.spawned("slow#1"), s.healthy("db#1"), s.stop("db")
+
+    assert s.state("db") == "stopping"
+    assert blockers(s, "web") == [("slow", "starting"), ("db", "stopping")]
+    s.stopped("db#1")
+    assert s.why("web").hints == ("`locald up db` starts it",)
+
+
+def test_nobody_is_named_twice() -> None:
+    s = Story(service("db"), service("a", "db"), service("b", "db"), service("web", "a", "b", "db"))
+    s.up()
+
+    assert sorted(blockers(s, "web")) == [("a", "waiting"), ("b", "waiting"), ("db", "starting")]
+
+
+def test_a_healthy_service_shows_what_its_health_rests_on_newest_first() -> None:
+    s = Story(service("web", port=8080))
+    s.up(), s.spawned("web#1"), s.listens("web#1", 9229), s.listens("web#1", 8080, 9229)
+    s.says("web#1", "READY=1")
+
+    why = s.why("web")
+    assert (why.blockers, why.hints) == ((), ())
+    assert [(heard.source, heard.ok, heard.detail.partition(") ")[2]) for heard in why.evidence] == [
+        ("notify", True, "sent READY=1"),
+        ("tcp", True, "accepts connections on 127.0.0.1:8080"),
+        ("tcp", False, "listens on 127.0.0.1:9229 although PORT is 8080"),
+    ]
+
+
+def test_what_never_ran_has_no_evidence() -> None:
+    s = Story(service("db"), service("web"))
+    s.up("db")
+
+    assert s.why("web").evidence == ()
+    assert s.why("web").hints == ("`locald up web` starts it",)
+
+
+def test_evidence_outlives_its_run_until_the_next() -> None:
+    s = Story(service("web", restart="no"))
+    s.up(), s.healthy("web#1"), s.exits("web#1", 1)
+
+    assert s.why("web").evidence[0].source == "tcp"
+    s.up()
+    assert s.why("web").evidence == ()
+
+
+def test_a_running_service_that_lost_a_dependency_names_it() -> None:
+    s = Story(service("db", restart="no"), service("web", "db"))
+    s.up(), s.healthy("db#1", "web#1"), s.exits("db#1", 1)
+
+    assert blockers(s, "web") == [("db", "failed")]
+    assert "`locald logs db` shows all its output" in s.why("web").hints
+
+
+# Hints.
+
+
+def late(**keys: object) -> Story:
+    """A service that did not become healthy in time, unless something is done about it."""
+    s = Story(service("web", port=8080, start_timeout=3.0, **keys))
+    s.up(), s.spawned("web#1")
+    return s
+
+
+def fails(s: Story) -> str:
+    s.wait(3), s.stopped("web#1")
+    return s.why("web").hints[0]
+
+
+def test_what_never_opened_its_port_is_told_of_the_port_and_of_workers() -> None:
+    s = late()
+    hint = 'let it listen on $PORT (8080); if it has no port, set type = "worker"'
+
+    assert s.why("web").hints == (hint,)
+    assert fails(s) == hint
+
+
+def test_what_listens_elsewhere_is_told_how_its_framework_takes_a_port() -> None:
+    s = late(command="vite --host")
+    s.listens("web#1", 5173)
+
+    assert "vite --host --port $PORT" in fails(s)
+
+
+def test_a_command_that_is_a_list_is_recognised_too() -> None:
+    s = late(command=("npx", "vite"))
+    s.listens("web#1", 5173)
+
+    assert "Vite listens on 5173" in fails(s)
+
+
+def test_whoever_holds_the_port_is_to_be_ended() -> None:
+    s = late()
+    s.closes("web#1", holder=8080)
+
+    assert fails(s) == "end pid 4711 (nc), which holds port 8080, or set another `port`"
+
+
+def test_what_waits_for_ready_is_told_how_to_do_without() -> None:
+    s = late(health_check=HealthCheck(NotifyCheck()))
+    hint = (
+        "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does, "
+        'say how to know: health_check = { type = "tcp" }'
+    )
+
+    assert fails(s) == hint
+
+
+def test_what_has_no_port_is_not_told_to_have_it_looked_at() -> None:
+    s = Story(worker("web", start_timeout=3.0, health_check=HealthCheck(NotifyCheck())))
+    s.up(), s.spawned("web#1")
+
+    assert fails(s).endswith('say how to know: health_check = { type = "none" }')
+
+
+def test_a_check_of_the_own_port_is_named_when_nothing_listens_there() -> None:
+    s = late(health_check=HealthCheck(HttpCheck()))
+
+    assert fails(s) == "let it listen on $PORT (8080): its health_check looks there"
+
+
+def test_a_check_elsewhere_gives_no_hints_about_the_port() -> None:
+    s = late(health_check=HealthCheck(HttpCheck(port=9000)))
+
+    assert fails(s) == "`locald logs web` shows all its output"
+
+
+def test_a_crash_is_not_explained_by_a_port() -> None:
+    s = late(restart="no")
+    s.exits("web#1", 1)
+
+    assert s.why("web").hints == ("`locald logs web` shows all its output", "`locald up web` tries again")
+
+
+def test_a_failure_after_it_was_ready_is_not_explained_by_a_port() -> None:
+    s = late(restart="no")
+    s.listens("web#1"), s.wait(100), s.closes("web#1"), s.exits("web#1", 1)
+
+    assert s.why("web").hints == ("`locald logs web` shows all its output", "`locald up web` tries again")
+
+
+def test_a_worker_is_not_told_to_listen() -> None:
+    s = Story(worker("jobs", start_timeout=3.0))
+    s.up(), s.spawned("jobs#1"), s.says("jobs#1", "STATUS=x"), s.wait(3), s.stopped("jobs#1")
+
+    assert not [hint for hint in s.why("jobs").hints if "listen" in hint or "port" in hint]
+
+
+def test_who_speaks_but_never_says_ready_is_told_that_this_is_waited_for() -> None:
+    hint = (
+        "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that, "
+        'say how to know: health_check = { type = "tcp" }'
+    )
+    s = late()
+    s.says("web#1", "STATUS=x"), s.listens("web#1")
+    assert s.why("web").hints == (hint,)
+    assert fails(s) == hint
+
+    s = late()
+    s.listens("web#1"), s.says("web#1", "STATUS=x")
+    assert s.state("web") == "running"
+    assert s.why("web").hints[0] == hint
+    s.says("web#1", "READY=1")
+    assert s.why("web").hints == ()
+
+
+def test_a_task_is_not_told_to_say_ready() -> None:
+    s = Story(task("seed", start_timeout=3.0))
+    s.up(), s.spawned("seed#1"), s.says("seed#1", "READY=1"), s.exits("seed#1", 0)
+    s.up("seed"), s.spawned("seed#2"), s.says("seed#2", "STATUS=x"), s.wait(3), s.stopped("seed#2")
+
+    assert s.why("seed").hints[0] == "`locald logs seed` shows all its output"
+
+
+def test_every_other_state_says_what_can_be_done() -> None:
+    s = Story(service("web"))
+    s.up(), s.healthy("web#1"), s.closes("web#1")
+    assert s.why("web").hints == (
+        "`locald logs web` shows all its output",
+        "`locald restart web` starts it again",
+    )
+
+    s.exits("web#1", 1)
+    assert s.why("web").hints == ("`locald logs web` shows all its output",)
+    s.wait(0.1), s.healthy("web#2"), s.exits("web#2", 0)
+    assert s.why("web").hints == ("`locald restart web` starts it again",)
+    s.stop("web")
+    assert s.why("web").hints == ("`locald up web` starts it",)

@@ -1,0 +1,197 @@
+"""The verdict: the last word of the strongest source that spoke, unless a fact overrides it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.story import definition, listener, service, worker
+from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict
+from locald.domain.lifecycle.life import (
+    REMEMBERED,
+    Life,
+    Said,
+    hear,
+    hear_listeners,
+    hear_notification,
+    judge,
+)
+from locald.domain.lifecycle.messages import Listens, Notified, Process, Sender
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import CommandCheck, HealthCheck, ServiceSpec, Type
+
+RUN = Run(Key("shop", "web"), 1)
+INFERRED = [Source.DOCKER, Source.NOTIFY, Source.TCP, Source.PROCESS]
+
+
+def life(spec: ServiceSpec | None = None) -> Life:
+    return Life(RUN, definition(spec or service("web", port=8080)), pid=7, spawned_at=0.0)
+
+
+def explicit() -> Life:
+    return life(service("web", health_check=HealthCheck(CommandCheck("true"))))
+
+
+def verdict(known: Life) -> Verdict:
+    return judge(known, expects_ready=False)
+
+
+words = st.builds(
+    Evidence, st.sampled_from(INFERRED), st.booleans(), st.floats(0, 9), st.sampled_from(["a", "b"])
+)
+
+
+@given(st.lists(words, min_size=1))
+def test_the_verdict_is_the_last_word_of_the_strongest_source(heard: list[Evidence]) -> None:
+    order = list(Source)
+    strongest = min((word.source for word in heard), key=order.index)
+    last = [word for word in heard if word.source is strongest][-1]
+
+    known = life()
+    for word in heard:
+        known = hear(known, word)
+
+    health = Health.HEALTHY if last.ok else Health.STARTING
+    assert verdict(known) == Verdict(health, strongest, last.detail)
+
+
+@given(st.lists(words), st.booleans())
+def test_an_explicit_check_is_the_only_source_there_is(heard: list[Evidence], ok: bool) -> None:
+    known = explicit()
+    for word in heard:
+        known = hear(known, word)
+    assert verdict(known).source is Source.NONE
+
+    known = hear(known, Evidence(Source.EXPLICIT, ok, 1.0, "seen", "command"))
+    for word in heard:
+        known = hear(known, word)
+    assert verdict(known) == Verdict(Health.HEALTHY if ok else Health.STARTING, Source.EXPLICIT, "seen")
+
+
+@given(st.lists(words), st.booleans())
+def test_stopping_and_the_watchdog_override_every_source(heard: list[Evidence], configured: bool) -> None:
+    known = explicit() if configured else life()
+    for word in [*heard, Evidence(Source.EXPLICIT, True, 1.0, "seen")]:
+        known = hear(known, word)
+
+    for overriding in (replace(known, said=Said(stopping=True)), replace(known, expired=True, watchdog=2.0)):
+        assert verdict(overriding).health is Health.UNHEALTHY
+        assert verdict(overriding).source is Source.NOTIFY
+
+
+@given(st.lists(words))
+def test_a_vanished_listener_overrides_all_that_was_inferred(heard: list[Evidence]) -> None:
+    known = hear_listeners(life(), Listens(RUN, (listener(8080),), True, None, 1.0))
+    known = hear_listeners(known, Listens(RUN, (), False, None, 2.0))
+    for word in heard:
+        known = hear(known, word)
+
+    assert verdict(known).source is Source.TCP
+    assert verdict(known).health is not Health.HEALTHY
+
+
+@given(st.lists(words))
+def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(heard: list[Evidence]) -> None:
+    known = life()
+    for word in heard:
+        known = hear(known, word)
+
+    found = judge(known, expects_ready=True)
+    if found.health is Health.HEALTHY:
+        assert found.source in (Source.DOCKER, Source.NOTIFY)
+
+
+def test_what_was_healthy_once_is_unhealthy_from_then_on_not_starting() -> None:
+    bad = hear(life(), Evidence(Source.TCP, False, 1.0, "closed"))
+
+    assert verdict(bad).health is Health.STARTING
+    assert verdict(replace(bad, ready_at=0.5)).health is Health.UNHEALTHY
+
+
+@given(st.lists(words, max_size=100))
+def test_because_always_says_something(heard: list[Evidence]) -> None:
+    for known in (life(), life(worker("web")), explicit(), life(service("web", type=Type.TASK))):
+        for word in heard:
+            known = hear(known, word)
+        assert verdict(known).because
+
+
+# What is remembered.
+
+
+def test_history_is_newest_first_and_shows_changes_only() -> None:
+    known = life()
+    for at, detail in enumerate(["closed", "closed", "open", "open", "closed"]):
+        known = hear(known, Evidence(Source.TCP, detail == "open", float(at), detail))
+
+    assert [(word.detail, word.at) for word in known.history] == [
+        ("closed", 4.0),
+        ("open", 3.0),
+        ("closed", 1.0),
+    ]
+
+
+def test_history_does_not_grow_for_ever() -> None:
+    known = life()
+    for number in range(1000):
+        known = hear(known, Evidence(Source.TCP, True, float(number), f"seen {number}"))
+
+    assert len(known.history) == REMEMBERED
+    assert known.history[0].detail == "seen 999"
+
+
+def test_a_word_that_does_not_count_is_remembered_all_the_same() -> None:
+    known = hear(life(), Evidence(Source.NOTIFY, False, 1.0, "from a stranger"), counts=False)
+
+    assert known.heard == {}
+    assert known.history[0].detail == "from a stranger"
+
+
+def test_keep_alives_are_no_evidence() -> None:
+    sender, known = Sender(Process(7), 0, "member"), life()
+    for at in range(100):
+        known, _ = hear_notification(known, Notified(RUN, sender, b"READY=1\nWATCHDOG=1", float(at)))
+
+    assert len(known.history) == 1
+
+
+def test_who_was_turned_away_is_counted() -> None:
+    sender, known = Sender(Process(7), 0, "stranger"), life()
+    for datagram in (b"READY=1", b"READY=1", b"x\0y"):
+        known, words = hear_notification(known, Notified(RUN, sender, datagram, 1.0))
+        assert words is None
+
+    assert known.said == Said(refused=3)
+    assert [word.detail for word in known.history] == [
+        "a malformed datagram from pid 7, not part of this service: ignored",
+        "READY=1 from pid 7, not part of this service: ignored",
+    ]
+
+
+def test_silence_is_no_evidence() -> None:
+    known = hear_listeners(life(), Listens(RUN, (), False, None, 1.0))
+
+    assert known.history == ()
+    assert verdict(known).source is Source.NONE
+
+
+def test_the_own_listener_counts_wherever_it_is_in_the_list() -> None:
+    both = (listener(9229), listener(8080, Process(7, "node")))
+    known = hear_listeners(life(), Listens(RUN, both, True, None, 1.0))
+
+    assert verdict(known).because == "pid 7 (node) accepts connections on 127.0.0.1:8080"
+
+
+def test_a_listener_on_ipv6_alone_counts_and_is_shown_in_brackets() -> None:
+    known = hear_listeners(life(), Listens(RUN, (listener(8080, Process(7), "::1"),), True, None, 1.0))
+
+    assert verdict(known) == Verdict(Health.HEALTHY, Source.TCP, "pid 7 accepts connections on [::1]:8080")
+
+
+def test_listening_at_is_the_first_time() -> None:
+    known = hear_listeners(life(), Listens(RUN, (listener(8080),), False, None, 0.0))
+    known = hear_listeners(known, Listens(RUN, (listener(8080),), True, None, 5.0))
+
+    assert known.listening_at == 0.0

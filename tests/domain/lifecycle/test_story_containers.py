@@ -1,0 +1,203 @@
+"""Containers live like any other service; what differs is what comes before, and who speaks for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.story import Story, service
+from locald.domain.lifecycle.messages import (
+    Checked,
+    Exit,
+    Exited,
+    Gone,
+    Listener,
+    Listens,
+    NotStarted,
+    Prepares,
+    Process,
+    Resumed,
+    Silenced,
+    Spawned,
+)
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import ServiceSpec, Type
+
+DB = Run(Key("shop", "db"), 1)
+ID = "4f5e6d7c8b9a4f5e6d7c8b9a"
+
+
+def container(name: str = "db", **keys: Any) -> ServiceSpec:
+    return ServiceSpec(name, Type.CONTAINER, image="postgres:16", **keys)
+
+
+def begun(*, port: int | None = 5432) -> Story:
+    """A container that has just been created and started."""
+    s = Story(container(port=15432))
+    s.up()
+    s.tell(Spawned(DB, 77, s.now, ID, port))
+    return s
+
+
+def test_a_pull_is_a_state_of_its_own_and_does_not_use_up_the_time_for_the_start() -> None:
+    s = Story(container(port=15432))
+    assert s.up() == ["start db#1"]
+
+    assert s.tell(Prepares(DB, "pulling postgres:16: 2 of 9 layers", s.now)) == []
+    assert s.state("db") == "preparing"
+    assert s.because("db") == "pulling postgres:16: 2 of 9 layers"
+    assert s.health("db") == ("starting", "none")
+
+    assert s.wait(600) == []
+    s.tell(Spawned(DB, 77, s.now, ID, 5432))
+    s.wait(59)
+    assert s.state("db") == "starting"
+
+
+def test_a_stop_during_a_pull_calls_it_off() -> None:
+    s = Story(container(port=15432))
+    s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
+
+    assert s.stop("db") == ["terminate db#1"]
+    assert s.state("db") == "stopping"
+    s.tell(NotStarted(DB, "it was stopped before it began", "", s.now))
+    assert s.state("db") == "stopped"
+
+
+def test_a_pull_that_begins_after_the_stop_is_called_off_as_well() -> None:
+    s = Story(container(port=15432))
+    s.up()
+    assert s.stop("db") == []
+    assert s.tell(Prepares(DB, "pulling postgres:16", s.now)) == ["terminate db#1"]
+    assert s.state("db") == "stopping"
+
+
+def test_a_stop_that_comes_too_late_for_a_pull_ends_the_container() -> None:
+    s = Story(container(port=15432))
+    s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now)), s.stop("db")
+    assert "terminate db#1" in s.tell(Spawned(DB, 77, s.now, ID, 5432))
+
+
+def test_the_images_own_check_is_believed_before_an_open_port() -> None:
+    s = begun()
+    s.tell(Checked(DB, False, "its HEALTHCHECK has not spoken yet", s.now))
+    s.listens("db#1")
+    assert s.health("db") == ("starting", "docker")
+
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    assert s.health("db") == ("healthy", "docker")
+    assert not s.row("db").fallback
+    assert s.row("db").container == ID
+
+    s.tell(Checked(DB, False, "its HEALTHCHECK exited with 1: no space left", s.now))
+    assert s.health("db") == ("unhealthy", "docker")
+    assert s.because("db").endswith("no space left")
+
+
+def test_a_container_without_a_healthcheck_is_found_by_its_port_as_a_fallback() -> None:
+    s = begun()
+    s.wait(1)
+    assert s.health("db") == ("starting", "none")
+
+    s.listens("db#1")
+    assert s.health("db") == ("healthy", "tcp")
+    assert s.row("db").fallback
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "because", "hint"),
+    [
+        ("::", 8080, "[::]:8080 in its container although container_port is 5432", "container_port = 8080"),
+        ("127.0.0.1", 5432, "127.0.0.1:5432, which cannot be reached from outside", "listen on 0.0.0.0"),
+    ],
+)
+def test_a_container_that_listens_elsewhere_is_told_of_by_its_ports_inside(
+    address: str, port: int, because: str, hint: str
+) -> None:
+    """Still so when it has closed them, at its end."""
+    s = begun()
+    s.tell(Listens(DB, (Listener(address, port, Process(78, "postgres")),), False, None, s.now))
+    assert f"pid 78 (postgres) listens on {because}" in s.because("db")
+
+    s.wait(60)
+    s.tell(Listens(DB, (), False, None, s.now))
+    s.tell(Exited(DB, 77, Exit(signal=15), 0, s.now)), s.tell(Gone(DB, s.now))
+    assert s.state("db") == "failed"
+    assert because in s.because("db")
+    assert hint in s.why("db").hints[0]
+
+
+def test_a_container_without_a_healthcheck_and_a_port_is_healthy_while_it_lives() -> None:
+    s = begun(port=None)
+    s.wait(0.2)
+
+    assert s.health("db") == ("healthy", "process")
+    assert s.row("db").fallback
+    assert "no HEALTHCHECK" in s.because("db")
+
+
+def test_while_the_engine_is_away_nobody_claims_to_know() -> None:
+    s = begun()
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+
+    s.tell(Silenced(DB, "the Docker Engine does not answer", s.now))
+    assert s.state("db") == "running"
+    assert s.health("db") == ("unhealthy", "none")
+    assert s.because("db") == "the Docker Engine does not answer"
+
+    s.tell(Resumed(DB, s.now))
+    assert s.health("db") == ("healthy", "docker")
+
+
+def test_what_waits_for_an_engine_says_so_and_what_to_do() -> None:
+    """To start it again would not help."""
+    s = begun()
+    s.tell(Silenced(DB, "the Docker Engine does not run", s.now))
+    assert list(s.why("db").hints) == [
+        "it goes on by itself when the engine is back; `locald doctor` looks for one"
+    ]
+
+    s.stop("db"), s.wait(10)
+    assert s.because("db") == "waits until it can be ended: the Docker Engine does not run"
+    s.tell(Exited(DB, 77, Exit(code=0), 0, s.now))
+    assert s.because("db") == "waits until it can be removed: the Docker Engine does not run"
+    assert len(s.why("db").hints) == 1
+
+
+def test_how_a_container_ended_is_told_with_its_reason() -> None:
+    s = begun()
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    s.tell(Exited(DB, 77, Exit(signal=9, reason="out of memory"), 0, s.now))
+    s.tell(Gone(DB, s.now))
+
+    assert s.state("db") == "backoff"
+    assert s.because("db").startswith("ended by SIGKILL (out of memory)")
+
+
+def test_a_process_may_depend_on_a_container() -> None:
+    s = Story(container(port=15432), service("api", "db"))
+    assert s.up() == ["start db#1"]
+    s.tell(Prepares(DB, "pulling postgres:16", s.now))
+    assert s.because("api") == "waits for db to be healthy (now preparing)"
+
+    s.tell(Spawned(DB, 77, s.now, ID, 5432))
+    assert "start api#1" in s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+
+
+def test_up_leaves_a_container_alone_that_turned_out_to_have_no_port() -> None:
+    s = begun(port=None)
+    s.wait(0.2)
+
+    assert s.up() == []
+    s.edit(container(port=15432, env={"A": "1"}))
+    assert s.up() == ["terminate db#1"]
+
+
+def test_a_pull_that_the_daemon_did_not_live_to_see_ends_as_any_start() -> None:
+    s = Story(container(port=15432), service("api", "db"))
+    s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
+
+    assert s.daemon_dies() == ["adopt db#1"]
+    assert s.because("db") == "looking for run 1, which an earlier daemon left preparing"
+    assert s.lost("db#1") == ["start db#2"]

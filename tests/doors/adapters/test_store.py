@@ -1,0 +1,571 @@
+"""What outlives the daemon: everything that it knows, in one file that is never half-written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import threading
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from locald.adapters import store as module
+from locald.adapters.store import Store, load
+from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict
+from locald.domain.lifecycle.life import Life, Said
+from locald.domain.lifecycle.messages import Exit, Listener, Process
+from locald.domain.lifecycle.phase import (
+    Adopting,
+    Backoff,
+    Blocked,
+    Completed,
+    Ended,
+    Failed,
+    Launching,
+    Phase,
+    Preparing,
+    Retry,
+    Running,
+    Starting,
+    Stopped,
+    Stopping,
+    Waiting,
+    Wish,
+)
+from locald.domain.lifecycle.restarts import Restarts
+from locald.domain.lifecycle.service import Service
+from locald.domain.lifecycle.world import Place, World
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import (
+    Caller,
+    Check,
+    CommandCheck,
+    Condition,
+    Definition,
+    HealthCheck,
+    HttpCheck,
+    LogCheck,
+    NoCheck,
+    NotifyCheck,
+    Restart,
+    ServiceSpec,
+    TcpCheck,
+    Type,
+)
+from locald.linux import procfs
+from nonblocking import blocking_raises
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+__all__ = ["blocking_raises"]
+
+EPOCH = 1_700_000_000.5
+AT = EPOCH + 3600.123456
+WEB, DB = Key("shop", "web"), Key("shop", "db")
+RUN = Run(WEB, 3)
+SHELL = Caller({"PATH": "/usr/bin", "NAME": "Ærøskøbing", "LINES": "a\nb"}, 0o077, {"nofile": (1024, -1)})
+
+PHASES: list[Phase] = [
+    Stopped(),
+    Ended("exited with 0"),
+    Waiting(),
+    Blocked(DB, DB),
+    Launching(RUN),
+    Preparing(RUN, "pulling postgres:16, 40 %"),
+    Starting(RUN, AT + 60),
+    Starting(RUN, None),
+    Running(RUN),
+    Stopping(RUN, AT + 10),
+    Stopping(RUN, None, Retry("exited with 1")),
+    Stopping(RUN, None, Failed("exited with 1", "mend it")),
+    Stopping(RUN, None, Completed(2.5)),
+    Stopping(RUN, None, Ended("exited with 0")),
+    Stopping(RUN, None, None),
+    Backoff("exited with 1", AT + 0.1),
+    Failed("no such program: x", "check the spelling"),
+    Completed(0.25),
+    Adopting(Starting(RUN, AT)),
+    Adopting(Stopping(RUN, AT, Failed("late"))),
+]
+CHECKS: list[Check] = [
+    HttpCheck("/health", 8080, (200, 204)),
+    TcpCheck(5432),
+    CommandCheck("pg_isready"),
+    LogCheck("ready$"),
+    NotifyCheck(),
+    NoCheck(),
+]
+
+
+def spec(name: str, **keys: Any) -> ServiceSpec:
+    return ServiceSpec(name, **{"command": f"run {name}"} | keys)
+
+
+def definition(service: ServiceSpec) -> Definition:
+    return Definition(Key("shop", service.name), "/home/shop", service, 24001, {"A": "1"}, {"B": "${x}"})
+
+
+FULL = definition(
+    spec(
+        "web",
+        command=("node", "server.js"),
+        env={"B": "${VAR}"},
+        env_file=(".env", "more.env"),
+        depends_on={"db": Condition.HEALTHY, "seed": Condition.COMPLETED},
+        health_check=HealthCheck(CHECKS[0], 1.5, 0.25, 7),
+        restart=Restart.ALWAYS,
+        start_timeout=None,
+        watchdog=2.5,
+        tty=False,
+    )
+)
+
+
+def life(source: Source) -> Life:
+    """A run of which something of everything is known."""
+    evidence = Evidence(source, True, AT, "it answered", "http" if source is Source.EXPLICIT else None)
+    stranger = Listener("::1", 24001, Process(4711, "node"))
+    return Life(
+        RUN,
+        FULL,
+        pid=4790,
+        container="0123456789ab",
+        spawned_at=AT,
+        listening_at=AT + 1,
+        ready_at=AT + 2,
+        ended_at=AT + 3,
+        exit=Exit(None, 9),
+        heard={source: evidence},
+        history=(evidence, replace(evidence, ok=False)),
+        failures=2,
+        listeners=(stranger,),
+        open=True,
+        holder=stranger,
+        said=Said(True, True, "serving", True, True, True, "ERRNO=2", 3),
+        watchdog=2.5,
+        watchdog_at=AT + 4,
+        expired=True,
+        extended_until=AT + 5,
+        stuck=(Process(1, ""), Process(2, "cat")),
+        silenced="the engine does not answer",
+    )
+
+
+def rich() -> World:
+    """A service in every phase, with every source of evidence, every check, every wish."""
+    sources, wishes = list(Source), list(Wish)
+    services = [
+        Service(
+            replace(FULL, key=Key("shop", f"s{number}"), spec=replace(FULL.spec, name=f"s{number}")),
+            caller=SHELL if number % 2 else replace(SHELL, umask=0),
+            wish=wishes[number % len(wishes)],
+            phase=phase,
+            life=life(sources[number % len(sources)]),
+            runs=3,
+            restarts=Restarts(4, (AT, AT + 1), 2),
+            expects_ready=True,
+            verdict=Verdict(Health.UNHEALTHY, sources[number % len(sources)], "it does not answer"),
+            since=AT,
+            queued_at=AT - 1,
+            waited_for=frozenset({"db", "seed"}),
+            durations=(0.25, 3.5),
+            held_by=DB,
+        )
+        for number, phase in enumerate(PHASES)
+    ]
+    services += [
+        Service(definition(spec(f"c{number}", health_check=HealthCheck(check))))
+        for number, check in enumerate(CHECKS)
+    ]
+    services.append(Service(definition(spec("pg", type=Type.CONTAINER, command=None, image="postgres:16"))))
+    places = {
+        "shop": Place("/home/shop", "shop.localhost", Caller({"PATH": "/bin"}, 0o077, {"nofile": (1, 2)})),
+        "empty": Place("/home/empty", "e.localhost"),
+    }
+    return replace(World.of(services, places), ready_senders={Key("old", "web"): "('run', None)"})
+
+
+def service(name: str = "web", **facts: Any) -> Service:
+    return Service(definition(spec(name)), **facts)
+
+
+class Desk:
+    """A store of a world that the test changes."""
+
+    def __init__(self, folder: Path, world: World | None = None) -> None:
+        self.file, self.wanted = folder / "state.json", folder / "wanted"
+        self.world = world or World()
+        self.store = Store(str(self.file), str(self.wanted), EPOCH, lambda: self.world)
+
+    def hold(self, *services: Service) -> None:
+        self.world = World.of(services, {"shop": Place("/home/shop", "shop.localhost")})
+        self.store.change()
+
+    @asynccontextmanager
+    async def saving(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self.store.run())
+            yield
+            running.cancel()
+
+    def names(self) -> list[str]:
+        """What the file has, read as a later daemon would."""
+        return [key.service for key in load(str(self.file)).world.services]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+class Gate:
+    """Stands in for a function that takes long: it tells that it was called, and waits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        self._real = getattr(os, name)
+        self._called, self._opened = threading.Event(), threading.Event()
+        monkeypatch.setattr(os, name, self)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self._called.set()
+        assert self._opened.wait(10)
+        return self._real(*arguments)
+
+    async def called(self) -> None:
+        assert await asyncio.to_thread(self._called.wait, 10)
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+# There and back.
+
+
+def test_the_world_of_these_tests_has_every_phase() -> None:
+    assert {type(phase) for phase in PHASES} == set(get_args(Phase))
+
+
+async def test_a_world_comes_back_as_it_was(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, rich())
+    await desk.store.write()
+    saved = load(str(desk.file))
+    assert not saved.trouble
+    assert saved.epoch == EPOCH
+    for key, before in desk.world.services.items():
+        assert saved.world.services[key] == before
+    assert saved.world == desk.world
+
+
+async def test_what_is_not_unicode_comes_back_too(desk: Desk) -> None:
+    """A variable or a folder may have any bytes; Python shows those that are no text as lone surrogates."""
+    strange = "caf\udce9"
+    odd = replace(definition(spec("web")), directory=f"/home/{strange}", env={"A": strange})
+    desk.hold(Service(odd, caller=Caller({"B": strange})))
+    async with desk.saving():
+        await desk.store.saved()
+    (back,) = load(str(desk.file)).world.services.values()
+    assert (back.definition, back.caller) == (odd, Caller({"B": strange}))
+
+
+async def test_a_shell_is_written_once_however_many_services_it_started(desk: Desk) -> None:
+    desk.hold(*(service(f"s{number}", caller=replace(SHELL)) for number in range(10)))
+    await desk.store.write()
+    assert desk.file.read_text().count("/usr/bin") == 1
+    assert {each.caller for each in map(hashed, load(str(desk.file)).world.services.values())} == {
+        SHELL.umask
+    }
+
+
+async def test_a_file_that_does_not_tell_who_brought_a_project_up_takes_one_of_its_services(
+    desk: Desk,
+) -> None:
+    desk.hold(service("web", caller=SHELL))
+    await desk.store.write()
+    document = json.loads(desk.file.read_text())
+    del document["places"]["shop"]["caller"]
+    desk.file.write_text(json.dumps(document))
+    assert load(str(desk.file)).world.places["shop"].caller == SHELL
+
+
+def hashed(found: Service) -> Any:
+    """Its caller by something that can be in a set."""
+    assert found.caller == SHELL
+    return replace(found, caller=found.caller.umask)  # type: ignore[arg-type]
+
+
+async def test_of_another_boot_the_wishes_count_and_its_clock_does_not(desk: Desk) -> None:
+    desk.hold(service(wish=Wish.UP, phase=Running(RUN), life=life(Source.TCP)))
+    await desk.store.write()
+    document = json.loads(desk.file.read_text())
+    assert document["boot_id"] == procfs.boot_id()
+    desk.file.write_text(json.dumps(document | {"boot_id": "another"}))
+    saved = load(str(desk.file))
+    assert saved.epoch is None
+    assert saved.world.services[WEB].wish is Wish.UP
+    assert not saved.trouble
+
+
+def test_no_file_is_an_empty_world_and_no_trouble(tmp_path: Path) -> None:
+    saved = load(str(tmp_path / "state.json"))
+    assert (saved.world, saved.epoch, saved.trouble) == (World(), None, "")
+
+
+# What cannot be used.
+
+
+DAMAGES: dict[str, bytes | dict[str, Any]] = {
+    "empty": b"",
+    "no text": b"\x00\xff{",
+    "half": b'{"schema": 1, "serv',
+    "too deep": b"[" * 100_000,
+    "a list": b"[]",
+    "no schema": b"{}",
+    "newer": {"schema": 2},
+    "no boot": {"boot_id": None},
+    "a clock that is none": {"epoch": "noon"},
+    "a clock without a number": {"epoch": float("nan")},
+    "a place that is none": {"places": {"shop": {"directory": 5, "domain": "x"}}},
+    "a place that is a list": {"places": []},
+    "a program that is none": {"ready_senders": {"shop:web": 5}},
+    "a caller that is none": {"callers": {"x": {"env": 5}}},
+    "a service that is none": {"services": [{"caller": "x", "service": 5}]},
+    "services that are none": {"services": 5},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_file_that_cannot_be_used_is_kept_aside_and_named(desk: Desk, damage: str) -> None:
+    """Nothing is raised, nothing overwritten; the next file is a good one."""
+    desk.hold(service())
+    await desk.store.write()
+    wrong = DAMAGES[damage]
+    if isinstance(wrong, dict):
+        wrong = json.dumps(json.loads(desk.file.read_text()) | wrong).encode()
+    desk.file.write_bytes(wrong)
+    saved = load(str(desk.file))
+    assert (saved.world, saved.epoch) == (World(), None)
+    aside = desk.file.with_name("state.json.unusable-1")
+    assert aside.read_bytes() == wrong
+    assert not desk.file.exists()
+    assert saved.trouble.startswith("the saved state could not be used (")
+    assert f"it is kept as {aside}; what ran is ended" in saved.trouble
+    assert "\n" not in saved.trouble
+
+
+def test_several_that_cannot_be_used_are_all_kept(tmp_path: Path) -> None:
+    for text in ("one", "two"):
+        (tmp_path / "state.json").write_text(text)
+        load(str(tmp_path / "state.json"))
+    kept = [(tmp_path / f"state.json.unusable-{number}").read_text() for number in (1, 2)]
+    assert kept == ["one", "two"]
+
+
+def test_one_that_can_neither_be_read_nor_moved_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "state.json").write_text("{")
+    monkeypatch.setattr(os, "rename", refuse)
+    assert "nor moved (Permission denied)" in load(str(tmp_path / "state.json")).trouble
+
+
+# Writing.
+
+
+async def test_the_file_is_the_owner_s_alone(desk: Desk) -> None:
+    """It holds environments."""
+    before = os.umask(0)
+    try:
+        desk.hold(service(wish=Wish.UP))
+        await desk.store.write()
+    finally:
+        os.umask(before)
+    for path in (desk.file, desk.wanted):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_the_old_file_is_whole_until_the_new_one_is(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the daemon is killed there is one world or the other."""
+    desk.hold(service("old"))
+    await desk.store.write()
+    gate = Gate(monkeypatch, "replace")
+    desk.hold(service("new"))
+    writing = asyncio.ensure_future(desk.store.write())
+    await gate.called()
+    assert desk.names() == ["old"]
+    gate.open()
+    await writing
+    assert desk.names() == ["new"]
+
+
+async def test_saved_waits_for_the_world_as_it_is_when_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that is under way has an older one: it is not enough."""
+    gate = Gate(monkeypatch, "replace")
+    async with desk.saving():
+        desk.hold(service("old"))
+        await gate.called()
+        desk.hold(service("new"))
+        saved = asyncio.ensure_future(desk.store.saved())
+        gate.open()
+        await saved
+        assert desk.names() == ["new"]
+
+
+async def test_two_writers_never_mix(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The daemon writes once more at its end, perhaps while a write is under way: the later world stays."""
+    gate = Gate(monkeypatch, "replace")
+    desk.hold(service("old"))
+    first = asyncio.ensure_future(desk.store.write())
+    await gate.called()
+    desk.hold(service("new"))
+    second = asyncio.ensure_future(desk.store.write())
+    gate.open()
+    await asyncio.gather(first, second)
+    assert desk.names() == ["new"]
+
+
+async def test_many_changes_are_one_write(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    writes, real = count(), os.replace
+    monkeypatch.setattr(os, "replace", lambda *paths: (next(writes), real(*paths)))
+    async with desk.saving():
+        for number in range(100):
+            desk.hold(service(f"s{number}"))
+            await asyncio.sleep(0)
+        await desk.store.saved(hurry=False)
+    assert desk.names() == ["s99"]
+    assert next(writes) == 1
+
+
+async def test_only_services_that_changed_are_put_into_words_again(desk: Desk) -> None:
+    services = [service(f"s{number}", caller=SHELL) for number in range(3)]
+    desk.hold(*services)
+    await desk.store.write()
+    before = [desk.store._cache[each.key][1] for each in services]
+    desk.hold(services[0], replace(services[1], runs=7))
+    await desk.store.write()
+    assert desk.store._cache[services[0].key][1] is before[0]
+    assert desk.store._cache[services[1].key][1] is not before[1]
+    assert desk.store._cache.keys() == {services[0].key, services[1].key}
+    assert load(str(desk.file)).world.services[services[1].key].runs == 7
+
+
+async def test_nobody_waits_for_the_disk_to_sync(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUIET", 0.0)
+    gate = Gate(monkeypatch, "fsync")
+    async with desk.saving():
+        desk.hold(service("old"))
+        await gate.called()
+        desk.hold(service("new"))
+        await desk.store.saved()
+        assert desk.names() == ["new"]
+        gate.open()
+
+
+async def test_nothing_of_it_blocks_the_loop(desk: Desk, blocking_raises: object) -> None:
+    desk.hold(service(wish=Wish.UP))
+    async with desk.saving():
+        await desk.store.saved()
+    assert json.loads(await asyncio.to_thread(desk.file.read_text))["schema"] == 1
+
+
+# A disk that cannot be written.
+
+
+async def test_a_disk_that_cannot_be_written_keeps_nobody_waiting_and_is_told_of_once(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    (obstacle := desk.file.with_name("state.json.new")).mkdir()
+    async with desk.saving():
+        for number in range(3):
+            desk.hold(service(f"s{number}"))
+            await desk.store.saved()
+        assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+            f"the state cannot be saved in {desk.file}: [Errno 21] Is a directory: '{obstacle}'"
+        ]
+        obstacle.rmdir()
+        desk.hold(service("new"))
+        await desk.store.saved()
+        assert desk.names() == ["new"]
+
+
+async def test_what_could_not_be_written_is_tried_again_without_a_change(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "QUIET", 0.01)
+    (obstacle := desk.file.with_name("state.json.new")).mkdir()
+    async with desk.saving():
+        desk.hold(service("web"))
+        await desk.store.saved()
+        gate = Gate(monkeypatch, "replace")
+        gate.open()
+        obstacle.rmdir()
+        await gate.called()
+    await desk.store.write()
+    assert desk.names() == ["web"]
+
+
+async def test_a_fault_of_ours_ends_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be put into words costs the file, not the daemon, which still knows everything."""
+    async with desk.saving():
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "_entry", lambda *_: 1 / 0)
+            desk.hold(service("old"))
+            await desk.store.saved()
+        assert "ZeroDivisionError" in caplog.text
+        desk.hold(service("new"))
+        await desk.store.saved()
+        assert desk.names() == ["new"]
+
+
+# Whether there is something to restore.
+
+
+@pytest.mark.parametrize(
+    ("facts", "wanted"),
+    [
+        ({}, False),
+        ({"wish": Wish.UP}, True),
+        ({"wish": Wish.AGAIN}, True),
+        ({"wish": Wish.UP, "phase": Failed("exited with 1")}, True),
+        ({"wish": Wish.DOWN, "phase": Stopping(RUN, AT)}, True),
+        ({"wish": Wish.GONE, "phase": Stopping(RUN, AT)}, True),
+        ({"wish": Wish.DOWN, "phase": Completed(1.0)}, False),
+    ],
+)
+async def test_a_mark_says_whether_anything_is_wanted_or_still_held(
+    desk: Desk, facts: dict[str, Any], wanted: bool
+) -> None:
+    desk.hold(service(**facts))
+    await desk.store.write()
+    assert desk.wanted.exists() is wanted
+    desk.hold(service())
+    await desk.store.write()
+    assert not desk.wanted.exists()
+
+
+async def test_the_mark_is_there_before_what_it_stands_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a daemon that is killed in between would not be started again for what it has saved."""
+    gate = Gate(monkeypatch, "replace")
+    desk.hold(service(wish=Wish.UP))
+    writing = asyncio.ensure_future(desk.store.write())
+    await gate.called()
+    assert desk.wanted.exists()
+    gate.open()
+    await writing
