@@ -129,7 +129,7 @@ def of_the_dependency(phase: Phase, run: Run, now: float) -> Iterator[Move]:
 
 
 def of_the_service(service: Service, run: Run, now: float) -> Iterator[Move]:
-    ended = service.life is not None and service.life.ended_at is not None
+    ended = service.facts is not None and service.facts.ended_at is not None
     container = service.spec.type is Type.CONTAINER
     match service.phase:
         case Launching() | Preparing():
@@ -139,7 +139,7 @@ def of_the_service(service: Service, run: Run, now: float) -> Iterator[Move]:
             yield "cannot be started", [NotStarted(run, "x", "", now)]
         case _ if ended:
             yield "gone", [Gone(run, now)]
-        case _ if service.life is None or service.life.pid is None:
+        case _ if service.facts is None or service.facts.pid is None:
             yield "spawned", [Spawned(run, PID, now)]
         case _:
             yield "healthy", [Checked(run, True, "x", now) if container else listens(run, now)]
@@ -210,9 +210,11 @@ def essence(world: World, now: float) -> object:
 
 
 def _essence(service: Service, now: float) -> object:
-    life, phase = service.life, service.phase
+    facts, phase = service.facts, service.phase
     then = phase.then.kind if isinstance(phase, Stopping) and phase.then else None
-    known = (life.pid is None, life.exit is None, life.ready_at is None, life.said.stopping) if life else ()
+    known = (
+        (facts.pid is None, facts.exit is None, facts.ready_at is None, facts.said.stopping) if facts else ()
+    )
     spent = service.restarts.within(now)
     return phase.kind, then, service.wish, service.held_by, service.verdict.health, known, spent
 

@@ -453,7 +453,7 @@ async def test_two_at_once_are_one_after_the_other(office: Office) -> None:
     folder = office.project(server("web") + worker("queue"))
     answers = await asyncio.gather(office.up(folder), office.up(folder, "web"), office.up(folder))
     assert [each.status for each in answers] == [200] * 3
-    await office.until(lambda world: all(each.life and each.life.pid for each in world.services.values()))
+    await office.until(lambda world: all(each.facts and each.facts.pid for each in world.services.values()))
     assert sorted(office.crew.said(Start)) == ["shop:queue#1", "shop:web#1"]
     assert not office.crew.said(Terminate)
 

@@ -272,16 +272,16 @@ def happening(s: Told, chance: random.Random) -> Callable[[], object]:
 
 
 def of_run(s: Told, run: str, chance: random.Random) -> list[Callable[[], object]]:
-    life = s.service(run.partition("#")[0]).life
-    assert life
-    if life.pid is None:
+    facts = s.service(run.partition("#")[0]).facts
+    assert facts
+    if facts.pid is None:
         return [lambda: s.spawned(run), lambda: s.refused(run)]
-    if life.exit:
+    if facts.exit:
         return [lambda: s.gone(run)]
     code = chance.choice([0, 1])
     return [
         lambda: s.exited(run, code, left=chance.randint(0, 1)),
-        lambda: s.listens(run) if life.definition.port else s.says(run, "READY=1"),
-        lambda: s.closes(run) if life.definition.port else s.says(run, "STATUS=here"),
+        lambda: s.listens(run) if facts.definition.port else s.says(run, "READY=1"),
+        lambda: s.closes(run) if facts.definition.port else s.says(run, "STATUS=here"),
         lambda: s.says(run, "STOPPING=1"),
     ]

@@ -112,8 +112,8 @@ class Outside:
 
 
 def _ends_by_itself(world: World, run: Run) -> bool:
-    life = world.services[run.key].life
-    return life is not None and (life.said.stopping or life.exit is not None)
+    facts = world.services[run.key].facts
+    return facts is not None and (facts.said.stopping or facts.exit is not None)
 
 
 def is_held(world: World, key: Key) -> bool:

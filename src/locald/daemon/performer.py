@@ -155,7 +155,7 @@ class Performer:
         self._logbook.began(run)
         runner.watch(run, service)
         if check:
-            listened = service.life is not None and service.life.listening_at is not None
+            listened = service.facts is not None and service.facts.listening_at is not None
             self._checks.watch(run, check, runner.target(run, service, world), listened=listened)
         if check and isinstance(check.check, LogCheck):
             self._readers[run] = self._spawn(self._read_lines(run), f"read the lines of {run}")
@@ -176,7 +176,7 @@ class Performer:
 def who_listens(world: World, port: int) -> Key | None:
     """The service that listens on a port, its own or not."""
     for key, service in world.services.items():
-        if (life := service.life) and any(each.port == port for each in life.listeners):
+        if (facts := service.facts) and any(each.port == port for each in facts.listeners):
             return key
     return None
 

@@ -67,7 +67,7 @@ class ProcessRunner:
         self._processes.adopt(run)
 
     def watch(self, run: Run, service: Service) -> None:
-        known = service.life is not None and service.life.listening_at is not None
+        known = service.facts is not None and service.facts.listening_at is not None
         pids = partial(self._processes.pids, run)
         self._listeners.watch(run, service.present.port, pids, again=known)
 
@@ -92,7 +92,7 @@ class ContainerRunner:
         self._containers.start(run, self._order(service, world))
 
     def adopt(self, run: Run, service: Service, world: World) -> None:
-        pid = service.life.pid if service.life else None
+        pid = service.facts.pid if service.facts else None
         self._containers.adopt(run, self._order(service, world), pid)
 
     def watch(self, run: Run, service: Service) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from domain.story import definition, listener, service
-from locald.domain.lifecycle.life import Life, hear_listeners
 from locald.domain.lifecycle.messages import (
     Due,
     Exit,
@@ -28,6 +27,7 @@ from locald.domain.lifecycle.messages import (
     Stop,
 )
 from locald.domain.lifecycle.phase import Running, Wish
+from locald.domain.lifecycle.run_facts import RunFacts, hear_listeners
 from locald.domain.lifecycle.service import Service, announced
 from locald.domain.lifecycle.world import World, step
 from locald.domain.project.names import Key, Run
@@ -47,9 +47,9 @@ def run(name: str) -> Run:
 def running(spec: ServiceSpec) -> Service:
     """A healthy service in its first run."""
     defined = definition(spec)
-    life = Life(run(spec.name), defined, pid=7, spawned_at=NOW, ready_at=NOW)
-    life = hear_listeners(life, Listens(life.run, (listener(defined.port or 0),), True, None, NOW))
-    return announced(Service(defined, wish=Wish.UP, phase=Running(life.run), life=life, runs=1), NOW)
+    facts = RunFacts(run(spec.name), defined, pid=7, spawned_at=NOW, ready_at=NOW)
+    facts = hear_listeners(facts, Listens(facts.run, (listener(defined.port or 0),), True, None, NOW))
+    return announced(Service(defined, wish=Wish.UP, phase=Running(facts.run), facts=facts, runs=1), NOW)
 
 
 def world(specs: list[ServiceSpec]) -> World:

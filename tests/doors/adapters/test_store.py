@@ -17,7 +17,6 @@ import pytest
 from locald.adapters import store as module
 from locald.adapters.store import Store, load
 from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict
-from locald.domain.lifecycle.life import Life, Said
 from locald.domain.lifecycle.messages import Exit, Listener, Process
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -38,6 +37,7 @@ from locald.domain.lifecycle.phase import (
     Wish,
 )
 from locald.domain.lifecycle.restarts import Restarts
+from locald.domain.lifecycle.run_facts import RunFacts, Said
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import Place, World
 from locald.domain.project.names import Key, Run
@@ -128,11 +128,11 @@ FULL = definition(
 )
 
 
-def life(source: Source) -> Life:
+def facts(source: Source) -> RunFacts:
     """A run of which something of everything is known."""
     evidence = Evidence(source, True, AT, "it answered", "http" if source is Source.EXPLICIT else None)
     stranger = Listener("::1", 24001, Process(4711, "node"))
-    return Life(
+    return RunFacts(
         RUN,
         FULL,
         pid=4790,
@@ -167,7 +167,7 @@ def rich() -> World:
             caller=SHELL if number % 2 else replace(SHELL, umask=0),
             wish=wishes[number % len(wishes)],
             phase=phase,
-            life=life(sources[number % len(sources)]),
+            facts=facts(sources[number % len(sources)]),
             runs=3,
             restarts=Restarts(4, (AT, AT + 1), 2),
             expects_ready=True,
@@ -301,7 +301,7 @@ def hashed(found: Service) -> Any:
 
 
 async def test_of_another_boot_the_wishes_count_and_its_clock_does_not(desk: Desk) -> None:
-    desk.hold(service(wish=Wish.UP, phase=Running(RUN), life=life(Source.TCP)))
+    desk.hold(service(wish=Wish.UP, phase=Running(RUN), facts=facts(Source.TCP)))
     await desk.store.write()
     document = json.loads(desk.file.read_text())
     assert document["boot_id"] == procfs.boot_id()

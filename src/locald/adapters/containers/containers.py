@@ -138,9 +138,9 @@ class Containers:
             post=self._post,
             clock=self._clock,
         )
-        life = self._tasks.create_task(self._look_after(held, known=known), name=f"container of {run}")
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
+        facts = self._tasks.create_task(self._look_after(held, known=known), name=f"container of {run}")
+        self._lives.add(facts)
+        facts.add_done_callback(self._lives.discard)
 
     async def _look_after(self, held: Held, *, known: bool) -> None:
         """A fault of ours costs one run, not the daemon."""

@@ -110,7 +110,7 @@ class Held:
     def engine_came(self) -> None:
         self._looking.engine_came()
 
-    # Its life.
+    # Its facts.
 
     async def live(self, *, known: bool) -> None:
         """`known`: it was started by an earlier daemon, and is looked for."""

@@ -28,7 +28,7 @@ from locald.domain.lifecycle.ties import meaning, must_leave
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
-    from locald.domain.lifecycle.life import Life
+    from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def because(world: World, service: Service, missing: list[Key]) -> str:
     """One sentence on why the service is as it is. `missing`: its dependencies that are not there."""
-    life = service.life
+    facts = service.facts
     match service.phase:
         case Stopped():
             return _resting(service)
@@ -56,7 +56,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Adopting(before):
             return f"looking for run {before.run.number}, which an earlier daemon left {state(before)}"
         case Stopping():
-            return _stopping(service, life) + _extension(service)
+            return _stopping(service, facts) + _extension(service)
         case Launching() | Preparing() | Starting() | Running():
             return service.verdict.because + _extension(service) + _lost(world, missing)
 
@@ -120,16 +120,16 @@ def _retrying(service: Service, reason: str) -> str:
     return f"{reason}; restart {len(restarts.recent)} of {limit} in {show(restarts.latest_delay)}"
 
 
-def _stopping(service: Service, life: Life | None) -> str:
+def _stopping(service: Service, facts: RunFacts | None) -> str:
     assert isinstance(service.phase, Stopping)
-    if life and life.stuck:
-        return f"{', '.join(map(str, life.stuck))} did not end even after SIGKILL"
-    if life and life.silenced:
-        return f"waits until it can be {'removed' if life.exit else 'ended'}: {life.silenced}"
-    if life and life.exit:
-        return how(life.exit) + ("; what is left of it is being ended" if life.left else "")
+    if facts and facts.stuck:
+        return f"{', '.join(map(str, facts.stuck))} did not end even after SIGKILL"
+    if facts and facts.silenced:
+        return f"waits until it can be {'removed' if facts.exit else 'ended'}: {facts.silenced}"
+    if facts and facts.exit:
+        return how(facts.exit) + ("; what is left of it is being ended" if facts.left else "")
     if service.phase.kill_at is None:
-        return "being ended with SIGKILL" if life and life.pid else "waits for its process, to end it"
+        return "being ended with SIGKILL" if facts and facts.pid else "waits for its process, to end it"
     match service.phase.then:
         case Failed(reason):
             return reason
@@ -141,7 +141,7 @@ def _stopping(service: Service, life: Life | None) -> str:
 
 def _extension(service: Service) -> str:
     """Until when the service itself moved the deadline that is in force."""
-    until = service.life.extended_until if service.life else None
+    until = service.facts.extended_until if service.facts else None
     if until is None or until != service.deadline:
         return ""
     return f"; extended by the service until {datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -82,11 +82,11 @@ def _source(shown: Row) -> str:
 
 def _reason(service: Service, shown: Row) -> str:
     """With how long it ran, where it ended by itself."""
-    life = service.life
-    ran = is_over(service) and life and life.exit and life.spawned_at is not None
-    if not ran or life is None or life.ended_at is None or life.spawned_at is None:
+    facts = service.facts
+    ran = is_over(service) and facts and facts.exit and facts.spawned_at is not None
+    if not ran or facts is None or facts.ended_at is None or facts.spawned_at is None:
         return shown.because
-    took = life.ended_at - life.spawned_at
+    took = facts.ended_at - facts.spawned_at
     head, separator, rest = shown.because.partition(";")
     return f"{head} {f'after {_length(took)}' if took >= MOMENT else 'at once'}{separator}{rest}"
 

@@ -16,7 +16,7 @@ from locald.domain.lifecycle.phase import Completed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from locald.domain.lifecycle.life import Life
+    from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Service
 
 
@@ -56,35 +56,35 @@ def timeline(project: str, services: Sequence[Service]) -> Timeline:
 
 
 def _part(service: Service) -> Started:
-    life = _life_of_this_start(service)
+    facts = _facts_of_this_start(service)
     completed = isinstance(service.phase, Completed)
     return Started(
         service.spec.name,
         service.queued_at,
-        life.spawned_at if life else None,
-        life.listening_at if life else None,
-        (life.ended_at if completed else life.ready_at) if life else None,
-        _source(service, life),
+        facts.spawned_at if facts else None,
+        facts.listening_at if facts else None,
+        (facts.ended_at if completed else facts.ready_at) if facts else None,
+        _source(service, facts),
         tuple(sorted(service.waited_for)),
         median(service.durations) if service.durations else None,
     )
 
 
-def _source(service: Service, life: Life | None) -> Source:
+def _source(service: Service, facts: RunFacts | None) -> Source:
     """Who says so; of a run that was ready and has ended, who said so last."""
-    if service.verdict.source is not Source.NONE or life is None or life.ready_at is None:
+    if service.verdict.source is not Source.NONE or facts is None or facts.ready_at is None:
         return service.verdict.source
-    word = strongest(life.heard)
+    word = strongest(facts.heard)
     return word.source if word else Source.NONE
 
 
-def _life_of_this_start(service: Service) -> Life | None:
+def _facts_of_this_start(service: Service) -> RunFacts | None:
     """A run that began before the start was asked for is none of it: the one that is to come is."""
-    life, queued_at = service.life, service.queued_at
+    facts, queued_at = service.facts, service.queued_at
     is_earlier = (
-        life and life.spawned_at is not None and queued_at is not None and life.spawned_at < queued_at
+        facts and facts.spawned_at is not None and queued_at is not None and facts.spawned_at < queued_at
     )
-    return None if is_earlier else life
+    return None if is_earlier else facts
 
 
 def _critical_path(parts: dict[str, Started]) -> list[Started]:

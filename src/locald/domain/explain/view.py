@@ -61,8 +61,8 @@ class Row:
 
 
 def row(world: World, service: Service) -> Row:
-    life, verdict, spec = service.life, service.verdict, service.spec
-    alive = service.run is not None and life is not None and life.ended_at is None
+    facts, verdict, spec = service.facts, service.verdict, service.spec
+    alive = service.run is not None and facts is not None and facts.ended_at is None
     check = service.present.spec.health_check
     missing = unmet(world.services, service)
     return Row(
@@ -79,14 +79,14 @@ def row(world: World, service: Service) -> Row:
         since=service.since,
         waiting_on=tuple(key.service for key in missing),
         depends_on=_depends_on(world, service),
-        pid=life.pid if alive and life else None,
-        container=life.container if alive and life else None,
+        pid=facts.pid if alive and facts else None,
+        container=facts.container if alive and facts else None,
         port=port(service),
         url=url(service),
         run=service.runs,
         restarts=service.restarts.total,
-        exit_code=life.exit.shown if life and life.exit and not alive else None,
-        started_at=life.spawned_at if life else None,
+        exit_code=facts.exit.shown if facts and facts.exit and not alive else None,
+        started_at=facts.spawned_at if facts else None,
         ready_at=_ready_at(service),
     )
 
@@ -114,9 +114,9 @@ def url(service: Service) -> str | None:
 
 
 def _ready_at(service: Service) -> float | None:
-    if isinstance(service.phase, Completed) and service.life:
-        return service.life.ended_at
-    return service.life.ready_at if service.life else None
+    if isinstance(service.phase, Completed) and service.facts:
+        return service.facts.ended_at
+    return service.facts.ready_at if service.facts else None
 
 
 # Whether anything can still move.

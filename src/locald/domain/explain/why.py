@@ -23,7 +23,7 @@ from locald.domain.lifecycle.ties import unmet
 from locald.domain.project.spec import NotifyCheck, Type
 
 if TYPE_CHECKING:
-    from locald.domain.lifecycle.life import Life
+    from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key
@@ -43,7 +43,7 @@ def why(world: World, key: Key) -> Why:
     service = world.services[key]
     chain = blockers(world, service)
     root = chain[-1] if chain else service
-    evidence = service.life.history if service.life else ()
+    evidence = service.facts.history if service.facts else ()
     return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, tuple(hints(root)))
 
 
@@ -80,15 +80,15 @@ def _severity(service: Service) -> int:
 
 def hints(service: Service) -> list[str]:
     """The next steps for a service that is not as it should be."""
-    name, life = service.spec.name, service.life
+    name, facts = service.spec.name, service.facts
     found: list[str] = []
     match service.phase:
-        case Starting() | Running() | Stopping() if life and life.silenced:
+        case Starting() | Running() | Stopping() if facts and facts.silenced:
             found += ["it goes on by itself when the engine is back; `locald doctor` looks for one"]
         case Failed(hint=hint):
             found += [hint] if hint else []
-            found += _start_hints(service, life) if life and _ran_out_of_time(life) else []
-            found += _exit_hints(life) if life and life.exit else []
+            found += _start_hints(service, facts) if facts and _ran_out_of_time(facts) else []
+            found += _exit_hints(facts) if facts and facts.exit else []
             found += [f"`locald logs {name}` shows all its output", f"`locald up {name}` tries again"]
         case Backoff():
             found += [f"`locald logs {name}` shows all its output"]
@@ -96,11 +96,11 @@ def hints(service: Service) -> list[str]:
             found += [f"`locald up {name}` starts it"]
         case Ended():
             found += [f"`locald restart {name}` starts it again"]
-        case Starting() | Stopping() if life:
-            found += _start_hints(service, life)
-        case Running() if life and not service.is_healthy:
+        case Starting() | Stopping() if facts:
+            found += _start_hints(service, facts)
+        case Running() if facts and not service.is_healthy:
             found += [
-                *_ready_hints(service, life),
+                *_ready_hints(service, facts),
                 f"`locald logs {name}` shows all its output",
                 f"`locald restart {name}` starts it again",
             ]
@@ -109,44 +109,44 @@ def hints(service: Service) -> list[str]:
     return found
 
 
-def _ran_out_of_time(life: Life) -> bool:
+def _ran_out_of_time(facts: RunFacts) -> bool:
     """Not every failure of a start is one of health: a crash has its reasons elsewhere."""
-    timeout = life.definition.spec.start_timeout
-    if timeout is None or life.spawned_at is None or life.ended_at is None or life.ready_at is not None:
+    timeout = facts.definition.spec.start_timeout
+    if timeout is None or facts.spawned_at is None or facts.ended_at is None or facts.ready_at is not None:
         return False
-    return life.ended_at - life.spawned_at >= timeout
+    return facts.ended_at - facts.spawned_at >= timeout
 
 
-def _start_hints(service: Service, life: Life) -> list[str]:
-    return [*_port_hints(life), *_ready_hints(service, life)]
+def _start_hints(service: Service, facts: RunFacts) -> list[str]:
+    return [*_port_hints(facts), *_ready_hints(service, facts)]
 
 
-def _exit_hints(life: Life) -> list[str]:
+def _exit_hints(facts: RunFacts) -> list[str]:
     """What the shell's own exit codes mean."""
-    code = life.exit.code if life.exit else None
-    if not isinstance(life.definition.spec.command, str) or code not in (126, 127):
+    code = facts.exit.code if facts.exit else None
+    if not isinstance(facts.definition.spec.command, str) or code not in (126, 127):
         return []
     what = "found no such program" if code == 127 else "may not run that program"
     return [f"the shell {what}: its last line of output names it"]
 
 
-def _port_hints(life: Life) -> list[str]:
+def _port_hints(facts: RunFacts) -> list[str]:
     """What to do about a port that does not open, opens elsewhere, or is somebody else's."""
-    port = life.definition.port
-    if port is None or life.open or life.spawned_at is None or (life.check and not life.checks_own_port):
+    port = facts.definition.port
+    if port is None or facts.open or facts.spawned_at is None or (facts.check and not facts.checks_own_port):
         return []
-    if life.holder and life.holder.owner.pid:
-        return [f"end {life.holder.owner}, which holds port {port}, or set another `port`"]
-    if life.listeners and life.container_port:
-        return [_container_hint(life.listeners[0].port, life.container_port)]
-    if life.listeners:
-        other = life.listeners[0]
-        command = life.definition.spec.command
+    if facts.holder and facts.holder.owner.pid:
+        return [f"end {facts.holder.owner}, which holds port {port}, or set another `port`"]
+    if facts.listeners and facts.container_port:
+        return [_container_hint(facts.listeners[0].port, facts.container_port)]
+    if facts.listeners:
+        other = facts.listeners[0]
+        command = facts.definition.spec.command
         words = command if isinstance(command, str) else " ".join(command or ())
         return [fix(words, other.owner.program, other.port)]
-    if life.check:
+    if facts.check:
         return [f"let it listen on $PORT ({port}): its health_check looks there"]
-    if life.definition.spec.type is Type.EXEC and not life.said.spoke:
+    if facts.definition.spec.type is Type.EXEC and not facts.said.spoke:
         return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
     return []
 
@@ -157,13 +157,13 @@ def _container_hint(port: int, inside: int) -> str:
     return f"set container_port = {port}, or let it listen on $PORT ({inside})"
 
 
-def _ready_hints(service: Service, life: Life) -> list[str]:
+def _ready_hints(service: Service, facts: RunFacts) -> list[str]:
     """What to do about a READY=1 that is waited for and does not come."""
-    spoke = life.said.spoke and life.check is None
-    waits = spoke or (service.expects_ready and life.check is None) or isinstance(life.check, NotifyCheck)
-    if not waits or life.said.ready or life.definition.spec.type is Type.TASK:
+    spoke = facts.said.spoke and facts.check is None
+    waits = spoke or (service.expects_ready and facts.check is None) or isinstance(facts.check, NotifyCheck)
+    if not waits or facts.said.ready or facts.definition.spec.type is Type.TASK:
         return []
-    instead = "none" if life.definition.port is None else "tcp"
+    instead = "none" if facts.definition.port is None else "tcp"
     because = "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does"
     if spoke and not service.expects_ready:
         because = "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that"

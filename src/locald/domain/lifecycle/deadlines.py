@@ -1,6 +1,6 @@
 """What time does to a service: the deadline of its phase has come.
 
-Deadlines are facts of phases (and of a life, for the watchdog), so there is nothing to cancel: what has
+Deadlines are facts of phases (and of a run, for the watchdog), so there is nothing to cancel: what has
 been left has no deadline any more, and `due` says nothing when it is called early. A machine that sleeps
 (a laptop with its lid closed) puts off all of them, for nobody could do anything meanwhile.
 """
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
-from locald.domain.lifecycle.life import Life, hear_process
 from locald.domain.lifecycle.messages import Kill, Note
 from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
+from locald.domain.lifecycle.run_facts import RunFacts, hear_process
 from locald.domain.lifecycle.service import Outcome, Service, end
 from locald.domain.project.spec import Type
 from locald.domain.values.duration import show
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 def due(service: Service, now: float) -> Outcome:
     """Act on the deadline of the present phase, if it has passed."""
-    life = service.life
-    if life is None or service.deadline is None or now < service.deadline:
+    facts = service.facts
+    if facts is None or service.deadline is None or now < service.deadline:
         return service, []
     match service.phase:
-        case Starting() if life.process_speaks_at is not None and now >= life.process_speaks_at:
-            return weigh(replace(service, life=hear_process(life, now)), now, now)
+        case Starting() if facts.process_speaks_at is not None and now >= facts.process_speaks_at:
+            return weigh(replace(service, facts=hear_process(facts, now)), now, now)
         case Starting(run):
-            return _too_late(service, life, run, now)
+            return _too_late(service, facts, run, now)
         case Running(run):
-            return expired(service, life, run, now)
+            return expired(service, facts, run, now)
         case Stopping(run, _, then):
             killed = replace(service, phase=Stopping(run, None, then))
             return killed, [Note(run, "did not stop in time: SIGKILL"), Kill(run)]
@@ -46,11 +46,11 @@ def due(service: Service, now: float) -> Outcome:
 
 def put_off(service: Service, seconds: float) -> Service:
     """Everything that is timed happens so much later."""
-    life, phase = service.life, service.phase
-    if life:
-        moved = (None if at is None else at + seconds for at in (life.watchdog_at, life.extended_until))
+    facts, phase = service.facts, service.phase
+    if facts:
+        moved = (None if at is None else at + seconds for at in (facts.watchdog_at, facts.extended_until))
         watchdog_at, extended_until = moved
-        life = replace(life, watchdog_at=watchdog_at, extended_until=extended_until)
+        facts = replace(facts, watchdog_at=watchdog_at, extended_until=extended_until)
     match phase:
         case Starting(fail_at=float(at)):
             phase = replace(phase, fail_at=at + seconds)
@@ -60,15 +60,15 @@ def put_off(service: Service, seconds: float) -> Service:
             phase = replace(phase, retry_at=at + seconds)
         case _:
             pass
-    return replace(service, life=life, phase=phase)
+    return replace(service, facts=facts, phase=phase)
 
 
-def _too_late(service: Service, life: Life, run: Run, now: float) -> Outcome:
+def _too_late(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
     """The start timeout: the run is ended and the service has failed, without another try."""
-    within = show(life.definition.spec.start_timeout or 0)
-    within += " and the time that it asked for" if life.extended_until else ""
+    within = show(facts.definition.spec.start_timeout or 0)
+    within += " and the time that it asked for" if facts.extended_until else ""
     reason = f"not healthy within {within}: {service.verdict.because}"
-    if life.definition.spec.type is Type.TASK:
+    if facts.definition.spec.type is Type.TASK:
         reason = f"not completed within {within}"
     stopping, effects = end(service, now, Failed(reason))
     return stopping, [Note(run, reason), *effects]

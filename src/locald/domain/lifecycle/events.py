@@ -12,16 +12,6 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.exits import after, expired, how, not_begun, over
 from locald.domain.lifecycle.health import Evidence, Health, Source
-from locald.domain.lifecycle.life import (
-    Life,
-    born,
-    hear,
-    hear_healthcheck,
-    hear_listeners,
-    hear_notification,
-    hear_probe,
-    judge,
-)
 from locald.domain.lifecycle.messages import (
     Checked,
     Event,
@@ -58,6 +48,16 @@ from locald.domain.lifecycle.phase import (
     Stopping,
     Wish,
 )
+from locald.domain.lifecycle.run_facts import (
+    RunFacts,
+    born,
+    hear,
+    hear_healthcheck,
+    hear_listeners,
+    hear_notification,
+    hear_probe,
+    judge,
+)
 from locald.domain.lifecycle.service import program
 
 if TYPE_CHECKING:
@@ -73,30 +73,30 @@ def observe(service: Service, event: Event, now: float) -> Outcome:
     """Fold one event in. The first news of a run that an earlier daemon left says that it was found."""
     if isinstance(service.phase, Adopting) and event.run == service.run:
         service = _found(service, service.phase, now)
-    life = service.life
-    if event.run != service.run or life is None:
+    facts = service.facts
+    if event.run != service.run or facts is None:
         return service, []
     if isinstance(event, HealthEvent):
-        return _of_health(service, life, event, now)
-    return _of_process(service, life, event, now)
+        return _of_health(service, facts, event, now)
+    return _of_process(service, facts, event, now)
 
 
 def _found(service: Service, phase: Adopting, now: float) -> Service:
     """As it was, but for deadlines that passed while nobody looked: a service cannot be blamed for them."""
-    life, before = service.life, phase.before
-    if life and life.watchdog and life.watchdog_at is not None:
-        life = replace(life, watchdog_at=now + life.watchdog)
+    facts, before = service.facts, phase.before
+    if facts and facts.watchdog and facts.watchdog_at is not None:
+        facts = replace(facts, watchdog_at=now + facts.watchdog)
     match before:
         case Starting(fail_at=fail_at) if fail_at is not None:
             before = replace(before, fail_at=max(fail_at, now + TIME_FOR_A_LOOK))
-        case Stopping() if life and life.pid is not None:  # the signal may never have been sent
-            before = replace(before, kill_at=now + life.definition.spec.stop_timeout)
+        case Stopping() if facts and facts.pid is not None:  # the signal may never have been sent
+            before = replace(before, kill_at=now + facts.definition.spec.stop_timeout)
         case _:
             pass
-    return replace(service, life=life, phase=before)
+    return replace(service, facts=facts, phase=before)
 
 
-def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -> Outcome:
+def _of_process(service: Service, facts: RunFacts, event: ProcessEvent, now: float) -> Outcome:
     match event:
         case Prepares(run) if isinstance(service.phase, Stopping):
             return service, [Terminate(run)]
@@ -104,47 +104,47 @@ def _of_process(service: Service, life: Life, event: ProcessEvent, now: float) -
             under_way = isinstance(service.phase, Launching | Preparing)
             return replace(service, phase=Preparing(run, detail)) if under_way else service, []
         case Spawned():
-            return _spawned(service, life, event, now)
+            return _spawned(service, facts, event, now)
         case NotStarted(run, reason, hint):
             failed = over(service, Failed(reason, hint), now)
             return failed, [Note(run, not_begun(reason)), Forget(run)]
         case Exited():
-            return _exited(service, life, event, now)
+            return _exited(service, facts, event, now)
         case Gone(run):
-            return _gone(service, life, now), [Unwatch(run), Forget(run)]
+            return _gone(service, facts, now), [Unwatch(run), Forget(run)]
         case Lost(run, reason):
-            return _lost(service, life, reason, now), [Unwatch(run), Forget(run)]
+            return _lost(service, facts, reason, now), [Unwatch(run), Forget(run)]
         case Stuck(processes=processes):
-            return replace(service, life=replace(life, stuck=processes)), []
+            return replace(service, facts=replace(facts, stuck=processes)), []
 
 
-def _of_health(service: Service, life: Life, event: HealthEvent, now: float) -> Outcome:
+def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float) -> Outcome:
     match event:
         case Notified():
-            return _notified(service, life, event, now)
+            return _notified(service, facts, event, now)
         case Listens() if isinstance(service.phase, Stopping):
             return service, []  # what it closes while it ends explains nothing
         case Listens():
-            life = hear_listeners(life, event)
+            facts = hear_listeners(facts, event)
         case Probed():
-            life = hear_probe(life, event)
+            facts = hear_probe(facts, event)
         case Checked():
-            life = hear_healthcheck(life, event)
+            facts = hear_healthcheck(facts, event)
         case Silenced(detail=detail):
-            life = replace(life, silenced=detail)
+            facts = replace(facts, silenced=detail)
         case Resumed():
-            life = replace(life, silenced="")
-    return weigh(replace(service, life=life), event.at, now)
+            facts = replace(facts, silenced="")
+    return weigh(replace(service, facts=facts), event.at, now)
 
 
 # The process.
 
 
-def _spawned(service: Service, life: Life, event: Spawned, now: float) -> Outcome:
+def _spawned(service: Service, facts: RunFacts, event: Spawned, now: float) -> Outcome:
     """A process is there. After a restart of the daemon this is heard again, of a run that is known."""
-    known, run, spec = life.pid is not None, life.run, life.definition.spec
+    known, run, spec = facts.pid is not None, facts.run, facts.definition.spec
     if not known:
-        service = replace(service, life=born(life, event))
+        service = replace(service, facts=born(facts, event))
     match service.phase:
         case Launching() | Preparing():
             fail_at = None if spec.start_timeout is None else now + spec.start_timeout
@@ -162,34 +162,34 @@ def _spawned(service: Service, life: Life, event: Spawned, now: float) -> Outcom
             return service, [Watch(run)]
 
 
-def _exited(service: Service, life: Life, event: Exited, now: float) -> Outcome:
+def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Outcome:
     """The main process ended. What is left of its tree is ended before anything else happens."""
-    if event.pid != life.pid or life.ended_at is not None:
+    if event.pid != facts.pid or facts.ended_at is not None:
         return service, []
-    run = life.run
-    life = replace(life, exit=event.exit, left=event.left, ended_at=event.at, watchdog_at=None)
-    service = replace(service, life=life)
+    run = facts.run
+    facts = replace(facts, exit=event.exit, left=event.left, ended_at=event.at, watchdog_at=None)
+    service = replace(service, facts=facts)
     # The history of what is forgotten goes too, and a note that comes late would begin another.
     notes = [] if service.wish is Wish.GONE else [Note(run, how(event.exit))]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         return service, [*notes]
-    then = after(service, life, event.exit, event.left, event.at)
-    stopping = Stopping(run, now + life.definition.spec.stop_timeout, then)
+    then = after(service, facts, event.exit, event.left, event.at)
+    stopping = Stopping(run, now + facts.definition.spec.stop_timeout, then)
     leftovers = [Terminate(run)] if event.left else []
     return replace(service, phase=stopping), [Unwatch(run), *notes, *leftovers]
 
 
-def _gone(service: Service, life: Life, now: float) -> Service:
+def _gone(service: Service, facts: RunFacts, now: float) -> Service:
     """Nothing is left of the run. Its exit was heard before, unless something went very wrong."""
-    exit_ = life.exit or Exit()
-    ended = replace(service, life=replace(life, ended_at=life.ended_at or now, exit=exit_))
-    return over(ended, after(ended, life, exit_, 0, now), now)
+    exit_ = facts.exit or Exit()
+    ended = replace(service, facts=replace(facts, ended_at=facts.ended_at or now, exit=exit_))
+    return over(ended, after(ended, facts, exit_, 0, now), now)
 
 
-def _lost(service: Service, life: Life, reason: str, now: float) -> Service:
+def _lost(service: Service, facts: RunFacts, reason: str, now: float) -> Service:
     """Nobody saw how it ended, so no policy is asked: what is wanted is started again."""
-    ended = replace(life, ended_at=life.ended_at or now, exit=life.exit or Exit())
-    service = replace(service, life=hear(ended, Evidence(Source.PROCESS, False, now, reason), counts=False))
+    ended = replace(facts, ended_at=facts.ended_at or now, exit=facts.exit or Exit())
+    service = replace(service, facts=hear(ended, Evidence(Source.PROCESS, False, now, reason), counts=False))
     known = service.phase.then if isinstance(service.phase, Stopping) else None
     return replace(service, phase=Stopped() if known is None or isinstance(known, Retry) else known)
 
@@ -199,53 +199,53 @@ def _lost(service: Service, life: Life, reason: str, now: float) -> Service:
 
 def weigh(service: Service, at: float, now: float) -> Outcome:
     """Look at the verdict after news: the first good one makes a starting service a running one."""
-    life = service.life
-    if life is None or not isinstance(service.phase, Starting):
+    facts = service.facts
+    if facts is None or not isinstance(service.phase, Starting):
         return service, []
-    verdict = judge(life, expects_ready=service.expects_ready)
+    verdict = judge(facts, expects_ready=service.expects_ready)
     if verdict.health is not Health.HEALTHY:
         return service, []
-    watchdog_at = now + life.watchdog if life.watchdog else None
-    life = replace(life, ready_at=at, watchdog_at=watchdog_at, extended_until=None)
-    note = Note(life.run, f"healthy ({verdict.source}): {verdict.because}")
-    return replace(service, life=life, phase=Running(life.run)), [note]
+    watchdog_at = now + facts.watchdog if facts.watchdog else None
+    facts = replace(facts, ready_at=at, watchdog_at=watchdog_at, extended_until=None)
+    note = Note(facts.run, f"healthy ({verdict.source}): {verdict.because}")
+    return replace(service, facts=facts, phase=Running(facts.run)), [note]
 
 
-def _notified(service: Service, life: Life, event: Notified, now: float) -> Outcome:
+def _notified(service: Service, facts: RunFacts, event: Notified, now: float) -> Outcome:
     """What the program says of itself, and the timers that its words move."""
-    life, words = hear_notification(life, event)
+    facts, words = hear_notification(facts, event)
     if words is None:
-        return replace(service, life=life), []
+        return replace(service, facts=facts), []
     if event.main is not None:
-        life = replace(life, pid=event.main)
-    if life.said.ready and program(life.definition) == program(service.definition):
+        facts = replace(facts, pid=event.main)
+    if facts.said.ready and program(facts.definition) == program(service.definition):
         service = replace(service, expects_ready=True)
-    service, effects = weigh(replace(service, life=_kept_alive(service, life, words, now)), event.at, now)
-    if words.has("WATCHDOG", b"trigger") and service.life and isinstance(service.phase, Starting | Running):
-        service, ending = expired(service, service.life, event.run, now)
+    service, effects = weigh(replace(service, facts=_kept_alive(service, facts, words, now)), event.at, now)
+    if words.has("WATCHDOG", b"trigger") and service.facts and isinstance(service.phase, Starting | Running):
+        service, ending = expired(service, service.facts, event.run, now)
         return service, [*effects, *ending]
     # In this order: whoever says that it stops may say in the same datagram how long that will take.
     return _extended(_leaving(service, words, now), words, now), effects
 
 
-def _kept_alive(service: Service, life: Life, words: Notification, now: float) -> Life:
+def _kept_alive(service: Service, facts: RunFacts, words: Notification, now: float) -> RunFacts:
     """WATCHDOG=1 moves the deadline, WATCHDOG_USEC=n sets how far; 0 turns it off."""
     interval = words.seconds("WATCHDOG_USEC")
     if interval is not None:
-        life = replace(life, watchdog=interval or None)
+        facts = replace(facts, watchdog=interval or None)
     if not isinstance(service.phase, Running):
-        return life
-    if not life.watchdog:
-        return replace(life, watchdog_at=None)
+        return facts
+    if not facts.watchdog:
+        return replace(facts, watchdog_at=None)
     if words.has("WATCHDOG", b"1") or interval is not None:
-        return replace(life, watchdog_at=max(now + life.watchdog, life.extended_until or 0))
-    return life
+        return replace(facts, watchdog_at=max(now + facts.watchdog, facts.extended_until or 0))
+    return facts
 
 
 def _extended(service: Service, words: Notification, now: float) -> Service:
     """EXTEND_TIMEOUT_USEC=n moves the deadline in force to at least now + n."""
-    extension, life = words.seconds("EXTEND_TIMEOUT_USEC"), service.life
-    if extension is None or life is None:
+    extension, facts = words.seconds("EXTEND_TIMEOUT_USEC"), service.facts
+    if extension is None or facts is None:
         return service
     until = now + extension
     match service.phase:
@@ -253,11 +253,11 @@ def _extended(service: Service, words: Notification, now: float) -> Service:
             service = replace(service, phase=replace(phase, fail_at=until))
         case Stopping(kill_at=at) as phase if at is not None and at < until:
             service = replace(service, phase=replace(phase, kill_at=until))
-        case Running() if life.watchdog_at is not None and life.watchdog_at < until:
-            life = replace(life, watchdog_at=until)
+        case Running() if facts.watchdog_at is not None and facts.watchdog_at < until:
+            facts = replace(facts, watchdog_at=until)
         case _:
             return service
-    return replace(service, life=replace(life, extended_until=until))
+    return replace(service, facts=replace(facts, extended_until=until))
 
 
 def _leaving(service: Service, words: Notification, now: float) -> Service:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from locald.domain.knowledge.signals import name as signal_name
 from locald.domain.lifecycle.health import Evidence, Source
-from locald.domain.lifecycle.life import hear, overdue
 from locald.domain.lifecycle.messages import Note
 from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
 from locald.domain.lifecycle.restarts import wants_another
+from locald.domain.lifecycle.run_facts import hear, overdue
 from locald.domain.lifecycle.service import calmed, end
 from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
-    from locald.domain.lifecycle.life import Life
     from locald.domain.lifecycle.messages import Exit
+    from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Outcome, Service
     from locald.domain.project.names import Run
 
@@ -41,13 +41,13 @@ def not_begun(reason: str) -> str:
     return f"not started: {reason}"
 
 
-def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> Then:
+def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float) -> Then:
     """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left."""
-    spec = life.definition.spec
-    well, reason = exit_.code == 0, _reason(life, exit_)
+    spec = facts.definition.spec
+    well, reason = exit_.code == 0, _reason(facts, exit_)
     if spec.type is Type.TASK and well:
-        return Completed(now - (life.spawned_at or now))
-    premature = well and life.ready_at is None
+        return Completed(now - (facts.spawned_at or now))
+    premature = well and facts.ready_at is None
     if premature:
         reason += " before it was ever ready" + (", leaving children behind" if left else "")
     if wants_another(spec.restart, failed=not well):
@@ -57,14 +57,14 @@ def after(service: Service, life: Life, exit_: Exit, left: int, now: float) -> T
     return Ended(reason) if well else Failed(reason)
 
 
-def expired(service: Service, life: Life, run: Run, now: float) -> Outcome:
+def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
     """The watchdog: the run is ended, and the restart policy follows as after any failure."""
-    told = hear(life, Evidence(Source.NOTIFY, False, now, overdue(life)))
-    service = replace(service, life=replace(told, expired=True, watchdog_at=None))
-    reason = "the service sent WATCHDOG=trigger" if life.said.triggered else "the watchdog expired"
-    again = wants_another(life.definition.spec.restart, failed=True)
+    told = hear(facts, Evidence(Source.NOTIFY, False, now, overdue(facts)))
+    service = replace(service, facts=replace(told, expired=True, watchdog_at=None))
+    reason = "the service sent WATCHDOG=trigger" if facts.said.triggered else "the watchdog expired"
+    again = wants_another(facts.definition.spec.restart, failed=True)
     stopping, effects = end(service, now, _retry(service, reason, now) if again else Failed(reason))
-    return stopping, [Note(run, overdue(life)), *effects]
+    return stopping, [Note(run, overdue(facts)), *effects]
 
 
 def over(service: Service, then: Then, now: float) -> Service:
@@ -86,5 +86,5 @@ def _retry(service: Service, reason: str, now: float) -> Then:
     return Failed(f"{reason}; gave up after {restarts} within a minute" if limit else reason)
 
 
-def _reason(life: Life, exit_: Exit) -> str:
-    return f"{how(exit_)} ({life.said.reason})" if life.said.reason else how(exit_)
+def _reason(facts: RunFacts, exit_: Exit) -> str:
+    return f"{how(exit_)} ({facts.said.reason})" if facts.said.reason else how(exit_)

@@ -1,7 +1,7 @@
 """One service: what is wanted of it, where it stands, what is known of it.
 
-Three facts in three places: `wish`, `phase`, and `life`, the facts of its present run or of the latest.
-The verdict on its health is derived from phase and life in one place, `announced`, after every change.
+Three things in three places: `wish`, `phase`, and `facts`, what is known of its present run or of the latest.
+The verdict on its health is derived from phase and facts in one place, `announced`, after every change.
 What events do to a service stands in `events`, what time does in `deadlines`; starting and stopping on
 behalf of dependencies is decided in `world`.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from locald.domain.lifecycle.health import NOTHING_RUNS, Health, Source, Verdict
-from locald.domain.lifecycle.life import Life, judge
 from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -29,6 +28,7 @@ from locald.domain.lifecycle.phase import (
     Wish,
 )
 from locald.domain.lifecycle.restarts import CALM, Restarts
+from locald.domain.lifecycle.run_facts import RunFacts, judge
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
 from locald.domain.values.duration import show
@@ -39,11 +39,11 @@ REMEMBERED_STARTS = 10
 @dataclass(frozen=True, slots=True)
 class Service:
     definition: Definition
-    """what the next run will be a run of; the present run keeps its own in `life`"""
+    """what the next run will be a run of; the present run keeps its own in `facts`"""
     caller: Caller = field(default_factory=Caller)
     wish: Wish = Wish.DOWN
     phase: Phase = field(default_factory=Stopped)
-    life: Life | None = None
+    facts: RunFacts | None = None
     runs: int = 0
     """the number of the latest run"""
     restarts: Restarts = field(default_factory=Restarts)
@@ -72,7 +72,7 @@ class Service:
     @property
     def present(self) -> Definition:
         """What the present run is a run of."""
-        return self.life.definition if self.life else self.definition
+        return self.facts.definition if self.facts else self.definition
 
     @property
     def is_stale(self) -> bool:
@@ -94,10 +94,10 @@ class Service:
         """When this service wants to be looked at even if nothing happens."""
         match self.phase:
             case Starting(fail_at=fail_at):
-                speaks = self.life.process_speaks_at if self.life else None
+                speaks = self.facts.process_speaks_at if self.facts else None
                 return min((at for at in (fail_at, speaks) if at is not None), default=None)
             case Running():
-                return self.life.watchdog_at if self.life else None
+                return self.facts.watchdog_at if self.facts else None
             case Stopping(kill_at=at) | Backoff(retry_at=at):
                 return at
             case _:
@@ -128,10 +128,10 @@ def _forgiven(phase: Phase) -> Phase:
 def launch(service: Service) -> tuple[Service, Run]:
     """Begin the next run. How long the one before took is remembered."""
     run = Run(service.key, service.runs + 1)
-    life = Life(run, service.definition, watchdog=service.spec.watchdog)
-    took = service.life.took if service.life else None
+    facts = RunFacts(run, service.definition, watchdog=service.spec.watchdog)
+    took = service.facts.took if service.facts else None
     durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]
-    return replace(service, runs=run.number, life=life, phase=Launching(run), durations=durations), run
+    return replace(service, runs=run.number, facts=facts, phase=Launching(run), durations=durations), run
 
 
 def end(service: Service, now: float, then: Then) -> Outcome:
@@ -176,17 +176,17 @@ def program(definition: Definition) -> str:
 
 
 def _verdict(service: Service) -> Verdict:
-    life = service.life
+    facts = service.facts
     match service.phase:
         case Launching(run):
             return Verdict(Health.STARTING, Source.NONE, f"run {run.number} is being started")
         case Preparing(_, detail):
             return Verdict(Health.STARTING, Source.NONE, detail)
-        case Starting() | Running() if life:
-            return judge(life, expects_ready=service.expects_ready)
-        case Stopping() if life and life.ended_at is None and life.pid is not None:
-            verdict = judge(life, expects_ready=service.expects_ready)
-            own_doing = life.said.stopping or life.expired
+        case Starting() | Running() if facts:
+            return judge(facts, expects_ready=service.expects_ready)
+        case Stopping() if facts and facts.ended_at is None and facts.pid is not None:
+            verdict = judge(facts, expects_ready=service.expects_ready)
+            own_doing = facts.said.stopping or facts.expired
             return Verdict(
                 Health.UNHEALTHY, verdict.source, verdict.because if own_doing else "it was told to stop"
             )

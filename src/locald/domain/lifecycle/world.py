@@ -1,4 +1,4 @@
-"""All services together: each has a life of its own, and dependencies tie the lives.
+"""All services together, and the dependencies between them.
 
 `step` is the only way the world changes. It is pure: a world and a message in, a world and orders out. A
 message moves single services; then the ties are pulled, over the neighbours of what moved, again and again

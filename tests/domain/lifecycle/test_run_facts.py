@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 
 from domain.story import definition, listener, service, worker
 from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict
-from locald.domain.lifecycle.life import (
+from locald.domain.lifecycle.messages import Listens, Notified, Process, Sender
+from locald.domain.lifecycle.run_facts import (
     REMEMBERED,
-    Life,
+    RunFacts,
     Said,
     hear,
     hear_listeners,
     hear_notification,
     judge,
 )
-from locald.domain.lifecycle.messages import Listens, Notified, Process, Sender
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import CommandCheck, HealthCheck, ServiceSpec, Type
 
@@ -26,15 +26,15 @@ RUN = Run(Key("shop", "web"), 1)
 INFERRED = [Source.DOCKER, Source.NOTIFY, Source.TCP, Source.PROCESS]
 
 
-def life(spec: ServiceSpec | None = None) -> Life:
-    return Life(RUN, definition(spec or service("web", port=8080)), pid=7, spawned_at=0.0)
+def facts(spec: ServiceSpec | None = None) -> RunFacts:
+    return RunFacts(RUN, definition(spec or service("web", port=8080)), pid=7, spawned_at=0.0)
 
 
-def explicit() -> Life:
-    return life(service("web", health_check=HealthCheck(CommandCheck("true"))))
+def explicit() -> RunFacts:
+    return facts(service("web", health_check=HealthCheck(CommandCheck("true"))))
 
 
-def verdict(known: Life) -> Verdict:
+def verdict(known: RunFacts) -> Verdict:
     return judge(known, expects_ready=False)
 
 
@@ -49,7 +49,7 @@ def test_the_verdict_is_the_last_word_of_the_strongest_source(heard: list[Eviden
     strongest = min((word.source for word in heard), key=order.index)
     last = [word for word in heard if word.source is strongest][-1]
 
-    known = life()
+    known = facts()
     for word in heard:
         known = hear(known, word)
 
@@ -72,7 +72,7 @@ def test_an_explicit_check_is_the_only_source_there_is(heard: list[Evidence], ok
 
 @given(st.lists(words), st.booleans())
 def test_stopping_and_the_watchdog_override_every_source(heard: list[Evidence], configured: bool) -> None:
-    known = explicit() if configured else life()
+    known = explicit() if configured else facts()
     for word in [*heard, Evidence(Source.EXPLICIT, True, 1.0, "seen")]:
         known = hear(known, word)
 
@@ -83,7 +83,7 @@ def test_stopping_and_the_watchdog_override_every_source(heard: list[Evidence], 
 
 @given(st.lists(words))
 def test_a_vanished_listener_overrides_all_that_was_inferred(heard: list[Evidence]) -> None:
-    known = hear_listeners(life(), Listens(RUN, (listener(8080),), True, None, 1.0))
+    known = hear_listeners(facts(), Listens(RUN, (listener(8080),), True, None, 1.0))
     known = hear_listeners(known, Listens(RUN, (), False, None, 2.0))
     for word in heard:
         known = hear(known, word)
@@ -94,7 +94,7 @@ def test_a_vanished_listener_overrides_all_that_was_inferred(heard: list[Evidenc
 
 @given(st.lists(words))
 def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(heard: list[Evidence]) -> None:
-    known = life()
+    known = facts()
     for word in heard:
         known = hear(known, word)
 
@@ -104,7 +104,7 @@ def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(hear
 
 
 def test_what_was_healthy_once_is_unhealthy_from_then_on_not_starting() -> None:
-    bad = hear(life(), Evidence(Source.TCP, False, 1.0, "closed"))
+    bad = hear(facts(), Evidence(Source.TCP, False, 1.0, "closed"))
 
     assert verdict(bad).health is Health.STARTING
     assert verdict(replace(bad, ready_at=0.5)).health is Health.UNHEALTHY
@@ -112,7 +112,7 @@ def test_what_was_healthy_once_is_unhealthy_from_then_on_not_starting() -> None:
 
 @given(st.lists(words, max_size=100))
 def test_because_always_says_something(heard: list[Evidence]) -> None:
-    for known in (life(), life(worker("web")), explicit(), life(service("web", type=Type.TASK))):
+    for known in (facts(), facts(worker("web")), explicit(), facts(service("web", type=Type.TASK))):
         for word in heard:
             known = hear(known, word)
         assert verdict(known).because
@@ -122,7 +122,7 @@ def test_because_always_says_something(heard: list[Evidence]) -> None:
 
 
 def test_history_is_newest_first_and_shows_changes_only() -> None:
-    known = life()
+    known = facts()
     for at, detail in enumerate(["closed", "closed", "open", "open", "closed"]):
         known = hear(known, Evidence(Source.TCP, detail == "open", float(at), detail))
 
@@ -134,7 +134,7 @@ def test_history_is_newest_first_and_shows_changes_only() -> None:
 
 
 def test_history_does_not_grow_for_ever() -> None:
-    known = life()
+    known = facts()
     for number in range(1000):
         known = hear(known, Evidence(Source.TCP, True, float(number), f"seen {number}"))
 
@@ -143,14 +143,14 @@ def test_history_does_not_grow_for_ever() -> None:
 
 
 def test_a_word_that_does_not_count_is_remembered_all_the_same() -> None:
-    known = hear(life(), Evidence(Source.NOTIFY, False, 1.0, "from a stranger"), counts=False)
+    known = hear(facts(), Evidence(Source.NOTIFY, False, 1.0, "from a stranger"), counts=False)
 
     assert known.heard == {}
     assert known.history[0].detail == "from a stranger"
 
 
 def test_keep_alives_are_no_evidence() -> None:
-    sender, known = Sender(Process(7), 0, "member"), life()
+    sender, known = Sender(Process(7), 0, "member"), facts()
     for at in range(100):
         known, _ = hear_notification(known, Notified(RUN, sender, b"READY=1\nWATCHDOG=1", float(at)))
 
@@ -158,7 +158,7 @@ def test_keep_alives_are_no_evidence() -> None:
 
 
 def test_who_was_turned_away_is_counted() -> None:
-    sender, known = Sender(Process(7), 0, "stranger"), life()
+    sender, known = Sender(Process(7), 0, "stranger"), facts()
     for datagram in (b"READY=1", b"READY=1", b"x\0y"):
         known, words = hear_notification(known, Notified(RUN, sender, datagram, 1.0))
         assert words is None
@@ -171,7 +171,7 @@ def test_who_was_turned_away_is_counted() -> None:
 
 
 def test_silence_is_no_evidence() -> None:
-    known = hear_listeners(life(), Listens(RUN, (), False, None, 1.0))
+    known = hear_listeners(facts(), Listens(RUN, (), False, None, 1.0))
 
     assert known.history == ()
     assert verdict(known).source is Source.NONE
@@ -179,19 +179,19 @@ def test_silence_is_no_evidence() -> None:
 
 def test_the_own_listener_counts_wherever_it_is_in_the_list() -> None:
     both = (listener(9229), listener(8080, Process(7, "node")))
-    known = hear_listeners(life(), Listens(RUN, both, True, None, 1.0))
+    known = hear_listeners(facts(), Listens(RUN, both, True, None, 1.0))
 
     assert verdict(known).because == "pid 7 (node) accepts connections on 127.0.0.1:8080"
 
 
 def test_a_listener_on_ipv6_alone_counts_and_is_shown_in_brackets() -> None:
-    known = hear_listeners(life(), Listens(RUN, (listener(8080, Process(7), "::1"),), True, None, 1.0))
+    known = hear_listeners(facts(), Listens(RUN, (listener(8080, Process(7), "::1"),), True, None, 1.0))
 
     assert verdict(known) == Verdict(Health.HEALTHY, Source.TCP, "pid 7 accepts connections on [::1]:8080")
 
 
 def test_listening_at_is_the_first_time() -> None:
-    known = hear_listeners(life(), Listens(RUN, (listener(8080),), False, None, 0.0))
+    known = hear_listeners(facts(), Listens(RUN, (listener(8080),), False, None, 0.0))
     known = hear_listeners(known, Listens(RUN, (listener(8080),), True, None, 5.0))
 
     assert known.listening_at == 0.0

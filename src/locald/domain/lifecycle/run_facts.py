@@ -1,6 +1,6 @@
 """One run while it lives, and after: what is known of it. The third of the three facts about a service.
 
-`wish` is what somebody wants, `phase` is where the service stands, and a `Life` is what was heard: the
+`wish` is what somebody wants, `phase` is where the service stands, and a `RunFacts` is what was heard: the
 processes, the listeners, what the program said on its notify socket, every piece of evidence. Each
 `hear_…` function folds one event into it; `judge` reads the verdict off.
 
@@ -64,7 +64,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class RunFacts:
     """The facts of one run. Times are epoch seconds."""
 
     run: Run
@@ -138,94 +138,96 @@ class Life:
         return kind is Type.WORKER or bare
 
 
-def born(life: Life, event: Spawned) -> Life:
+def born(facts: RunFacts, event: Spawned) -> RunFacts:
     """There is a process now. A container may turn out to have no port that could be published."""
     if event.container and event.container_port is None:
-        life = replace(life, definition=replace(life.definition, port=None))
+        facts = replace(facts, definition=replace(facts.definition, port=None))
     inside = event.container_port
-    return replace(life, pid=event.pid, container=event.container, container_port=inside, spawned_at=event.at)
+    return replace(
+        facts, pid=event.pid, container=event.container, container_port=inside, spawned_at=event.at
+    )
 
 
-def hear(life: Life, evidence: Evidence, *, counts: bool = True) -> Life:
+def hear(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -> RunFacts:
     """Keep one piece of evidence; the same word again replaces itself, so that history shows changes."""
-    rest = life.history
+    rest = facts.history
     if rest and _same(rest[0], evidence):
         rest = rest[1:]
-    heard = life.heard | {evidence.source: evidence} if counts else life.heard
-    return replace(life, heard=heard, history=(evidence, *rest)[:REMEMBERED])
+    heard = facts.heard | {evidence.source: evidence} if counts else facts.heard
+    return replace(facts, heard=heard, history=(evidence, *rest)[:REMEMBERED])
 
 
-def hear_process(life: Life, at: float) -> Life:
-    source = _process_source(life)
-    check = life.check.kind if life.check else None
-    who = f"container {life.container[:12]}" if life.container else f"pid {life.pid}"
+def hear_process(facts: RunFacts, at: float) -> RunFacts:
+    source = _process_source(facts)
+    check = facts.check.kind if facts.check else None
+    who = f"container {facts.container[:12]}" if facts.container else f"pid {facts.pid}"
     bare = "a worker has no port to look at"
-    if life.container:
+    if facts.container:
         bare = "its image has no HEALTHCHECK, and it has no port"
     why = "its health_check asks for no more" if check else bare
-    return hear(life, Evidence(source, True, at, f"{who} is alive; {why}", check))
+    return hear(facts, Evidence(source, True, at, f"{who} is alive; {why}", check))
 
 
-def hear_healthcheck(life: Life, event: Checked) -> Life:
+def hear_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
     """The image's own HEALTHCHECK. Its retries are the engine's business."""
-    return hear(life, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
+    return hear(facts, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
 
 
-def hear_probe(life: Life, event: Probed) -> Life:
+def hear_probe(facts: RunFacts, event: Probed) -> RunFacts:
     """One look of the explicit check. A healthy service loses its health only after `retries` failures."""
-    check = life.definition.spec.health_check
+    check = facts.definition.spec.health_check
     if check is None:
-        return life
-    failures = 0 if event.ok else life.failures + 1
-    standing = life.heard.get(Source.EXPLICIT)
+        return facts
+    failures = 0 if event.ok else facts.failures + 1
+    standing = facts.heard.get(Source.EXPLICIT)
     held = not event.ok and failures < check.retries and standing is not None and standing.ok
     evidence = Evidence(Source.EXPLICIT, event.ok, event.at, event.detail, check.check.kind)
-    return replace(hear(life, evidence, counts=not held), failures=failures)
+    return replace(hear(facts, evidence, counts=not held), failures=failures)
 
 
-def hear_listeners(life: Life, event: Listens) -> Life:
+def hear_listeners(facts: RunFacts, event: Listens) -> RunFacts:
     """What the tree listens on now. The own port is evidence; other ports and holders explain its absence."""
-    port = life.definition.port
+    port = facts.definition.port
     if port is None:
-        return replace(life, listeners=event.listeners)
+        return replace(facts, listeners=event.listeners)
     own = next((one for one in event.listeners if one.port == port), None)
-    seen_at = event.at if life.listening_at is None and own else life.listening_at
-    life = replace(
-        life, listeners=event.listeners, open=own is not None, holder=event.holder, listening_at=seen_at
+    seen_at = event.at if facts.listening_at is None and own else facts.listening_at
+    facts = replace(
+        facts, listeners=event.listeners, open=own is not None, holder=event.holder, listening_at=seen_at
     )
     if own and event.accepts:
         detail, ok = f"{own.owner} accepts connections on {own.shown}", True
     elif own:
         detail, ok = f"{own.owner} listens on {own.shown} but does not accept connections", False
     else:
-        detail, ok = closed(life), False
-    if not ok and not event.listeners and not event.holder and life.listening_at is None:
-        return life  # nothing was seen at all: silence is no evidence
-    return hear(life, Evidence(Source.TCP, ok, event.at, detail))
+        detail, ok = closed(facts), False
+    if not ok and not event.listeners and not event.holder and facts.listening_at is None:
+        return facts  # nothing was seen at all: silence is no evidence
+    return hear(facts, Evidence(Source.TCP, ok, event.at, detail))
 
 
-def closed(life: Life) -> str:
+def closed(facts: RunFacts) -> str:
     """One sentence on a port that this run does not listen on."""
-    port = life.definition.port
-    if life.holder:
-        return f"port {port} is held by {life.holder.owner}, which does not belong to this service"
-    if life.listening_at is not None:
+    port = facts.definition.port
+    if facts.holder:
+        return f"port {port} is held by {facts.holder.owner}, which does not belong to this service"
+    if facts.listening_at is not None:
         return f"nothing of this service listens on port {port} any more"
-    if life.listeners:
-        return _elsewhere(life, life.listeners[0])
+    if facts.listeners:
+        return _elsewhere(facts, facts.listeners[0])
     return f"nothing of this service listens on port {port} yet"
 
 
-def _elsewhere(life: Life, other: Listener) -> str:
+def _elsewhere(facts: RunFacts, other: Listener) -> str:
     listens = f"{other.owner} listens on {other.shown}"
-    if life.container_port is None:
-        return f"{listens} although PORT is {life.definition.port}"
-    if other.port == life.container_port:
+    if facts.container_port is None:
+        return f"{listens} although PORT is {facts.definition.port}"
+    if other.port == facts.container_port:
         return f"{listens}, which cannot be reached from outside of its container"
-    return f"{listens} in its container although container_port is {life.container_port}"
+    return f"{listens} in its container although container_port is {facts.container_port}"
 
 
-def hear_notification(life: Life, event: Notified) -> tuple[Life, Notification | None]:
+def hear_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notification | None]:
     """Fold one datagram in. Returns what was said when the sender was accepted, for its side effects."""
     words = parse(event.datagram)
     turned_away = refusal(event.sender)
@@ -233,19 +235,19 @@ def hear_notification(life: Life, event: Notified) -> tuple[Life, Notification |
         what = str(words) if words else "a malformed datagram"
         by = turned_away or introduce(event.sender)
         ignored = Evidence(Source.NOTIFY, False, event.at, f"{what} from {by}: ignored")
-        life = replace(life, said=replace(life.said, refused=life.said.refused + 1))
-        return hear(life, ignored, counts=False), None
+        facts = replace(facts, said=replace(facts.said, refused=facts.said.refused + 1))
+        return hear(facts, ignored, counts=False), None
     if not words.are_known:
-        return life, words
-    before, life = life.said, replace(life, said=_listen(life.said, words))
-    if before.spoke and not _turns(before, life.said):
-        return life, words  # a keep-alive or a STATUS= says nothing new about readiness
+        return facts, words
+    before, facts = facts.said, replace(facts, said=_listen(facts.said, words))
+    if before.spoke and not _turns(before, facts.said):
+        return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
     detail = f"{introduce(event.sender)} sent {words}"
-    ok = life.said.ready and not life.said.stopping
-    life = hear(life, Evidence(Source.NOTIFY, ok, event.at, detail))
-    if isinstance(life.check, NotifyCheck):
-        life = hear(life, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
-    return life, words
+    ok = facts.said.ready and not facts.said.stopping
+    facts = hear(facts, Evidence(Source.NOTIFY, ok, event.at, detail))
+    if isinstance(facts.check, NotifyCheck):
+        facts = hear(facts, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
+    return facts, words
 
 
 def _turns(before: Said, after: Said) -> bool:
@@ -277,68 +279,70 @@ def _reason(words: Notification) -> str:
     return " and ".join(parts)
 
 
-def judge(life: Life, *, expects_ready: bool) -> Verdict:
+def judge(facts: RunFacts, *, expects_ready: bool) -> Verdict:
     """The verdict on a run that lives: the last word of the strongest source, unless a fact overrides it.
 
     `expects_ready`: an earlier run of this definition sent READY=1, so an open port or a live process
     is not enough for this one.
     """
-    late = Health.STARTING if life.ready_at is None else Health.UNHEALTHY
-    if life.silenced:
-        return Verdict(late, Source.NONE, life.silenced)
-    if life.said.stopping:
-        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(life, "the service said that it is stopping"))
-    if life.expired:
-        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(life, overdue(life)))
-    if life.definition.spec.type is Type.TASK:
-        return Verdict(late, Source.NONE, _tell(life, f"pid {life.pid} is running to completion"))
-    configured = life.check is not None
-    word = strongest(only(life.heard, Source.EXPLICIT) if configured else life.heard)
-    if not configured and life.listening_at is not None and not life.open:
-        return Verdict(late, Source.TCP, _tell(life, closed(life)))
-    if word is None or (life.checks_own_port and life.holder and not life.open):
-        return Verdict(late, word.source if word else Source.NONE, _tell(life, _silence(life, expects_ready)))
+    late = Health.STARTING if facts.ready_at is None else Health.UNHEALTHY
+    if facts.silenced:
+        return Verdict(late, Source.NONE, facts.silenced)
+    if facts.said.stopping:
+        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service said that it is stopping"))
+    if facts.expired:
+        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, overdue(facts)))
+    if facts.definition.spec.type is Type.TASK:
+        return Verdict(late, Source.NONE, _tell(facts, f"pid {facts.pid} is running to completion"))
+    configured = facts.check is not None
+    word = strongest(only(facts.heard, Source.EXPLICIT) if configured else facts.heard)
+    if not configured and facts.listening_at is not None and not facts.open:
+        return Verdict(late, Source.TCP, _tell(facts, closed(facts)))
+    if word is None or (facts.checks_own_port and facts.holder and not facts.open):
+        return Verdict(
+            late, word.source if word else Source.NONE, _tell(facts, _silence(facts, expects_ready))
+        )
     if expects_ready and word.source in (Source.TCP, Source.PROCESS):
         wait = "waits for READY=1, which an earlier run of this definition sent"
-        return Verdict(late, Source.NOTIFY, _tell(life, f"{wait}; {word.detail}"))
+        return Verdict(late, Source.NOTIFY, _tell(facts, f"{wait}; {word.detail}"))
     health = Health.HEALTHY if word.ok else late
-    unsaid = _is_of_notify(life, word) and life.said.spoke and not life.said.ready
-    return Verdict(health, word.source, _tell(life, f"{UNSAID}; {word.detail}" if unsaid else word.detail))
+    unsaid = _is_of_notify(facts, word) and facts.said.spoke and not facts.said.ready
+    return Verdict(health, word.source, _tell(facts, f"{UNSAID}; {word.detail}" if unsaid else word.detail))
 
 
-def _is_of_notify(life: Life, word: Evidence) -> bool:
-    return word.source is Source.NOTIFY or isinstance(life.check, NotifyCheck)
+def _is_of_notify(facts: RunFacts, word: Evidence) -> bool:
+    return word.source is Source.NOTIFY or isinstance(facts.check, NotifyCheck)
 
 
-def _silence(life: Life, expects_ready: bool) -> str:
+def _silence(facts: RunFacts, expects_ready: bool) -> str:
     """What is being waited for while nothing has spoken."""
-    match life.check:
+    match facts.check:
         case LogCheck(pattern):
             return f"no line of output has matched /{clean(pattern)}/ yet"
         case NotifyCheck():
             return UNSAID
         case None if expects_ready:
             return f"{UNSAID}, as an earlier run of this definition did"
-        case None if life.definition.port:
-            return closed(life)
-        case HttpCheck() | TcpCheck() if life.checks_own_port and not life.open:
-            return closed(life)
+        case None if facts.definition.port:
+            return closed(facts)
+        case HttpCheck() | TcpCheck() if facts.checks_own_port and not facts.open:
+            return closed(facts)
         case None:
-            return f"pid {life.pid} has just started"
+            return f"pid {facts.pid} has just started"
         case check:
             return f"the {check.kind} check has not been carried out yet"
 
 
-def overdue(life: Life) -> str:
+def overdue(facts: RunFacts) -> str:
     """One sentence on a watchdog that expired."""
-    if life.said.triggered:
+    if facts.said.triggered:
         return "the service sent WATCHDOG=trigger"
-    return f"the service sent no WATCHDOG=1 within {show(life.watchdog or 0)}"
+    return f"the service sent no WATCHDOG=1 within {show(facts.watchdog or 0)}"
 
 
-def _tell(life: Life, sentence: str) -> str:
+def _tell(facts: RunFacts, sentence: str) -> str:
     """The sentence, with what the program says of itself."""
-    said = life.said
+    said = facts.said
     extras = [
         f"status: {said.status}" if said.status and f"STATUS={said.status}" not in sentence else "",
         "reloading" if said.reloading else "",
@@ -348,8 +352,8 @@ def _tell(life: Life, sentence: str) -> str:
     return f"{sentence} ({told})" if told else sentence
 
 
-def _process_source(life: Life) -> Source:
-    return Source.EXPLICIT if isinstance(life.check, NoCheck) else Source.PROCESS
+def _process_source(facts: RunFacts) -> Source:
+    return Source.EXPLICIT if isinstance(facts.check, NoCheck) else Source.PROCESS
 
 
 def _same(one: Evidence, other: Evidence) -> bool:
