@@ -205,7 +205,7 @@ def shown(world: World) -> str:
 def essence(world: World, now: float) -> object:
     """What the future depends on: no times, no numbers of runs, no sentences."""
     dependency = world.services.get(D)
-    stands = (dependency.phase.kind, dependency.wish, dependency.is_healthy) if dependency else ()
+    stands = (dependency.phase.kind, dependency.desired, dependency.is_healthy) if dependency else ()
     return stands, _essence(world.services[A], now) if A in world.services else ()
 
 
@@ -216,7 +216,7 @@ def _essence(service: Service, now: float) -> object:
         (facts.pid is None, facts.exit is None, facts.ready_at is None, facts.said.stopping) if facts else ()
     )
     spent = service.restarts.within(now)
-    return phase.kind, then, service.wish, service.held_by, service.verdict.health, known, spent
+    return phase.kind, then, service.desired, service.held_by, service.verdict.health, known, spent
 
 
 # The drawing.

@@ -134,7 +134,7 @@ def has_the_fields(value: Any, schema: Json, described: Json, where: str) -> Non
             has_the_fields(each, schema["items"], described, f"{where}[]")
 
 
-# Wishes that come from no shell.
+# Requests that come from no shell.
 
 
 async def test_who_has_no_shell_means_the_one_that_brought_it_up_last(office: Office) -> None:
@@ -265,7 +265,7 @@ async def test_a_question_that_cannot_be_answered_is_refused(office: Office, pat
         ("down", {"project": None, "directory": None}),
     ],
 )
-async def test_a_wish_that_cannot_be_understood_changes_nothing(
+async def test_a_request_that_cannot_be_understood_changes_nothing(
     office: Office, path: str, body: Json
 ) -> None:
     await office.up(office.project(SHOP))
@@ -686,7 +686,7 @@ async def test_who_goes_away_in_the_middle_is_missed_by_nobody(office: Office) -
     assert (await office.get("ping")).status == 200
 
 
-async def test_many_services_are_started_by_one_wish(office: Office) -> None:
+async def test_many_services_are_started_by_one_request(office: Office) -> None:
     folder = office.project("".join(worker(f"s{number}") for number in range(200)))
     await office.up(folder)
     assert len(await office.rows()) == 200

@@ -176,7 +176,7 @@ async def test_settled_is_told_when_it_changes() -> None:
 
 
 async def test_to_be_settled_without_a_change_of_rows_is_news_too() -> None:
-    """A wish alone can do it."""
+    """A command alone can do it."""
     s = Told(worker("web"))
     s.up(), s.healthy("web#1"), s.stop("web")
     look = s.look("web", until="down")

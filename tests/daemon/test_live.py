@@ -43,8 +43,8 @@ class Face:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
 
-    async def ask(self, **wish: Any) -> None:
-        await self.socket.send_str(json.dumps(wish))
+    async def ask(self, **request: Any) -> None:
+        await self.socket.send_str(json.dumps(request))
 
     async def hear(self, kind: str) -> Json:
         """The next message of this kind; others are passed over."""
@@ -192,7 +192,7 @@ async def test_of_nothing_printed_the_history_is_told_as_empty(office: Office) -
         assert (told["lines"], told["history"], told["more"]) == ([], True, False)
 
 
-async def test_another_wish_for_lines_takes_the_place_of_the_first(office: Office) -> None:
+async def test_another_request_for_lines_takes_the_place_of_the_first(office: Office) -> None:
     await office.up(office.project(SHOP))
     async with looking(office) as face:
         await face.ask(logs={"watch": 1, "project": "shop", "services": ["web"], "n": 0})
@@ -262,11 +262,11 @@ async def test_lines_may_be_chosen(office: Office) -> None:
         assert await face.read(2) == ["red", "blue"]
 
 
-# Wrong wishes.
+# Wrong requests.
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "request_",
     [
         "",
         "{",
@@ -289,10 +289,10 @@ async def test_lines_may_be_chosen(office: Office) -> None:
         "[" * 100_000,
     ],
 )
-async def test_a_wrong_wish_is_refused_and_the_next_one_granted(office: Office, wish: str) -> None:
+async def test_a_wrong_request_is_refused_and_the_next_one_granted(office: Office, request_: str) -> None:
     await office.up(office.project(SHOP))
     async with looking(office) as face:
-        await face.socket.send_str(wish)
+        await face.socket.send_str(request_)
         for problem in (await face.hear("refused"))["problems"]:
             assert problem["what"]
             assert problem["hint"]
@@ -300,7 +300,7 @@ async def test_a_wrong_wish_is_refused_and_the_next_one_granted(office: Office, 
         assert (await face.hear("lines"))["watch"] == "next"
 
 
-async def test_bytes_are_no_wish(office: Office) -> None:
+async def test_bytes_are_no_request(office: Office) -> None:
     async with looking(office) as face:
         await face.socket.send_bytes(b"\0")
         assert (await face.hear("refused"))["watch"] is None

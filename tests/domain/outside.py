@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.explain.view import row
 from locald.domain.lifecycle.messages import Discard, Effect, Forget, Kill, Start, Terminate, Unwatch, Watch
-from locald.domain.lifecycle.phase import Completed, Stopped, Stopping, Wish
+from locald.domain.lifecycle.phase import Completed, Desired, Stopped, Stopping
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Condition
 
@@ -80,13 +80,13 @@ class Outside:
 
     def _check_dependencies(self, run: Run, world: World) -> None:
         service = world.services[run.key]
-        assert service.wish is Wish.UP
+        assert service.desired is Desired.UP
         for name, condition in service.spec.depends_on.items():
             dependency = row(world, world.services[Key(run.key.project, name)])
-            wished = world.services[Key(run.key.project, name)].wish
+            desired = world.services[Key(run.key.project, name)].desired
             if dependency.state == "completed":
                 continue
-            assert wished is Wish.UP, f"{run} started though {name} is to stop"
+            assert desired is Desired.UP, f"{run} started though {name} is to stop"
             match condition:
                 case Condition.HEALTHY:
                     assert (dependency.state, dependency.health) == ("running", "healthy"), dependency
@@ -107,7 +107,7 @@ class Outside:
             leans = (
                 run.key.service in service.present.spec.depends_on and run.key.project == other.key.project
             )
-            leaving = service.wish is not Wish.UP or is_held(world, other.key)
+            leaving = service.desired is not Desired.UP or is_held(world, other.key)
             assert not (leans and leaving), f"{run} was told to stop before {other}"
 
 
@@ -122,7 +122,7 @@ def is_held(world: World, key: Key) -> bool:
         need = world.services.get(Key(key.project, name))
         if need is None or isinstance(need.phase, Completed):
             continue
-        if need.wish in (Wish.DOWN, Wish.GONE) or is_held(world, need.key):
+        if need.desired in (Desired.DOWN, Desired.REMOVED) or is_held(world, need.key):
             return True
     return False
 

@@ -70,7 +70,7 @@ class StandIn:
 
     async def print(self, *lines: Json, **how: Any) -> None:
         """Lines for whoever looks at lines now."""
-        watch = next(wish["logs"]["watch"] for wish in reversed(self.asked) if wish.get("logs"))
+        watch = next(request["logs"]["watch"] for request in reversed(self.asked) if request.get("logs"))
         await self.tell("lines", watch=watch, lines=list(lines), **how)
 
     def posted(self, path: str) -> list[Json]:
@@ -82,9 +82,9 @@ class StandIn:
         self._sockets.add(socket)
         await socket.send_str(json.dumps({"kind": "snapshot", **document(*self.rows), "settled": True}))
         async for message in socket:
-            wish = json.loads(message.data)
-            self.asked.append(wish)
-            if (logs := wish.get("logs")) and not self.is_slow:
+            request = json.loads(message.data)
+            self.asked.append(request)
+            if (logs := request.get("logs")) and not self.is_slow:
                 told = {"kind": "lines", "watch": logs["watch"], "lines": self.history, "history": True}
                 await socket.send_str(json.dumps(told))
         self._sockets.discard(socket)

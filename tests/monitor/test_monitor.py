@@ -248,7 +248,7 @@ async def test_lines_of_the_selected_service_then_of_all_together(daemon: StandI
 async def test_nothing_is_said_of_lines_that_are_not_known_yet(daemon: StandIn) -> None:
     daemon.is_slow = True
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
-        await until(pilot, lambda: any(wish.get("logs") for wish in daemon.asked))
+        await until(pilot, lambda: any(request.get("logs") for request in daemon.asked))
         await pilot.pause(BLINK * 2)
         assert "nothing was printed yet" not in screen(pilot)
         await daemon.print(history=True)
@@ -319,7 +319,7 @@ async def test_scrolling_up_pauses_and_the_end_follows_again(daemon: StandIn) ->
 
 async def test_a_flood_leaves_the_keys_working_and_memory_bounded(daemon: StandIn) -> None:
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
-        await until(pilot, lambda: any(wish.get("logs") for wish in daemon.asked))
+        await until(pilot, lambda: any(request.get("logs") for request in daemon.asked))
         batch = [entry(f"line {number} " + "x" * 80, service="db") for number in range(1000)]
         for _ in range(40):
             await daemon.print(*batch, history=False)
@@ -333,7 +333,7 @@ async def test_a_flood_leaves_the_keys_working_and_memory_bounded(daemon: StandI
 
 async def test_lines_of_services_that_are_no_longer_looked_at_are_passed_over(daemon: StandIn) -> None:
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
-        await until(pilot, lambda: any(wish.get("logs") for wish in daemon.asked))
+        await until(pilot, lambda: any(request.get("logs") for request in daemon.asked))
         old = daemon.asked[-1]["logs"]["watch"]
         await pilot.press("down")
         await until(pilot, lambda: daemon.asked[-1]["logs"]["watch"] > old)

@@ -270,7 +270,7 @@ def resolved(document: Json, ref: str) -> Any:
     return found
 
 
-# Wishes.
+# Commands.
 
 
 def test_up_stop_and_down_answer_at_once_with_what_they_are_about(machine: Machine) -> None:

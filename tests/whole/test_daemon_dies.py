@@ -456,7 +456,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "another shape": lambda _: b"[1, 2]",
     "a wrong type": lambda state: state.replace(b'"services": [', b'"services": 5, "x": ['),
     "newer": lambda state: state.replace(b'"schema": 1', b'"schema": 999'),
-    "an unknown wish": lambda state: state.replace(b'"wish":"up"', b'"wish":"sideways"'),
+    "an unknown desired state": lambda state: state.replace(b'"desired":"up"', b'"desired":"sideways"'),
 }
 
 
@@ -678,6 +678,8 @@ def test_stop_and_down_end_the_wish(machine: Machine, end: tuple[str, ...]) -> N
     machine.up()
     assert machine.locald(*end).returncode == 0
     if end[0] != "server":
-        wait_for(lambda: not (machine.home / "state" / "wanted").exists(), "the end of the wish is saved")
+        wait_for(
+            lambda: not (machine.home / "state" / "wanted").exists(), "the cleared desired state is saved"
+        )
         machine.kill_daemon()
     assert machine.locald("status").returncode == 3

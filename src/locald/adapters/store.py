@@ -269,7 +269,7 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
 
 
 def _is_wanted(world: World) -> bool:
-    return any(service.wish in ("up", "again") or service.run for service in world.services.values())
+    return any(service.desired.is_up or service.run for service in world.services.values())
 
 
 def _json(adapter: TypeAdapter[Any], value: object) -> bytes:

@@ -147,7 +147,7 @@ def _run(arguments: Sequence[str]) -> int:
 def _carry_out(args: argparse.Namespace) -> int:
     """Carry out the command; again, with another daemon, when this one ended before it had answered.
 
-    What a command asks for is a wish, which may be uttered twice; and nothing is printed before an answer.
+    A command sets a desired state, so it may be sent twice, and nothing is printed before an answer.
     """
     for pause in PAUSES:
         try:

@@ -1,6 +1,6 @@
 """What somebody asks for, made ready for the world: files are read, names resolved, ports chosen.
 
-Everything that can be wrong with a wish is found here, before anything changes: then `Refused` is raised
+Everything that can be wrong with a request is found here, before anything changes: then `Refused` is raised
 with every problem, and nothing has happened.
 """
 

@@ -83,7 +83,7 @@ class Core:
     async def ask(self, command: Command) -> None:
         """Have the command taken in. When this returns, also a daemon that is killed will not forget it.
 
-        Raises Ending for a wish that nobody would be there to fulfil.
+        Raises Ending for a request that nobody would be there to carry out.
         """
         if self.stopping and isinstance(command, Up | Again):
             raise Ending

@@ -1,7 +1,7 @@
 """The last start as spans of time, for whoever draws it: waiting, spawn to listening, listening to ready.
 
 A project is seldom started in one go: one service is restarted an hour later, and that is the last start. So
-the picture begins with the first wish whose fulfilment overlaps with the latest one; what was ready before
+the picture begins with the first request whose start overlaps with the latest one; what was ready before
 that has no span in it. What is on its way reaches up to now; what came to nothing ends with the last that is
 known of it.
 """
@@ -132,7 +132,7 @@ def _tick(seconds: float) -> str:
 
 
 def _origin(spans: list[Span], now: float) -> float:
-    """The first wish that what was wished last overlaps with, one by one."""
+    """The first request that the latest overlaps with, one by one."""
     origin = max((span.begin for span in spans), default=now)
     for span in sorted(spans, key=lambda each: each.end, reverse=True):
         if span.end >= origin:

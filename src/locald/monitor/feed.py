@@ -157,11 +157,11 @@ class Feed:
                 self._heard(news)
             await asyncio.sleep(0)  # in a flood, keys and the screen have their turn between two messages
 
-    async def _say(self, wish: dict[str, Any]) -> None:
+    async def _say(self, request: dict[str, Any]) -> None:
         """Nobody there: the next daemon will be told."""
         if self._socket is not None and not self._socket.closed:
             try:
-                await self._socket.send_str(json.dumps(wish))
+                await self._socket.send_str(json.dumps(request))
             except (aiohttp.ClientError, OSError):
                 pass
 

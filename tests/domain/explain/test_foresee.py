@@ -1,4 +1,4 @@
-"""What a wish would do is known before, and is what it then does."""
+"""What a command would do is known before, and is what it then does."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_completed_task_runs_again_only_when_it_is_named() -> None:
     assert told(s, stop("seed")) == ([], [])
 
 
-def test_one_wish_after_the_other() -> None:
+def test_one_command_after_the_other() -> None:
     s = shop()
     assert told(s, stop("web"), up(s, "alone")) == (["web"], [])
 
@@ -152,8 +152,8 @@ def test_what_was_foreseen_comes_to_pass(stopped: set[str], what: str, names: se
     s.stop(*stopped)
     let_all_end(s)
     before = {name: s.service(name).runs for name in s.states()}
-    wishes: dict[str, Command] = {"stop": stop(*names), "restart": again(*names), "up": up(s, *names)}
-    ends, starts = told(s, wishes[what])
+    commands: dict[str, Command] = {"stop": stop(*names), "restart": again(*names), "up": up(s, *names)}
+    ends, starts = told(s, commands[what])
 
     {"stop": s.stop, "restart": s.restart, "up": s.up}[what](*sorted(names))
     ended = let_all_end(s)

@@ -198,7 +198,7 @@ def test_leftovers_are_ended_before_the_next_run_as_ever() -> None:
     assert s.state("web") == "backoff"
 
 
-# Wishes meanwhile.
+# Commands meanwhile.
 
 
 def test_stop_while_it_is_being_looked_for_is_done_when_it_is_found() -> None:

@@ -301,7 +301,7 @@ def test_nothing_is_noted_of_the_end_of_what_is_forgotten() -> None:
     assert "web" not in s
 
 
-def test_shutdown_stops_everything_dependents_first_and_ends_the_wish() -> None:
+def test_shutdown_stops_everything_dependents_first_and_clears_the_desired_state() -> None:
     s = Story(service("db"), service("web", "db"), service("other"))
     s.up(), s.healthy("db#1", "web#1", "other#1")
 

@@ -1,4 +1,4 @@
-"""Any order of wishes and accidents: the promises hold.
+"""Any order of commands and accidents: the promises hold.
 
 A state machine plays the user, who asks for anything at any time, and the outside, which is honest (it tells
 what happened, in an order that can be) but otherwise as unkind as it likes. At the end of every play the
@@ -44,7 +44,7 @@ from locald.domain.lifecycle.messages import (
     Stop,
     Up,
 )
-from locald.domain.lifecycle.phase import Completed, Wish
+from locald.domain.lifecycle.phase import Completed, Desired
 from locald.domain.lifecycle.world import World, _dependents, _Draft, step
 from locald.domain.project import spec
 from locald.domain.project.names import Key, Run
@@ -352,7 +352,7 @@ class Promises(RuleBasedStateMachine):
         for service in self.services():
             assert (service.held_by is not None) == is_held(self.world, service.key)
             if service.held_by:
-                assert self.world.services[service.held_by].wish in (Wish.DOWN, Wish.GONE)
+                assert self.world.services[service.held_by].desired in (Desired.DOWN, Desired.REMOVED)
         if hasattr(self, "world"):
             index = _dependents(self.world.services)
             assert {key: set(who) for key, who in self.world.dependents.items()} == {

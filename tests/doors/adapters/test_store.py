@@ -23,6 +23,7 @@ from locald.domain.lifecycle.phase import (
     Backoff,
     Blocked,
     Completed,
+    Desired,
     Ended,
     Failed,
     Launching,
@@ -34,7 +35,6 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
     Waiting,
-    Wish,
 )
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.run_facts import RunFacts, Said
@@ -159,13 +159,13 @@ def facts(source: Source) -> RunFacts:
 
 
 def rich() -> World:
-    """A service in every phase, with every source of evidence, every check, every wish."""
-    sources, wishes = list(Source), list(Wish)
+    """A service in every phase, with every source of evidence, every check, every desired state."""
+    sources, desires = list(Source), list(Desired)
     services = [
         Service(
             replace(FULL, key=Key("shop", f"s{number}"), spec=replace(FULL.spec, name=f"s{number}")),
             caller=SHELL if number % 2 else replace(SHELL, umask=0),
-            wish=wishes[number % len(wishes)],
+            desired=desires[number % len(desires)],
             phase=phase,
             facts=facts(sources[number % len(sources)]),
             runs=3,
@@ -300,15 +300,15 @@ def hashed(found: Service) -> Any:
     return replace(found, caller=found.caller.umask)  # type: ignore[arg-type]
 
 
-async def test_of_another_boot_the_wishes_count_and_its_clock_does_not(desk: Desk) -> None:
-    desk.hold(service(wish=Wish.UP, phase=Running(RUN), facts=facts(Source.TCP)))
+async def test_of_another_boot_the_desired_states_count_and_its_clock_does_not(desk: Desk) -> None:
+    desk.hold(service(desired=Desired.UP, phase=Running(RUN), facts=facts(Source.TCP)))
     await desk.store.write()
     document = json.loads(desk.file.read_text())
     assert document["boot_id"] == procfs.boot_id()
     desk.file.write_text(json.dumps(document | {"boot_id": "another"}))
     saved = load(str(desk.file))
     assert saved.epoch is None
-    assert saved.world.services[WEB].wish is Wish.UP
+    assert saved.world.services[WEB].desired is Desired.UP
     assert not saved.trouble
 
 
@@ -385,7 +385,7 @@ async def test_the_file_is_the_owner_s_alone(desk: Desk) -> None:
     """It holds environments."""
     before = os.umask(0)
     try:
-        desk.hold(service(wish=Wish.UP))
+        desk.hold(service(desired=Desired.UP))
         await desk.store.write()
     finally:
         os.umask(before)
@@ -475,7 +475,7 @@ async def test_nobody_waits_for_the_disk_to_sync(desk: Desk, monkeypatch: pytest
 
 
 async def test_nothing_of_it_blocks_the_loop(desk: Desk, blocking_raises: object) -> None:
-    desk.hold(service(wish=Wish.UP))
+    desk.hold(service(desired=Desired.UP))
     async with desk.saving():
         await desk.store.saved()
     assert json.loads(await asyncio.to_thread(desk.file.read_text))["schema"] == 1
@@ -539,12 +539,12 @@ async def test_a_fault_of_ours_ends_nothing(
     ("facts", "wanted"),
     [
         ({}, False),
-        ({"wish": Wish.UP}, True),
-        ({"wish": Wish.AGAIN}, True),
-        ({"wish": Wish.UP, "phase": Failed("exited with 1")}, True),
-        ({"wish": Wish.DOWN, "phase": Stopping(RUN, AT)}, True),
-        ({"wish": Wish.GONE, "phase": Stopping(RUN, AT)}, True),
-        ({"wish": Wish.DOWN, "phase": Completed(1.0)}, False),
+        ({"desired": Desired.UP}, True),
+        ({"desired": Desired.RESTART}, True),
+        ({"desired": Desired.UP, "phase": Failed("exited with 1")}, True),
+        ({"desired": Desired.DOWN, "phase": Stopping(RUN, AT)}, True),
+        ({"desired": Desired.REMOVED, "phase": Stopping(RUN, AT)}, True),
+        ({"desired": Desired.DOWN, "phase": Completed(1.0)}, False),
     ],
 )
 async def test_a_mark_says_whether_anything_is_wanted_or_still_held(
@@ -563,7 +563,7 @@ async def test_the_mark_is_there_before_what_it_stands_for(
 ) -> None:
     """Else a daemon that is killed in between would not be started again for what it has saved."""
     gate = Gate(monkeypatch, "replace")
-    desk.hold(service(wish=Wish.UP))
+    desk.hold(service(desired=Desired.UP))
     writing = asyncio.ensure_future(desk.store.write())
     await gate.called()
     assert desk.wanted.exists()

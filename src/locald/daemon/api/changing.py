@@ -1,4 +1,4 @@
-"""Wishes: they are taken in and answered at once; what comes of them is followed by the event stream."""
+"""Commands: accepted and answered at once. What comes of them is followed on the event stream."""
 
 from __future__ import annotations
 

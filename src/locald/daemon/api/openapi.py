@@ -77,7 +77,7 @@ SUMMARIES = {
     "/v1/timeline": "The last start: who waited for whom, and the critical path",
     "/v1/logs": "What services printed, one JSON object a line; a last one with `problems` if it breaks off",
     "/v1/environment": "The environment of a run, and where each value comes from",
-    "/v1/effect": "What an action would end and start, if somebody wished it now",
+    "/v1/effect": "What an action would stop and start",
     "/v1/up": "Apply the project's file and start services with what they depend on",
     "/v1/stop": "Stop services; their dependents first",
     "/v1/restart": "Stop, then start, just these services",

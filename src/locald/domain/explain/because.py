@@ -12,6 +12,7 @@ from locald.domain.lifecycle.phase import (
     Backoff,
     Blocked,
     Completed,
+    Desired,
     Ended,
     Failed,
     Launching,
@@ -21,7 +22,6 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
     Waiting,
-    Wish,
     state,
 )
 from locald.domain.lifecycle.ties import meaning, must_leave
@@ -64,7 +64,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
 def _resting(service: Service) -> str:
     if service.runs == 0:
         return "never started"
-    return "it was told to stop" if service.wish is not Wish.UP else "about to start"
+    return "it was told to stop" if service.desired is not Desired.UP else "about to start"
 
 
 # Dependencies.
@@ -105,7 +105,7 @@ def _stands(other: Service) -> str:
 
 def _blocked(world: World, on: Key, root: Key) -> str:
     cause = world.services.get(root)
-    stopped = cause is None or cause.wish in (Wish.DOWN, Wish.GONE)
+    stopped = cause is None or not cause.desired.is_up
     how_so = "was stopped" if stopped else f"has {state(cause.phase)}" if cause else ""
     if cause and isinstance(cause.phase, Failed):
         how_so = f"failed: {cause.phase.reason}"

@@ -1,6 +1,6 @@
-"""What a wish would do, before anybody has it: whose processes it ends, and what it starts.
+"""What a command would do, before it is given: whose processes it ends, and what it starts.
 
-Nothing is worked out twice here: the wish is given to `step`, as it would be, and the world that follows is
+Nothing is worked out twice here: the command goes through `step`, as it would, and the world that follows is
 compared with the one that is. What ends may do so one after the other, and what starts may have to wait for
 something first; both are told as if all went well.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle.phase import Backoff, Stopped, Stopping, Waiting, Wish
+from locald.domain.lifecycle.phase import Backoff, Desired, Stopped, Stopping, Waiting
 from locald.domain.lifecycle.ties import must_leave
 from locald.domain.lifecycle.world import step
 from locald.domain.project.graph import start_order
@@ -74,11 +74,11 @@ def _starts(before: Service | None, after: Service | None, ends: bool) -> bool:
 
 
 def _is_coming(service: Service) -> bool:
-    """It is there, or will be without another wish, as far as it depends on nobody's mistake."""
-    if service.wish in (Wish.DOWN, Wish.GONE) or service.held_by is not None:
+    """It is there, or will be without another command, as far as it depends on nobody's mistake."""
+    if not service.desired.is_up or service.held_by is not None:
         return False
     match service.phase:
-        case Stopping(then=then) if service.wish is Wish.UP:
+        case Stopping(then=then) if service.desired is Desired.UP:
             return isinstance(then, Stopped)
         case phase:
             return service.run is not None or isinstance(phase, Waiting)

@@ -17,7 +17,7 @@ from locald.domain.explain.view import row
 from locald.domain.explain.why import root_of
 from locald.domain.knowledge.level import level
 from locald.domain.lifecycle.health import Health, Source
-from locald.domain.lifecycle.phase import Backoff, Ended, Failed, Stopped, Wish
+from locald.domain.lifecycle.phase import Backoff, Desired, Ended, Failed, Stopped
 from locald.domain.values.duration import show
 from locald.domain.values.plain import plain
 
@@ -96,7 +96,7 @@ def _length(seconds: float) -> str:
 
 
 def _next(root: Service, cause: Row) -> str:
-    if isinstance(root.phase, Stopped) and root.wish is not Wish.UP:
+    if isinstance(root.phase, Stopped) and root.desired is not Desired.UP:
         return f"locald up {root.key}"
     return f"locald {'logs' if is_over(root) or cause.health is Health.UNHEALTHY else 'why'} {root.key}"
 

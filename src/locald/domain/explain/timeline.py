@@ -41,7 +41,7 @@ class Timeline:
     services: tuple[Started, ...]
     critical_path: tuple[str, ...]
     total: float | None
-    """seconds from the first wish on the critical path to the last readiness; None before there is one"""
+    """seconds from the first request on the critical path to the last readiness; None before there is one"""
 
 
 def timeline(project: str, services: Sequence[Service]) -> Timeline:

@@ -13,11 +13,11 @@ from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import (
     Blocked,
     Completed,
+    Desired,
     Ended,
     Failed,
     Running,
     Stopped,
-    Wish,
     state,
 )
 from locald.domain.lifecycle.ties import meaning, must_leave, needs, unmet
@@ -131,7 +131,7 @@ def settled(world: World, keys: Iterable[Key]) -> bool:
 def _cannot_move(service: Service) -> bool:
     match service.phase:
         case Stopped():
-            return service.wish is not Wish.UP
+            return service.desired is not Desired.UP
         case Completed():
             return True
         case Running():

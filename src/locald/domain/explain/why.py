@@ -11,13 +11,13 @@ from locald.domain.lifecycle.health import Evidence
 from locald.domain.lifecycle.phase import (
     Backoff,
     Blocked,
+    Desired,
     Ended,
     Failed,
     Running,
     Starting,
     Stopped,
     Stopping,
-    Wish,
 )
 from locald.domain.lifecycle.ties import unmet
 from locald.domain.project.spec import NotifyCheck, Type
@@ -68,7 +68,7 @@ def _severity(service: Service) -> int:
     match service.phase:
         case Failed() | Ended():
             return 4
-        case _ if service.wish in (Wish.DOWN, Wish.GONE):
+        case _ if service.desired in (Desired.DOWN, Desired.REMOVED):
             return 4
         case Blocked():
             return 3
@@ -92,7 +92,7 @@ def hints(service: Service) -> list[str]:
             found += [f"`locald logs {name}` shows all its output", f"`locald up {name}` tries again"]
         case Backoff():
             found += [f"`locald logs {name}` shows all its output"]
-        case Stopped() if service.wish is not Wish.UP:
+        case Stopped() if service.desired is not Desired.UP:
             found += [f"`locald up {name}` starts it"]
         case Ended():
             found += [f"`locald restart {name}` starts it again"]

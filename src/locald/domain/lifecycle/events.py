@@ -38,6 +38,7 @@ from locald.domain.lifecycle.messages import (
 )
 from locald.domain.lifecycle.phase import (
     Adopting,
+    Desired,
     Failed,
     Launching,
     Preparing,
@@ -46,7 +47,6 @@ from locald.domain.lifecycle.phase import (
     Starting,
     Stopped,
     Stopping,
-    Wish,
 )
 from locald.domain.lifecycle.run_facts import (
     RunFacts,
@@ -156,7 +156,7 @@ def _spawned(service: Service, facts: RunFacts, event: Spawned, now: float) -> O
         case Stopping() as phase if not known:  # asked to stop before it had a process
             stopping = replace(phase, kill_at=now + spec.stop_timeout)
             return replace(service, phase=stopping), [Terminate(run)]
-        case Stopping():  # an earlier daemon may have died between its wish and the signal
+        case Stopping():  # an earlier daemon may have died between its decision and the signal
             return service, [Terminate(run)]
         case _:
             return service, [Watch(run)]
@@ -170,7 +170,7 @@ def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Out
     facts = replace(facts, exit=event.exit, left=event.left, ended_at=event.at, watchdog_at=None)
     service = replace(service, facts=facts)
     # The history of what is forgotten goes too, and a note that comes late would begin another.
-    notes = [] if service.wish is Wish.GONE else [Note(run, how(event.exit))]
+    notes = [] if service.desired is Desired.REMOVED else [Note(run, how(event.exit))]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         return service, [*notes]
     then = after(service, facts, event.exit, event.left, event.at)

@@ -1,6 +1,6 @@
 """What goes in (commands, events) and what comes out (effects).
 
-Commands are wishes, events are in the past tense, effects are orders. Every event about a run carries
+Commands are requests, events are in the past tense, effects are orders. Every event about a run carries
 the run's name; news of any but the present run is dropped. Times (`at`) are seconds since the epoch on
 a clock that never jumps (see `linux.clock`).
 """

@@ -1,10 +1,10 @@
-"""Where a service can stand, and what somebody can want of it.
+"""The desired states of a service, and the phases it can be in.
 
 A phase holds exactly the facts that are true in it, deadlines included: leaving a phase is what cancels its
 timer. `kind` names the phase in the saved state.
 
-Every end of a run, wanted or not, goes through `Stopping`: its leader has died or been told to, and what is
-left of its tree is being ended. `then` says where that leads.
+Every end of a run, requested or not, goes through `Stopping`: its leader has died or was told to, and the
+rest of its tree is being killed. `then` says where that leads.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from typing import Literal
 from locald.domain.project.names import Key, Run
 
 
-class Wish(StrEnum):
-    """What somebody wants of a service."""
+class Desired(StrEnum):
+    """The desired state of a service: what its users asked for."""
 
     UP = "up"
     DOWN = "down"
-    AGAIN = "again"
-    """down, then up: a restart"""
-    GONE = "gone"
+    RESTART = "restart"
+    """down, then up"""
+    REMOVED = "removed"
     """down, then forgotten"""
 
+    @property
+    def is_up(self) -> bool:
+        """Whether a run of it is desired, now or next."""
+        return self in (Desired.UP, Desired.RESTART)
 
-# Where a service stands. `kind` is the state that people see, and what tells saved phases apart.
+
+# Phases. `kind` tells saved ones apart; `state` names the state that people see.
 
 
 @dataclass(frozen=True, slots=True)

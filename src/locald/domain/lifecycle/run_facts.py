@@ -1,6 +1,6 @@
-"""One run while it lives, and after: what is known of it. The third of the three facts about a service.
+"""One run while it lives, and after: what is known of it. The third of the three things about a service.
 
-`wish` is what somebody wants, `phase` is where the service stands, and a `RunFacts` is what was heard: the
+`desired` is what was asked for, `phase` is where the service is, and `RunFacts` hold what was observed: the
 processes, the listeners, what the program said on its notify socket, every piece of evidence. Each
 `hear_…` function folds one event into it; `judge` reads the verdict off.
 

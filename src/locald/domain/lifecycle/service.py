@@ -1,6 +1,6 @@
-"""One service: what is wanted of it, where it stands, what is known of it.
+"""One service: what is desired of it, which phase it is in, what is known of its run.
 
-Three things in three places: `wish`, `phase`, and `facts`, what is known of its present run or of the latest.
+Three things in three places: `desired`, `phase`, and `facts`, of its present run or of the latest.
 The verdict on its health is derived from phase and facts in one place, `announced`, after every change.
 What events do to a service stands in `events`, what time does in `deadlines`; starting and stopping on
 behalf of dependencies is decided in `world`.
@@ -16,6 +16,7 @@ from locald.domain.lifecycle.phase import (
     Adopting,
     Backoff,
     Completed,
+    Desired,
     Launching,
     Live,
     Phase,
@@ -25,7 +26,6 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
     Then,
-    Wish,
 )
 from locald.domain.lifecycle.restarts import CALM, Restarts
 from locald.domain.lifecycle.run_facts import RunFacts, judge
@@ -41,7 +41,7 @@ class Service:
     definition: Definition
     """what the next run will be a run of; the present run keeps its own in `facts`"""
     caller: Caller = field(default_factory=Caller)
-    wish: Wish = Wish.DOWN
+    desired: Desired = Desired.DOWN
     phase: Phase = field(default_factory=Stopped)
     facts: RunFacts | None = None
     runs: int = 0

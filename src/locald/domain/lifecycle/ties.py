@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle.phase import Blocked, Completed, Ended, Failed, Running, Starting, Wish
+from locald.domain.lifecycle.phase import Blocked, Completed, Desired, Ended, Failed, Running, Starting
 from locald.domain.project.names import Key
 from locald.domain.project.spec import Condition, Type
 
@@ -45,11 +45,11 @@ def is_met(dependency: Service, condition: Condition) -> bool:
     match dependency.phase:
         case Completed():
             return True
-        case Running() if dependency.wish is Wish.UP:
+        case Running() if dependency.desired is Desired.UP:
             return condition is Condition.STARTED or (
                 condition is Condition.HEALTHY and dependency.is_healthy
             )
-        case Starting() if dependency.wish is Wish.UP:
+        case Starting() if dependency.desired is Desired.UP:
             return condition is Condition.STARTED
         case _:
             return False
@@ -63,7 +63,7 @@ def meaning(dependency: Service | None, condition: Condition) -> Condition:
 
 def unmet(services: Services, service: Service) -> list[Key]:
     """The direct dependencies that are not what this service needs them to be, in the file's order."""
-    if service.wish in (Wish.DOWN, Wish.GONE) or isinstance(service.phase, Completed | Failed | Ended):
+    if not service.desired.is_up or isinstance(service.phase, Completed | Failed | Ended):
         return []
     conditions = service.spec.depends_on
     return [
@@ -84,7 +84,7 @@ def stopped_by(service: Service | None) -> Key | None:
     """
     if service is None or isinstance(service.phase, Completed):
         return None
-    return service.key if service.wish in (Wish.DOWN, Wish.GONE) else service.held_by
+    return service.key if not service.desired.is_up else service.held_by
 
 
 def withdrawn(services: Services, key: Key) -> bool:
@@ -99,8 +99,8 @@ def held_by(services: Services, service: Service) -> Key | None:
 
 
 def must_leave(service: Service) -> bool:
-    """Whether what runs of it is to be ended for somebody's wish."""
-    return service.wish is not Wish.UP or service.held_by is not None
+    """Whether what runs of it is to be ended because of a command."""
+    return service.desired is not Desired.UP or service.held_by is not None
 
 
 def dead_end(dependency: Service) -> Key | None:

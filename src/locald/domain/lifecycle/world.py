@@ -35,6 +35,7 @@ from locald.domain.lifecycle.phase import (
     Adopting,
     Blocked,
     Completed,
+    Desired,
     Launching,
     Preparing,
     Running,
@@ -42,7 +43,6 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
     Waiting,
-    Wish,
 )
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.service import Outcome, Service, announced, end, fresh, launch, program
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a project lives, and the shell that brought it up last: for wishes that come from no shell."""
+    """Where a project lives, and the shell that brought it up last: for commands that come from no shell."""
 
     directory: str
     domain: str
@@ -109,13 +109,13 @@ def step(world: World, message: Message, now: float) -> Step:
         case Up():
             _up(draft, message)
         case Stop(keys):
-            draft.wish(sorted(keys), Wish.DOWN)
+            draft.desire(sorted(keys), Desired.DOWN)
         case Again(keys, caller):
             _again(draft, sorted(keys), caller)
         case Down(project):
             _down(draft, project)
         case Shutdown():
-            draft.wish(world.services.keys(), Wish.DOWN)
+            draft.desire(world.services.keys(), Desired.DOWN)
         case Due(key):
             if service := draft.services.get(key):
                 draft.take(due(service, now))
@@ -173,12 +173,12 @@ class _Draft:
         self._spread(key, service, None)
         self._ask(*needs(service))
 
-    def wish(self, keys: Iterable[Key], wish: Wish) -> None:
-        """Somebody wants these so. What is to be forgotten can be stopped, but not kept by that."""
+    def desire(self, keys: Iterable[Key], desired: Desired) -> None:
+        """Set the desired state of these. What is to be forgotten can be stopped, but not kept by that."""
         for key in keys:
             service = self.services.get(key)
-            if service and not (service.wish is Wish.GONE and wish is Wish.DOWN):
-                self.put(replace(service, wish=wish))
+            if service and not (service.desired is Desired.REMOVED and desired is Desired.DOWN):
+                self.put(replace(service, desired=desired))
 
     def settle(self) -> None:
         """Let everybody know what was stopped, then pull; whatever moves begins it anew."""
@@ -255,7 +255,7 @@ def _up(draft: _Draft, up: Up) -> None:
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}
     for name, definition in project.definitions.items():
         draft.put(_defined(draft, known.get(name), definition))
-    draft.wish([s.key for name, s in known.items() if name not in project.definitions], Wish.GONE)
+    draft.desire([s.key for name, s in known.items() if name not in project.definitions], Desired.REMOVED)
     changed = {s.spec.name for s in known.values() if _is_outdated(s, project.definitions.get(s.spec.name))}
     asked = [Key(project.name, name) for name in sorted(up.services | changed)]
     for key in with_dependencies(draft.services, asked):
@@ -268,13 +268,13 @@ def _defined(draft: _Draft, service: Service | None, definition: Definition) -> 
         expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
         return Service(definition, since=draft.now, expects_ready=expects_ready)
     expects_ready = service.expects_ready and program(definition) == program(service.definition)
-    wish = Wish.DOWN if service.wish is Wish.GONE else service.wish
-    return replace(service, definition=definition, expects_ready=expects_ready, wish=wish)
+    desired = Desired.DOWN if service.desired is Desired.REMOVED else service.desired
+    return replace(service, definition=definition, expects_ready=expects_ready, desired=desired)
 
 
 def _is_outdated(service: Service, definition: Definition | None) -> bool:
     """A wanted service that changed is as good as asked for, but for one that somebody stopped."""
-    wanted = service.wish in (Wish.UP, Wish.AGAIN) and service.held_by is None
+    wanted = service.desired.is_up and service.held_by is None
     return wanted and definition is not None and definition != service.definition
 
 
@@ -289,14 +289,14 @@ def _want(draft: _Draft, service: Service, up: Up) -> None:
             service = replace(service, restarts=Restarts())
         case _:
             service = fresh(service, draft.now)
-    again = service.wish is Wish.AGAIN or (service.is_stale and service.run is not None)
-    draft.put(replace(service, caller=up.caller, wish=Wish.AGAIN if again else Wish.UP))
+    again = service.desired is Desired.RESTART or (service.is_stale and service.run is not None)
+    draft.put(replace(service, caller=up.caller, desired=Desired.RESTART if again else Desired.UP))
 
 
 def _down(draft: _Draft, project: str) -> None:
     """The project is forgotten with the last of its services; at once, if it has none."""
     keys = [service.key for service in draft.before.of_project(project)]
-    draft.wish(keys, Wish.GONE)
+    draft.desire(keys, Desired.REMOVED)
     if not keys:
         draft.places.pop(project, None)
 
@@ -305,15 +305,15 @@ def _again(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
     """What is to be forgotten is not brought back: what it depends on is going too."""
     for key in keys:
         service = draft.services.get(key)
-        if service and service.wish is not Wish.GONE:
-            draft.put(replace(fresh(service, draft.now), caller=caller, wish=Wish.AGAIN))
+        if service and service.desired is not Desired.REMOVED:
+            draft.put(replace(fresh(service, draft.now), caller=caller, desired=Desired.RESTART))
 
 
 # Ties.
 
 
 def _pull(draft: _Draft, service: Service) -> None:
-    """Move one service as far as wishes, dependencies and dependents allow right now."""
+    """Move one service as far as desired state, dependencies and dependents allow right now."""
     match service.phase:
         case Launching() | Preparing() | Starting() | Running() | Stopping(then=None):
             if must_leave(service) and not draft.is_leaned_on(service):
@@ -326,17 +326,17 @@ def _pull(draft: _Draft, service: Service) -> None:
 
 def _pull_idle(draft: _Draft, service: Service) -> None:
     """Nothing of it runs: forget it, let it rest, or start it when what it needs is there."""
-    match service.wish:
-        case Wish.GONE:
+    match service.desired:
+        case Desired.REMOVED:
             draft.remove(service.key)
-        case Wish.DOWN:
+        case Desired.DOWN:
             if not isinstance(service.phase, Stopped | Completed):
                 draft.put(replace(service, phase=Stopped()))
-        case Wish.AGAIN:
-            draft.put(replace(service, wish=Wish.UP, phase=Stopped()))
-        case Wish.UP if isinstance(service.phase, Stopped | Waiting | Blocked):
+        case Desired.RESTART:
+            draft.put(replace(service, desired=Desired.UP, phase=Stopped()))
+        case Desired.UP if isinstance(service.phase, Stopped | Waiting | Blocked):
             _pull_wanted(draft, service)
-        case Wish.UP:
+        case Desired.UP:
             return
 
 
