@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from children import free_port
 from engine import images
-from heard import Heard
 from locald.adapters.containers.containers import Containers
 from locald.adapters.containers.create import INSTANCE, Order
 from locald.capture import frames
@@ -20,6 +19,7 @@ from locald.domain.lifecycle.messages import Gone, Lost, NotStarted, Spawned
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Definition, ServiceSpec, Type
 from locald.linux.clock import Clock
+from posted import Posted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -42,7 +42,7 @@ class Bench:
         self.project = f"t{secrets.token_hex(4)}"
         self.instance = secrets.token_hex(8)
         self.clock = Clock(time.time() - time.monotonic())
-        self.heard = Heard()
+        self.posted = Posted()
         self._gone: set[Run] = set()
         self.printed = asyncio.Event()
         self._containers: Containers | None = None
@@ -52,7 +52,7 @@ class Bench:
     @asynccontextmanager
     async def daemon(self) -> AsyncIterator[Containers]:
         """What a daemon has, from its start to its end; then another one may be had."""
-        self.heard.events.clear()
+        self.posted.events.clear()
         async with Tasks() as tasks:
             self._containers = Containers(self._post, self.clock, tasks, self._on_output, self.instance)
             try:
@@ -63,7 +63,7 @@ class Bench:
     def _post(self, news: Any) -> None:
         if isinstance(news, Gone):
             self._gone.add(news.run)
-        self.heard.post(news)
+        self.posted.post(news)
 
     def _on_output(self, _: Run) -> None:
         self.printed.set()
@@ -113,7 +113,7 @@ class Bench:
         return await self.wait_for(Spawned, lambda event: event.run == run)
 
     async def wait_for(self, kind: type[E], what: Callable[[E], bool] = lambda _: True) -> E:
-        return await self.heard.wait_for(kind, what, PATIENCE)
+        return await self.posted.wait_for(kind, what, PATIENCE)
 
     async def next_event(self) -> object:
         return await self.wait_for(object)

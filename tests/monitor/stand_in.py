@@ -82,9 +82,9 @@ class StandIn:
         self._sockets.add(socket)
         await socket.send_str(json.dumps({"kind": "snapshot", **document(*self.rows), "settled": True}))
         async for message in socket:
-            request = json.loads(message.data)
-            self.asked.append(request)
-            if (logs := request.get("logs")) and not self.is_slow:
+            order = json.loads(message.data)
+            self.asked.append(order)
+            if (logs := order.get("logs")) and not self.is_slow:
                 told = {"kind": "lines", "watch": logs["watch"], "lines": self.history, "history": True}
                 await socket.send_str(json.dumps(told))
         self._sockets.discard(socket)

@@ -678,8 +678,6 @@ def test_stop_and_down_end_the_wish(machine: Machine, end: tuple[str, ...]) -> N
     machine.up()
     assert machine.locald(*end).returncode == 0
     if end[0] != "server":
-        wait_for(
-            lambda: not (machine.home / "state" / "wanted").exists(), "the cleared desired state is saved"
-        )
+        wait_for(lambda: not (machine.home / "state" / "wanted").exists(), "the desired state is cleared")
         machine.kill_daemon()
     assert machine.locald("status").returncode == 3

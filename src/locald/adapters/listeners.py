@@ -128,9 +128,9 @@ class Listeners:
 
     def _listen_to(self, deaths: Deaths, loop: asyncio.AbstractEventLoop) -> None:
         if deaths.fileno() >= 0:  # else it was closed while news was being collected
-            loop.add_reader(deaths.fileno(), self._heard, deaths, loop)
+            loop.add_reader(deaths.fileno(), self._observed, deaths, loop)
 
-    def _heard(self, deaths: Deaths, loop: asyncio.AbstractEventLoop) -> None:
+    def _observed(self, deaths: Deaths, loop: asyncio.AbstractEventLoop) -> None:
         ended = deaths.read()
         ports = {one.port for each in self._watched.values() for one in each.own.values()}
         ports.update(each.port for each in self._watched.values())

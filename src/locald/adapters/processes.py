@@ -256,7 +256,7 @@ class Processes:
             case "error":
                 log.error("the keeper could not do as asked: %s", event)
             case _:
-                self._hear(Run.parse(event["run"]), event, writer)
+                self._observe(Run.parse(event["run"]), event, writer)
 
     def _agree(self, writer: asyncio.StreamWriter) -> None:
         """The replay is over: what was expected and not named is lost, what waited is asked for."""
@@ -270,7 +270,7 @@ class Processes:
         self._see_whether_cleared()
 
     def _end(self, run: Run, how: NotStarted | Lost) -> None:
-        """Nothing will be heard of the run any more, from this keeper or another."""
+        """No more events come of the run any more, from this keeper or another."""
         self._release(run)
         self._expected.discard(run)
         self._unsent.pop(run, None)
@@ -285,7 +285,7 @@ class Processes:
         if not self._unknown:
             self._cleared.set()
 
-    def _hear(self, run: Run, event: Json, writer: asyncio.StreamWriter) -> None:
+    def _observe(self, run: Run, event: Json, writer: asyncio.StreamWriter) -> None:
         if run not in self._expected or self._is_ordered(run):
             self._end_unknown(run, event, writer)
             return

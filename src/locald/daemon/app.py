@@ -96,9 +96,9 @@ async def _live(home: Home, *, foreground: bool) -> None:
         logbook = Logbook(Path(home.logs))
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
         checks = Checks(loop.post, clock.now, tasks)
-        heard = _also_to(checks, loop)
-        listeners = Listeners(heard, clock.now)
-        containers = Containers(heard, clock, tasks, logbook.hint, _instance(home))
+        post = _also_to(checks, loop)
+        listeners = Listeners(post, clock.now)
+        containers = Containers(post, clock, tasks, logbook.hint, _instance(home))
         keeping = Keeping(home)
         processes = Processes(keeping.reach, loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
@@ -157,14 +157,14 @@ def _instance(home: Home) -> str:
 def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
     """Listeners are news for the world, and open the gate of checks that look at the service's own port."""
 
-    def heard(event: Event) -> None:
+    def post(event: Event) -> None:
         loop.post(event)
         service = loop.world.services.get(event.run.key)
         if isinstance(event, Listens) and service:
             own = next((each for each in event.listeners if each.port == service.present.port), None)
             checks.listening(event.run, own is not None, own.address if own else None)
 
-    return heard
+    return post
 
 
 def _announce(core: Core, home: Home, *, foreground: bool) -> None:

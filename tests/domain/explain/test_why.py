@@ -66,7 +66,9 @@ def test_a_healthy_service_shows_what_its_health_rests_on_newest_first() -> None
 
     why = s.why("web")
     assert (why.blockers, why.hints) == ((), ())
-    assert [(heard.source, heard.ok, heard.detail.partition(") ")[2]) for heard in why.evidence] == [
+    assert [
+        (evidence.source, evidence.ok, evidence.detail.partition(") ")[2]) for evidence in why.evidence
+    ] == [
         ("notify", True, "sent READY=1"),
         ("tcp", True, "accepts connections on 127.0.0.1:8080"),
         ("tcp", False, "listens on 127.0.0.1:9229 although PORT is 8080"),

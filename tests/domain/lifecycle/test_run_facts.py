@@ -14,10 +14,10 @@ from locald.domain.lifecycle.run_facts import (
     REMEMBERED,
     RunFacts,
     Said,
-    hear,
-    hear_listeners,
-    hear_notification,
     judge,
+    observe_listeners,
+    observe_notification,
+    with_evidence,
 )
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import CommandCheck, HealthCheck, ServiceSpec, Type
@@ -44,37 +44,37 @@ words = st.builds(
 
 
 @given(st.lists(words, min_size=1))
-def test_the_verdict_is_the_last_word_of_the_strongest_source(heard: list[Evidence]) -> None:
+def test_the_verdict_is_the_last_word_of_the_strongest_source(evidence: list[Evidence]) -> None:
     order = list(Source)
-    strongest = min((word.source for word in heard), key=order.index)
-    last = [word for word in heard if word.source is strongest][-1]
+    strongest = min((word.source for word in evidence), key=order.index)
+    last = [word for word in evidence if word.source is strongest][-1]
 
     known = facts()
-    for word in heard:
-        known = hear(known, word)
+    for word in evidence:
+        known = with_evidence(known, word)
 
     health = Health.HEALTHY if last.ok else Health.STARTING
     assert verdict(known) == Verdict(health, strongest, last.detail)
 
 
 @given(st.lists(words), st.booleans())
-def test_an_explicit_check_is_the_only_source_there_is(heard: list[Evidence], ok: bool) -> None:
+def test_an_explicit_check_is_the_only_source_there_is(evidence: list[Evidence], ok: bool) -> None:
     known = explicit()
-    for word in heard:
-        known = hear(known, word)
+    for word in evidence:
+        known = with_evidence(known, word)
     assert verdict(known).source is Source.NONE
 
-    known = hear(known, Evidence(Source.EXPLICIT, ok, 1.0, "seen", "command"))
-    for word in heard:
-        known = hear(known, word)
+    known = with_evidence(known, Evidence(Source.EXPLICIT, ok, 1.0, "seen", "command"))
+    for word in evidence:
+        known = with_evidence(known, word)
     assert verdict(known) == Verdict(Health.HEALTHY if ok else Health.STARTING, Source.EXPLICIT, "seen")
 
 
 @given(st.lists(words), st.booleans())
-def test_stopping_and_the_watchdog_override_every_source(heard: list[Evidence], configured: bool) -> None:
+def test_stopping_and_the_watchdog_override_every_source(evidence: list[Evidence], configured: bool) -> None:
     known = explicit() if configured else facts()
-    for word in [*heard, Evidence(Source.EXPLICIT, True, 1.0, "seen")]:
-        known = hear(known, word)
+    for word in [*evidence, Evidence(Source.EXPLICIT, True, 1.0, "seen")]:
+        known = with_evidence(known, word)
 
     for overriding in (replace(known, said=Said(stopping=True)), replace(known, expired=True, watchdog=2.0)):
         assert verdict(overriding).health is Health.UNHEALTHY
@@ -82,21 +82,21 @@ def test_stopping_and_the_watchdog_override_every_source(heard: list[Evidence], 
 
 
 @given(st.lists(words))
-def test_a_vanished_listener_overrides_all_that_was_inferred(heard: list[Evidence]) -> None:
-    known = hear_listeners(facts(), Listens(RUN, (listener(8080),), True, None, 1.0))
-    known = hear_listeners(known, Listens(RUN, (), False, None, 2.0))
-    for word in heard:
-        known = hear(known, word)
+def test_a_vanished_listener_overrides_all_that_was_inferred(evidence: list[Evidence]) -> None:
+    known = observe_listeners(facts(), Listens(RUN, (listener(8080),), True, None, 1.0))
+    known = observe_listeners(known, Listens(RUN, (), False, None, 2.0))
+    for word in evidence:
+        known = with_evidence(known, word)
 
     assert verdict(known).source is Source.TCP
     assert verdict(known).health is not Health.HEALTHY
 
 
 @given(st.lists(words))
-def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(heard: list[Evidence]) -> None:
+def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(evidence: list[Evidence]) -> None:
     known = facts()
-    for word in heard:
-        known = hear(known, word)
+    for word in evidence:
+        known = with_evidence(known, word)
 
     found = judge(known, expects_ready=True)
     if found.health is Health.HEALTHY:
@@ -104,17 +104,17 @@ def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(hear
 
 
 def test_what_was_healthy_once_is_unhealthy_from_then_on_not_starting() -> None:
-    bad = hear(facts(), Evidence(Source.TCP, False, 1.0, "closed"))
+    bad = with_evidence(facts(), Evidence(Source.TCP, False, 1.0, "closed"))
 
     assert verdict(bad).health is Health.STARTING
     assert verdict(replace(bad, ready_at=0.5)).health is Health.UNHEALTHY
 
 
 @given(st.lists(words, max_size=100))
-def test_because_always_says_something(heard: list[Evidence]) -> None:
+def test_because_always_says_something(evidence: list[Evidence]) -> None:
     for known in (facts(), facts(worker("web")), explicit(), facts(service("web", type=Type.TASK))):
-        for word in heard:
-            known = hear(known, word)
+        for word in evidence:
+            known = with_evidence(known, word)
         assert verdict(known).because
 
 
@@ -124,7 +124,7 @@ def test_because_always_says_something(heard: list[Evidence]) -> None:
 def test_history_is_newest_first_and_shows_changes_only() -> None:
     known = facts()
     for at, detail in enumerate(["closed", "closed", "open", "open", "closed"]):
-        known = hear(known, Evidence(Source.TCP, detail == "open", float(at), detail))
+        known = with_evidence(known, Evidence(Source.TCP, detail == "open", float(at), detail))
 
     assert [(word.detail, word.at) for word in known.history] == [
         ("closed", 4.0),
@@ -136,23 +136,23 @@ def test_history_is_newest_first_and_shows_changes_only() -> None:
 def test_history_does_not_grow_for_ever() -> None:
     known = facts()
     for number in range(1000):
-        known = hear(known, Evidence(Source.TCP, True, float(number), f"seen {number}"))
+        known = with_evidence(known, Evidence(Source.TCP, True, float(number), f"seen {number}"))
 
     assert len(known.history) == REMEMBERED
     assert known.history[0].detail == "seen 999"
 
 
 def test_a_word_that_does_not_count_is_remembered_all_the_same() -> None:
-    known = hear(facts(), Evidence(Source.NOTIFY, False, 1.0, "from a stranger"), counts=False)
+    known = with_evidence(facts(), Evidence(Source.NOTIFY, False, 1.0, "from a stranger"), counts=False)
 
-    assert known.heard == {}
+    assert known.evidence == {}
     assert known.history[0].detail == "from a stranger"
 
 
 def test_keep_alives_are_no_evidence() -> None:
     sender, known = Sender(Process(7), 0, "member"), facts()
     for at in range(100):
-        known, _ = hear_notification(known, Notified(RUN, sender, b"READY=1\nWATCHDOG=1", float(at)))
+        known, _ = observe_notification(known, Notified(RUN, sender, b"READY=1\nWATCHDOG=1", float(at)))
 
     assert len(known.history) == 1
 
@@ -160,7 +160,7 @@ def test_keep_alives_are_no_evidence() -> None:
 def test_who_was_turned_away_is_counted() -> None:
     sender, known = Sender(Process(7), 0, "stranger"), facts()
     for datagram in (b"READY=1", b"READY=1", b"x\0y"):
-        known, words = hear_notification(known, Notified(RUN, sender, datagram, 1.0))
+        known, words = observe_notification(known, Notified(RUN, sender, datagram, 1.0))
         assert words is None
 
     assert known.said == Said(refused=3)
@@ -171,7 +171,7 @@ def test_who_was_turned_away_is_counted() -> None:
 
 
 def test_silence_is_no_evidence() -> None:
-    known = hear_listeners(facts(), Listens(RUN, (), False, None, 1.0))
+    known = observe_listeners(facts(), Listens(RUN, (), False, None, 1.0))
 
     assert known.history == ()
     assert verdict(known).source is Source.NONE
@@ -179,19 +179,19 @@ def test_silence_is_no_evidence() -> None:
 
 def test_the_own_listener_counts_wherever_it_is_in_the_list() -> None:
     both = (listener(9229), listener(8080, Process(7, "node")))
-    known = hear_listeners(facts(), Listens(RUN, both, True, None, 1.0))
+    known = observe_listeners(facts(), Listens(RUN, both, True, None, 1.0))
 
     assert verdict(known).because == "pid 7 (node) accepts connections on 127.0.0.1:8080"
 
 
 def test_a_listener_on_ipv6_alone_counts_and_is_shown_in_brackets() -> None:
-    known = hear_listeners(facts(), Listens(RUN, (listener(8080, Process(7), "::1"),), True, None, 1.0))
+    known = observe_listeners(facts(), Listens(RUN, (listener(8080, Process(7), "::1"),), True, None, 1.0))
 
     assert verdict(known) == Verdict(Health.HEALTHY, Source.TCP, "pid 7 accepts connections on [::1]:8080")
 
 
 def test_listening_at_is_the_first_time() -> None:
-    known = hear_listeners(facts(), Listens(RUN, (listener(8080),), False, None, 0.0))
-    known = hear_listeners(known, Listens(RUN, (listener(8080),), True, None, 5.0))
+    known = observe_listeners(facts(), Listens(RUN, (listener(8080),), False, None, 0.0))
+    known = observe_listeners(known, Listens(RUN, (listener(8080),), True, None, 5.0))
 
     assert known.listening_at == 0.0

@@ -27,7 +27,7 @@ from locald.domain.lifecycle.messages import (
     Stop,
 )
 from locald.domain.lifecycle.phase import Desired, Running
-from locald.domain.lifecycle.run_facts import RunFacts, hear_listeners
+from locald.domain.lifecycle.run_facts import RunFacts, observe_listeners
 from locald.domain.lifecycle.service import Service, announced
 from locald.domain.lifecycle.world import World, step
 from locald.domain.project.names import Key, Run
@@ -48,7 +48,7 @@ def running(spec: ServiceSpec) -> Service:
     """A healthy service in its first run."""
     defined = definition(spec)
     facts = RunFacts(run(spec.name), defined, pid=7, spawned_at=NOW, ready_at=NOW)
-    facts = hear_listeners(facts, Listens(facts.run, (listener(defined.port or 0),), True, None, NOW))
+    facts = observe_listeners(facts, Listens(facts.run, (listener(defined.port or 0),), True, None, NOW))
     return announced(Service(defined, desired=Desired.UP, phase=Running(facts.run), facts=facts, runs=1), NOW)
 
 

@@ -50,9 +50,9 @@ def test_a_stranger_is_ignored_and_recorded() -> None:
     s.says("web#1", "READY=1", by="stranger", pid=77)
 
     assert s.health("web") == ("starting", "none")
-    heard = s.why("web").evidence[0]
-    assert heard.detail == "READY=1 from pid 77 (node), not part of this service: ignored"
-    assert (heard.source, heard.ok) == ("notify", False)
+    evidence = s.why("web").evidence[0]
+    assert evidence.detail == "READY=1 from pid 77 (node), not part of this service: ignored"
+    assert (evidence.source, evidence.ok) == ("notify", False)
     s.listens("web#1")
     assert s.health("web") == ("healthy", "tcp"), "the service itself said nothing"
 

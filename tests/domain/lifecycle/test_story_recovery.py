@@ -192,7 +192,7 @@ def test_leftovers_are_ended_before_the_next_run_as_ever() -> None:
 
     assert s.spawned("web#1") == ["terminate web#1"]
     notes = list(s.notes)
-    assert s.exited("web#1", 1, left=1) == [], "heard before"
+    assert s.exited("web#1", 1, left=1) == [], "evidence before"
     assert s.notes == notes
     s.gone("web#1")
     assert s.state("web") == "backoff"

@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 
 from children import free_port
-from heard import Heard
 from locald.adapters import checks as module
 from locald.adapters.checks import Checks, Target
 from locald.domain.lifecycle.messages import Probed
@@ -30,6 +29,7 @@ from locald.domain.project.spec import (
 )
 from locald.linux import procfs
 from nonblocking import blocking_raises
+from posted import Posted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,8 +47,8 @@ class Bench:
     """The checks of one run, and what they posted."""
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
-        self.heard = Heard()
-        self.checks = Checks(self.heard.post, time.time, tasks)
+        self.posted = Posted()
+        self.checks = Checks(self.posted.post, time.time, tasks)
 
     def watch(
         self, check: Check, port: int | None = None, cwd: str = "/", *, listened: bool = False, **more: Any
@@ -57,7 +57,7 @@ class Bench:
         self.checks.watch(WEB, what, target, listened=listened)
 
     async def probed(self, ok: bool | None = None) -> Probed:
-        return await self.heard.wait_for(Probed, lambda event: ok is None or event.ok is ok)
+        return await self.posted.wait_for(Probed, lambda event: ok is None or event.ok is ok)
 
     async def once(self, check: Check, port: int | None = None, cwd: str = "/", **more: Any) -> Probed:
         """The first look, with the listener known."""
@@ -311,7 +311,7 @@ async def test_a_run_that_is_watched_twice_is_looked_at_once(monkeypatch: pytest
         made.watch(TcpCheck(), 1)
         await made.probed()
         made.watch(CommandCheck("true"), 1)
-    assert made.heard.events == []
+    assert made.posted.events == []
 
 
 async def test_after_close_nothing_is_looked_at() -> None:
@@ -322,8 +322,8 @@ async def test_after_close_nothing_is_looked_at() -> None:
         made.watch(HttpCheck(port=port), interval=0.001)
         await made.probed(ok=True)
         await made.checks.close()
-        made.heard.events.clear()
-    assert made.heard.events == []
+        made.posted.events.clear()
+    assert made.posted.events == []
 
 
 # command
@@ -429,7 +429,7 @@ async def test_unwatch_ends_a_command_that_runs(tmp_path: Path) -> None:
         await until((tmp_path / "begun").exists)
         made.checks.unwatch(WEB)
     assert left(tmp_path) == []
-    assert made.heard.events == []
+    assert made.posted.events == []
 
 
 async def test_what_a_command_leaves_in_the_background_is_ended_with_it(tmp_path: Path) -> None:
@@ -459,7 +459,7 @@ async def test_the_first_line_that_matches_is_told_and_no_other() -> None:
         made.checks.line(WEB, "getting ready on")
         made.checks.line(WEB, "\x1b[32mserver ready\x1b[0m on 80\x07")
         made.checks.line(WEB, "ready on 81")
-        (event,) = made.heard.events
+        (event,) = made.posted.events
         assert event == Probed(WEB, True, r'a line matched /ready on \d+/: "server ready on 80"', event.at)
 
 
@@ -467,7 +467,7 @@ async def test_of_an_endless_line_only_the_beginning_is_searched() -> None:
     async with bench() as made:
         made.watch(LogCheck("ready$"))
         made.checks.line(WEB, "x" * 10_000_000 + "ready")
-        assert made.heard.events == []
+        assert made.posted.events == []
 
 
 @pytest.mark.parametrize("check", [LogCheck("x"), NotifyCheck(), NoCheck()])
@@ -478,7 +478,7 @@ async def test_other_checks_are_not_looked_at(check: Check) -> None:
         made.checks.line(WEB, "nothing")
         made.checks.unwatch(WEB)
         made.checks.line(WEB, "x")
-    assert made.heard.events == []
+    assert made.posted.events == []
 
 
 async def test_a_pattern_that_takes_too_long_passes_a_line_over_and_finds_the_next() -> None:
@@ -501,5 +501,5 @@ async def test_a_pattern_that_takes_too_long_again_and_again_is_given_up(
             b.checks.line(WEB, "a" * 200 + "!")
         b.checks.line(WEB, "ready, aa")
         last = [await b.probed(False) for _ in range(module.TRIES)][-1]
-        assert not [event for event in b.heard.events if isinstance(event, Probed) and event.ok]
+        assert not [event for event in b.posted.events if isinstance(event, Probed) and event.ok]
     assert last.detail.endswith("took longer than 10ms, as in 9 lines before: it is looked for no longer")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from children import Child, Children, children, free_port
-from heard import Heard
 from locald.adapters import listeners as module
 from locald.adapters.listeners import Listeners
 from locald.adapters.sightings import pace
@@ -21,6 +20,7 @@ from locald.domain.project.names import Key, Run
 from locald.linux import owners
 from locald.linux.sockdiag import Deaths, Listening, Table
 from nonblocking import blocking_raises
+from posted import Posted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,9 +51,9 @@ async def looking(listeners: Listeners) -> AsyncIterator[None]:
         running.cancel()
 
 
-def new() -> tuple[Listeners, Heard]:
-    heard = Heard()
-    return Listeners(heard.post, time.time), heard
+def new() -> tuple[Listeners, Posted]:
+    posted = Posted()
+    return Listeners(posted.post, time.time), posted
 
 
 def accepts(event: Listens) -> bool:
@@ -72,12 +72,12 @@ def start(children: Children, code: str, port: int) -> Child:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "127.3.2.1", "::1", "::"])
 async def test_its_own_listener_is_told_with_address_and_process(children: Children, address: str) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, f"held = listen({address!r}, int(told()))\ntold()", port)
         listeners.watch(WEB, port, child.pids)
-        event = await heard.wait_for(Listens)
+        event = await posted.wait_for(Listens)
         (listener,) = event.listeners
         assert (event.run, event.accepts, event.holder) == (WEB, True, None)
         assert (listener.address, listener.port, listener.owner.pid) == (address, port, child.pid)
@@ -85,32 +85,32 @@ async def test_its_own_listener_is_told_with_address_and_process(children: Child
 
 
 async def test_the_end_of_a_listener_is_told_and_its_return(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, SERVER, port)
         listeners.watch(WEB, port, child.pids)
-        await heard.wait_for(Listens, accepts)
+        await posted.wait_for(Listens, accepts)
         child.tell("close")
-        gone = await heard.wait_for(Listens)
+        gone = await posted.wait_for(Listens)
         assert (gone.listeners, gone.accepts) == ((), False)
         child.tell("listen again")
-        assert (await heard.wait_for(Listens)).accepts
+        assert (await posted.wait_for(Listens)).accepts
 
 
 async def test_the_death_of_its_process_ends_a_listener(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, SERVER, port)
         listeners.watch(WEB, port, child.pids)
-        await heard.wait_for(Listens, accepts)
+        await posted.wait_for(Listens, accepts)
         child.end()
-        assert (await heard.wait_for(Listens)).listeners == ()
+        assert (await posted.wait_for(Listens)).listeners == ()
 
 
 async def test_a_listener_of_a_grandchild_is_its_own(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         code = """
@@ -122,7 +122,7 @@ told()
 """
         child = start(children, code, port)
         listeners.watch(WEB, port, child.pids)
-        (listener,) = (await heard.wait_for(Listens)).listeners
+        (listener,) = (await posted.wait_for(Listens)).listeners
         assert listener.owner.pid in child.pids()
         assert listener.owner.pid != child.pid
 
@@ -130,7 +130,7 @@ told()
 async def test_a_socket_shared_by_processes_of_the_run_is_told_once_until_its_last_holder_ends(
     children: Children,
 ) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         code = """
@@ -148,36 +148,36 @@ told()
 """
         child = start(children, code, port)
         listeners.watch(WEB, port, child.pids)
-        (listener,) = (await heard.wait_for(Listens)).listeners
+        (listener,) = (await posted.wait_for(Listens)).listeners
         assert listener.owner.pid == child.pid
         child.tell("end the worker")
         assert child.says() == "ended"
         child.tell("close")
-        assert (await heard.wait_for(Listens)).listeners == ()
-        assert heard.events == []
+        assert (await posted.wait_for(Listens)).listeners == ()
+        assert posted.events == []
 
 
 async def test_a_strangers_listener_is_never_taken_for_its_own_but_named(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         stranger = start(children, SERVER, port)
         ours = start(children, "told(); told(); held = listen('127.0.0.1', int(told())); told()", port)
         listeners.watch(WEB, port, ours.pids)
-        event = await heard.wait_for(Listens)
+        event = await posted.wait_for(Listens)
         assert (event.listeners, event.accepts) == ((), False)
         assert event.holder is not None
         assert (event.holder.shown, event.holder.owner.pid) == (f"127.0.0.1:{port}", stranger.pid)
         stranger.tell("close")
-        assert (await heard.wait_for(Listens)).holder is None
+        assert (await posted.wait_for(Listens)).holder is None
         ours.tell()
         ours.tell(str(port))
-        event = await heard.wait_for(Listens)
+        event = await posted.wait_for(Listens)
         assert (event.accepts, event.listeners[0].owner.pid) == (True, ours.pid)
 
 
 async def test_of_two_that_share_a_port_ours_counts_and_the_other_is_named(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         code = "held = listen('127.0.0.1', int(told()), reuse=True)\nprint('listens', flush=True)\ntold()"
@@ -185,7 +185,7 @@ async def test_of_two_that_share_a_port_ours_counts_and_the_other_is_named(child
         assert stranger.says() == "listens"
         ours = start(children, code, port)
         listeners.watch(WEB, port, ours.pids)
-        event = await heard.wait_for(Listens, lambda event: event.accepts and event.holder is not None)
+        event = await posted.wait_for(Listens, lambda event: event.accepts and event.holder is not None)
         assert [listener.owner.pid for listener in event.listeners] == [ours.pid]
         assert event.holder is not None
         assert event.holder.owner.pid == stranger.pid
@@ -195,19 +195,19 @@ async def test_a_holder_that_cannot_be_known_has_pid_0(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owners, "holders_anywhere", lambda _: {})
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         with socket.create_server(("127.0.0.1", 0)) as stranger:
             port = stranger.getsockname()[1]
             ours = children.start("told()")
             listeners.watch(WEB, port, ours.pids)
-            event = await heard.wait_for(Listens)
+            event = await posted.wait_for(Listens)
             assert event.holder is not None
             assert event.holder.owner.pid == 0
 
 
 async def test_a_process_too_young_to_be_seen_at_first_is_no_stranger(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, SERVER, port)
@@ -220,23 +220,23 @@ async def test_a_process_too_young_to_be_seen_at_first_is_no_stranger(children: 
             return child.pids() if asked > 1 else []
 
         listeners.watch(WEB, port, late)
-        event = await heard.wait_for(Listens)
+        event = await posted.wait_for(Listens)
         assert (event.accepts, event.holder) == (True, None)
 
 
 async def test_what_it_listens_on_instead_of_its_port_is_told(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port, other = free_port(), free_port()
         child = start(children, "held = listen('::1', int(told()))\ntold()", other)
         listeners.watch(WEB, port, child.pids)
-        event = await heard.wait_for(Listens)
+        event = await posted.wait_for(Listens)
         assert (event.accepts, event.holder) == (False, None)
         assert [listener.shown for listener in event.listeners] == [f"[::1]:{other}"]
 
 
 async def test_its_own_port_comes_first_and_each_address_once(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port, other = free_port(), free_port()
         code = f"""
@@ -247,7 +247,7 @@ told()
 """
         child = start(children, code, port)
         listeners.watch(WEB, port, child.pids)
-        event = await heard.wait_for(Listens, lambda event: len(event.listeners) == 3)
+        event = await posted.wait_for(Listens, lambda event: len(event.listeners) == 3)
         shown = [listener.shown for listener in event.listeners]
         assert shown == [f"127.0.0.1:{port}", f"[::1]:{port}", f"127.0.0.1:{other}"]
 
@@ -257,7 +257,7 @@ async def test_a_listener_that_accepts_nobody_is_told_as_such_until_it_does(
 ) -> None:
     """Its queue is full: a connection to it is neither made nor refused."""
     monkeypatch.setattr(module, "CONNECT", 0.1)
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         code = """
@@ -273,34 +273,34 @@ while True:
         child = start(children, code, port)
         assert child.says() == "full"
         listeners.watch(WEB, port, child.pids)
-        event = await heard.wait_for(Listens)
+        event = await posted.wait_for(Listens)
         assert (event.accepts, [one.port for one in event.listeners]) == (False, [port])
         child.tell("accept")
-        assert (await heard.wait_for(Listens)).accepts
+        assert (await posted.wait_for(Listens)).accepts
 
 
 async def test_nothing_is_told_after_unwatch(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, SERVER, port)
         listeners.watch(WEB, port, child.pids)
-        await heard.wait_for(Listens, accepts)
+        await posted.wait_for(Listens, accepts)
         again = WEB._replace(number=2)
         listeners.unwatch(WEB)
         listeners.watch(again, port, child.pids)
-        assert (await heard.wait_for(Listens)).run == again
+        assert (await posted.wait_for(Listens)).run == again
         child.tell("close")
-        assert (await heard.wait_for(Listens)).run == again
-        assert heard.events == []
+        assert (await posted.wait_for(Listens)).run == again
+        assert posted.events == []
 
 
 async def test_a_run_without_a_port_is_not_looked_at() -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     listeners.watch(WEB, None, lambda: pytest.fail("nobody needs to know"))
     async with looking(listeners):
         await asyncio.sleep(0)
-    assert heard.events == []
+    assert posted.events == []
 
 
 class Counting(Table):
@@ -317,12 +317,12 @@ async def test_once_every_run_has_its_port_nothing_is_looked_at_any_more(
     """Neither while nothing happens nor when others' connections and listeners come and go."""
     counting = Counting()
     monkeypatch.setattr(module, "Table", lambda: counting)
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, SERVER, port)
         listeners.watch(WEB, port, child.pids)
-        await heard.wait_for(Listens, accepts)
+        await posted.wait_for(Listens, accepts)
         await asyncio.sleep(0.05)
         before = counting.reads
         for _ in range(10):
@@ -331,7 +331,7 @@ async def test_once_every_run_has_its_port_nothing_is_looked_at_any_more(
         # Polling would have looked forty times. Where very much goes on, news is lost, and made up for.
         assert counting.reads - before <= 2
         child.tell("close")
-        await heard.wait_for(Listens, closed)
+        await posted.wait_for(Listens, closed)
         assert counting.reads > before
 
 
@@ -358,7 +358,7 @@ def test_looks_become_rarer_the_longer_nothing_comes() -> None:
 
 
 async def test_twenty_services_that_start_together_are_seen_soon(children: Children) -> None:
-    listeners, heard = new()
+    listeners, posted = new()
     async with looking(listeners):
         taken = {free_port() for _ in range(40)}
         started: dict[Run, tuple[Child, int]] = {}
@@ -370,7 +370,7 @@ async def test_twenty_services_that_start_together_are_seen_soon(children: Child
             child.tell(str(port))
         seen: dict[Run, float] = {}
         while len(seen) < 20:
-            event = await heard.wait_for(Listens, accepts)
+            event = await posted.wait_for(Listens, accepts)
             seen[event.run] = event.at
         late = [seen[run] - float(child.says()) for run, (child, _) in started.items()]
         assert statistics.median(late) < 0.5  # it is some 5 ms where nothing else runs

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from heard import Heard
 from keeping import ENV, Keeping, notify, once, python, sh
 from locald.adapters import processes as module
 from locald.adapters.keeper_words import refusal, translate
@@ -38,6 +37,7 @@ from locald.keeper.wire import protocol
 from locald.linux import procfs
 from locald.linux.clock import Clock
 from nonblocking import blocking_raises
+from posted import Posted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -60,7 +60,7 @@ def kind(event: Event) -> str:
     return type(event).__name__
 
 
-class Ears(Heard):
+class Ears(Posted):
     """Also remembers everything, and at which turn of the loop it came."""
 
     def __init__(self) -> None:

@@ -142,7 +142,7 @@ def facts(source: Source) -> RunFacts:
         ready_at=AT + 2,
         ended_at=AT + 3,
         exit=Exit(None, 9),
-        heard={source: evidence},
+        evidence={source: evidence},
         history=(evidence, replace(evidence, ok=False)),
         failures=2,
         listeners=(stranger,),

@@ -79,7 +79,7 @@ async def test_health_follows_the_container_both_ways(here: Bench) -> None:
 async def test_the_image_without_a_healthcheck_is_not_spoken_for(here: Bench) -> None:
     here.start("http")
     await here.wait_for(Listens)
-    assert not any(isinstance(event, Checked) for event in here.heard.events)
+    assert not any(isinstance(event, Checked) for event in here.posted.events)
 
 
 async def test_an_old_verdict_of_an_earlier_start_is_not_believed(docker: Docker, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ async def test_a_port_counts_when_the_container_listens_not_when_the_proxy_does(
     await here.wait_for(Spawned)
     with socket.create_connection(("127.0.0.1", order.definition.port or 0), timeout=5):
         pass  # a connection succeeds, and means nothing
-    assert not any(isinstance(event, Listens) and event.accepts for event in here.heard.events)
+    assert not any(isinstance(event, Listens) and event.accepts for event in here.posted.events)
     listens = await here.wait_for(Listens, lambda event: event.accepts)
     assert "listening" in await here.lines()
     assert listens.listeners[0].shown == f"127.0.0.1:{order.definition.port}"

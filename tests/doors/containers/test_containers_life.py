@@ -106,7 +106,7 @@ async def test_the_exit_code_is_told_once_and_then_that_it_is_gone(here: Bench) 
     await here.wait_for(Gone)
     here.containers.forget(run)
     assert await here.lines() == ["about to crash"]
-    assert here.heard.events == []
+    assert here.posted.events == []
 
 
 async def test_a_kill_for_lack_of_memory_says_so(here: Bench) -> None:

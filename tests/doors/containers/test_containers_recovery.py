@@ -188,7 +188,7 @@ async def test_what_is_to_end_is_waited_for_while_it_lives_without_an_engine(
             await here.wait_for(Silenced)
             here.containers.kill(here.run())
             with pytest.raises(TimeoutError):
-                await here.heard.wait_for(Lost, timeout=2)
+                await here.posted.wait_for(Lost, timeout=2)
         finally:
             await asyncio.to_thread(private_docker.start)
         await here.over()

@@ -57,7 +57,7 @@ async def _pull(engine: Engine, name: str, tell: Callable[[str], None]) -> None:
                 async for said in documents(content):
                     if error := said.get("error"):
                         raise CannotBegin(pull(name, str(error)))
-                    progress = progress.hear(said)
+                    progress = progress.observe(said)
                     paced.tell(progress.sentence)
         except Refusal as refusal:
             raise CannotBegin(pull(name, refusal.message)) from None

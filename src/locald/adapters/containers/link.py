@@ -1,7 +1,7 @@
 """The connection to one engine, for as long as some container of ours is there: its events, and its absence.
 
 Events are only hints to look: whoever is told looks at the container itself. So after a pause it is enough
-to look at all of them once, and nothing depends on having heard every event. The stream of events is also
+to look at all of them once, and nothing depends on seeing every event. The stream of events is also
 what tells, at once, that the engine has gone; it is then tried again, ever more rarely, for as long as
 anybody needs it.
 
@@ -126,7 +126,7 @@ class Link:
                 await self._tidy()
                 self._came()
                 async for said in documents(content):
-                    self._hear(event(said))
+                    self._observe(event(said))
         except TimeoutError:
             return self._doubt
         except (EngineAbsent, Refusal) as error:
@@ -153,7 +153,7 @@ class Link:
             else:
                 return
 
-    def _hear(self, event: Event | None) -> None:
+    def _observe(self, event: Event | None) -> None:
         for user in list(self._users):
             if event and user.container == event.container:
                 user.happened(event)

@@ -6,7 +6,7 @@ probes of a HEALTHCHECK say before they succeed), and now and then as a safety n
 told. While the engine is away it waits: `Silenced`, then `Resumed`, then whatever has changed.
 
 Signals go the same way: they are sent with the next look, so one that finds the engine away is sent when it
-comes back, if there is still somebody to hear it. An engine that stops ends its containers first; so while
+comes back, if there is still somebody to see it. An engine that stops ends its containers first; so while
 one is away, and a container is to end, it is enough to see that its first process has gone.
 """
 

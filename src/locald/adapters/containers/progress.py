@@ -36,7 +36,7 @@ class Progress:
     image: str
     layers: Mapping[str, Layer] = field(default_factory=dict)
 
-    def hear(self, said: Mapping[str, Any]) -> Progress:
+    def observe(self, said: Mapping[str, Any]) -> Progress:
         """Fold one message of the engine in."""
         name, status = str(said.get("id", "")), str(said.get("status", ""))
         stage = _stage(status)

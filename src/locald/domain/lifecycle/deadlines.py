@@ -14,7 +14,7 @@ from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
 from locald.domain.lifecycle.messages import Kill, Note
 from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
-from locald.domain.lifecycle.run_facts import RunFacts, hear_process
+from locald.domain.lifecycle.run_facts import RunFacts, observe_process
 from locald.domain.lifecycle.service import Outcome, Service, end
 from locald.domain.project.spec import Type
 from locald.domain.values.duration import show
@@ -30,7 +30,7 @@ def due(service: Service, now: float) -> Outcome:
         return service, []
     match service.phase:
         case Starting() if facts.process_speaks_at is not None and now >= facts.process_speaks_at:
-            return weigh(replace(service, facts=hear_process(facts, now)), now, now)
+            return weigh(replace(service, facts=observe_process(facts, now)), now, now)
         case Starting(run):
             return _too_late(service, facts, run, now)
         case Running(run):

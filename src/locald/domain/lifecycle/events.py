@@ -1,8 +1,8 @@
 """What an event does to the service it is about.
 
 News of another run than the present one falls through unread. What happened is dated by the event's `at`;
-deadlines count from `now`, when it is heard: nobody is punished for a daemon that was away. The state diagram
-in ARCHITECTURE.md is walked out of this code.
+deadlines count from `now`, when it is observed: nobody is punished for a daemon that was away. The state
+diagram in ARCHITECTURE.md is walked out of this code.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ from locald.domain.lifecycle.phase import (
 from locald.domain.lifecycle.run_facts import (
     RunFacts,
     born,
-    hear,
-    hear_healthcheck,
-    hear_listeners,
-    hear_notification,
-    hear_probe,
     judge,
+    observe_healthcheck,
+    observe_listeners,
+    observe_notification,
+    observe_probe,
+    with_evidence,
 )
 from locald.domain.lifecycle.service import program
 
@@ -125,11 +125,11 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
         case Listens() if isinstance(service.phase, Stopping):
             return service, []  # what it closes while it ends explains nothing
         case Listens():
-            facts = hear_listeners(facts, event)
+            facts = observe_listeners(facts, event)
         case Probed():
-            facts = hear_probe(facts, event)
+            facts = observe_probe(facts, event)
         case Checked():
-            facts = hear_healthcheck(facts, event)
+            facts = observe_healthcheck(facts, event)
         case Silenced(detail=detail):
             facts = replace(facts, silenced=detail)
         case Resumed():
@@ -141,7 +141,7 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
 
 
 def _spawned(service: Service, facts: RunFacts, event: Spawned, now: float) -> Outcome:
-    """A process is there. After a restart of the daemon this is heard again, of a run that is known."""
+    """A process is there. After a restart of the daemon this comes again, of a run that is known."""
     known, run, spec = facts.pid is not None, facts.run, facts.definition.spec
     if not known:
         service = replace(service, facts=born(facts, event))
@@ -180,7 +180,7 @@ def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Out
 
 
 def _gone(service: Service, facts: RunFacts, now: float) -> Service:
-    """Nothing is left of the run. Its exit was heard before, unless something went very wrong."""
+    """Nothing is left of the run. Its exit was observed before, unless something went very wrong."""
     exit_ = facts.exit or Exit()
     ended = replace(service, facts=replace(facts, ended_at=facts.ended_at or now, exit=exit_))
     return over(ended, after(ended, facts, exit_, 0, now), now)
@@ -189,7 +189,9 @@ def _gone(service: Service, facts: RunFacts, now: float) -> Service:
 def _lost(service: Service, facts: RunFacts, reason: str, now: float) -> Service:
     """Nobody saw how it ended, so no policy is asked: what is wanted is started again."""
     ended = replace(facts, ended_at=facts.ended_at or now, exit=facts.exit or Exit())
-    service = replace(service, facts=hear(ended, Evidence(Source.PROCESS, False, now, reason), counts=False))
+    service = replace(
+        service, facts=with_evidence(ended, Evidence(Source.PROCESS, False, now, reason), counts=False)
+    )
     known = service.phase.then if isinstance(service.phase, Stopping) else None
     return replace(service, phase=Stopped() if known is None or isinstance(known, Retry) else known)
 
@@ -213,7 +215,7 @@ def weigh(service: Service, at: float, now: float) -> Outcome:
 
 def _notified(service: Service, facts: RunFacts, event: Notified, now: float) -> Outcome:
     """What the program says of itself, and the timers that its words move."""
-    facts, words = hear_notification(facts, event)
+    facts, words = observe_notification(facts, event)
     if words is None:
         return replace(service, facts=facts), []
     if event.main is not None:

@@ -13,7 +13,7 @@ from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Note
 from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
 from locald.domain.lifecycle.restarts import wants_another
-from locald.domain.lifecycle.run_facts import hear, overdue
+from locald.domain.lifecycle.run_facts import overdue, with_evidence
 from locald.domain.lifecycle.service import calmed, end
 from locald.domain.project.spec import Type
 
@@ -59,7 +59,7 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
 
 def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
     """The watchdog: the run is ended, and the restart policy follows as after any failure."""
-    told = hear(facts, Evidence(Source.NOTIFY, False, now, overdue(facts)))
+    told = with_evidence(facts, Evidence(Source.NOTIFY, False, now, overdue(facts)))
     service = replace(service, facts=replace(told, expired=True, watchdog_at=None))
     reason = "the service sent WATCHDOG=trigger" if facts.said.triggered else "the watchdog expired"
     again = wants_another(facts.definition.spec.restart, failed=True)

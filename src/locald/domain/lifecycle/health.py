@@ -62,10 +62,10 @@ class Verdict:
 NOTHING_RUNS = Verdict(Health.UNKNOWN, Source.NONE, "nothing runs")
 
 
-def strongest(heard: dict[Source, Evidence]) -> Evidence | None:
+def strongest(evidence: dict[Source, Evidence]) -> Evidence | None:
     """The last word of the strongest source that spoke."""
-    return next((heard[source] for source in Source if source in heard), None)
+    return next((evidence[source] for source in Source if source in evidence), None)
 
 
-def only(heard: dict[Source, Evidence], source: Source) -> dict[Source, Evidence]:
-    return {source: heard[source]} if source in heard else {}
+def only(evidence: dict[Source, Evidence], source: Source) -> dict[Source, Evidence]:
+    return {source: evidence[source]} if source in evidence else {}

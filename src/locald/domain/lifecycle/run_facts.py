@@ -2,7 +2,7 @@
 
 `desired` is what was asked for, `phase` is where the service is, and `RunFacts` hold what was observed: the
 processes, the listeners, what the program said on its notify socket, every piece of evidence. Each
-`hear_…` function folds one event into it; `judge` reads the verdict off.
+`observe_…` function folds one event in; `evaluate` derives the health result.
 
 What overrides the strongest source: an exit, STOPPING=1 and an expired watchdog override every one; a
 listener that was there and vanished overrides what was inferred, not what the user configured.
@@ -81,7 +81,7 @@ class RunFacts:
     exit: Exit | None = None
     left: int = 0
     """processes of its tree that were there when it exited"""
-    heard: dict[Source, Evidence] = field(default_factory=dict)
+    evidence: dict[Source, Evidence] = field(default_factory=dict)
     """the last word of each source"""
     history: tuple[Evidence, ...] = ()
     """newest first"""
@@ -117,7 +117,7 @@ class RunFacts:
     def process_speaks_at(self) -> float | None:
         """When a live process will count as evidence, if it may and has not yet."""
         inferred = self.check is None and self._has_no_better_source and not self.said.spoke
-        if not (inferred or isinstance(self.check, NoCheck)) or _process_source(self) in self.heard:
+        if not (inferred or isinstance(self.check, NoCheck)) or _process_source(self) in self.evidence:
             return None
         return None if self.spawned_at is None else self.spawned_at + PROCESS_SPEAKS_AFTER
 
@@ -134,7 +134,7 @@ class RunFacts:
     @property
     def _has_no_better_source(self) -> bool:
         kind = self.definition.spec.type
-        bare = kind is Type.CONTAINER and self.definition.port is None and Source.DOCKER not in self.heard
+        bare = kind is Type.CONTAINER and self.definition.port is None and Source.DOCKER not in self.evidence
         return kind is Type.WORKER or bare
 
 
@@ -148,16 +148,16 @@ def born(facts: RunFacts, event: Spawned) -> RunFacts:
     )
 
 
-def hear(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -> RunFacts:
+def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -> RunFacts:
     """Keep one piece of evidence; the same word again replaces itself, so that history shows changes."""
     rest = facts.history
     if rest and _same(rest[0], evidence):
         rest = rest[1:]
-    heard = facts.heard | {evidence.source: evidence} if counts else facts.heard
-    return replace(facts, heard=heard, history=(evidence, *rest)[:REMEMBERED])
+    latest = facts.evidence | {evidence.source: evidence} if counts else facts.evidence
+    return replace(facts, evidence=latest, history=(evidence, *rest)[:REMEMBERED])
 
 
-def hear_process(facts: RunFacts, at: float) -> RunFacts:
+def observe_process(facts: RunFacts, at: float) -> RunFacts:
     source = _process_source(facts)
     check = facts.check.kind if facts.check else None
     who = f"container {facts.container[:12]}" if facts.container else f"pid {facts.pid}"
@@ -165,27 +165,27 @@ def hear_process(facts: RunFacts, at: float) -> RunFacts:
     if facts.container:
         bare = "its image has no HEALTHCHECK, and it has no port"
     why = "its health_check asks for no more" if check else bare
-    return hear(facts, Evidence(source, True, at, f"{who} is alive; {why}", check))
+    return with_evidence(facts, Evidence(source, True, at, f"{who} is alive; {why}", check))
 
 
-def hear_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
+def observe_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
     """The image's own HEALTHCHECK. Its retries are the engine's business."""
-    return hear(facts, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
+    return with_evidence(facts, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
 
 
-def hear_probe(facts: RunFacts, event: Probed) -> RunFacts:
+def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:
     """One look of the explicit check. A healthy service loses its health only after `retries` failures."""
     check = facts.definition.spec.health_check
     if check is None:
         return facts
     failures = 0 if event.ok else facts.failures + 1
-    standing = facts.heard.get(Source.EXPLICIT)
-    held = not event.ok and failures < check.retries and standing is not None and standing.ok
+    latest = facts.evidence.get(Source.EXPLICIT)
+    held = not event.ok and failures < check.retries and latest is not None and latest.ok
     evidence = Evidence(Source.EXPLICIT, event.ok, event.at, event.detail, check.check.kind)
-    return replace(hear(facts, evidence, counts=not held), failures=failures)
+    return replace(with_evidence(facts, evidence, counts=not held), failures=failures)
 
 
-def hear_listeners(facts: RunFacts, event: Listens) -> RunFacts:
+def observe_listeners(facts: RunFacts, event: Listens) -> RunFacts:
     """What the tree listens on now. The own port is evidence; other ports and holders explain its absence."""
     port = facts.definition.port
     if port is None:
@@ -203,7 +203,7 @@ def hear_listeners(facts: RunFacts, event: Listens) -> RunFacts:
         detail, ok = closed(facts), False
     if not ok and not event.listeners and not event.holder and facts.listening_at is None:
         return facts  # nothing was seen at all: silence is no evidence
-    return hear(facts, Evidence(Source.TCP, ok, event.at, detail))
+    return with_evidence(facts, Evidence(Source.TCP, ok, event.at, detail))
 
 
 def closed(facts: RunFacts) -> str:
@@ -227,7 +227,7 @@ def _elsewhere(facts: RunFacts, other: Listener) -> str:
     return f"{listens} in its container although container_port is {facts.container_port}"
 
 
-def hear_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notification | None]:
+def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notification | None]:
     """Fold one datagram in. Returns what was said when the sender was accepted, for its side effects."""
     words = parse(event.datagram)
     turned_away = refusal(event.sender)
@@ -236,7 +236,7 @@ def hear_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notif
         by = turned_away or introduce(event.sender)
         ignored = Evidence(Source.NOTIFY, False, event.at, f"{what} from {by}: ignored")
         facts = replace(facts, said=replace(facts.said, refused=facts.said.refused + 1))
-        return hear(facts, ignored, counts=False), None
+        return with_evidence(facts, ignored, counts=False), None
     if not words.are_known:
         return facts, words
     before, facts = facts.said, replace(facts, said=_listen(facts.said, words))
@@ -244,9 +244,9 @@ def hear_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notif
         return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
     detail = f"{introduce(event.sender)} sent {words}"
     ok = facts.said.ready and not facts.said.stopping
-    facts = hear(facts, Evidence(Source.NOTIFY, ok, event.at, detail))
+    facts = with_evidence(facts, Evidence(Source.NOTIFY, ok, event.at, detail))
     if isinstance(facts.check, NotifyCheck):
-        facts = hear(facts, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
+        facts = with_evidence(facts, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
     return facts, words
 
 
@@ -295,7 +295,7 @@ def judge(facts: RunFacts, *, expects_ready: bool) -> Verdict:
     if facts.definition.spec.type is Type.TASK:
         return Verdict(late, Source.NONE, _tell(facts, f"pid {facts.pid} is running to completion"))
     configured = facts.check is not None
-    word = strongest(only(facts.heard, Source.EXPLICIT) if configured else facts.heard)
+    word = strongest(only(facts.evidence, Source.EXPLICIT) if configured else facts.evidence)
     if not configured and facts.listening_at is not None and not facts.open:
         return Verdict(late, Source.TCP, _tell(facts, closed(facts)))
     if word is None or (facts.checks_own_port and facts.holder and not facts.open):

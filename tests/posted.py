@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 E = TypeVar("E")
 
 
-class Heard:
+class Posted:
     """`post` is what the adapter gets; `events` are those that nobody has waited for yet."""
 
     def __init__(self) -> None:
