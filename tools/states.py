@@ -216,7 +216,7 @@ def _essence(service: Service, now: float) -> object:
         (facts.pid is None, facts.exit is None, facts.ready_at is None, facts.said.stopping) if facts else ()
     )
     spent = service.restarts.within(now)
-    return phase.kind, then, service.desired, service.held_by, service.verdict.health, known, spent
+    return phase.kind, then, service.desired, service.held_by, service.result.health, known, spent
 
 
 # The drawing.

@@ -1,6 +1,6 @@
 """What is known of the sockets of one run: which are its own, which on its port are a stranger's.
 
-A socket that appears is the run's own when one of its processes holds it. The verdict "a stranger's" may
+A socket that appears is the run's own when one of its processes holds it. The result "a stranger's" may
 be wrong for a moment, since a child that was just born may not be seen yet, so it is looked at again, ever
 more rarely. Everything is worked out from one dump of listening sockets; only the question who holds
 a socket goes to `/proc`, for the run's own processes.

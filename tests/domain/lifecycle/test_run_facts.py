@@ -1,4 +1,4 @@
-"""The verdict: the last word of the strongest source that spoke, unless a fact overrides it."""
+"""The result: the last word of the strongest source that spoke, unless a fact overrides it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.story import definition, listener, service, worker
-from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict
+from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Listens, Notified, Process, Sender
 from locald.domain.lifecycle.run_facts import (
     REMEMBERED,
     RunFacts,
     Said,
-    judge,
+    evaluate,
     observe_listeners,
     observe_notification,
     with_evidence,
@@ -34,8 +34,8 @@ def explicit() -> RunFacts:
     return facts(service("web", health_check=HealthCheck(CommandCheck("true"))))
 
 
-def verdict(known: RunFacts) -> Verdict:
-    return judge(known, expects_ready=False)
+def result(known: RunFacts) -> HealthResult:
+    return evaluate(known, expects_ready=False)
 
 
 words = st.builds(
@@ -54,7 +54,7 @@ def test_the_verdict_is_the_last_word_of_the_strongest_source(evidence: list[Evi
         known = with_evidence(known, word)
 
     health = Health.HEALTHY if last.ok else Health.STARTING
-    assert verdict(known) == Verdict(health, strongest, last.detail)
+    assert result(known) == HealthResult(health, strongest, last.detail)
 
 
 @given(st.lists(words), st.booleans())
@@ -62,12 +62,12 @@ def test_an_explicit_check_is_the_only_source_there_is(evidence: list[Evidence],
     known = explicit()
     for word in evidence:
         known = with_evidence(known, word)
-    assert verdict(known).source is Source.NONE
+    assert result(known).source is Source.NONE
 
     known = with_evidence(known, Evidence(Source.EXPLICIT, ok, 1.0, "seen", "command"))
     for word in evidence:
         known = with_evidence(known, word)
-    assert verdict(known) == Verdict(Health.HEALTHY if ok else Health.STARTING, Source.EXPLICIT, "seen")
+    assert result(known) == HealthResult(Health.HEALTHY if ok else Health.STARTING, Source.EXPLICIT, "seen")
 
 
 @given(st.lists(words), st.booleans())
@@ -77,8 +77,8 @@ def test_stopping_and_the_watchdog_override_every_source(evidence: list[Evidence
         known = with_evidence(known, word)
 
     for overriding in (replace(known, said=Said(stopping=True)), replace(known, expired=True, watchdog=2.0)):
-        assert verdict(overriding).health is Health.UNHEALTHY
-        assert verdict(overriding).source is Source.NOTIFY
+        assert result(overriding).health is Health.UNHEALTHY
+        assert result(overriding).source is Source.NOTIFY
 
 
 @given(st.lists(words))
@@ -88,8 +88,8 @@ def test_a_vanished_listener_overrides_all_that_was_inferred(evidence: list[Evid
     for word in evidence:
         known = with_evidence(known, word)
 
-    assert verdict(known).source is Source.TCP
-    assert verdict(known).health is not Health.HEALTHY
+    assert result(known).source is Source.TCP
+    assert result(known).health is not Health.HEALTHY
 
 
 @given(st.lists(words))
@@ -98,7 +98,7 @@ def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(evid
     for word in evidence:
         known = with_evidence(known, word)
 
-    found = judge(known, expects_ready=True)
+    found = evaluate(known, expects_ready=True)
     if found.health is Health.HEALTHY:
         assert found.source in (Source.DOCKER, Source.NOTIFY)
 
@@ -106,8 +106,8 @@ def test_a_weak_word_is_not_enough_for_a_program_that_has_sent_ready_before(evid
 def test_what_was_healthy_once_is_unhealthy_from_then_on_not_starting() -> None:
     bad = with_evidence(facts(), Evidence(Source.TCP, False, 1.0, "closed"))
 
-    assert verdict(bad).health is Health.STARTING
-    assert verdict(replace(bad, ready_at=0.5)).health is Health.UNHEALTHY
+    assert result(bad).health is Health.STARTING
+    assert result(replace(bad, ready_at=0.5)).health is Health.UNHEALTHY
 
 
 @given(st.lists(words, max_size=100))
@@ -115,7 +115,7 @@ def test_because_always_says_something(evidence: list[Evidence]) -> None:
     for known in (facts(), facts(worker("web")), explicit(), facts(service("web", type=Type.TASK))):
         for word in evidence:
             known = with_evidence(known, word)
-        assert verdict(known).because
+        assert result(known).because
 
 
 # What is remembered.
@@ -174,20 +174,22 @@ def test_silence_is_no_evidence() -> None:
     known = observe_listeners(facts(), Listens(RUN, (), False, None, 1.0))
 
     assert known.history == ()
-    assert verdict(known).source is Source.NONE
+    assert result(known).source is Source.NONE
 
 
 def test_the_own_listener_counts_wherever_it_is_in_the_list() -> None:
     both = (listener(9229), listener(8080, Process(7, "node")))
     known = observe_listeners(facts(), Listens(RUN, both, True, None, 1.0))
 
-    assert verdict(known).because == "pid 7 (node) accepts connections on 127.0.0.1:8080"
+    assert result(known).because == "pid 7 (node) accepts connections on 127.0.0.1:8080"
 
 
 def test_a_listener_on_ipv6_alone_counts_and_is_shown_in_brackets() -> None:
     known = observe_listeners(facts(), Listens(RUN, (listener(8080, Process(7), "::1"),), True, None, 1.0))
 
-    assert verdict(known) == Verdict(Health.HEALTHY, Source.TCP, "pid 7 accepts connections on [::1]:8080")
+    assert result(known) == HealthResult(
+        Health.HEALTHY, Source.TCP, "pid 7 accepts connections on [::1]:8080"
+    )
 
 
 def test_listening_at_is_the_first_time() -> None:

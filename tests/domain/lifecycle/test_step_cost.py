@@ -28,7 +28,7 @@ from locald.domain.lifecycle.messages import (
 )
 from locald.domain.lifecycle.phase import Desired, Running
 from locald.domain.lifecycle.run_facts import RunFacts, observe_listeners
-from locald.domain.lifecycle.service import Service, announced
+from locald.domain.lifecycle.service import Service, with_result
 from locald.domain.lifecycle.world import World, step
 from locald.domain.project.names import Key, Run
 
@@ -49,7 +49,9 @@ def running(spec: ServiceSpec) -> Service:
     defined = definition(spec)
     facts = RunFacts(run(spec.name), defined, pid=7, spawned_at=NOW, ready_at=NOW)
     facts = observe_listeners(facts, Listens(facts.run, (listener(defined.port or 0),), True, None, NOW))
-    return announced(Service(defined, desired=Desired.UP, phase=Running(facts.run), facts=facts, runs=1), NOW)
+    return with_result(
+        Service(defined, desired=Desired.UP, phase=Running(facts.run), facts=facts, runs=1), NOW
+    )
 
 
 def world(specs: list[ServiceSpec]) -> World:

@@ -16,7 +16,7 @@ import pytest
 
 from locald.adapters import store as module
 from locald.adapters.store import Store, load
-from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict
+from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Exit, Listener, Process
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -171,7 +171,7 @@ def rich() -> World:
             runs=3,
             restarts=Restarts(4, (AT, AT + 1), 2),
             expects_ready=True,
-            verdict=Verdict(Health.UNHEALTHY, sources[number % len(sources)], "it does not answer"),
+            result=HealthResult(Health.UNHEALTHY, sources[number % len(sources)], "it does not answer"),
             since=AT,
             queued_at=AT - 1,
             waited_for=frozenset({"db", "seed"}),

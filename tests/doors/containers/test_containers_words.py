@@ -296,12 +296,12 @@ def test_a_pull_is_told_in_one_sentence() -> None:
         {"status": "Download complete", "id": "b"},
         {"status": "Extracting", "id": "b", "progressDetail": {"current": 1, "total": 8_000_000}},
     ):
-        progress = progress.hear(said)
+        progress = progress.observe(said)
     assert progress.sentence == (
         "fetching postgres:16: 1 of 3 layers are there, 10 of 48 MB fetched, 1 being unpacked"
     )
     for layer in "ab":
-        progress = progress.hear({"status": "Pull complete", "id": layer})
+        progress = progress.observe({"status": "Pull complete", "id": layer})
     assert progress.sentence == "fetching postgres:16: 3 of 3 layers are there, 48 of 48 MB fetched"
 
 

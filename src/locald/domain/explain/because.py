@@ -52,13 +52,13 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Failed(reason):
             return reason
         case Completed():
-            return service.verdict.because
+            return service.result.because
         case Adopting(before):
             return f"looking for run {before.run.number}, which an earlier daemon left {state(before)}"
         case Stopping():
             return _stopping(service, facts) + _extension(service)
         case Launching() | Preparing() | Starting() | Running():
-            return service.verdict.because + _extension(service) + _lost(world, missing)
+            return service.result.because + _extension(service) + _lost(world, missing)
 
 
 def _resting(service: Service) -> str:
@@ -82,7 +82,7 @@ def _condition(other: Service, condition: Condition) -> str:
 
 def _now(other: Service) -> str:
     if isinstance(other.phase, Running):
-        return "about to stop" if must_leave(other) else other.verdict.health
+        return "about to stop" if must_leave(other) else other.result.health
     return state(other.phase)
 
 
@@ -133,8 +133,8 @@ def _stopping(service: Service, facts: RunFacts | None) -> str:
     match service.phase.then:
         case Failed(reason):
             return reason
-        case _ if service.verdict.health is Health.UNHEALTHY:
-            return service.verdict.because
+        case _ if service.result.health is Health.UNHEALTHY:
+            return service.result.because
         case _:
             return "it was told to stop"
 

@@ -72,8 +72,8 @@ def _part(service: Service) -> Started:
 
 def _source(service: Service, facts: RunFacts | None) -> Source:
     """Who says so; of a run that was ready and has ended, who said so last."""
-    if service.verdict.source is not Source.NONE or facts is None or facts.ready_at is None:
-        return service.verdict.source
+    if service.result.source is not Source.NONE or facts is None or facts.ready_at is None:
+        return service.result.source
     word = strongest(facts.evidence)
     return word.source if word else Source.NONE
 

@@ -61,7 +61,7 @@ class Row:
 
 
 def row(world: World, service: Service) -> Row:
-    facts, verdict, spec = service.facts, service.verdict, service.spec
+    facts, result, spec = service.facts, service.result, service.spec
     alive = service.run is not None and facts is not None and facts.ended_at is None
     check = service.present.spec.health_check
     missing = unmet(world.services, service)
@@ -71,10 +71,10 @@ def row(world: World, service: Service) -> Row:
         directory=service.definition.directory,
         type=spec.type,
         state=state(service.phase),
-        health=verdict.health,
-        source=verdict.source,
+        health=result.health,
+        source=result.source,
         check=check.check.kind if check else None,
-        fallback=is_fallback(verdict.source, spec.type),
+        fallback=is_fallback(result.source, spec.type),
         because=because(world, service, missing),
         since=service.since,
         waiting_on=tuple(key.service for key in missing),
@@ -97,7 +97,7 @@ def _depends_on(world: World, service: Service) -> dict[str, Condition]:
 
 
 def is_fallback(source: Source, type_: Type) -> bool:
-    """Whether the verdict rests on something weaker than the program's or the user's own word."""
+    """Whether the result rests on something weaker than the program's or the user's own word."""
     worker = source is Source.PROCESS and type_ in (Type.WORKER, Type.CONTAINER)
     return source is Source.TCP or worker
 

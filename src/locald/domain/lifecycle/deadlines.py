@@ -67,7 +67,7 @@ def _too_late(service: Service, facts: RunFacts, run: Run, now: float) -> Outcom
     """The start timeout: the run is ended and the service has failed, without another try."""
     within = show(facts.definition.spec.start_timeout or 0)
     within += " and the time that it asked for" if facts.extended_until else ""
-    reason = f"not healthy within {within}: {service.verdict.because}"
+    reason = f"not healthy within {within}: {service.result.because}"
     if facts.definition.spec.type is Type.TASK:
         reason = f"not completed within {within}"
     stopping, effects = end(service, now, Failed(reason))

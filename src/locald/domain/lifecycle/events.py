@@ -51,7 +51,7 @@ from locald.domain.lifecycle.phase import (
 from locald.domain.lifecycle.run_facts import (
     RunFacts,
     born,
-    judge,
+    evaluate,
     observe_healthcheck,
     observe_listeners,
     observe_notification,
@@ -200,16 +200,16 @@ def _lost(service: Service, facts: RunFacts, reason: str, now: float) -> Service
 
 
 def weigh(service: Service, at: float, now: float) -> Outcome:
-    """Look at the verdict after news: the first good one makes a starting service a running one."""
+    """Look at the result after news: the first good one makes a starting service a running one."""
     facts = service.facts
     if facts is None or not isinstance(service.phase, Starting):
         return service, []
-    verdict = judge(facts, expects_ready=service.expects_ready)
-    if verdict.health is not Health.HEALTHY:
+    result = evaluate(facts, expects_ready=service.expects_ready)
+    if result.health is not Health.HEALTHY:
         return service, []
     watchdog_at = now + facts.watchdog if facts.watchdog else None
     facts = replace(facts, ready_at=at, watchdog_at=watchdog_at, extended_until=None)
-    note = Note(facts.run, f"healthy ({verdict.source}): {verdict.because}")
+    note = Note(facts.run, f"healthy ({result.source}): {result.because}")
     return replace(service, facts=facts, phase=Running(facts.run)), [note]
 
 

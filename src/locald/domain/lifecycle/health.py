@@ -1,8 +1,8 @@
 """What is believed about a service's health, and on what evidence.
 
 Evidence is what one source said at one moment. It is stored; health is derived from it, by one rule: the
-verdict is the last word of the strongest source that spoke. So HEALTH and SOURCE cannot disagree, and an
-explanation is no more than the evidence printed. Some facts override every source; `judge` lists them.
+result is the last word of the strongest source that spoke. So HEALTH and SOURCE cannot disagree, and an
+explanation is no more than the evidence printed. Some facts override every source; `evaluate` lists them.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What people are told: how it is, who says so, and one sentence why."""
+class HealthResult:
+    """What follows from the evidence: the health, its source, and one sentence why."""
 
     health: Health
     source: Source
     because: str
 
 
-NOTHING_RUNS = Verdict(Health.UNKNOWN, Source.NONE, "nothing runs")
+NOTHING_RUNS = HealthResult(Health.UNKNOWN, Source.NONE, "nothing runs")
 
 
 def strongest(evidence: dict[Source, Evidence]) -> Evidence | None:

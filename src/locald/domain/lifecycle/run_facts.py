@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from locald.domain.lifecycle.health import Evidence, Health, Source, Verdict, only, strongest
+from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
 from locald.domain.lifecycle.messages import (
     Checked,
     Exit,
@@ -279,35 +279,39 @@ def _reason(words: Notification) -> str:
     return " and ".join(parts)
 
 
-def judge(facts: RunFacts, *, expects_ready: bool) -> Verdict:
-    """The verdict on a run that lives: the last word of the strongest source, unless a fact overrides it.
+def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
+    """How healthy a live run is: the last word of the strongest source, unless a fact overrides it.
 
     `expects_ready`: an earlier run of this definition sent READY=1, so an open port or a live process
     is not enough for this one.
     """
     late = Health.STARTING if facts.ready_at is None else Health.UNHEALTHY
     if facts.silenced:
-        return Verdict(late, Source.NONE, facts.silenced)
+        return HealthResult(late, Source.NONE, facts.silenced)
     if facts.said.stopping:
-        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service said that it is stopping"))
+        return HealthResult(
+            Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service said that it is stopping")
+        )
     if facts.expired:
-        return Verdict(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, overdue(facts)))
+        return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, overdue(facts)))
     if facts.definition.spec.type is Type.TASK:
-        return Verdict(late, Source.NONE, _tell(facts, f"pid {facts.pid} is running to completion"))
+        return HealthResult(late, Source.NONE, _tell(facts, f"pid {facts.pid} is running to completion"))
     configured = facts.check is not None
     word = strongest(only(facts.evidence, Source.EXPLICIT) if configured else facts.evidence)
     if not configured and facts.listening_at is not None and not facts.open:
-        return Verdict(late, Source.TCP, _tell(facts, closed(facts)))
+        return HealthResult(late, Source.TCP, _tell(facts, closed(facts)))
     if word is None or (facts.checks_own_port and facts.holder and not facts.open):
-        return Verdict(
+        return HealthResult(
             late, word.source if word else Source.NONE, _tell(facts, _silence(facts, expects_ready))
         )
     if expects_ready and word.source in (Source.TCP, Source.PROCESS):
         wait = "waits for READY=1, which an earlier run of this definition sent"
-        return Verdict(late, Source.NOTIFY, _tell(facts, f"{wait}; {word.detail}"))
+        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}; {word.detail}"))
     health = Health.HEALTHY if word.ok else late
     unsaid = _is_of_notify(facts, word) and facts.said.spoke and not facts.said.ready
-    return Verdict(health, word.source, _tell(facts, f"{UNSAID}; {word.detail}" if unsaid else word.detail))
+    return HealthResult(
+        health, word.source, _tell(facts, f"{UNSAID}; {word.detail}" if unsaid else word.detail)
+    )
 
 
 def _is_of_notify(facts: RunFacts, word: Evidence) -> bool:

@@ -1,7 +1,7 @@
 """One service: what is desired of it, which phase it is in, what is known of its run.
 
 Three things in three places: `desired`, `phase`, and `facts`, of its present run or of the latest.
-The verdict on its health is derived from phase and facts in one place, `announced`, after every change.
+The result on its health is derived from phase and facts in one place, `with_result`, after every change.
 What events do to a service stands in `events`, what time does in `deadlines`; starting and stopping on
 behalf of dependencies is decided in `world`.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from locald.domain.lifecycle.health import NOTHING_RUNS, Health, Source, Verdict
+from locald.domain.lifecycle.health import NOTHING_RUNS, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -28,7 +28,7 @@ from locald.domain.lifecycle.phase import (
     Then,
 )
 from locald.domain.lifecycle.restarts import CALM, Restarts
-from locald.domain.lifecycle.run_facts import RunFacts, judge
+from locald.domain.lifecycle.run_facts import RunFacts, evaluate
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
 from locald.domain.values.duration import show
@@ -49,7 +49,7 @@ class Service:
     restarts: Restarts = field(default_factory=Restarts)
     expects_ready: bool = False
     """an earlier run of this command or image sent READY=1"""
-    verdict: Verdict = NOTHING_RUNS
+    result: HealthResult = NOTHING_RUNS
     since: float = 0.0
     """when the present health began"""
     queued_at: float | None = None
@@ -87,7 +87,7 @@ class Service:
 
     @property
     def is_healthy(self) -> bool:
-        return self.verdict.health is Health.HEALTHY
+        return self.result.health is Health.HEALTHY
 
     @property
     def deadline(self) -> float | None:
@@ -153,14 +153,14 @@ def end(service: Service, now: float, then: Then) -> Outcome:
             return service, []
 
 
-def announced(service: Service, now: float) -> Service:
-    """The service with its verdict brought up to date; `since` moves when health does."""
-    verdict = _verdict(service)
-    if verdict == service.verdict:
+def with_result(service: Service, now: float) -> Service:
+    """The service with its result brought up to date; `since` moves when health does."""
+    result = _result(service)
+    if result == service.result:
         return service
-    if verdict.health is service.verdict.health:
-        return replace(service, verdict=verdict)
-    return replace(calmed(service, now), verdict=verdict, since=now)
+    if result.health is service.result.health:
+        return replace(service, result=result)
+    return replace(calmed(service, now), result=result, since=now)
 
 
 def calmed(service: Service, now: float) -> Service:
@@ -175,24 +175,24 @@ def program(definition: Definition) -> str:
     return repr((definition.spec.command, definition.spec.image))
 
 
-def _verdict(service: Service) -> Verdict:
+def _result(service: Service) -> HealthResult:
     facts = service.facts
     match service.phase:
         case Launching(run):
-            return Verdict(Health.STARTING, Source.NONE, f"run {run.number} is being started")
+            return HealthResult(Health.STARTING, Source.NONE, f"run {run.number} is being started")
         case Preparing(_, detail):
-            return Verdict(Health.STARTING, Source.NONE, detail)
+            return HealthResult(Health.STARTING, Source.NONE, detail)
         case Starting() | Running() if facts:
-            return judge(facts, expects_ready=service.expects_ready)
+            return evaluate(facts, expects_ready=service.expects_ready)
         case Stopping() if facts and facts.ended_at is None and facts.pid is not None:
-            verdict = judge(facts, expects_ready=service.expects_ready)
+            result = evaluate(facts, expects_ready=service.expects_ready)
             own_doing = facts.said.stopping or facts.expired
-            return Verdict(
-                Health.UNHEALTHY, verdict.source, verdict.because if own_doing else "it was told to stop"
+            return HealthResult(
+                Health.UNHEALTHY, result.source, result.because if own_doing else "it was told to stop"
             )
         case Adopting():
-            return service.verdict
+            return service.result
         case Completed(took):
-            return Verdict(Health.HEALTHY, Source.PROCESS, f"exited with 0 after {show(round(took, 3))}")
+            return HealthResult(Health.HEALTHY, Source.PROCESS, f"exited with 0 after {show(round(took, 3))}")
         case _:
             return NOTHING_RUNS

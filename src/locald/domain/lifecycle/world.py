@@ -45,7 +45,7 @@ from locald.domain.lifecycle.phase import (
     Waiting,
 )
 from locald.domain.lifecycle.restarts import Restarts
-from locald.domain.lifecycle.service import Outcome, Service, announced, end, fresh, launch, program
+from locald.domain.lifecycle.service import Outcome, Service, end, fresh, launch, program, with_result
 from locald.domain.lifecycle.ties import (
     dead_end,
     held_by,
@@ -152,7 +152,7 @@ class _Draft:
     def put(self, service: Service) -> None:
         """Keep the service, and remember to pull at whoever it is tied to."""
         key, before = service.key, self.services.get(service.key)
-        service = announced(replace(service, held_by=held_by(self.services, service)), self.now)
+        service = with_result(replace(service, held_by=held_by(self.services, service)), self.now)
         if service == before:
             return
         self.services[key] = service
