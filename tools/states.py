@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
 from locald.domain.lifecycle.messages import (  # noqa: E402
-    Again,
     Checked,
     Due,
     Exit,
@@ -33,6 +32,7 @@ from locald.domain.lifecycle.messages import (  # noqa: E402
     NotStarted,
     Prepares,
     Process,
+    Restart,
     Sender,
     Spawned,
     Stop,
@@ -46,7 +46,7 @@ from locald.domain.project.spec import (  # noqa: E402
     Condition,
     Definition,
     Project,
-    Restart,
+    RestartPolicy,
     ServiceSpec,
     Type,
 )
@@ -87,9 +87,9 @@ Edge = tuple[str, str, str]
 
 def project(kind: Type) -> Project:
     """`a`, which gives up at its second crash, and `d`, which gives up at its first."""
-    restart = Restart.NO if kind is Type.TASK else Restart.ON_FAILURE
+    restart = RestartPolicy.NO if kind is Type.TASK else RestartPolicy.ON_FAILURE
     a = ServiceSpec("a", kind, "x", depends_on={"d": Condition.HEALTHY}, restart=restart, max_restarts=1)
-    d = ServiceSpec("d", command="x", restart=Restart.NO)
+    d = ServiceSpec("d", command="x", restart=RestartPolicy.NO)
     ports = {"a": None if kind is Type.TASK else PORT, "d": PORT}
     definitions = {
         spec.name: Definition(Key("p", spec.name), "/p", spec, ports[spec.name]) for spec in (a, d)
@@ -106,9 +106,9 @@ def moves(world: World, project: Project, now: float) -> Iterator[Move]:
     if a is None or d is None:
         return
     yield "stop", [Stop(frozenset({A}))]
-    yield "restart", [Again(frozenset({A}), Caller())]
+    yield "restart", [Restart(frozenset({A}), Caller())]
     yield "dependency is stopped", [Stop(frozenset({D}))]
-    yield "dependency is wanted again", [Again(frozenset({D}), Caller())]
+    yield "dependency is wanted again", [Restart(frozenset({D}), Caller())]
     if d.run:
         yield from of_the_dependency(d.phase, d.run, now)
     if a.run:

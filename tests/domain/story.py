@@ -17,7 +17,6 @@ from locald.domain.explain.view import Row, is_down, row, settled
 from locald.domain.explain.why import Why, why
 from locald.domain.lifecycle.messages import (
     Adopt,
-    Again,
     Discard,
     Down,
     Due,
@@ -36,6 +35,7 @@ from locald.domain.lifecycle.messages import (
     NotStarted,
     Probed,
     Process,
+    Restart,
     Sender,
     Shutdown,
     Slept,
@@ -131,7 +131,7 @@ class Story:
         return self.tell(Stop(frozenset(map(key, names))))
 
     def restart(self, *names: str) -> list[str]:
-        return self.tell(Again(frozenset(map(key, names)), Caller()))
+        return self.tell(Restart(frozenset(map(key, names)), Caller()))
 
     def down(self) -> list[str]:
         return self.tell(Down("shop"))

@@ -14,7 +14,7 @@ from locald.adapters.store import Store
 from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
-from locald.domain.lifecycle.messages import Again, Command, Shutdown, Up
+from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up
 from locald.domain.project.names import Key, Run
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
@@ -85,7 +85,7 @@ class Core:
 
         Raises Ending for a request that nobody would be there to carry out.
         """
-        if self.stopping and isinstance(command, Up | Again):
+        if self.stopping and isinstance(command, Up | Restart):
             raise Ending
         await self.loop.ask(command)
         await self.store.saved()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.story import Story, key, service, task, worker
 from locald.domain.explain.foresee import foresee
-from locald.domain.lifecycle.messages import Again, Down, Stop, Up
+from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
 from locald.domain.project.spec import Caller
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ def stop(*names: str) -> Stop:
     return Stop(frozenset(map(key, names)))
 
 
-def again(*names: str) -> Again:
-    return Again(frozenset(map(key, names)), NOBODY)
+def again(*names: str) -> Restart:
+    return Restart(frozenset(map(key, names)), NOBODY)
 
 
 def told(s: Story, *commands: Command) -> tuple[Names, Names]:

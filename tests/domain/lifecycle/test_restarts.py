@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain.lifecycle.restarts import LONGEST_DELAY, WINDOW, Restarts, wants_another
-from locald.domain.project.spec import Restart
+from locald.domain.project.spec import RestartPolicy
 
 
 def after(count: int, every: float = 0.0) -> Restarts:
@@ -64,13 +64,13 @@ def test_thousands_of_restarts_are_no_trouble() -> None:
 @pytest.mark.parametrize(
     ("policy", "failed", "another"),
     [
-        (Restart.NO, True, False),
-        (Restart.NO, False, False),
-        (Restart.ON_FAILURE, True, True),
-        (Restart.ON_FAILURE, False, False),
-        (Restart.ALWAYS, True, True),
-        (Restart.ALWAYS, False, True),
+        (RestartPolicy.NO, True, False),
+        (RestartPolicy.NO, False, False),
+        (RestartPolicy.ON_FAILURE, True, True),
+        (RestartPolicy.ON_FAILURE, False, False),
+        (RestartPolicy.ALWAYS, True, True),
+        (RestartPolicy.ALWAYS, False, True),
     ],
 )
-def test_which_ends_are_followed_by_another_run(policy: Restart, failed: bool, another: bool) -> None:
+def test_which_ends_are_followed_by_another_run(policy: RestartPolicy, failed: bool, another: bool) -> None:
     assert wants_another(policy, failed=failed) is another

@@ -21,7 +21,6 @@ from domain.story import definition, listener
 from locald.daemon.recovery import restore
 from locald.domain.explain.view import is_down, row, settled
 from locald.domain.lifecycle.messages import (
-    Again,
     Down,
     Due,
     Event,
@@ -36,6 +35,7 @@ from locald.domain.lifecycle.messages import (
     Prepares,
     Probed,
     Process,
+    Restart,
     Resumed,
     Sender,
     Shutdown,
@@ -53,7 +53,7 @@ from locald.domain.project.spec import (
     Condition,
     HttpCheck,
     Project,
-    Restart,
+    RestartPolicy,
     ServiceSpec,
     Type,
 )
@@ -93,7 +93,7 @@ def specs(draw: st.DrawFn) -> dict[str, ServiceSpec]:
             depends_on={need: _condition(draw, found[need]) for need in needs},
             health_check=draw(st.sampled_from(checks)),
             start_timeout=draw(st.sampled_from([None, 3.0])),
-            restart=draw(st.sampled_from(Restart)),
+            restart=draw(st.sampled_from(RestartPolicy)),
             max_restarts=draw(st.sampled_from([0, 1, 5])),
             stop_timeout=2.0,
             watchdog=draw(st.sampled_from([None, 2.0])),
@@ -173,7 +173,7 @@ class Promises(RuleBasedStateMachine):
             case "stop":
                 self.tell(Stop(self.keys(chosen)))
             case "restart":
-                self.tell(Again(self.keys(chosen), Caller()))
+                self.tell(Restart(self.keys(chosen), Caller()))
             case "down":
                 self.tell(Down("shop"))
             case _:

@@ -17,7 +17,7 @@ from locald.domain.project.spec import (
     NoCheck,
     NotifyCheck,
     ProjectSpec,
-    Restart,
+    RestartPolicy,
     ServiceSpec,
     TcpCheck,
     Type,
@@ -83,7 +83,7 @@ def test_every_key_is_taken_over() -> None:
         depends_on={"db": Condition.STARTED},
         health_check=HealthCheck(HttpCheck("/health", 1, (200,)), 1.0, 60.0, 9),
         start_timeout=90.0,
-        restart=Restart.ALWAYS,
+        restart=RestartPolicy.ALWAYS,
         max_restarts=0,
         stop_signal="SIGINT",
         stop_timeout=0.5,
@@ -106,7 +106,7 @@ def test_an_image_makes_a_container() -> None:
 def test_a_task_has_defaults_of_its_own() -> None:
     task = service('type = "task"\ncommand = "seed"')
 
-    assert (task.start_timeout, task.restart) == (None, Restart.NO)
+    assert (task.start_timeout, task.restart) == (None, RestartPolicy.NO)
 
 
 @pytest.mark.parametrize(

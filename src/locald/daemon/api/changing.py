@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from locald.daemon import asks
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
-from locald.domain.lifecycle.messages import Again, Down, Stop, Up
+from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
 from locald.domain.lifecycle.world import with_dependents
 from locald.domain.project.config import FILE
 from locald.domain.project.spec import Caller
@@ -108,7 +108,7 @@ class Changing:
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
         caller = asker or self._last_caller(project)
-        await self._core.ask(Again(frozenset(keys), caller))
+        await self._core.ask(Restart(frozenset(keys), caller))
         return web.json_response({"project": project, "services": [key.service for key in keys]})
 
     async def down(self, request: web.Request) -> web.Response:

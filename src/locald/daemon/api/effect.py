@@ -13,7 +13,7 @@ from aiohttp import web
 from locald.daemon import asks
 from locald.daemon.api.scope import misused, scope
 from locald.domain.explain.foresee import foresee
-from locald.domain.lifecycle.messages import Again, Command, Down, Stop
+from locald.domain.lifecycle.messages import Command, Down, Restart, Stop
 
 if TYPE_CHECKING:
     from locald.daemon.api.scope import Scope
@@ -50,6 +50,6 @@ class Effects:
             case "stop":
                 return [Stop(keys)]
             case "restart":
-                return [Again(keys, place.caller)]
+                return [Restart(keys, place.caller)]
             case _:
                 return [Down(project)]

@@ -90,7 +90,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Restart:
     """Stop, then start, of just these; dependents that are not named keep running."""
 
     keys: frozenset[Key]
@@ -323,7 +323,7 @@ class Discard:
     key: Key
 
 
-Command = Up | Stop | Again | Down | Shutdown
+Command = Up | Stop | Restart | Down | Shutdown
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 HealthEvent = Notified | Listens | Probed | Checked | Silenced | Resumed
 Event = ProcessEvent | HealthEvent

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from locald.domain.project.spec import Restart
+from locald.domain.project.spec import RestartPolicy
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 30.0
@@ -50,14 +50,14 @@ class Restarts:
         return Restarts(self.total + 1, recent, self.streak + 1)
 
 
-def wants_another(policy: Restart, *, failed: bool) -> bool:
+def wants_another(policy: RestartPolicy, *, failed: bool) -> bool:
     """Whether the policy asks for another run after one that ended so."""
     match policy:
-        case Restart.NO:
+        case RestartPolicy.NO:
             return False
-        case Restart.ON_FAILURE:
+        case RestartPolicy.ON_FAILURE:
             return failed
-        case Restart.ALWAYS:
+        case RestartPolicy.ALWAYS:
             return True
 
 

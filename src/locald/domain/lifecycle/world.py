@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from locald.domain.lifecycle.deadlines import due, put_off
 from locald.domain.lifecycle.events import observe
 from locald.domain.lifecycle.messages import (
-    Again,
     Discard,
     Down,
     Due,
     Effect,
     Message,
+    Restart,
     Shutdown,
     Slept,
     Start,
@@ -110,8 +110,8 @@ def step(world: World, message: Message, now: float) -> Step:
             _up(draft, message)
         case Stop(keys):
             draft.desire(sorted(keys), Desired.DOWN)
-        case Again(keys, caller):
-            _again(draft, sorted(keys), caller)
+        case Restart(keys, caller):
+            _restart(draft, sorted(keys), caller)
         case Down(project):
             _down(draft, project)
         case Shutdown():
@@ -301,7 +301,7 @@ def _down(draft: _Draft, project: str) -> None:
         draft.places.pop(project, None)
 
 
-def _again(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
+def _restart(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
     """What is to be forgotten is not brought back: what it depends on is going too."""
     for key in keys:
         service = draft.services.get(key)

@@ -38,7 +38,7 @@ class Condition(StrEnum):
     STARTED = "started"
 
 
-class Restart(StrEnum):
+class RestartPolicy(StrEnum):
     """Which ends of a run are followed by another."""
 
     NO = "no"
@@ -129,7 +129,7 @@ class ServiceSpec:
     depends_on: dict[str, Condition] = field(default_factory=dict)
     health_check: HealthCheck | None = None
     start_timeout: float | None = 60.0
-    restart: Restart = Restart.ON_FAILURE
+    restart: RestartPolicy = RestartPolicy.ON_FAILURE
     max_restarts: int = 5
     stop_signal: str = "SIGTERM"
     stop_timeout: float = 10.0

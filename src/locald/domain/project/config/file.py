@@ -36,7 +36,7 @@ from locald.domain.project.config.kinds import (
     choice,
 )
 from locald.domain.project.config.tables import NOT_GIVEN, Doc, Table
-from locald.domain.project.spec import Condition, ProjectSpec, Restart, ServiceSpec, Type
+from locald.domain.project.spec import Condition, ProjectSpec, RestartPolicy, ServiceSpec, Type
 
 
 def _conditions(value: list[str] | dict[str, Condition]) -> dict[str, Condition]:
@@ -161,7 +161,7 @@ class ServiceTable(Table):
         ),
     ] = NOT_GIVEN
     restart: Annotated[
-        Annotated[Restart, choice("a restart policy", Restart, Restart)],
+        Annotated[RestartPolicy, choice("a restart policy", RestartPolicy, RestartPolicy)],
         Doc(
             "Which ends of a run are followed by another: `no`; `on-failure`, an exit code other than 0, a "
             "signal or the watchdog; `always`. After 100 ms, doubling up to 30 s; from 100 ms again after "
@@ -218,7 +218,7 @@ class ServiceTable(Table):
         given = self.given()
         given.setdefault("type", Type.CONTAINER if "image" in given else Type.EXEC)
         if given["type"] is Type.TASK:
-            given = {"start_timeout": None, "restart": Restart.NO} | given
+            given = {"start_timeout": None, "restart": RestartPolicy.NO} | given
         return ServiceSpec(name=name, **given)
 
 
