@@ -96,7 +96,7 @@ class Outside:
                     raise AssertionError(f"{run} started before {name} was completed")
 
     def _check_dependents(self, run: Run, world: World) -> None:
-        """Whoever has to leave because of it, or anyway, and leans on it, left before it was told to."""
+        """A dependent that has to stop because of it, or anyway, stopped before it was told to."""
         phase = world.services[run.key].phase
         if not isinstance(phase, Stopping) or phase.then != Stopped():
             return
@@ -104,11 +104,11 @@ class Outside:
             return
         for other in [*self.ordered, *self.alive]:
             service = world.services[other.key]
-            leans = (
+            depends = (
                 run.key.service in service.present.spec.depends_on and run.key.project == other.key.project
             )
             leaving = service.desired is not Desired.UP or is_held(world, other.key)
-            assert not (leans and leaving), f"{run} was told to stop before {other}"
+            assert not (depends and leaving), f"{run} was told to stop before {other}"
 
 
 def _ends_by_itself(world: World, run: Run) -> bool:
@@ -128,14 +128,14 @@ def is_held(world: World, key: Key) -> bool:
 
 
 def component(world: World, key: Key) -> set[Key]:
-    """All that it is tied to, in either direction."""
+    """All its dependencies and dependents."""
     reached, todo = {key}, [key]
     while todo:
         at = todo.pop()
         service = world.services.get(at)
         needs = {**service.spec.depends_on, **service.present.spec.depends_on} if service else ()
-        ties = {Key(at.project, name) for name in needs}
-        ties.update(world.dependents.get(at, ()))
-        todo += ties - reached
-        reached |= ties
+        linked = {Key(at.project, name) for name in needs}
+        linked.update(world.dependents.get(at, ()))
+        todo += linked - reached
+        reached |= linked
     return reached

@@ -217,7 +217,7 @@ def test_changed_dependencies_count_for_later_stops() -> None:
     s = Story(service("a"), service("b", "a"))
     s.up(), s.healthy("a#1", "b#1")
     s.edit(service("a", "b"), service("b"))
-    assert s.up() == ["terminate b#1"], "as it was started, b leans on a"
+    assert s.up() == ["terminate b#1"], "as it was started, b depends on a"
     assert sorted(s.stopped("b#1")) == ["start b#2", "terminate a#1"]
     s.stopped("a#1")
     assert s.healthy("b#2") == ["start a#2"]

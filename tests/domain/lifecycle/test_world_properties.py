@@ -367,7 +367,7 @@ class Promises(RuleBasedStateMachine):
             draft._ask(*self.world.services)
             draft.settle()
             assert draft.finish().effects == ()
-            if not self.outside.unreported:  # a world of an earlier daemon has not been pulled at yet
+            if not self.outside.unreported:  # a world of an earlier daemon has not been reconciled yet
                 assert draft.finish().moved == frozenset()
 
     @invariant()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle.dependencies import meaning, must_stop
 from locald.domain.lifecycle.exits import how
 from locald.domain.lifecycle.health import Health
 from locald.domain.lifecycle.phase import (
@@ -24,7 +25,6 @@ from locald.domain.lifecycle.phase import (
     Waiting,
     state,
 )
-from locald.domain.lifecycle.ties import meaning, must_leave
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _condition(other: Service, condition: Condition) -> str:
 
 def _now(other: Service) -> str:
     if isinstance(other.phase, Running):
-        return "about to stop" if must_leave(other) else other.result.health
+        return "about to stop" if must_stop(other) else other.result.health
     return state(other.phase)
 
 

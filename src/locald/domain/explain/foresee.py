@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle.dependencies import must_stop
 from locald.domain.lifecycle.phase import Backoff, Desired, Stopped, Stopping, Waiting
-from locald.domain.lifecycle.ties import must_leave
 from locald.domain.lifecycle.world import step
 from locald.domain.project.graph import start_order
 from locald.domain.project.names import Key
@@ -59,11 +59,11 @@ def _ends(before: Service | None, after: Service | None) -> bool:
         return isinstance(before.phase, Backoff | Waiting) and (
             after is None or isinstance(after.phase, Stopped)
         )
-    return not _is_ending(before) and (after is None or must_leave(after))
+    return not _is_ending(before) and (after is None or must_stop(after))
 
 
 def _is_ending(service: Service) -> bool:
-    return must_leave(service) or isinstance(service.phase, Stopping)
+    return must_stop(service) or isinstance(service.phase, Stopping)
 
 
 def _starts(before: Service | None, after: Service | None, ends: bool) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.domain.explain.because import because
+from locald.domain.lifecycle.dependencies import meaning, must_stop, needs, unmet
 from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import (
     Blocked,
@@ -20,7 +21,6 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     state,
 )
-from locald.domain.lifecycle.ties import meaning, must_leave, needs, unmet
 from locald.domain.project.spec import CheckKind, Condition, Type
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _cannot_move(service: Service) -> bool:
         case Completed():
             return True
         case Running():
-            return service.is_healthy and not must_leave(service)
+            return service.is_healthy and not must_stop(service)
         case Failed() | Blocked() | Ended():
             return True
         case _:
@@ -150,4 +150,4 @@ def is_down(world: World, keys: Iterable[Key]) -> bool:
 
 def _is_ending(service: Service) -> bool:
     """What was told to end does so before it starts again, also when it is wanted again by now."""
-    return must_leave(service) or state(service.phase) == "stopping"
+    return must_stop(service) or state(service.phase) == "stopping"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.explain.view import Row, row
 from locald.domain.knowledge.frameworks import fix
+from locald.domain.lifecycle.dependencies import unmet
 from locald.domain.lifecycle.health import Evidence
 from locald.domain.lifecycle.phase import (
     Backoff,
@@ -19,7 +20,6 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
 )
-from locald.domain.lifecycle.ties import unmet
 from locald.domain.project.spec import NotifyCheck, Type
 
 if TYPE_CHECKING:

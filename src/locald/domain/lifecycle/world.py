@@ -1,13 +1,13 @@
 """All services together, and the dependencies between them.
 
-`step` is the only way the world changes. It is pure: a world and a message in, a world and orders out. A
-message moves single services; then the ties are pulled, over the neighbours of what moved, again and again
-until nothing moves. Ties are conditions, looked at whenever a neighbour moves: no service is ever told once
-that another is ready.
+`step` is the only way the world changes. It is pure: a world and a message in, a world and effects out. A
+message changes single services; then the neighbours of what changed are reconciled with what they depend on,
+again and again until nothing changes. A dependency is a condition, looked at whenever a neighbour changes: no
+service is ever told once that another is ready.
 
 A step costs what the neighbourhood of the change costs, however many services there are (but for shallow
 copies of dictionaries). One fact travels further: that a service was stopped concerns whoever cannot be
-without it, near or far. It goes from neighbour to neighbour, as `held_by`, before any tie is pulled.
+without it, near or far. It goes from neighbour to neighbour, as `held_by`, before anything is reconciled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.deadlines import due, put_off
+from locald.domain.lifecycle.dependencies import (
+    all_dependencies,
+    blocking_root,
+    depends_on_now,
+    held_by,
+    must_stop,
+    needs,
+    stopped_by,
+    unmet,
+)
 from locald.domain.lifecycle.events import observe
 from locald.domain.lifecycle.messages import (
     Discard,
@@ -46,16 +56,6 @@ from locald.domain.lifecycle.phase import (
 )
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.service import Outcome, Service, end, fresh, launch, program, with_result
-from locald.domain.lifecycle.ties import (
-    dead_end,
-    held_by,
-    leans_on,
-    must_leave,
-    needs,
-    stopped_by,
-    tied_to,
-    unmet,
-)
 from locald.domain.project.names import Key
 from locald.domain.project.spec import Caller
 
@@ -78,7 +78,7 @@ class Place:
 class World:
     services: Mapping[Key, Service] = field(default_factory=dict)
     dependents: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
-    """who leans on whom, the other way round"""
+    """who depends on a service"""
     places: Mapping[str, Place] = field(default_factory=dict)
     """the known projects"""
     ready_senders: Mapping[Key, str] = field(default_factory=dict)
@@ -150,18 +150,18 @@ class _Draft:
         self.put(service)
 
     def put(self, service: Service) -> None:
-        """Keep the service, and remember to pull at whoever it is tied to."""
+        """Keep the service, and remember to reconcile its neighbours."""
         key, before = service.key, self.services.get(service.key)
         service = with_result(replace(service, held_by=held_by(self.services, service)), self.now)
         if service == before:
             return
         self.services[key] = service
         self._moved.add(key)
-        self._tie(key, tied_to(before) if before else (), tied_to(service))
+        self._link(key, all_dependencies(before) if before else (), all_dependencies(service))
         self._spread(key, before, service)
         self._ask(key, *needs(service), *self.dependents.get(key, ()))
         if before and before.run and not service.run:
-            self._ask(*self._let_go(before))
+            self._ask(*self._released(before))
 
     def remove(self, key: Key) -> None:
         service = self.services.pop(key)
@@ -169,7 +169,7 @@ class _Draft:
             self.ready_senders[key] = program(service.definition)
         self.effects.append(Discard(key))
         self._moved.add(key)
-        self._tie(key, tied_to(service), ())
+        self._link(key, all_dependencies(service), ())
         self._spread(key, service, None)
         self._ask(*needs(service))
 
@@ -181,7 +181,7 @@ class _Draft:
                 self.put(replace(service, desired=desired))
 
     def settle(self) -> None:
-        """Let everybody know what was stopped, then pull; whatever moves begins it anew."""
+        """Spread what was stopped, then reconcile; whatever changes begins it anew."""
         while self._uninformed or self._agenda:
             informing = bool(self._uninformed)
             waiting = self._uninformed if informing else self._agenda
@@ -191,16 +191,18 @@ class _Draft:
             if service and informing:
                 self.put(service)
             elif service:
-                _pull(self, service)
+                _reconcile(self, service)
 
-    def is_leaned_on(self, service: Service) -> bool:
+    def has_dependents_to_stop(self, service: Service) -> bool:
         """Dependents that have to leave too are let go first, also those behind one that does not run."""
 
-        def leaning(key: Key) -> list[Key]:
-            return [other for other in self.dependents.get(key, ()) if key in leans_on(self.services[other])]
+        def depending(key: Key) -> list[Key]:
+            return [
+                other for other in self.dependents.get(key, ()) if key in depends_on_now(self.services[other])
+            ]
 
-        others = self._walk(leaning(service.key), leaning)
-        return any(other.run and (must_leave(other) or isinstance(other.phase, Stopping)) for other in others)
+        others = self._walk(depending(service.key), depending)
+        return any(other.run and (must_stop(other) or isinstance(other.phase, Stopping)) for other in others)
 
     def finish(self) -> Step:
         moved = frozenset(
@@ -216,11 +218,11 @@ class _Draft:
         self._agenda.update(dict.fromkeys(keys))
 
     def _spread(self, key: Key, before: Service | None, after: Service | None) -> None:
-        """Whether it can be leaned on is news for its dependents."""
+        """Whether it can be depended on is news for its dependents."""
         if stopped_by(before) != stopped_by(after):
             self._uninformed.update(dict.fromkeys(self.dependents.get(key, ())))
 
-    def _tie(self, key: Key, before: Collection[Key], after: Collection[Key]) -> None:
+    def _link(self, key: Key, before: Collection[Key], after: Collection[Key]) -> None:
         """Keep `dependents` right."""
         for need in sorted(set(before) - set(after)):
             left = tuple(other for other in self.dependents[need] if other != key)
@@ -230,13 +232,13 @@ class _Draft:
         for need in sorted(set(after) - set(before)):
             self.dependents[need] = (*self.dependents.get(need, ()), key)
 
-    def _let_go(self, service: Service) -> list[Key]:
+    def _released(self, service: Service) -> list[Key]:
         """What may have waited for the end of this run, to end too."""
 
         def needed(key: Key) -> list[Key]:
             return [need for need in needs(self.services[key]) if need in self.services]
 
-        first = [need for need in leans_on(service) if need in self.services]
+        first = [need for need in depends_on_now(service) if need in self.services]
         return [other.key for other in self._walk(first, needed)]
 
     def _walk(self, first: list[Key], onward: Callable[[Key], list[Key]]) -> list[Service]:
@@ -309,22 +311,22 @@ def _restart(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
             draft.put(replace(fresh(service, draft.now), caller=caller, desired=Desired.RESTART))
 
 
-# Ties.
+# Reconciliation.
 
 
-def _pull(draft: _Draft, service: Service) -> None:
+def _reconcile(draft: _Draft, service: Service) -> None:
     """Move one service as far as desired state, dependencies and dependents allow right now."""
     match service.phase:
         case Launching() | Preparing() | Starting() | Running() | Stopping(then=None):
-            if must_leave(service) and not draft.is_leaned_on(service):
+            if must_stop(service) and not draft.has_dependents_to_stop(service):
                 draft.take(end(service, draft.now, Stopped()))
         case Stopping() | Adopting():
             return
         case _:
-            _pull_idle(draft, service)
+            _reconcile_idle(draft, service)
 
 
-def _pull_idle(draft: _Draft, service: Service) -> None:
+def _reconcile_idle(draft: _Draft, service: Service) -> None:
     """Nothing of it runs: forget it, let it rest, or start it when what it needs is there."""
     match service.desired:
         case Desired.REMOVED:
@@ -335,18 +337,18 @@ def _pull_idle(draft: _Draft, service: Service) -> None:
         case Desired.RESTART:
             draft.put(replace(service, desired=Desired.UP, phase=Stopped()))
         case Desired.UP if isinstance(service.phase, Stopped | Waiting | Blocked):
-            _pull_wanted(draft, service)
+            _reconcile_desired(draft, service)
         case Desired.UP:
             return
 
 
-def _pull_wanted(draft: _Draft, service: Service) -> None:
+def _reconcile_desired(draft: _Draft, service: Service) -> None:
     missing = [draft.services[key] for key in unmet(draft.services, service)]
     waited_for = service.waited_for | {other.spec.name for other in missing}
     if service.queued_at is None or waited_for != service.waited_for:
         queued_at = draft.now if service.queued_at is None else service.queued_at
         service = replace(service, waited_for=waited_for, queued_at=queued_at)
-    ends = ((other.key, dead_end(other)) for other in missing)
+    ends = ((other.key, blocking_root(other)) for other in missing)
     dead = next(((on, root) for on, root in ends if root), None)
     if dead:
         draft.put(replace(service, phase=Blocked(*dead)))
@@ -364,7 +366,7 @@ def _pull_wanted(draft: _Draft, service: Service) -> None:
 def _dependents(services: Mapping[Key, Service]) -> dict[Key, tuple[Key, ...]]:
     found: dict[Key, list[Key]] = {}
     for key, service in services.items():
-        for need in tied_to(service):
+        for need in all_dependencies(service):
             found.setdefault(need, []).append(key)
     return {need: tuple(keys) for need, keys in found.items()}
 

@@ -1,4 +1,4 @@
-"""What dependencies mean: the conditions that tie one service to another.
+"""What dependencies mean: the conditions between services.
 
 All of it is looked up on the spot, from a service and those next to it; `held_by` is what a service knows of
 those further away. It is kept right in every world by whoever changes a service (see `world`), so that no
@@ -26,15 +26,15 @@ def needs(service: Service) -> list[Key]:
     return [Key(service.key.project, name) for name in service.spec.depends_on]
 
 
-def leans_on(service: Service) -> list[Key]:
+def depends_on_now(service: Service) -> list[Key]:
     """What its present run was started for. The file may have changed since; it counts when nothing runs."""
     spec = service.present.spec if service.run else service.spec
     return [Key(service.key.project, name) for name in spec.depends_on]
 
 
-def tied_to(service: Service) -> list[Key]:
+def all_dependencies(service: Service) -> list[Key]:
     """What it depends on in one way or the other."""
-    return list(dict.fromkeys([*needs(service), *leans_on(service)]))
+    return list(dict.fromkeys([*needs(service), *depends_on_now(service)]))
 
 
 # Whether a dependency is there.
@@ -78,7 +78,7 @@ def unmet(services: Services, service: Service) -> list[Key]:
 
 
 def stopped_by(service: Service | None) -> Key | None:
-    """The service that somebody stopped, if this one cannot be leaned on for that reason.
+    """The service that somebody stopped, if this one cannot be depended on for that reason.
 
     A finished task serves its dependents for ever.
     """
@@ -98,12 +98,12 @@ def held_by(services: Services, service: Service) -> Key | None:
     return next((root for root in found if root), None)
 
 
-def must_leave(service: Service) -> bool:
+def must_stop(service: Service) -> bool:
     """Whether what runs of it is to be ended because of a command."""
     return service.desired is not Desired.UP or service.held_by is not None
 
 
-def dead_end(dependency: Service) -> Key | None:
+def blocking_root(dependency: Service) -> Key | None:
     """The service about which somebody must do something before this dependency can come, if so."""
     match dependency.phase:
         case Blocked(root=root):
