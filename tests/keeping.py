@@ -208,7 +208,7 @@ class House:
     def start(self) -> None:
         launch.start(self.run, str(self.log))
 
-    def complaints(self) -> str:
+    def logged(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 
     def close(self) -> None:
@@ -235,7 +235,7 @@ class Keeping:
         self.pid = 0
         self.home = Path(tempfile.mkdtemp(prefix="ld"))
         self._house = house
-        self._complaints = len(house.complaints())
+        self._complaints = len(house.logged())
         self._daemons: list[Daemon] = []
         self._gates: list[Gate] = []
 
@@ -277,9 +277,9 @@ class Keeping:
         try:
             self._end_runs()
         finally:
-            complaints = self._house.complaints()[self._complaints :]
+            log = self._house.logged()[self._complaints :]
             shutil.rmtree(self.home, ignore_errors=True)
-        assert "Traceback" not in complaints, complaints
+        assert "Traceback" not in log, log
 
     def _end_runs(self) -> None:
         try:

@@ -93,10 +93,10 @@ def test_an_action_does_what_was_foreseen(machine: Machine) -> None:
     machine.write(services)
     machine.up()
     query = [("project", "shop"), ("service", "db")]
-    foreseen = api(machine).get("/v1/effect", [("action", "stop"), *query])
-    assert foreseen == {"ends": ["web", "api", "db"], "starts": []}
+    preview = api(machine).get("/v1/effect", [("action", "stop"), *query])
+    assert preview == {"ends": ["web", "api", "db"], "starts": []}
     assert (
-        api(machine).post("/v1/stop", {"project": "shop", "services": ["db"]})["services"] == foreseen["ends"]
+        api(machine).post("/v1/stop", {"project": "shop", "services": ["db"]})["services"] == preview["ends"]
     )
     machine.until_all(lambda rows: all(row["pid"] is None for row in rows.values()))
     assert api(machine).get("/v1/effect", [("action", "up"), *query])["starts"] == ["db", "api", "web"]

@@ -10,10 +10,10 @@ import errno
 import os
 import signal
 
-from locald.keeper.complaints import complain
+from locald.keeper.log import report
 from locald.keeper.loop import Loop
 from locald.keeper.runs.children import Children
-from locald.keeper.runs.means import Means
+from locald.keeper.runs.context import Context
 from locald.keeper.runs.run import Run
 from locald.keeper.runs.zygote import Zygote
 from locald.keeper.wire.protocol import PROTOCOL, Malformed, Order, Request, run_number
@@ -33,9 +33,9 @@ ALONE = 3.0
 
 
 class Keeper:
-    """`groups`: where runs can have cgroups, or None. `own_files`, `most_files`: see `Means`."""
+    """`groups`: where runs can have cgroups, or None. `own_files`, `most_files`: see `Context`."""
 
-    __slots__ = ("_alone", "_leaving", "_means", "_place", "_runs", "_server", "children", "loop")
+    __slots__ = ("_alone", "_context", "_leaving", "_place", "_runs", "_server", "children", "loop")
 
     def __init__(
         self, place: Place, table: Table, groups: str | None, own_files: tuple[int, int], most_files: int
@@ -45,7 +45,7 @@ class Keeper:
         self.children = Children(self.loop, groups)
         self._place = place
         self._server = Server(self.loop, place.socket, self._carry_out, self._replay)
-        self._means = Means(
+        self._context = Context(
             self.loop, self._server, self.children, table, place.sockets, own_files, most_files
         )
         self._runs: dict[str, Run] = {}
@@ -59,12 +59,12 @@ class Keeper:
         if self.children.groups is not None:
             return
         try:
-            zygote = Zygote(self._means.most_files)
+            zygote = Zygote(self._context.most_files)
         except OSError as error:
-            complain(f"no zygote: {error.strerror}")
+            report(f"no zygote: {error.strerror}")
             return
         self.children.expect(zygote.pid, zygote)
-        self._means.zygote = zygote
+        self._context.zygote = zygote
 
     # What the daemon asks for.
 
@@ -111,7 +111,7 @@ class Keeper:
             refusal = {"errno": errno.EINVAL, "stage": "program", "text": str(error)}
             self._server.tell({"event": "refused", "run": name, "at": self.loop.now(), **refusal})
             return
-        run = self._runs[name] = Run(self._means, order)
+        run = self._runs[name] = Run(self._context, order)
         if not self._place.stands():
             self._place.look()
         run.begin()

@@ -25,7 +25,7 @@ class CannotStart(Exception):
 
 
 def start(run: str, log: str) -> None:
-    """Return when a keeper accepts connections in the folder `run`; `log` is the file for its complaints.
+    """Return when a keeper accepts connections in the folder `run`; `log` is its log file.
 
     Blocks: about 0.1 s when one has to be started, more while it ends what a killed one left.
     Raises CannotStart.
@@ -85,12 +85,12 @@ def _launch(run: str, log: str, until: float) -> str:
 def _popen(run: str, log: str, tell: int) -> None:
     program = [sys.executable, "-I", "-S", "-X", "utf8", os.path.dirname(os.path.abspath(__file__))]
     with (
-        open(log, "ab", opener=_private) as complaints,
+        open(log, "ab", opener=_private) as file,
         subprocess.Popen(
             [*program, os.path.abspath(run), str(tell)],
             stdin=subprocess.DEVNULL,
-            stdout=complaints,
-            stderr=complaints,
+            stdout=file,
+            stderr=file,
             pass_fds=(tell,),
             cwd="/",
             env={name: os.environ[name] for name in _KEPT if name in os.environ},

@@ -11,7 +11,7 @@ import heapq
 import select
 import time
 
-from locald.keeper.complaints import guarded
+from locald.keeper.log import guarded
 from locald.linux.clock import Clock
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB

@@ -16,8 +16,8 @@ import select
 import signal
 import sys
 
-from locald.keeper.complaints import complain
 from locald.keeper.keeper import Keeper
+from locald.keeper.log import report
 from locald.keeper.place import Place
 from locald.keeper.runs.leftovers import Table
 from locald.linux import cgroup, prctl
@@ -111,7 +111,7 @@ def _claim(groups: str) -> None:
     try:
         cgroup.claim(groups)
     except OSError as error:  # then it may be removed while it is empty, and is made again
-        complain(f"{groups}: {error.strerror}")
+        report(f"{groups}: {error.strerror}")
 
 
 def _hear_signals(keeper: Keeper) -> None:

@@ -22,7 +22,7 @@ import os
 import select
 import time
 
-from locald.keeper.complaints import complain
+from locald.keeper.log import report
 from locald.linux import inotify
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -128,7 +128,7 @@ class Place:
 
     def _tell(self, trouble: str) -> None:
         if trouble and trouble != self._trouble:
-            complain(trouble)
+            report(trouble)
         self._trouble = trouble
 
     def _look_after(self, seconds: float) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from locald.keeper.loop import Loop
 from locald.keeper.runs import killing, record
 from locald.keeper.runs.children import Children
+from locald.keeper.runs.context import Context
 from locald.keeper.runs.leftovers import Table
-from locald.keeper.runs.means import Means
 from locald.keeper.runs.record import Record
 from locald.keeper.runs.run import Run
 from locald.keeper.wire.protocol import Order, Request
@@ -153,8 +153,8 @@ def test_what_sigkill_does_not_end_is_named_and_gone_is_told_when_it_ends_at_las
     loop, hold = Loop(), Holding()
     told = Told(loop, hold)
     children, table = Children(loop, None), Table(str(tmp_path))
-    means = Means(loop, told, children, table, str(tmp_path), (64, 64), 64)  # type: ignore[arg-type]
-    stuck = Run(means, order)
+    context = Context(loop, told, children, table, str(tmp_path), (64, 64), 64)  # type: ignore[arg-type]
+    stuck = Run(context, order)
     stuck._hold = hold  # type: ignore[assignment]
     stuck.kill()
     loop.run()

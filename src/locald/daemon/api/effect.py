@@ -12,7 +12,7 @@ from aiohttp import web
 
 from locald.daemon import asks
 from locald.daemon.api.scope import misused, scope
-from locald.domain.explain.foresee import foresee
+from locald.domain.explain.preview import preview
 from locald.domain.lifecycle.messages import Command, Down, Restart, Stop
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Effects:
         if chosen.project is None:
             raise misused("give `project` or `directory`")
         commands = await self._commands(action, chosen.project, chosen)
-        found = foresee(self._core.world, commands, self._core.clock.now())
+        found = preview(self._core.world, commands, self._core.clock.now())
         told = {"ends": found.ends, "starts": found.starts}
         return web.json_response({what: [key.service for key in keys] for what, keys in told.items()})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from locald.keeper.complaints import guarded
+from locald.keeper.log import guarded
 from locald.linux import cgroup, procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB

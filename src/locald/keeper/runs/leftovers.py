@@ -14,7 +14,7 @@ import os
 import signal
 import time
 
-from locald.keeper.complaints import complain
+from locald.keeper.log import report
 from locald.linux import cgroup, procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -44,7 +44,7 @@ class Table:
         try:
             self._write(token, json.dumps(note).encode("ascii"))
         except OSError as error:
-            complain(f"run {note['run']} is not written down: {error}")
+            report(f"run {note['run']} is not written down: {error}")
 
     def _write(self, token: str, data: bytes) -> None:
         """In place: what is to be survived is our own death, and one small `write` is done or is not."""
@@ -71,7 +71,7 @@ class Table:
             if note.get("boot") != self._boot or _end(token, note, until):
                 self.drop(token)
             else:
-                complain(f"run {note.get('run')} cannot be ended")
+                report(f"run {note.get('run')} cannot be ended")
 
     def _notes(self) -> dict[str, dict[str, Any]]:
         names = [name for name in os.listdir(self._folder) if name.endswith(_SUFFIX)]

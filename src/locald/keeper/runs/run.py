@@ -13,17 +13,17 @@ import os
 
 from locald.keeper.runs import spawn
 from locald.keeper.runs.birth import Birth
+from locald.keeper.runs.containment import Ends, hold_for
 from locald.keeper.runs.follow import Follower, shown
-from locald.keeper.runs.hearing import Ear
-from locald.keeper.runs.holds import Ends, hold_for
 from locald.keeper.runs.killing import Killing
+from locald.keeper.runs.notifications import Notifications
 from locald.keeper.runs.output import Output
 from locald.keeper.runs.record import Record
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
-    from locald.keeper.runs.holds import Hold
-    from locald.keeper.runs.means import Means
+    from locald.keeper.runs.containment import Hold
+    from locald.keeper.runs.context import Context
     from locald.keeper.wire.protocol import Order
 
 
@@ -32,12 +32,12 @@ class Run:
 
     __slots__ = (
         "_birth",
-        "_ear",
+        "_context",
         "_followed",
         "_hold",
         "_killing",
         "_leader",
-        "_means",
+        "_notifications",
         "_order",
         "_refusal",
         "_tailed",
@@ -49,23 +49,23 @@ class Run:
         "record",
     )
 
-    def __init__(self, means: Means, order: Order) -> None:
+    def __init__(self, context: Context, order: Order) -> None:
         self.name = order.run
         self.record = Record()
-        self.output = Output(means.loop, order, self.pump, self._grew)
+        self.output = Output(context.loop, order, self.pump, self._grew)
         self.over = False
-        self._means = means
+        self._context = context
         self._order = order
         self._token = binascii.hexlify(os.urandom(16)).decode("ascii")
         self._leader: int | None = None
         self._refusal: spawn.Refusal | None = None
         self._hold: Hold | None = None
-        self._ear: Ear | None = None
+        self._notifications: Notifications | None = None
         self._birth: Birth | None = None
         """There until it is known whether the program was executed."""
         self._unsent: list[int] = []
         """Signals to send as soon as the program is there."""
-        self._followed = Follower(means.loop, self._followed_ended)
+        self._followed = Follower(context.loop, self._followed_ended)
         self._tailed = False
         """The daemon wants to hear of output."""
         self._killing: Killing | None = None
@@ -92,23 +92,25 @@ class Run:
     def _begin(self, theirs: list[int]) -> None:
         out, err = self.output.open(self._order.tty)
         theirs += [out, err]
-        self._birth = birth = Birth(self._means.loop, self._born, theirs)
-        self._means.children.births.add(self.pump)
+        self._birth = birth = Birth(self._context.loop, self._born, theirs)
+        self._context.children.births.add(self.pump)
         ends = Ends(self._member_ended, self.settle, self.kill)
-        self._hold = hold = hold_for(self._means, self.unique_name, ends)
-        self._ear = Ear(self._means, self.name, self.record, hold.standing, self.pump, self._follow)
-        self._ear.listen()
+        self._hold = hold = hold_for(self._context, self.unique_name, ends)
+        self._notifications = Notifications(
+            self._context, self.name, self.record, hold.standing, self.pump, self._follow
+        )
+        self._notifications.listen()
         self._write_down(hold)
         env = self._order.env | {
-            b"NOTIFY_SOCKET": os.fsencode(self._ear.path),
+            b"NOTIFY_SOCKET": os.fsencode(self._notifications.path),
             b"LOCALD_RUN": self._token.encode("ascii"),
         }
-        hold.begin(spawn.Child(self._order, env, (out, err, birth.theirs), self._means.own_files))
+        hold.begin(spawn.Child(self._order, env, (out, err, birth.theirs), self._context.own_files))
 
     def _write_down(self, hold: Hold) -> None:
         """What a later keeper needs to end this run, should this keeper be killed."""
         known = {"run": self.name, "token": self._token, **hold.described()}
-        self._means.table.put(self._token, known, self._leader)
+        self._context.table.put(self._token, known, self._leader)
 
     def pump(self, executed: bool = False) -> None:
         """Take in what is known about the birth: a program that prints or notifies has been executed."""
@@ -134,13 +136,13 @@ class Run:
         if self._birth is not None:
             self._birth.close()
             self._birth = None
-            self._means.children.births.discard(self.pump)
+            self._context.children.births.discard(self.pump)
 
     def mend(self) -> None:
         """Make anew what somebody may have removed from the keeper's folder. Raises OSError."""
-        if self._ear is not None and self._hold is not None:
-            self._ear.listen()
-            if not self._means.table.has(self._token):
+        if self._notifications is not None and self._hold is not None:
+            self._notifications.listen()
+            if not self._context.table.has(self._token):
                 self._write_down(self._hold)
 
     # Ends.
@@ -187,14 +189,14 @@ class Run:
     def _release(self) -> None:
         self._followed.stop()
         self._close_birth()
-        if self._ear is not None:
-            self._ear.close()
+        if self._notifications is not None:
+            self._notifications.close()
         if self._killing is not None:
             self._killing.stop()
         if self._hold is not None:
             self._hold.close()
-        self._ear = self._killing = self._hold = None
-        self._means.table.drop(self._token)
+        self._notifications = self._killing = self._hold = None
+        self._context.table.drop(self._token)
 
     # What the daemon asks for.
 
@@ -208,7 +210,7 @@ class Run:
     def kill(self) -> None:
         """SIGKILL for all that is left, until nothing is."""
         if self._killing is None and self._hold is not None:
-            self._killing = Killing(self._means.loop, self._strike, self._stuck)
+            self._killing = Killing(self._context.loop, self._strike, self._stuck)
             self._killing.go_on()
 
     def tail(self, on: bool) -> None:
@@ -246,14 +248,14 @@ class Run:
     # What is told.
 
     def _hear(self) -> None:
-        if self._ear is not None:
-            self._ear.drain()
+        if self._notifications is not None:
+            self._notifications.drain()
 
     def _grew(self) -> None:
         if self._tailed:
-            self._means.server.hint(self.name)
+            self._context.server.hint(self.name)
 
     def _tell(self, kind: str, **facts: object) -> None:
-        event = {"event": kind, "run": self.name, "at": self._means.loop.now(), **facts}
+        event = {"event": kind, "run": self.name, "at": self._context.loop.now(), **facts}
         self.record.add(event)
-        self._means.server.tell(event)
+        self._context.server.tell(event)

@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 
-from locald.keeper.complaints import complain
+from locald.keeper.log import report
 from locald.keeper.wire import protocol
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -61,7 +61,7 @@ class Link:
         self._out += data
         self._flush()
         if len(self._out) > self._limit:
-            complain("the daemon does not read: its connection is dropped")
+            report("the daemon does not read: its connection is dropped")
             self.close()
 
     def send_all(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import cost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.keeper.runs.means import Means
+    from locald.keeper.runs.context import Context
     from locald.keeper.runs.record import Record
     from locald.keeper.wire.protocol import Event
 
@@ -27,24 +27,24 @@ _WHEN_DRAINED = 1000
 """More than a socket's queue holds (512 where systemd set it), unless somebody goes on sending."""
 
 
-class Ear:
+class Notifications:
     """`path`: what NOTIFY_SOCKET says. `standing`: tells what a process is to the run, as `notified` says it.
     `before`: called before anything is taken in, with whether it is known to come from a member. `follow`:
     called with the pid that MAINPID= names; says whether it is taken for the run's main process.
     """
 
-    __slots__ = ("_before", "_follow", "_means", "_record", "_run", "_sockets", "_standing", "path")
+    __slots__ = ("_before", "_context", "_follow", "_record", "_run", "_sockets", "_standing", "path")
 
     def __init__(
         self,
-        means: Means,
+        context: Context,
         run: str,
         record: Record,
         standing: Callable[[int], str],
         before: Callable[[bool], None],
         follow: Callable[[int], bool],
     ) -> None:
-        self._means = means
+        self._context = context
         self._run = run
         self._record = record
         self._standing = standing
@@ -52,14 +52,14 @@ class Ear:
         self._follow = follow
         self._sockets: list[NotifySocket] = []
         """One, and after a loss of its file those to which somebody may still be connected."""
-        self.path = new_path(means.sockets)
+        self.path = new_path(context.sockets)
 
     def listen(self) -> None:
         """From now on, or again after the socket's file was lost. Raises OSError."""
         if not os.path.lexists(self.path):
             socket = NotifySocket(self.path)
             self._sockets.append(socket)
-            self._means.loop.watch(socket.file, select.EPOLLIN, self._hear)
+            self._context.loop.watch(socket.file, select.EPOLLIN, self._hear)
 
     def drain(self) -> None:
         """Take in all that is there."""
@@ -67,7 +67,7 @@ class Ear:
 
     def close(self) -> None:
         for socket in self._sockets:
-            self._means.loop.unwatch(socket.file)
+            self._context.loop.unwatch(socket.file)
             socket.close()
         self._sockets.clear()
 
@@ -89,7 +89,7 @@ class Ear:
         "spawner": a root sender may claim any pid, and `systemd-notify` of root claims its parent's, which is
         the keeper (or the run's subreaper) when the leader itself became it; or the daemon.
         """
-        if datagram.pid in (os.getpid(), self._means.server.daemon):
+        if datagram.pid in (os.getpid(), self._context.server.daemon):
             return "spawner"
         standing = self._standing(datagram.pid)
         return standing if standing == "spawner" or datagram.is_there() else "exited"
@@ -100,7 +100,7 @@ class Ear:
         event: Event = {
             "event": "notified",
             "run": self._run,
-            "at": self._means.loop.now(),
+            "at": self._context.loop.now(),
             "pid": datagram.pid,
             "uid": datagram.uid,
             "gid": datagram.gid,
@@ -112,7 +112,7 @@ class Ear:
         if named is not None and self._follow(named):
             event["main"] = named
         self._record.add_datagram(event, datagram.data)
-        self._means.server.tell(event)
+        self._context.server.tell(event)
 
 
 def _main(data: bytes) -> int | None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from locald.keeper.wire.server import Server
 
 
-class Means:
+class Context:
     """`sockets`: the folder of the notify sockets. `own_files`: the keeper's limit of open files before it
     raised it, soft and hard; `most_files`: since. `zygote`: where runs can have no cgroups.
     """

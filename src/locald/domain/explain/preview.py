@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class Preview:
     """`ends`: dependents first. `starts`: dependencies first. What is restarted is in both."""
 
     ends: tuple[Key, ...]
     starts: tuple[Key, ...]
 
 
-def foresee(world: World, commands: Iterable[Command], now: float) -> Foreseen:
+def preview(world: World, commands: Iterable[Command], now: float) -> Preview:
     """What these commands, one after the other, would do to the world as it is."""
     after = world
     for command in commands:
@@ -40,7 +40,7 @@ def foresee(world: World, commands: Iterable[Command], now: float) -> Foreseen:
     keys = _in_order({**world.services, **after.services})
     ends = [key for key in keys if _ends(world.services.get(key), after.services.get(key))]
     starts = [key for key in keys if _starts(world.services.get(key), after.services.get(key), key in ends)]
-    return Foreseen(tuple(reversed(ends)), tuple(starts))
+    return Preview(tuple(reversed(ends)), tuple(starts))
 
 
 def _in_order(services: dict[Key, Service]) -> list[Key]:

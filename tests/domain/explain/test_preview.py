@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.story import Story, key, service, task, worker
-from locald.domain.explain.foresee import foresee
+from locald.domain.explain.preview import preview
 from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
 from locald.domain.project.spec import Caller
 
@@ -33,7 +33,7 @@ def again(*names: str) -> Restart:
 
 
 def told(s: Story, *commands: Command) -> tuple[Names, Names]:
-    found = foresee(s.world, commands, s.now)
+    found = preview(s.world, commands, s.now)
     return [k.service for k in found.ends], [k.service for k in found.starts]
 
 

@@ -15,7 +15,7 @@ import select
 import signal
 import socket
 
-from locald.keeper.complaints import complain
+from locald.keeper.log import report
 from locald.keeper.runs import spawn
 from locald.keeper.runs.reaper import ENDED, in_reaper
 from locald.linux import cgroup, procfs
@@ -25,7 +25,7 @@ TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import cost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from locald.keeper.runs.means import Means
+    from locald.keeper.runs.context import Context
 
 _REPORTS_AT_ONCE = 1000
 
@@ -45,29 +45,29 @@ class Ends:
         self.lost = lost
 
 
-def hold_for(means: Means, name: str, ends: Ends) -> Hold:
+def hold_for(context: Context, name: str, ends: Ends) -> Hold:
     """A cgroup of this name where one can be made, else a subreaper."""
-    if means.children.groups is None:
-        return ReaperHold(means, ends)
+    if context.children.groups is None:
+        return ReaperHold(context, ends)
     try:
-        folder = cgroup.make(means.children.groups, name)
+        folder = cgroup.make(context.children.groups, name)
     except OSError:
-        return ReaperHold(means, ends)
+        return ReaperHold(context, ends)
     try:
-        return GroupHold(means, folder, ends)
+        return GroupHold(context, folder, ends)
     except OSError:
         cgroup.remove(folder)
-        return ReaperHold(means, ends)
+        return ReaperHold(context, ends)
 
 
 class Hold:
     """What both kinds share."""
 
-    __slots__ = ("_ends", "_helper", "_means", "_waiting", "tree")
+    __slots__ = ("_context", "_ends", "_helper", "_waiting", "tree")
 
-    def __init__(self, means: Means, tree: Tree, ends: Ends) -> None:
+    def __init__(self, context: Context, tree: Tree, ends: Ends) -> None:
         self.tree = tree
-        self._means = means
+        self._context = context
         self._ends = ends
         self._waiting: set[int] = set()
         """Children of the keeper whose end has not been seen yet."""
@@ -116,7 +116,7 @@ class Hold:
 
     def _adopt(self, pid: int) -> None:
         self._waiting.add(pid)
-        self._means.children.expect(pid, self)
+        self._context.children.expect(pid, self)
 
 
 class GroupHold(Hold):
@@ -124,13 +124,13 @@ class GroupHold(Hold):
 
     __slots__ = ("_events", "_folder")
 
-    def __init__(self, means: Means, folder: str, ends: Ends) -> None:
+    def __init__(self, context: Context, folder: str, ends: Ends) -> None:
         """Raises OSError."""
-        super().__init__(means, Group(folder), ends)
+        super().__init__(context, Group(folder), ends)
         self._folder = folder
         self._events = cgroup.watch(folder)
-        means.loop.watch(self._events, select.EPOLLPRI, self._changed)
-        means.children.expect_members(os.path.basename(folder), self)
+        context.loop.watch(self._events, select.EPOLLPRI, self._changed)
+        context.children.expect_members(os.path.basename(folder), self)
 
     def begin(self, child: spawn.Child) -> None:
         pid = spawn.fork()
@@ -170,8 +170,8 @@ class GroupHold(Hold):
         self._ends.settle()
 
     def close(self) -> None:
-        self._means.children.expect_no_members(os.path.basename(self._folder))
-        self._means.loop.unwatch(self._events)
+        self._context.children.expect_no_members(os.path.basename(self._folder))
+        self._context.loop.unwatch(self._events)
         os.close(self._events)
         cgroup.remove(self._folder)
 
@@ -179,8 +179,8 @@ class GroupHold(Hold):
 class ReaperHold(Hold):
     __slots__ = ("_control",)
 
-    def __init__(self, means: Means, ends: Ends) -> None:
-        super().__init__(means, Tree(), ends)
+    def __init__(self, context: Context, ends: Ends) -> None:
+        super().__init__(context, Tree(), ends)
         self._control: socket.socket | None = None
 
     def begin(self, child: spawn.Child) -> None:
@@ -197,15 +197,15 @@ class ReaperHold(Hold):
         self.tree = Family(pid)
         self._helper = pid
         self._adopt(pid)
-        self._means.loop.watch(ours.fileno(), select.EPOLLIN, self.pump)
+        self._context.loop.watch(ours.fileno(), select.EPOLLIN, self.pump)
 
     def _fork(self, child: spawn.Child, ours: socket.socket, theirs: socket.socket) -> int:
         """The pid of the subreaper. Raises OSError. It takes more memory when there is no zygote any more."""
-        if self._means.zygote is not None:
+        if self._context.zygote is not None:
             try:
-                return self._means.zygote.fork(child, theirs.fileno())
+                return self._context.zygote.fork(child, theirs.fileno())
             except OSError as error:
-                complain(f"the zygote cannot fork: {error.strerror or error}")
+                report(f"the zygote cannot fork: {error.strerror or error}")
         pid = spawn.fork()
         if pid == 0:
             ours.close()
@@ -214,7 +214,7 @@ class ReaperHold(Hold):
                 lambda: spawn.lead(child),
                 theirs.fileno(),
                 child.report,
-                self._means.most_files,
+                self._context.most_files,
             )
         return pid
 
@@ -247,7 +247,7 @@ class ReaperHold(Hold):
         self.pump()
         self._waiting.discard(pid)
         if status != 0:
-            self.tree = Strays(self._means.children.knows)
+            self.tree = Strays(self._context.children.knows)
             self._ends.lost()
 
     def empty(self) -> bool:
@@ -255,7 +255,7 @@ class ReaperHold(Hold):
 
     def close(self) -> None:
         if self._control is not None:
-            self._means.loop.unwatch(self._control.fileno())
+            self._context.loop.unwatch(self._control.fileno())
             self._control.close()
             self._control = None
 

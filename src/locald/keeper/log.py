@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def complain(line: str) -> None:
+def report(line: str) -> None:
     try:
         os.write(2, line.encode("utf-8", "replace") + b"\n")
     except OSError:
