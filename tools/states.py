@@ -213,7 +213,9 @@ def _essence(service: Service, now: float) -> object:
     facts, phase = service.facts, service.phase
     then = phase.then.kind if isinstance(phase, Stopping) and phase.then else None
     known = (
-        (facts.pid is None, facts.exit is None, facts.ready_at is None, facts.said.stopping) if facts else ()
+        (facts.pid is None, facts.exit is None, facts.ready_at is None, facts.notify.stopping)
+        if facts
+        else ()
     )
     spent = service.restarts.within(now)
     return phase.kind, then, service.desired, service.held_by, service.result.health, known, spent

@@ -113,7 +113,7 @@ class Outside:
 
 def _ends_by_itself(world: World, run: Run) -> bool:
     facts = world.services[run.key].facts
-    return facts is not None and (facts.said.stopping or facts.exit is not None)
+    return facts is not None and (facts.notify.stopping or facts.exit is not None)
 
 
 def is_held(world: World, key: Key) -> bool:

@@ -455,7 +455,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "not JSON": lambda _: b"\x00\xff{",
     "another shape": lambda _: b"[1, 2]",
     "a wrong type": lambda state: state.replace(b'"services": [', b'"services": 5, "x": ['),
-    "newer": lambda state: state.replace(b'"schema": 1', b'"schema": 999'),
+    "newer": lambda state: state.replace(b'"schema": 2', b'"schema": 999'),
     "an unknown desired state": lambda state: state.replace(b'"desired":"up"', b'"desired":"sideways"'),
 }
 

@@ -4,8 +4,9 @@ It is replaced atomically, a short while after a change, so a flood of changes c
 about to do what a later daemon has to know of (start a run) waits for `saved` first: then no run is ever
 alive that the file does not name. A service is serialised only when it has changed.
 
-A file that cannot be read, or that a newer version wrote, is kept aside under another name and never
-overwritten. A disk that cannot be written is said in the log, costs no service anything, and is tried again.
+The file of an earlier version is read as well (`store_upgrade`). One that cannot be read, or that a newer
+version wrote, is kept aside under another name and never overwritten. A disk that cannot be written is said
+in the log, costs no service anything, and is tried again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
+from locald.adapters.store_upgrade import SCHEMA, upgraded
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import Place, World
 from locald.domain.project.names import Key
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
 LAZY = 0.05
 """seconds that a change may wait for company when nobody waits for it"""
 QUIET = 2.0
@@ -89,9 +90,7 @@ def load(path: str) -> Saved:
     try:
         with open(path, "rb") as file:
             document = json.load(file)
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"it has schema {document['schema']}, this version knows {SCHEMA}")
-        return _restored(_FILE.validate_python(document))
+        return _restored(_FILE.validate_python(upgraded(document)))
     except FileNotFoundError:
         return Saved(World(), None)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -12,8 +12,8 @@ from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Sourc
 from locald.domain.lifecycle.messages import Listens, Notified, Process, Sender
 from locald.domain.lifecycle.run_facts import (
     REMEMBERED,
+    NotifyState,
     RunFacts,
-    Said,
     evaluate,
     observe_listeners,
     observe_notification,
@@ -76,7 +76,10 @@ def test_stopping_and_the_watchdog_override_every_source(evidence: list[Evidence
     for word in [*evidence, Evidence(Source.EXPLICIT, True, 1.0, "seen")]:
         known = with_evidence(known, word)
 
-    for overriding in (replace(known, said=Said(stopping=True)), replace(known, expired=True, watchdog=2.0)):
+    for overriding in (
+        replace(known, notify=NotifyState(stopping=True)),
+        replace(known, expired=True, watchdog=2.0),
+    ):
         assert result(overriding).health is Health.UNHEALTHY
         assert result(overriding).source is Source.NOTIFY
 
@@ -163,7 +166,7 @@ def test_who_was_turned_away_is_counted() -> None:
         known, words = observe_notification(known, Notified(RUN, sender, datagram, 1.0))
         assert words is None
 
-    assert known.said == Said(refused=3)
+    assert known.notify == NotifyState(refused=3)
     assert [word.detail for word in known.history] == [
         "a malformed datagram from pid 7, not part of this service: ignored",
         "READY=1 from pid 7, not part of this service: ignored",

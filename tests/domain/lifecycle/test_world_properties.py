@@ -404,7 +404,7 @@ class Promises(RuleBasedStateMachine):
 
     def _be_kind_to(self, run: Run) -> None:
         service = self.world.services[run.key]
-        says_so = service.facts is not None and service.facts.said.stopping
+        says_so = service.facts is not None and service.facts.notify.stopping
         if run in self.outside.headless:
             self._gone(run)
         elif run in self.outside.told_to_stop or says_so or service.present.spec.type is Type.TASK:

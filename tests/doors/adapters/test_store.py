@@ -10,12 +10,14 @@ import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from locald.adapters import store as module
 from locald.adapters.store import Store, load
+from locald.adapters.store_upgrade import SCHEMA
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Exit, Listener, Process
 from locald.domain.lifecycle.phase import (
@@ -37,7 +39,7 @@ from locald.domain.lifecycle.phase import (
     Waiting,
 )
 from locald.domain.lifecycle.restarts import Restarts
-from locald.domain.lifecycle.run_facts import RunFacts, Said
+from locald.domain.lifecycle.run_facts import NotifyState, RunFacts
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import Place, World
 from locald.domain.project.names import Key, Run
@@ -62,7 +64,7 @@ from nonblocking import blocking_raises
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
+
 
 __all__ = ["blocking_raises"]
 
@@ -148,7 +150,7 @@ def facts(source: Source) -> RunFacts:
         listeners=(stranger,),
         open=True,
         holder=stranger,
-        said=Said(True, True, "serving", True, True, True, "ERRNO=2", 3),
+        notify=NotifyState(True, True, "serving", True, True, True, "ERRNO=2", 3),
         watchdog=2.5,
         watchdog_at=AT + 4,
         expired=True,
@@ -317,17 +319,42 @@ def test_no_file_is_an_empty_world_and_no_trouble(tmp_path: Path) -> None:
     assert (saved.world, saved.epoch, saved.trouble) == (World(), None, "")
 
 
+def test_the_state_of_an_earlier_version_is_read() -> None:
+    """What ran is known, what was asked for is wanted, and what was observed is evidence."""
+    saved = load(str(Path(__file__).with_name("state-schema-1.json")))
+    assert not saved.trouble
+    store, seed, web = (saved.world.services[Key("shop", name)] for name in ("store", "seed", "web"))
+    assert (store.desired, seed.desired, web.desired) == (Desired.UP, Desired.UP, Desired.DOWN)
+    assert isinstance(store.phase, Running)
+    assert isinstance(seed.phase, Completed)
+    assert store.facts
+    assert store.facts.notify.ready
+    assert set(store.facts.evidence) == {Source.NOTIFY, Source.TCP}
+    assert store.result.because == "pid 11881 (python3) sent READY=1 (status: 3 for sale)"
+
+
+@pytest.mark.parametrize(("before", "now"), [("again", Desired.RESTART), ("gone", Desired.REMOVED)])
+def test_what_an_earlier_version_was_about_to_do_is_still_to_be_done(
+    tmp_path: Path, before: str, now: Desired
+) -> None:
+    text = Path(__file__).with_name("state-schema-1.json").read_text(encoding="utf-8")
+    file = tmp_path / "state.json"
+    file.write_text(text.replace('"wish": "up"', f'"wish": "{before}"'), encoding="utf-8")
+    saved = load(str(file))
+    assert {service.desired for service in saved.world.services.values()} == {now, Desired.DOWN}
+
+
 # What cannot be used.
 
 
 DAMAGES: dict[str, bytes | dict[str, Any]] = {
     "empty": b"",
     "no text": b"\x00\xff{",
-    "half": b'{"schema": 1, "serv',
+    "half": b'{"schema": 2, "serv',
     "too deep": b"[" * 100_000,
     "a list": b"[]",
     "no schema": b"{}",
-    "newer": {"schema": 2},
+    "newer": {"schema": 3},
     "no boot": {"boot_id": None},
     "a clock that is none": {"epoch": "noon"},
     "a clock without a number": {"epoch": float("nan")},
@@ -478,7 +505,7 @@ async def test_nothing_of_it_blocks_the_loop(desk: Desk, blocking_raises: object
     desk.hold(service(desired=Desired.UP))
     async with desk.saving():
         await desk.store.saved()
-    assert json.loads(await asyncio.to_thread(desk.file.read_text))["schema"] == 1
+    assert json.loads(await asyncio.to_thread(desk.file.read_text))["schema"] == SCHEMA
 
 
 # A disk that cannot be written.

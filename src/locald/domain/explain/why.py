@@ -146,7 +146,7 @@ def _port_hints(facts: RunFacts) -> list[str]:
         return [fix(words, other.owner.program, other.port)]
     if facts.check:
         return [f"let it listen on $PORT ({port}): its health_check looks there"]
-    if facts.definition.spec.type is Type.EXEC and not facts.said.spoke:
+    if facts.definition.spec.type is Type.EXEC and not facts.notify.spoke:
         return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
     return []
 
@@ -159,9 +159,9 @@ def _container_hint(port: int, inside: int) -> str:
 
 def _ready_hints(service: Service, facts: RunFacts) -> list[str]:
     """What to do about a READY=1 that is waited for and does not come."""
-    spoke = facts.said.spoke and facts.check is None
+    spoke = facts.notify.spoke and facts.check is None
     waits = spoke or (service.expects_ready and facts.check is None) or isinstance(facts.check, NotifyCheck)
-    if not waits or facts.said.ready or facts.definition.spec.type is Type.TASK:
+    if not waits or facts.notify.ready or facts.definition.spec.type is Type.TASK:
         return []
     instead = "none" if facts.definition.port is None else "tcp"
     because = "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does"

@@ -220,7 +220,7 @@ def _notified(service: Service, facts: RunFacts, event: Notified, now: float) ->
         return replace(service, facts=facts), []
     if event.main is not None:
         facts = replace(facts, pid=event.main)
-    if facts.said.ready and program(facts.definition) == program(service.definition):
+    if facts.notify.ready and program(facts.definition) == program(service.definition):
         service = replace(service, expects_ready=True)
     service, effects = weigh(replace(service, facts=_kept_alive(service, facts, words, now)), event.at, now)
     if words.has("WATCHDOG", b"trigger") and service.facts and isinstance(service.phase, Starting | Running):

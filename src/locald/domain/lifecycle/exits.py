@@ -61,7 +61,7 @@ def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
     """The watchdog: the run is ended, and the restart policy follows as after any failure."""
     told = with_evidence(facts, Evidence(Source.NOTIFY, False, now, overdue(facts)))
     service = replace(service, facts=replace(told, expired=True, watchdog_at=None))
-    reason = "the service sent WATCHDOG=trigger" if facts.said.triggered else "the watchdog expired"
+    reason = "the service sent WATCHDOG=trigger" if facts.notify.triggered else "the watchdog expired"
     again = wants_another(facts.definition.spec.restart, failed=True)
     stopping, effects = end(service, now, _retry(service, reason, now) if again else Failed(reason))
     return stopping, [Note(run, overdue(facts)), *effects]
@@ -87,4 +87,4 @@ def _retry(service: Service, reason: str, now: float) -> Then:
 
 
 def _reason(facts: RunFacts, exit_: Exit) -> str:
-    return f"{how(exit_)} ({facts.said.reason})" if facts.said.reason else how(exit_)
+    return f"{how(exit_)} ({facts.notify.reason})" if facts.notify.reason else how(exit_)

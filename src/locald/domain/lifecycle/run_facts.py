@@ -47,7 +47,7 @@ PROCESS_SPEAKS_AFTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NotifyState:
     """What the program itself said on its notify socket."""
 
     spoke: bool = False
@@ -92,7 +92,7 @@ class RunFacts:
     """the run's own listener on its port is there"""
     holder: Listener | None = None
     """somebody else's listener on the run's port"""
-    said: Said = Said()
+    notify: NotifyState = NotifyState()
     watchdog: float | None = None
     """seconds within which WATCHDOG=1 is promised"""
     watchdog_at: float | None = None
@@ -116,7 +116,7 @@ class RunFacts:
     @property
     def process_speaks_at(self) -> float | None:
         """When a live process will count as evidence, if it may and has not yet."""
-        inferred = self.check is None and self._has_no_better_source and not self.said.spoke
+        inferred = self.check is None and self._has_no_better_source and not self.notify.spoke
         if not (inferred or isinstance(self.check, NoCheck)) or _process_source(self) in self.evidence:
             return None
         return None if self.spawned_at is None else self.spawned_at + PROCESS_SPEAKS_AFTER
@@ -235,26 +235,26 @@ def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, No
         what = str(words) if words else "a malformed datagram"
         by = turned_away or introduce(event.sender)
         ignored = Evidence(Source.NOTIFY, False, event.at, f"{what} from {by}: ignored")
-        facts = replace(facts, said=replace(facts.said, refused=facts.said.refused + 1))
+        facts = replace(facts, notify=replace(facts.notify, refused=facts.notify.refused + 1))
         return with_evidence(facts, ignored, counts=False), None
     if not words.are_known:
         return facts, words
-    before, facts = facts.said, replace(facts, said=_listen(facts.said, words))
-    if before.spoke and not _turns(before, facts.said):
+    before, facts = facts.notify, replace(facts, notify=_listen(facts.notify, words))
+    if before.spoke and not _turns(before, facts.notify):
         return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
     detail = f"{introduce(event.sender)} sent {words}"
-    ok = facts.said.ready and not facts.said.stopping
+    ok = facts.notify.ready and not facts.notify.stopping
     facts = with_evidence(facts, Evidence(Source.NOTIFY, ok, event.at, detail))
     if isinstance(facts.check, NotifyCheck):
         facts = with_evidence(facts, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
     return facts, words
 
 
-def _turns(before: Said, after: Said) -> bool:
+def _turns(before: NotifyState, after: NotifyState) -> bool:
     return (before.ready, before.reloading, before.stopping) != (after.ready, after.reloading, after.stopping)
 
 
-def _listen(said: Said, words: Notification) -> Said:
+def _listen(said: NotifyState, words: Notification) -> NotifyState:
     """READY=1 ends a reload, and says nothing once STOPPING=1 was said."""
     ready = words.has("READY", b"1") and not said.stopping
     status = words.text("STATUS")
@@ -288,7 +288,7 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     late = Health.STARTING if facts.ready_at is None else Health.UNHEALTHY
     if facts.silenced:
         return HealthResult(late, Source.NONE, facts.silenced)
-    if facts.said.stopping:
+    if facts.notify.stopping:
         return HealthResult(
             Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service said that it is stopping")
         )
@@ -308,7 +308,7 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
         wait = "waits for READY=1, which an earlier run of this definition sent"
         return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}; {word.detail}"))
     health = Health.HEALTHY if word.ok else late
-    unsaid = _is_of_notify(facts, word) and facts.said.spoke and not facts.said.ready
+    unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
     return HealthResult(
         health, word.source, _tell(facts, f"{UNSAID}; {word.detail}" if unsaid else word.detail)
     )
@@ -339,14 +339,14 @@ def _silence(facts: RunFacts, expects_ready: bool) -> str:
 
 def overdue(facts: RunFacts) -> str:
     """One sentence on a watchdog that expired."""
-    if facts.said.triggered:
+    if facts.notify.triggered:
         return "the service sent WATCHDOG=trigger"
     return f"the service sent no WATCHDOG=1 within {show(facts.watchdog or 0)}"
 
 
 def _tell(facts: RunFacts, sentence: str) -> str:
     """The sentence, with what the program says of itself."""
-    said = facts.said
+    said = facts.notify
     extras = [
         f"status: {said.status}" if said.status and f"STATUS={said.status}" not in sentence else "",
         "reloading" if said.reloading else "",

@@ -186,7 +186,7 @@ def _result(service: Service) -> HealthResult:
             return evaluate(facts, expects_ready=service.expects_ready)
         case Stopping() if facts and facts.ended_at is None and facts.pid is not None:
             result = evaluate(facts, expects_ready=service.expects_ready)
-            own_doing = facts.said.stopping or facts.expired
+            own_doing = facts.notify.stopping or facts.expired
             return HealthResult(
                 Health.UNHEALTHY, result.source, result.because if own_doing else "it was told to stop"
             )
