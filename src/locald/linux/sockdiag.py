@@ -69,7 +69,7 @@ def decode_dump(data: bytes, sequence: int) -> tuple[list[Listening], bool]:
     What answers another question is skipped. Raises OSError with the kernel's errno when it refused.
     """
     found: list[Listening] = []
-    for kind, number, at in _messages(data):
+    for kind, number, at in messages(data):
         if number != sequence:
             continue
         if kind == NLMSG_DONE:
@@ -83,11 +83,11 @@ def decode_dump(data: bytes, sequence: int) -> tuple[list[Listening], bool]:
 
 def decode_destroyed(data: bytes) -> set[int]:
     """The ports of the sockets in one datagram of the multicast groups that had no peer."""
-    found = (_SOCKET.unpack_from(data, at) for kind, _, at in _messages(data) if kind >= SOCK_DIAG_BY_FAMILY)
+    found = (_SOCKET.unpack_from(data, at) for kind, _, at in messages(data) if kind >= SOCK_DIAG_BY_FAMILY)
     return {int.from_bytes(port) for _, _, _, _, port, peer, *_ in found if peer == b"\0\0"}
 
 
-def _messages(data: bytes) -> list[tuple[int, int, int]]:
+def messages(data: bytes) -> list[tuple[int, int, int]]:
     """(type, sequence, where its content begins) of each whole netlink message."""
     found = []
     at = 0
