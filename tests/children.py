@@ -18,14 +18,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRELUDE = """
-import os, signal, socket, subprocess, sys, time
-def listen(address, port, reuse=False):
-    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+import os, signal, socket, subprocess, sys, threading, time
+class Server(socket.socket):
+    def close(self):
+        try:
+            self.shutdown(socket.SHUT_RDWR)  # else whoever waits in accept would keep it open
+        except OSError:
+            pass
+        super().close()
+def serve(listener):
+    taken = []
+    try:
+        while True:
+            taken.append(listener.accept())
+    except OSError:
+        pass
+def listen(address, port, reuse=False, accept=True):
+    listener = Server(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if reuse:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind((address, port))
     listener.listen()
+    if accept:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
     return listener
 def told():
     return sys.stdin.readline().strip()

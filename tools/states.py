@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
+from locald.domain.lifecycle.false_starts import WITHIN  # noqa: E402
 from locald.domain.lifecycle.messages import (  # noqa: E402
     Checked,
     Due,
@@ -143,7 +144,8 @@ def of_the_service(service: Service, run: Run, now: float) -> Iterator[Move]:
             yield "spawned", [Spawned(run, PID, now)]
         case _:
             yield "healthy", [Checked(run, True, "x", now) if container else listens(run, now)]
-            yield "unhealthy", [Checked(run, False, "x", now) if container else closes(run, now)]
+            later = now + WITHIN  # earlier it would not have been ready at all
+            yield "unhealthy", [Checked(run, False, "x", later) if container else closes(run, later)]
             yield "exits", [Exited(run, PID, Exit(0), 0, now)]
             yield "exits", [Exited(run, PID, Exit(1), 0, now)]
             yield "STOPPING=1", [says(run, b"STOPPING=1", now)]

@@ -105,7 +105,7 @@ async def test_only_rows_that_differ_are_told() -> None:
     s.up(), s.healthy("db#1", "web#1")
     look = s.look()
     await look.news()
-    s.says("web#1", "STATUS=busy")
+    s.wait(2), s.says("web#1", "STATUS=busy")
     assert await look.states() == {"web": "running"}
     s.says("web#1", "STATUS=busy")
     await look.nothing()

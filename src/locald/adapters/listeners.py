@@ -3,10 +3,11 @@
 The kernel has no news of a socket that begins to listen. So while some run has not opened its port yet, one
 dump of all listening sockets is taken every few milliseconds, for all such runs together; the pace slows
 down with the time that nothing comes. A listener on the expected port is the run's own when one of its
-processes holds the socket; it is believed after one real connection to it, and only then told of. (We connect
-to nothing but a listener that we have seen, so we never reach a stale process, nor ourselves.) Other
-ports that the run listens on are looked for twice a second meanwhile, because they explain why the expected
-one stays closed; so does a stranger's listener on that port.
+processes holds the socket; it is believed when the program has taken one real connection off it (see
+`acceptance`), and only then told of, unless that takes long. (We connect to nothing but a listener that we
+have seen, so we never reach a stale process, nor ourselves.) Other ports that the run listens on are looked
+for twice a second meanwhile, because they explain why the expected one stays closed; so does a stranger's
+listener on that port.
 
 Once every run has its port there is nothing to poll: the kernel does have news of listeners that end.
 
@@ -20,7 +21,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from locald.adapters.reach import connect, ways_to
+from locald.adapters.acceptance import Acceptance, Answer, Door
 from locald.adapters.sightings import Look, Seen, Watched, listener_of, pace
 from locald.domain.lifecycle.messages import Event, Listener, Listens
 from locald.linux import owners
@@ -35,8 +36,6 @@ UNTOLD = 0.25
 """seconds between two looks where the kernel gives no news of listeners that end"""
 QUIET = 0.02
 """seconds for which further news is collected, so that many listeners of others cost little"""
-CONNECT = 1.0
-"""seconds that a connection may take"""
 AGAIN = 0.05
 """seconds from a connection that failed to the next one"""
 
@@ -49,6 +48,7 @@ class Listeners:
         self._post = post
         self._clock = clock
         self._table = Table()
+        self._door = Door()
         self._watched: dict[Run, Watched] = {}
         self._holders: dict[int, Listener | None] = {}
         """strangers on our ports, by inode; None while they are being looked for"""
@@ -87,6 +87,7 @@ class Listeners:
                         await self._pause()
         finally:
             self._table.close()
+            self._door.close()
 
     # When to look.
 
@@ -105,6 +106,7 @@ class Listeners:
         """Seconds until the next look; None: not before there is news."""
         now = self._clock()
         paces = [pace(now - each.missing_since) for each in self._watched.values() if each.missing]
+        paces += [each.stalls_at - now for each in self._watched.values() if each.stalls_at > now]
         if self._watched and not self._told:
             paces.append(UNTOLD)
         return min(paces, default=None)
@@ -156,13 +158,14 @@ class Listeners:
 
     def _tell(self, watched: Watched, now: float) -> None:
         """Post what has changed. While the first connection is under way, what it shows is awaited."""
-        if watched.connecting and not watched.failures and watched.on_port():
+        if watched.connecting and not watched.failures and not watched.untaken_since and watched.on_port():
             return
         holders = (self._holders.get(inode) for inode in sorted(watched.strangers))
-        seen = watched.seen(next((holder for holder in holders if holder), None))
+        seen = watched.seen(next((holder for holder in holders if holder), None), now)
         if seen != watched.told and self._watched.get(watched.run) is watched:
             watched.told = seen
-            self._post(Listens(watched.run, *seen, at=now))
+            listeners, accepts, holder, acceptor, untaken = seen
+            self._post(Listens(watched.run, listeners, accepts, holder, now, acceptor, untaken))
 
     # Whether it accepts.
 
@@ -174,20 +177,38 @@ class Listeners:
             watched.connecting = tasks.create_task(trial, name=f"connect {watched.run}")
 
     async def _try(self, watched: Watched, inode: int, listener: Listener) -> None:
-        """One connection, and what it shows: told at once when it succeeds, with the next look when not."""
+        """One connection, and what it shows: told at once when it was taken, with the next look when not."""
         try:
-            accepts = await _accepts(listener.address, listener.port)
+            acceptance = await self._door.try_listener(
+                listener.address,
+                listener.port,
+                watched.pids,
+                is_there=lambda: self._is_there(inode),
+                untaken=lambda: self._untaken(watched),
+            )
         finally:
-            watched.connecting = None
+            watched.connecting, watched.untaken_since = None, 0.0
+        self._tried(watched, inode, acceptance)
+        self._wake.set()
+
+    def _tried(self, watched: Watched, inode: int, acceptance: Acceptance) -> None:
         now = self._clock()
-        if accepts and inode in watched.own:
-            watched.accepting.add(inode)
-            watched.failures = 0
+        if acceptance.answer is Answer.TAKEN and inode in watched.own:
+            watched.accept(inode, acceptance.pid)
             watched.note(now)
             self._tell(watched, now)
-        elif not accepts:
+        elif acceptance.answer is Answer.GONE:
+            watched.connect_at = now  # it was a probe: whatever listens next is tried at once
+        elif acceptance.answer is not Answer.TAKEN:
             watched.failures += 1
             watched.connect_at = now + AGAIN
+
+    def _is_there(self, inode: int) -> bool:
+        return any(each.inode == inode for each in self._table.read())
+
+    def _untaken(self, watched: Watched) -> None:
+        """The program leaves its first connection waiting: that explains why it is not ready."""
+        watched.untaken_since = self._clock()
         self._wake.set()
 
     # Who else it is.
@@ -216,15 +237,3 @@ class Listeners:
                 watched.own[listening.inode] = listener_of(listening, sorted(ours))
                 return True
         return False
-
-
-async def _accepts(address: str, port: int) -> bool:
-    """Whether a connection to what listens there succeeds, by one of the ways to it."""
-    for host in ways_to(address):
-        try:
-            async with asyncio.timeout(CONNECT):
-                await connect(host, port)
-        except OSError:  # TimeoutError is one
-            continue
-        return True
-    return False

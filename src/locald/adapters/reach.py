@@ -23,15 +23,25 @@ def ways_to(address: str) -> tuple[str, ...]:
 
 
 async def connect(host: str, port: int) -> None:
-    """Make one connection and end it. Raises OSError when it is not made.
+    """Make one connection and end it. Raises OSError when it is not made."""
+    (await connected(host, port)).close()
+
+
+async def connected(host: str, port: int) -> socket.socket:
+    """A connection that the caller closes. Raises OSError when it is not made.
 
     A connection to a closed port in the range for outgoing connections may meet itself: that is refused too.
     """
     kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind) as trial:
+    trial = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    try:
         await asyncio.get_running_loop().sock_connect(trial, (host, port))
         if trial.getsockname()[:2] == trial.getpeername()[:2]:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    except BaseException:
+        trial.close()
+        raise
+    return trial
 
 
 def url(host: str, port: int, path: str = "") -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from locald.domain.lifecycle.messages import Listener, Process
+from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process
 from locald.domain.project.names import Run
 from locald.linux import owners, procfs
 from locald.linux.sockdiag import Listening
@@ -46,6 +46,8 @@ class Seen(NamedTuple):
     listeners: tuple[Listener, ...] = ()
     accepts: bool = False
     holder: Listener | None = None
+    acceptor: Process | None = None
+    untaken: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,7 +76,8 @@ class Watched:
     missing_since: float
     wide_at: float
     own: dict[int, Listener] = field(default_factory=dict)
-    accepting: set[int] = field(default_factory=set)
+    accepting: dict[int, Process | None] = field(default_factory=dict)
+    """which of them the program has taken a connection off, and which process did"""
     strangers: dict[int, tuple[float, float]] = field(default_factory=dict)
     """on our port: when to look whether they are ours after all, and how long to wait the next time"""
     missing: bool = True
@@ -83,6 +86,8 @@ class Watched:
     failures: int = 0
     """connections that failed in a row"""
     connect_at: float = 0.0
+    untaken_since: float = 0.0
+    """since when a connection waits to be taken; 0: none does"""
     told: Seen | None = None
     """None: nothing was told yet, and whatever is seen will be"""
 
@@ -93,7 +98,7 @@ class Watched:
     def sort(self, look: Look, now: float) -> None:
         """Find out which sockets are ours, and which on our port are not."""
         self.own = {inode: listener for inode, listener in self.own.items() if inode in look.by_inode}
-        self.accepting &= self.own.keys()
+        self.accepting = {inode: by for inode, by in self.accepting.items() if inode in self.own}
         if self._in_doubt(look, now):  # then look at all: what is gone through is descriptors, not sockets
             held = owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
             self.own.update((inode, listener_of(look.by_inode[inode], pids)) for inode, pids in held.items())
@@ -114,16 +119,30 @@ class Watched:
 
     def note(self, now: float) -> None:
         """Whether a listener of ours accepts, and since when none does."""
-        missing = not self.accepting.intersection(self.on_port())
+        missing = not any(inode in self.accepting for inode in self.on_port())
         if missing and not self.missing:
             self.missing_since, self.failures, self.connect_at = now, 0, now
         self.missing = missing
 
-    def seen(self, holder: Listener | None) -> Seen:
+    def accept(self, inode: int, pid: int) -> None:
+        """This process (0: not known) has taken a connection off the listener."""
+        self.accepting[inode] = Process(pid, procfs.program(pid)) if pid else None
+        self.failures = 0
+
+    @property
+    def stalls_at(self) -> float:
+        """When the connection that waits has waited for too long; 0 where none waits."""
+        return self.untaken_since + STALLED if self.untaken_since else 0.0
+
+    def seen(self, holder: Listener | None, now: float) -> Seen:
         shown = {
             (one.port, one.address): one for one in sorted(self.own.values(), key=self._order, reverse=True)
         }
-        return Seen(tuple(reversed(shown.values())), not self.missing, holder)
+        acceptors = (by for inode in self.on_port() if (by := self.accepting.get(inode)))
+        untaken = 0.0
+        if self.untaken_since:
+            untaken = STALLED if now >= self.stalls_at else UNTAKEN
+        return Seen(tuple(reversed(shown.values())), not self.missing, holder, next(acceptors, None), untaken)
 
     def _order(self, listener: Listener) -> tuple[bool, int, bool, str, int]:
         """Our port first, IPv4 before IPv6, and of several processes that share an address the oldest."""

@@ -205,7 +205,7 @@ def test_who_speaks_but_never_says_ready_is_told_that_this_is_waited_for() -> No
     assert fails(s) == hint
 
     s = late()
-    s.listens("web#1"), s.says("web#1", "STATUS=x")
+    s.listens("web#1"), s.wait(1), s.says("web#1", "STATUS=x")
     assert s.state("web") == "running"
     assert s.why("web").hints[0] == hint
     s.says("web#1", "READY=1")
@@ -222,7 +222,7 @@ def test_a_task_is_not_told_to_say_ready() -> None:
 
 def test_every_other_state_says_what_can_be_done() -> None:
     s = Story(service("web"))
-    s.up(), s.healthy("web#1"), s.closes("web#1")
+    s.up(), s.healthy("web#1"), s.wait(1), s.closes("web#1")
     assert s.why("web").hints == (
         "`locald logs web` shows all its output",
         "`locald restart web` starts it again",

@@ -90,7 +90,7 @@ def test_the_images_own_check_is_believed_before_an_open_port() -> None:
     assert not s.row("db").fallback
     assert s.row("db").container == ID
 
-    s.tell(Checked(DB, False, "its HEALTHCHECK exited with 1: no space left", s.now))
+    s.wait(30), s.tell(Checked(DB, False, "its HEALTHCHECK exited with 1: no space left", s.now))
     assert s.health("db") == ("unhealthy", "docker")
     assert s.because("db").endswith("no space left")
 

@@ -188,7 +188,7 @@ def test_what_it_lost_is_forgotten_when_the_dependency_is_back() -> None:
 
 def test_a_starting_service_goes_on_when_its_dependency_turns_unhealthy() -> None:
     s = Story(service("db"), service("web", "db"))
-    s.up(), s.healthy("db#1"), s.spawned("web#1")
+    s.up(), s.healthy("db#1"), s.spawned("web#1"), s.wait(1)
 
     assert s.closes("db#1") == []
     assert s.states() == {"db": "running", "web": "starting"}
@@ -198,7 +198,7 @@ def test_a_starting_service_goes_on_when_its_dependency_turns_unhealthy() -> Non
 
 def test_an_unhealthy_dependency_is_waited_for_by_what_has_not_started() -> None:
     s = Story(service("db"), service("web", "db"))
-    s.up("db"), s.healthy("db#1"), s.closes("db#1")
+    s.up("db"), s.healthy("db#1"), s.wait(1), s.closes("db#1")
 
     assert s.up("web") == []
     assert s.because("web") == "waits for db to be healthy (now unhealthy)"

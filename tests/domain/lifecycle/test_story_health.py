@@ -99,7 +99,7 @@ def test_a_listener_that_vanishes_while_the_process_lives_is_unhealthy() -> None
 
 def test_a_stranger_that_takes_the_port_over_is_named() -> None:
     s = Story(service("web", port=8080))
-    s.up(), s.healthy("web#1"), s.closes("web#1", holder=8080)
+    s.up(), s.healthy("web#1"), s.wait(1), s.closes("web#1", holder=8080)
 
     assert s.health("web") == ("unhealthy", "tcp")
     assert "held by pid 4711 (nc)" in s.because("web")
@@ -169,7 +169,8 @@ def test_ready_needs_no_port() -> None:
 
 def test_a_vanished_listener_overrides_ready() -> None:
     s = Story(service("web"))
-    s.up(), s.spawned("web#1"), s.listens("web#1"), s.says("web#1", "READY=1"), s.closes("web#1")
+    s.up(), s.spawned("web#1"), s.listens("web#1"), s.says("web#1", "READY=1")
+    s.wait(1), s.closes("web#1")
 
     assert s.health("web") == ("unhealthy", "tcp")
     s.listens("web#1")

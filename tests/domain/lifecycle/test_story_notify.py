@@ -120,7 +120,7 @@ def test_a_message_of_unknown_words_is_not_speaking() -> None:
 def test_the_first_word_after_the_port_opened_counts_too() -> None:
     """A port alone does not make healthy whoever can speak."""
     s = started()
-    s.listens("web#1"), s.says("web#1", "STATUS=warming up")
+    s.listens("web#1"), s.wait(1), s.says("web#1", "STATUS=warming up")
 
     assert s.health("web") == ("unhealthy", "notify")
     pid = s.row("web").pid

@@ -272,7 +272,7 @@ def test_the_end_of_another_process_of_the_tree_is_no_end_of_the_run() -> None:
 
 def test_unhealthiness_alone_restarts_nothing() -> None:
     s = Story(service("web", restart="always"))
-    s.up(), s.healthy("web#1"), s.closes("web#1")
+    s.up(), s.healthy("web#1"), s.wait(1), s.closes("web#1")
 
     assert s.wait(86_400) == []
     assert s.health("web") == ("unhealthy", "tcp")

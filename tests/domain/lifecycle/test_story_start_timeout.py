@@ -66,7 +66,7 @@ def test_the_grace_and_sigkill_follow_as_for_any_stop() -> None:
 
 def test_health_in_time_ends_it_for_good() -> None:
     s = late()
-    s.wait(2.9), s.listens("web#1"), s.closes("web#1")
+    s.wait(2.9), s.listens("web#1"), s.wait(1), s.closes("web#1")
 
     assert s.wait(3600) == []
     assert s.state("web") == "running"

@@ -45,7 +45,8 @@ from locald.domain.lifecycle.messages import (
     Up,
 )
 from locald.domain.lifecycle.phase import Completed, Desired
-from locald.domain.lifecycle.world import World, _dependents, _Draft, step
+from locald.domain.lifecycle.reach import dependents_of
+from locald.domain.lifecycle.world import World, _Draft, step
 from locald.domain.project import spec
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (
@@ -354,7 +355,7 @@ class Promises(RuleBasedStateMachine):
             if service.held_by:
                 assert self.world.services[service.held_by].desired in (Desired.DOWN, Desired.REMOVED)
         if hasattr(self, "world"):
-            index = _dependents(self.world.services)
+            index = dependents_of(self.world.services)
             assert {key: set(who) for key, who in self.world.dependents.items()} == {
                 key: set(who) for key, who in index.items()
             }

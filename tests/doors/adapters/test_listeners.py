@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from children import Child, Children, children, free_port
+from locald.adapters import acceptance
 from locald.adapters import listeners as module
 from locald.adapters.listeners import Listeners
 from locald.adapters.sightings import pace
@@ -256,7 +257,7 @@ async def test_a_listener_that_accepts_nobody_is_told_as_such_until_it_does(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its queue is full: a connection to it is neither made nor refused."""
-    monkeypatch.setattr(module, "CONNECT", 0.1)
+    monkeypatch.setattr(acceptance, "CONNECT", 0.1)
     listeners, posted = new()
     async with looking(listeners):
         port = free_port()

@@ -14,7 +14,7 @@ from locald.daemon import asks
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
 from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
-from locald.domain.lifecycle.world import with_dependents
+from locald.domain.lifecycle.reach import with_dependents
 from locald.domain.project.config import FILE
 from locald.domain.project.spec import Caller
 from locald.domain.values.problem import Problem, Refused

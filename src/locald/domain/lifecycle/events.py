@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.exits import after, expired, how, not_begun, over
+from locald.domain.lifecycle.false_starts import taken_back
 from locald.domain.lifecycle.health import Evidence, Health, Source
 from locald.domain.lifecycle.messages import (
     Checked,
@@ -202,10 +203,12 @@ def _lost(service: Service, facts: RunFacts, reason: str, now: float) -> Service
 def weigh(service: Service, at: float, now: float) -> Outcome:
     """Look at the result after news: the first good one makes a starting service a running one."""
     facts = service.facts
-    if facts is None or not isinstance(service.phase, Starting):
+    if facts is None or not isinstance(service.phase, Starting | Running):
         return service, []
     result = evaluate(facts, expects_ready=service.expects_ready)
     if result.health is not Health.HEALTHY:
+        return taken_back(service, at, now), []
+    if isinstance(service.phase, Running):
         return service, []
     watchdog_at = now + facts.watchdog if facts.watchdog else None
     facts = replace(facts, ready_at=at, watchdog_at=watchdog_at, extended_until=None)

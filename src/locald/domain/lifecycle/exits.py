@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from locald.domain.knowledge.signals import name as signal_name
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Note
-from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopping, Then
+from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopped, Stopping, Then
 from locald.domain.lifecycle.restarts import wants_another
 from locald.domain.lifecycle.run_facts import overdue, with_evidence
 from locald.domain.lifecycle.service import calmed, end
@@ -47,6 +47,8 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
     well, reason = exit_.code == 0, _reason(facts, exit_)
     if spec.type is Type.TASK and well:
         return Completed(now - (facts.spawned_at or now))
+    if facts.premature and facts.ready_at is None and not well:
+        return Stopped()  # what it needs was not there: it waits for that, and starts anew
     premature = well and facts.ready_at is None
     if premature:
         reason += " before it was ever ready" + (", leaving children behind" if left else "")

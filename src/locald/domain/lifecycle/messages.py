@@ -192,12 +192,17 @@ class Notified:
     """the run's main process from now on: the MAINPID= of this datagram, when it is one of the run's tree"""
 
 
+UNTAKEN, STALLED = 0.05, 10.0
+"""seconds after which it is told that a connection waits to be taken by the program, and told again"""
+
+
 @dataclass(frozen=True, slots=True)
 class Listens:
     """What the run's tree listens on has changed.
 
-    `accepts` is False when the service's own port is open but a connection to it failed.
-    `holder` is a listener on the service's port that does not belong to the run.
+    `accepts`: the service's program has taken a connection on its port; `acceptor`: which process did, where
+    that is known. `untaken`: seconds for which a connection has been waiting for that, UNTAKEN or STALLED; 0
+    where none waits. `holder` is a listener on the service's port that does not belong to the run.
     """
 
     run: Run
@@ -205,6 +210,8 @@ class Listens:
     accepts: bool
     holder: Listener | None
     at: float
+    acceptor: Process | None = None
+    untaken: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ class Restarts:
         """How many there were within the last minute."""
         return sum(1 for at in self.recent if at > now - WINDOW)
 
+    def undone(self) -> Restarts:
+        """The latest did not count after all."""
+        return Restarts(max(self.total - 1, 0), self.recent[:-1], max(self.streak - 1, 0))
+
     def another(self, now: float) -> Restarts:
         recent = (*(at for at in self.recent if at > now - WINDOW), now)
         return Restarts(self.total + 1, recent, self.streak + 1)

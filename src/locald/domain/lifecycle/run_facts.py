@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
 from locald.domain.lifecycle.messages import (
+    STALLED,
     Checked,
     Exit,
     Listener,
@@ -100,6 +101,8 @@ class RunFacts:
     extended_until: float | None = None
     """by EXTEND_TIMEOUT_USEC=, for what is timed now: its start, its watchdog or its stop"""
     stuck: tuple[Process, ...] = ()
+    premature: bool = False
+    """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
     """why nobody can tell how the run is, or empty"""
 
@@ -186,24 +189,51 @@ def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:
 
 
 def observe_listeners(facts: RunFacts, event: Listens) -> RunFacts:
-    """What the tree listens on now. The own port is evidence; other ports and holders explain its absence."""
+    """What the tree listens on now. The own port is evidence once the program has taken a connection on it;
+    other ports and holders explain its absence."""
     port = facts.definition.port
     if port is None:
         return replace(facts, listeners=event.listeners)
     own = next((one for one in event.listeners if one.port == port), None)
-    seen_at = event.at if facts.listening_at is None and own else facts.listening_at
-    facts = replace(
-        facts, listeners=event.listeners, open=own is not None, holder=event.holder, listening_at=seen_at
-    )
-    if own and event.accepts:
-        detail, ok = f"{own.owner} accepts connections on {own.shown}", True
-    elif own:
-        detail, ok = f"{own.owner} listens on {own.shown} but does not accept connections", False
-    else:
-        detail, ok = closed(facts), False
-    if not ok and not event.listeners and not event.holder and facts.listening_at is None:
+    before = facts
+    reopened = not before.open and facts.ready_at is None
+    if own and (facts.listening_at is None or reopened):
+        facts = replace(facts, listening_at=event.at)
+    facts = replace(facts, listeners=event.listeners, open=own is not None, holder=event.holder)
+    if own is None and facts.listening_at is not None and not _was_taken(facts):
+        return _was_probe(facts, event.at)
+    detail = _taken(own, event) if own else closed(facts)
+    if own is None and not event.listeners and not event.holder and before.listening_at is None:
         return facts  # nothing was seen at all: silence is no evidence
-    return with_evidence(facts, Evidence(Source.TCP, ok, event.at, detail))
+    return with_evidence(facts, Evidence(Source.TCP, own is not None and event.accepts, event.at, detail))
+
+
+def _taken(own: Listener, event: Listens) -> str:
+    """Whether the program takes connections on its port, and which of its processes does."""
+    by = event.acceptor
+    if event.accepts and by and by.pid != own.owner.pid:
+        return f"{by}, child of {own.owner.pid}, accepted a connection on {own.shown}"
+    if event.accepts:
+        return f"{own.owner} accepts connections on {own.shown}"
+    if event.untaken >= STALLED:
+        return f"{own.owner} listens on {own.shown}, but has accepted no connection for {show(event.untaken)}"
+    if event.untaken:
+        return f"{own.owner} listens on {own.shown}, but has not accepted a connection yet"
+    return f"{own.owner} listens on {own.shown} but does not accept connections"
+
+
+def _was_taken(facts: RunFacts) -> bool:
+    """Whether the program has accepted a connection on its port."""
+    return Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
+
+
+def _was_probe(facts: RunFacts, at: float) -> RunFacts:
+    """A listener that is gone before it accepted anything was none: a tool tried whether the port is free."""
+    port = facts.definition.port
+    facts = replace(facts, listening_at=None)
+    probe = f"port {port} was open for a moment and accepted no connection: a probe, not the server"
+    facts = with_evidence(facts, Evidence(Source.TCP, False, at, probe), counts=False)
+    return with_evidence(facts, Evidence(Source.TCP, False, at, closed(facts)))
 
 
 def closed(facts: RunFacts) -> str:

@@ -28,6 +28,7 @@ from locald.domain.lifecycle.dependencies import (
     unmet,
 )
 from locald.domain.lifecycle.events import observe
+from locald.domain.lifecycle.false_starts import forgiven, was_taken_back
 from locald.domain.lifecycle.messages import (
     Discard,
     Down,
@@ -54,6 +55,7 @@ from locald.domain.lifecycle.phase import (
     Stopping,
     Waiting,
 )
+from locald.domain.lifecycle.reach import closure, dependents_of, with_dependencies
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.service import Outcome, Service, end, fresh, launch, program, with_result
 from locald.domain.project.names import Key
@@ -87,7 +89,7 @@ class World:
     @classmethod
     def of(cls, services: Iterable[Service], places: Mapping[str, Place]) -> World:
         by_key = {service.key: service for service in services}
-        return cls(by_key, _dependents(by_key), dict(places))
+        return cls(by_key, dependents_of(by_key), dict(places))
 
     def of_project(self, project: str) -> list[Service]:
         return [service for key, service in self.services.items() if key.project == project]
@@ -157,11 +159,18 @@ class _Draft:
             return
         self.services[key] = service
         self._moved.add(key)
+        if (since := was_taken_back(before, service)) is not None:
+            self._forgive(key, since)
         self._link(key, all_dependencies(before) if before else (), all_dependencies(service))
         self._spread(key, before, service)
         self._ask(key, *needs(service), *self.dependents.get(key, ()))
         if before and before.run and not service.run:
             self._ask(*self._released(before))
+
+    def _forgive(self, key: Key, since: float) -> None:
+        """What was started because this was ready, which it was not, is not to blame."""
+        for other in self.dependents.get(key, ()):
+            self.put(forgiven(self.services[other], since))
 
     def remove(self, key: Key) -> None:
         service = self.services.pop(key)
@@ -243,7 +252,7 @@ class _Draft:
 
     def _walk(self, first: list[Key], onward: Callable[[Key], list[Key]]) -> list[Service]:
         """These, and what is reached from them over services that do not run."""
-        reached = _closure(first, lambda key: onward(key) if self.services[key].run is None else ())
+        reached = closure(first, lambda key: onward(key) if self.services[key].run is None else ())
         return [self.services[key] for key in reached]
 
 
@@ -358,41 +367,3 @@ def _reconcile_desired(draft: _Draft, service: Service) -> None:
         launched, run = launch(service)
         draft.effects.append(Start(run))
         draft.put(launched)
-
-
-# Graph.
-
-
-def _dependents(services: Mapping[Key, Service]) -> dict[Key, tuple[Key, ...]]:
-    found: dict[Key, list[Key]] = {}
-    for key, service in services.items():
-        for need in all_dependencies(service):
-            found.setdefault(need, []).append(key)
-    return {need: tuple(keys) for need, keys in found.items()}
-
-
-def _closure(keys: Iterable[Key], onward: Callable[[Key], Iterable[Key]]) -> list[Key]:
-    """These and all that can be reached from them, each once, nearest first."""
-    reached = dict.fromkeys(keys)
-    todo = list(reached)
-    for key in todo:
-        further = [other for other in onward(key) if other not in reached]
-        reached.update(dict.fromkeys(further))
-        todo.extend(dict.fromkeys(further))
-    return todo
-
-
-def with_dependencies(services: Mapping[Key, Service], keys: Iterable[Key]) -> list[Key]:
-    """These and all that they depend on, dependencies last."""
-    return _closure(keys, lambda key: needs(services[key]))
-
-
-def with_dependents(world: World, keys: Iterable[Key]) -> list[Key]:
-    """These and all that has to leave with them, near or far: behind a finished task nobody has to."""
-
-    def onward(key: Key) -> Iterable[Key]:
-        service = world.services.get(key)
-        finished = service is not None and isinstance(service.phase, Completed)
-        return () if finished else world.dependents.get(key, ())
-
-    return _closure(keys, onward)
