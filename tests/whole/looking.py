@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from locald.domain.lifecycle.false_starts import WITHIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +43,11 @@ def hints(why: Row) -> str:
 def at(time: str) -> float:
     """A time of a document in epoch seconds."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def is_settled(row: Row) -> bool:
+    """It has been ready for so long that to lose health is to become unhealthy: before, it starts again."""
+    return bool(row["ready_at"]) and time.time() - at(row["ready_at"]) > WITHIN
 
 
 def seconds_until_ready(row: Row) -> float:

@@ -16,13 +16,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRELUDE = """
-import os, signal, socket, sys, time
+import os, signal, socket, sys, threading, time
 PORT = int(os.environ.get("PORT", 0))
-def listen(port=PORT, address="127.0.0.1"):
-    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+class Listener(socket.socket):
+    def close(self):
+        self.shutdown(socket.SHUT_RDWR)  # else who waits in accept would keep it open
+        super().close()
+def serve(listener):
+    taken = []
+    try:
+        while True:
+            taken.append(listener.accept())
+    except OSError:
+        pass
+def listen(port=PORT, address="127.0.0.1", accept=True):
+    listener = Listener(socket.AF_INET6 if ":" in address else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, port))
     listener.listen()
+    if accept:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
     return listener
 def notify(text, path=os.environ.get("NOTIFY_SOCKET")):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
@@ -73,7 +86,7 @@ def status():
         return open({str(file)!r}).read().strip() or {first!r}
     except FileNotFoundError:
         return {first!r}
-answer(listen(), status)
+answer(listen(accept=False), status)
 """
     )
 

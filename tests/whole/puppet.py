@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from threading import Thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,17 +127,19 @@ class _Service:
     def listen(self, port: str, host: str = "127.0.0.1") -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listeners.append(socket.create_server((host, int(port)), family=family))
+        Thread(target=_take, args=(self._listeners[-1],), daemon=True).start()
 
     def close(self) -> None:
         while self._listeners:
-            self._listeners.pop().close()
+            listener = self._listeners.pop()
+            listener.shutdown(socket.SHUT_RDWR)  # else who waits in accept would keep it open
+            listener.close()
 
     def http(self, statuses: Mapping[str, int]) -> None:
         """Serve HTTP on PORT; each path is answered with its status. Asked again: change the statuses."""
         begun, self._statuses = bool(self._statuses), dict(statuses)
         if not begun:
             from http.server import ThreadingHTTPServer  # it takes a while, and few need it
-            from threading import Thread
 
             server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), self._handler())
             Thread(target=server.serve_forever, daemon=True).start()
@@ -185,6 +188,16 @@ class _Service:
 
     def exit(self, code: int) -> NoReturn:
         os._exit(code)
+
+
+def _take(listener: socket.socket) -> None:
+    """Accept whoever comes, and say nothing."""
+    taken = []
+    try:
+        while True:
+            taken.append(listener.accept())
+    except OSError:
+        pass
 
 
 def main(path: str) -> None:

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.linux import procfs
-from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy, seconds_until_ready
+from whole.looking import (
+    at,
+    details,
+    hints,
+    is_healthy,
+    is_in,
+    is_settled,
+    is_there,
+    is_unhealthy,
+    seconds_until_ready,
+)
 from whole.machine import Gate, free_port, is_alive, wait_for
 from whole.programs import (
     PRELUDE,
@@ -93,7 +103,7 @@ def test_who_ignores_port_is_told_where_it_listens_and_how_its_framework_takes_i
     other = free_port()
     vite = machine.file("vite", f"#!{sys.executable}\nimport socket, signal\n")
     with vite.open("a") as file:
-        file.write(f"kept = socket.create_server(('127.0.0.1', {other}))\nsignal.pause()\n")
+        file.write(f"kept = socket.create_server(('127.0.0.1', {other}))\nwhile True: kept.accept()\n")
     vite.chmod(0o755)
     machine.write(web('command = "./vite"\nstart_timeout = "1500ms"'))
     up = machine.locald("up")
@@ -150,7 +160,7 @@ def test_a_stale_process_that_answers_on_the_port_is_not_believed(machine: Machi
 def test_nor_does_a_check_of_the_own_port_believe_it(machine: Machine, kind: str) -> None:
     """A check that names no port asks the service, not whoever listens in its place."""
     gate, port = Gate(machine.folder), free_port()
-    code = f"gate({str(gate.path)!r}); answer(listen(), lambda: '200 OK')"
+    code = f"gate({str(gate.path)!r}); answer(listen(accept=False), lambda: '200 OK')"
     check = f'health_check = {{ type = "{kind}" }}'
     machine.write(web(f"port = {port}\n{check}\ncommand = {command(code)}"))
     machine.locald("up", "-d")
@@ -205,6 +215,7 @@ def test_a_listener_that_closes_while_its_process_lives_ends_health_and_one_that
     )
     machine.write(web(f"command = {command(code)}"))
     before = machine.up()["web"]
+    wait_for(lambda: is_settled(machine.status()["web"]), "to be ready for a second")
     close.open()
     row = machine.until("web", is_unhealthy)
     assert (row["state"], row["pid"]) == ("running", before["pid"])
@@ -232,6 +243,7 @@ def test_a_vanished_listener_overrides_what_the_program_said_but_not_an_explicit
     wait_for(
         lambda: all("accepts connections" in details(machine.why(name)) for name in rows), "both to be seen"
     )
+    wait_for(lambda: all(map(is_settled, machine.status().values())), "to be ready for a second")
     close.open()
     own.open()
     row = machine.until("web", is_unhealthy)
@@ -317,7 +329,7 @@ def test_fewer_failures_than_retries_change_nothing(machine: Machine) -> None:
     code = (
         "answers = iter(['200 OK'] + ['500 Broken', '500 Broken', '200 OK'] * 1000)\n"
         f"def status():\n    append({str(counts)!r}, 'x')\n    return next(answers)\n"
-        "answer(listen(), status)"
+        "answer(listen(accept=False), status)"
     )
     check = 'health_check = { type = "http", interval = "20ms", retries = 3 }'
     machine.write(web(f"{check}\ncommand = {command(code)}"))
@@ -521,3 +533,53 @@ def test_wait_waits_for_an_unhealthy_service(machine: Machine) -> None:
     with machine.begin("wait") as waiting:
         wanted.touch()
         assert waiting.wait(30) == 0
+
+
+# What only looks like a server.
+
+
+def test_a_port_probe_starts_nobody_and_the_real_server_does(machine: Machine) -> None:
+    """Vite and Parcel open their port for a moment to see whether it is free, and serve seconds later."""
+    gate = Gate(machine.folder)
+    code = f"""
+probe = listen(accept=False); time.sleep(0.02); probe.close()
+gate({str(gate.path)!r})
+answer(listen(accept=False), lambda: "200 OK")
+"""
+    fetch = "import urllib.request; urllib.request.urlopen(os.environ['AT'], timeout=5)"
+    fetching = f"""
+[services.fetch]
+type = "task"
+command = {command(fetch)}
+depends_on = ["web"]
+env = {{ AT = "${{services.web.url}}" }}
+"""
+    machine.write(web(f"command = {command(code)}\n{fetching}"))
+    machine.locald("up", "-d")
+    wait_for(lambda: "a probe, not the server" in details(machine.why("web")), "the probe is told in why")
+    rows = machine.status()
+    assert (rows["web"]["health"], rows["web"]["ready_at"]) == ("starting", None)
+    assert rows["fetch"]["run"] == 0
+    gate.open()
+    assert machine.up()["web"]["run"] == 1
+    assert (machine.status()["fetch"]["state"], machine.status()["fetch"]["run"]) == ("completed", 1)
+
+
+def test_a_parent_that_listens_for_a_loading_child_is_ready_when_the_child_is(machine: Machine) -> None:
+    """Flask's reloader, gunicorn: connections are completed by the kernel, and nobody takes them."""
+    gate = Gate(machine.folder)
+    code = f"""
+kept = listen(accept=False)
+if os.fork():
+    os.wait()
+gate({str(gate.path)!r})
+answer(kept, lambda: "200 OK")
+"""
+    machine.write(web(f"command = {command(code)}"))
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: "has not accepted a connection yet" in row["because"])
+    assert (row["health"], row["ready_at"]) == ("starting", None)
+    gate.open()
+    row = machine.until("web", is_healthy)
+    assert row["source"] == "tcp"
+    assert f"child of {row['pid']}, accepted a connection on 127.0.0.1:{row['port']}" in row["because"]

@@ -164,8 +164,7 @@ class Listeners:
         seen = watched.seen(next((holder for holder in holders if holder), None), now)
         if seen != watched.told and self._watched.get(watched.run) is watched:
             watched.told = seen
-            listeners, accepts, holder, acceptor, untaken = seen
-            self._post(Listens(watched.run, listeners, accepts, holder, now, acceptor, untaken))
+            self._post(Listens(watched.run, at=now, **seen._asdict()))
 
     # Whether it accepts.
 
@@ -197,8 +196,9 @@ class Listeners:
             watched.accept(inode, acceptance.pid)
             watched.note(now)
             self._tell(watched, now)
-        elif acceptance.answer is Answer.GONE:
-            watched.connect_at = now  # it was a probe: whatever listens next is tried at once
+        elif not self._is_there(inode):
+            watched.probes += 1
+            watched.connect_at = now  # whatever listens next is tried at once
         elif acceptance.answer is not Answer.TAKEN:
             watched.failures += 1
             watched.connect_at = now + AGAIN

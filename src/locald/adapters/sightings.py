@@ -48,6 +48,7 @@ class Seen(NamedTuple):
     holder: Listener | None = None
     acceptor: Process | None = None
     untaken: float = 0.0
+    probes: int = 0
 
 
 @dataclass(slots=True)
@@ -88,6 +89,8 @@ class Watched:
     connect_at: float = 0.0
     untaken_since: float = 0.0
     """since when a connection waits to be taken; 0: none does"""
+    probes: int = 0
+    """listeners that were gone before the program took a connection"""
     told: Seen | None = None
     """None: nothing was told yet, and whatever is seen will be"""
 
@@ -139,10 +142,19 @@ class Watched:
             (one.port, one.address): one for one in sorted(self.own.values(), key=self._order, reverse=True)
         }
         acceptors = (by for inode in self.on_port() if (by := self.accepting.get(inode)))
-        untaken = 0.0
-        if self.untaken_since:
-            untaken = STALLED if now >= self.stalls_at else UNTAKEN
-        return Seen(tuple(reversed(shown.values())), not self.missing, holder, next(acceptors, None), untaken)
+        return Seen(
+            tuple(reversed(shown.values())),
+            not self.missing,
+            holder,
+            next(acceptors, None),
+            self._untaken(now),
+            self.probes,
+        )
+
+    def _untaken(self, now: float) -> float:
+        if not self.untaken_since:
+            return 0.0
+        return STALLED if now >= self.stalls_at else UNTAKEN
 
     def _order(self, listener: Listener) -> tuple[bool, int, bool, str, int]:
         """Our port first, IPv4 before IPv6, and of several processes that share an address the oldest."""

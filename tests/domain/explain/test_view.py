@@ -284,8 +284,10 @@ def test_what_a_service_needs_comes_after_it() -> None:
 def test_who_has_to_leave_with_a_service() -> None:
     s = shop()
 
-    assert with_dependents(s.world, [key("db")]) == [*map(key, ["db", "seed", "api", "web"])]
-    assert with_dependents(s.world, [key("web")]) == [key("web")]
+    assert with_dependents(s.world.services, s.world.dependents, [key("db")]) == [
+        *map(key, ["db", "seed", "api", "web"])
+    ]
+    assert with_dependents(s.world.services, s.world.dependents, [key("web")]) == [key("web")]
 
 
 def test_behind_a_finished_task_nobody_has_to_leave() -> None:
@@ -293,7 +295,7 @@ def test_behind_a_finished_task_nobody_has_to_leave() -> None:
     s = Story(service("db"), task("seed", "db"), service("web", "seed"))
     s.up(), s.healthy("db#1", "seed#1", "web#1")
 
-    assert with_dependents(s.world, [key("db")]) == [key("db"), key("seed")]
+    assert with_dependents(s.world.services, s.world.dependents, [key("db")]) == [key("db"), key("seed")]
     s.stop("db"), s.stopped("db#1")
     assert s.is_down("db", "seed")
     assert s.state("web") == "running"

@@ -56,15 +56,26 @@ def test_a_program_that_takes_nothing_for_long_is_said_to() -> None:
 
 def test_a_port_probe_is_no_readiness_and_leaves_a_line_in_why() -> None:
     s = started(service("web", "db"))
-    listens(s, untaken=UNTAKEN)
-    assert s.closes("db#1") == []
-    assert s.health("db") == ("starting", "tcp")
+    assert s.tell(Listens(DB, (), False, None, s.now, probes=1)) == []
+    assert s.health("db") == ("starting", "none")
     assert s.because("db") == "nothing of this service listens on port 8080 yet"
     assert [each.detail for each in s.why("db").evidence] == [
-        "nothing of this service listens on port 8080 yet",
-        "port 8080 was open for a moment and accepted no connection: a probe, not the server",
-        "pid 90 (gunicorn) listens on 127.0.0.1:8080, but has not accepted a connection yet",
+        "port 8080 was open for a moment only: a probe, not the server"
     ]
+
+    s.wait(3)
+    assert s.listens("db#1") == ["start web#1"]
+    facts = s.service("db").facts
+    assert facts
+    assert facts.listening_at == s.now
+
+
+def test_a_listener_that_goes_before_anybody_was_taken_was_not_open() -> None:
+    s = started(service("web", "db"))
+    listens(s, untaken=UNTAKEN)
+    s.wait(1), s.closes("db#1")
+    assert s.health("db") == ("starting", "tcp")
+    assert s.because("db") == "nothing of this service listens on port 8080 yet"
 
     s.wait(3)
     assert s.listens("db#1") == ["start web#1"]

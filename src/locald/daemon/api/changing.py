@@ -101,7 +101,8 @@ class Changing:
             return _nothing()
         project, keys = await self._chosen(asked)
         await self._core.ask(Stop(frozenset(keys)))
-        return self._ending(project, with_dependents(self._core.world, keys))
+        world = self._core.world
+        return self._ending(project, with_dependents(world.services, world.dependents, keys))
 
     async def restart(self, request: web.Request) -> web.Response:
         asked = await _body(request)

@@ -202,7 +202,8 @@ class Listens:
 
     `accepts`: the service's program has taken a connection on its port; `acceptor`: which process did, where
     that is known. `untaken`: seconds for which a connection has been waiting for that, UNTAKEN or STALLED; 0
-    where none waits. `holder` is a listener on the service's port that does not belong to the run.
+    where none waits. `probes`: how many listeners of the run on that port have gone before its program took a
+    connection. `holder` is a listener on the service's port that does not belong to the run.
     """
 
     run: Run
@@ -212,6 +213,7 @@ class Listens:
     at: float
     acceptor: Process | None = None
     untaken: float = 0.0
+    probes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from locald.domain.lifecycle.service import Service
-    from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key
 
+    Services = Mapping[Key, Service]
+    Index = Mapping[Key, tuple[Key, ...]]
+    """of each service, those that depend on it"""
 
-def dependents_of(services: Mapping[Key, Service]) -> dict[Key, tuple[Key, ...]]:
+
+def dependents_of(services: Services) -> dict[Key, tuple[Key, ...]]:
     """Who depends on each, the other way round."""
     found: dict[Key, list[Key]] = {}
     for key, service in services.items():
@@ -35,17 +38,17 @@ def closure(keys: Iterable[Key], onward: Callable[[Key], Iterable[Key]]) -> list
     return todo
 
 
-def with_dependencies(services: Mapping[Key, Service], keys: Iterable[Key]) -> list[Key]:
+def with_dependencies(services: Services, keys: Iterable[Key]) -> list[Key]:
     """These and all that they depend on, dependencies last."""
     return closure(keys, lambda key: needs(services[key]))
 
 
-def with_dependents(world: World, keys: Iterable[Key]) -> list[Key]:
+def with_dependents(services: Services, dependents: Index, keys: Iterable[Key]) -> list[Key]:
     """These and all that has to leave with them, near or far: behind a finished task nobody has to."""
 
     def onward(key: Key) -> Iterable[Key]:
-        service = world.services.get(key)
+        service = services.get(key)
         finished = service is not None and isinstance(service.phase, Completed)
-        return () if finished else world.dependents.get(key, ())
+        return () if finished else dependents.get(key, ())
 
     return closure(keys, onward)

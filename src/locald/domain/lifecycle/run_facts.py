@@ -101,6 +101,8 @@ class RunFacts:
     extended_until: float | None = None
     """by EXTEND_TIMEOUT_USEC=, for what is timed now: its start, its watchdog or its stop"""
     stuck: tuple[Process, ...] = ()
+    probes: int = 0
+    """how often its port was open for a moment only"""
     premature: bool = False
     """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
@@ -195,17 +197,33 @@ def observe_listeners(facts: RunFacts, event: Listens) -> RunFacts:
     if port is None:
         return replace(facts, listeners=event.listeners)
     own = next((one for one in event.listeners if one.port == port), None)
-    before = facts
-    reopened = not before.open and facts.ready_at is None
-    if own and (facts.listening_at is None or reopened):
-        facts = replace(facts, listening_at=event.at)
-    facts = replace(facts, listeners=event.listeners, open=own is not None, holder=event.holder)
-    if own is None and facts.listening_at is not None and not _was_taken(facts):
-        return _was_probe(facts, event.at)
-    detail = _taken(own, event) if own else closed(facts)
-    if own is None and not event.listeners and not event.holder and before.listening_at is None:
+    nothing_yet = own is None and facts.listening_at is None
+    facts = _probed(_opened(facts, own, event.at), event)
+    facts = replace(facts, listeners=event.listeners, holder=event.holder)
+    if nothing_yet and not event.listeners and not event.holder:
         return facts  # nothing was seen at all: silence is no evidence
+    detail = _taken(own, event) if own else closed(facts)
     return with_evidence(facts, Evidence(Source.TCP, own is not None and event.accepts, event.at, detail))
+
+
+def _opened(facts: RunFacts, own: Listener | None, at: float) -> RunFacts:
+    """Since when the port is open. What closes again before it accepted anything was not open at all."""
+    was_taken = Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
+    listening_at = facts.listening_at
+    if own and (listening_at is None or (not facts.open and facts.ready_at is None)):
+        listening_at = at
+    elif own is None and not was_taken and facts.ready_at is None:
+        listening_at = None
+    return replace(facts, open=own is not None, listening_at=listening_at)
+
+
+def _probed(facts: RunFacts, event: Listens) -> RunFacts:
+    """A tool tried whether the port is free: a line in `why`, and no evidence."""
+    if event.probes <= facts.probes:
+        return facts
+    detail = f"port {facts.definition.port} was open for a moment only: a probe, not the server"
+    facts = replace(facts, probes=event.probes)
+    return with_evidence(facts, Evidence(Source.TCP, False, event.at, detail), counts=False)
 
 
 def _taken(own: Listener, event: Listens) -> str:
@@ -220,20 +238,6 @@ def _taken(own: Listener, event: Listens) -> str:
     if event.untaken:
         return f"{own.owner} listens on {own.shown}, but has not accepted a connection yet"
     return f"{own.owner} listens on {own.shown} but does not accept connections"
-
-
-def _was_taken(facts: RunFacts) -> bool:
-    """Whether the program has accepted a connection on its port."""
-    return Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
-
-
-def _was_probe(facts: RunFacts, at: float) -> RunFacts:
-    """A listener that is gone before it accepted anything was none: a tool tried whether the port is free."""
-    port = facts.definition.port
-    facts = replace(facts, listening_at=None)
-    probe = f"port {port} was open for a moment and accepted no connection: a probe, not the server"
-    facts = with_evidence(facts, Evidence(Source.TCP, False, at, probe), counts=False)
-    return with_evidence(facts, Evidence(Source.TCP, False, at, closed(facts)))
 
 
 def closed(facts: RunFacts) -> str:
