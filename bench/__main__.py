@@ -3,7 +3,7 @@
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched]
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
-afterwards. Nothing is written into the checkout but, with `--save`, the table of docs/performance.md.
+afterwards. Nothing is written into the checkout but, with `--save`, the table of docs/explanation/performance.md.
 Numbers depend on the machine and on what else it does; the ratios depend on it less, so they come first.
 """
 
@@ -30,7 +30,7 @@ ALL = {
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (none: all)")
-    parser.add_argument("--save", action="store_true", help="write the table of docs/performance.md")
+    parser.add_argument("--save", action="store_true", help="write the table of the documentation")
     options = parser.parse_args()
     unknown = set(options.names) - set(ALL)
     if unknown:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "explanation" / "performance.md"
 BEGIN, END = "<!-- measured:begin -->", "<!-- measured:end -->"
 HEAD = ("measured", "of goal", "number", "goal")
 

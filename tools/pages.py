@@ -1,38 +1,41 @@
 """Renders the documentation, `docs/` and the few pages beside it, as a web site in `build/docs/`.
 
-Plain files, to be served by anything. A page's place follows from its source; links between sources become
+Plain files, to be served by anything. A page's place follows from its source. Links between sources become
 links between pages, and one that leads nowhere, or to a heading that is not there, is an error. The
-navigation is the list of links on `docs/index.md`, so there is one place to add a page.
+navigation and `llms.txt` are made from the lists of links on `docs/index.md`, so there is one place to add a
+page. `search.json` has every section of every page, for the search (tools/website/search.js). `search.html`
+lists the same sections for a browser without scripts.
 
-`--check` writes nothing and exits 1 when there is a broken link. Markdown is read by markdown-it, which
-rich brings along.
+`--check` writes nothing and exits 1 when there is a broken link. `--to FOLDER` writes somewhere else.
 """
 
 from __future__ import annotations
 
+import argparse
 import html
-import os
-import re
+import json
 import shutil
 import sys
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from website import outline
+from website.markdown import READER, lists, walk
+from website.page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from website.markdown import Link
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 SITE = ROOT / "build" / "docs"
 INDEX = DOCS / "index.md"
-LOOKS = Path(__file__).with_name("pages")
+LOOKS = Path(__file__).with_name("website")
+COPIED = ("style.css", "search.js")
 
 BESIDE = {
     ROOT / "ARCHITECTURE.md": "architecture.html",
@@ -43,50 +46,54 @@ BESIDE = {
 """Pages that are no part of docs/, and where they go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    source: Path
-    place: str
-    """its path in the site"""
-    tokens: list[Token]
-
-    @property
-    def title(self) -> str:
-        return next((text for level, text in headings(self.tokens) if level == "h1"), self.source.stem)
-
-    @property
-    def anchors(self) -> set[str]:
-        return {slug(text) for _, text in headings(self.tokens)}
-
-
 class Site:
     def __init__(self) -> None:
-        self.reader = MarkdownIt("commonmark").enable("table")
         self.broken: list[str] = []
         places = {path: placed(path) for path in sorted(DOCS.rglob("*.md"))}
         places |= {path: place for path, place in BESIDE.items() if path.exists()}
-        self.pages = {path: Page(path, place, self._read(path)) for path, place in places.items()}
-        self.sections = list(sections(self.pages[INDEX]))
+        self.pages = {path: Page(path, place) for path, place in places.items()}
+        self.index = self.pages[INDEX]
+        groups = [(title, list(self._entries(links))) for title, links in lists(self.index.tokens)]
+        self.groups = [(title, entries) for title, entries in groups if entries]
+        self.frame = Template((LOOKS / "page.html").read_text(encoding="utf-8"))
 
-    def _read(self, path: Path) -> list[Token]:
-        return self.reader.parse(path.read_text(encoding="utf-8"))
+    def _entries(self, links: list[Link]) -> Iterator[outline.Entry]:
+        """The links of the index that lead to pages. Each has to say what its page is about."""
+        for link in links:
+            page = self.pages.get((DOCS / link.target).resolve())
+            if page and not link.about:
+                self._is_broken(self.index, link.target, "its line says nothing about it")
+            if page:
+                yield outline.Entry(link.text, page, link.about)
 
     def render(self) -> dict[str, str]:
-        """The text of each page by its place. Broken links are collected on the way."""
-        frame = Template((LOOKS / "page.html").read_text(encoding="utf-8"))
-        return {page.place: self._page(page, frame) for page in self.pages.values()}
+        """The text of each file by its place. Broken links are collected on the way."""
+        pages = self._in_order()
+        found = json.dumps(outline.searchable(pages), ensure_ascii=False, separators=(",", ":"))
+        summary = self.index.sections[0].text.partition(". ")[0].rstrip(".") + "."
+        everything = Page(LOOKS / "page.html", "search.html")
+        return {
+            "search.json": found,
+            "search.html": self._framed(everything, "All sections", outline.listed(pages)),
+            "llms.txt": outline.llms(self.index.title, summary, self.groups),
+        } | {page.place: self._page(page) for page in pages}
 
-    def _page(self, page: Page, frame: Template) -> str:
+    def _in_order(self) -> list[Page]:
+        """The index, what it links to, and the rest."""
+        named = [entry.page for _, entries in self.groups for entry in entries]
+        return list(dict.fromkeys([self.index, *named, *self.pages.values()]))
+
+    def _page(self, page: Page) -> str:
         for token in walk(page.tokens):
             for attribute in ("href", "src"):
                 if link := token.attrGet(attribute):
                     token.attrSet(attribute, self._link(page, str(link)))
-        anchor_headings(page.tokens)
-        return frame.substitute(
-            title=html.escape(page.title if page.title == "locald" else f"{page.title} · locald"),
-            root=os.path.relpath(".", os.path.dirname(page.place) or "."),
-            navigation=self._navigation(page),
-            content=self.reader.renderer.render(page.tokens, self.reader.options, {}),
+        title = page.title if page is self.index else f"{page.title} · locald"
+        return self._framed(page, title, READER.renderer.render(page.tokens, READER.options, {}))
+
+    def _framed(self, page: Page, title: str, content: str) -> str:
+        return self.frame.substitute(
+            title=html.escape(title), root=page.root, navigation=self._navigation(page), content=content
         )
 
     def _link(self, page: Page, link: str) -> str:
@@ -96,12 +103,12 @@ class Site:
             return link
         target = (page.source.parent / parts.path).resolve() if parts.path else page.source
         if to := self.pages.get(target):
-            if parts.fragment and parts.fragment not in to.anchors:
+            if parts.fragment and all(parts.fragment != one.anchor for one in to.sections):
                 self._is_broken(page, link, "there is no such heading")
             fragment = f"#{parts.fragment}" if parts.fragment else ""
-            return relative(page, to.place) + fragment
+            return page.to(to.place) + fragment
         if target.is_relative_to(DOCS) and target.is_file():
-            return relative(page, str(target.relative_to(DOCS)))
+            return page.to(str(target.relative_to(DOCS)))
         self._is_broken(page, link, "there is no such page")
         return link
 
@@ -110,13 +117,11 @@ class Site:
 
     def _navigation(self, here: Page) -> str:
         lines = []
-        for title, links in self.sections:
-            lines += [f"<h2>{html.escape(title)}</h2>" if title else "", "<ul>"]
-            for text, target in links:
-                to = self.pages.get((DOCS / target).resolve())
-                if to:
-                    current = ' aria-current="page"' if to is here else ""
-                    lines.append(f'<li><a href="{relative(here, to.place)}"{current}>{html.escape(text)}</a>')
+        for title, entries in self.groups:
+            lines += [f"<h2>{html.escape(title)}</h2>", "<ul>"]
+            for text, page, _ in entries:
+                current = ' aria-current="page"' if page is here else ""
+                lines.append(f'<li><a href="{here.to(page.place)}"{current}>{html.escape(text)}</a>')
             lines.append("</ul>")
         return "\n".join(lines)
 
@@ -126,79 +131,34 @@ def placed(path: Path) -> str:
     return str(name.with_name("index.html") if name.stem == "README" else name)
 
 
-def relative(page: Page, place: str) -> str:
-    return os.path.relpath(place, os.path.dirname(page.place) or ".")
-
-
-def walk(tokens: list[Token]) -> Iterator[Token]:
-    for token in tokens:
-        yield token
-        yield from walk(token.children or [])
-
-
-def headings(tokens: list[Token]) -> Iterator[tuple[str, str]]:
-    """The tag and the text of each heading."""
-    for opening, inside in pairwise(tokens):
-        if opening.type == "heading_open":
-            yield opening.tag, "".join(child.content for child in inside.children or [])
-
-
-def anchor_headings(tokens: list[Token]) -> None:
-    for opening, inside in pairwise(tokens):
-        if opening.type == "heading_open":
-            opening.attrSet("id", slug("".join(child.content for child in inside.children or [])))
-
-
-def slug(text: str) -> str:
-    """The anchor of a heading, as forges make it."""
-    return re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-
-
-def sections(index: Page) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The lists of links on the index page, each under its heading."""
-    title, links = "", list[tuple[str, str]]()
-    for before, token in zip([None, *index.tokens], index.tokens, strict=False):
-        if before and before.type == "heading_open" and before.tag == "h2":
-            yield title, links
-            title, links = token.content, []
-        links += links_of(token)
-    yield title, links
-
-
-def links_of(token: Token) -> Iterator[tuple[str, str]]:
-    """The text and the target of each link in a line."""
-    text, target = "", ""
-    for child in token.children or []:
-        if child.type == "link_open":
-            text, target = "", str(child.attrGet("href"))
-        elif child.type == "link_close":
-            yield text, target
-        text += child.content
-
-
-def write(pages: dict[str, str]) -> None:
-    if SITE.exists():
-        shutil.rmtree(SITE)
-    for place, text in pages.items():
-        file = SITE / place
+def write(files: dict[str, str], site: Path) -> None:
+    if site == SITE and site.exists():  # pages that are gone; what is elsewhere is not ours to remove
+        shutil.rmtree(site)
+    for place, text in files.items():
+        file = site / place
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    shutil.copy(LOOKS / "style.css", SITE)
+    for name in COPIED:
+        shutil.copy(LOOKS / name, site)
     for picture in (*DOCS.rglob("*.svg"), *DOCS.rglob("*.png")):
-        copy = SITE / picture.relative_to(DOCS)
+        copy = site / picture.relative_to(DOCS)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, copy)
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Render the documentation as a web site.")
+    parser.add_argument("--check", action="store_true", help="write nothing; say which links are broken")
+    parser.add_argument("--to", type=Path, default=SITE, metavar="FOLDER", help="where the site goes")
+    options = parser.parse_args()
     site = Site()
-    pages = site.render()
+    files = site.render()
     for line in site.broken:
         print(line, file=sys.stderr)
-    if sys.argv[1:] == ["--check"]:
+    if options.check:
         return 1 if site.broken else 0
-    write(pages)
-    print(f"{len(pages)} pages in {SITE.relative_to(ROOT)}")
+    write(files, options.to)
+    print(f"{len(site.pages)} pages in {options.to}")
     return 0
 
 

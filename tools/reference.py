@@ -52,7 +52,7 @@ CHECK_HEAD = """
 A string is a command that exits with 0 when the service is healthy: `health_check = "pg_isready"` is short
 for `health_check = { type = "command", command = "pg_isready" }`. A table says by its `type` what is looked
 at. How a check stands to what locald finds out by itself is told in
-[How readiness is decided](../readiness.md).
+[Readiness](../explanation/readiness.md).
 """
 
 PROJECT_HEAD = "\n## `[project]`\n"
