@@ -68,7 +68,7 @@ class Site:
 
     def render(self) -> dict[str, str]:
         """The text of each file by its place. Broken links are collected on the way."""
-        pages = self._in_order()
+        index, *pages = self._in_order()
         found = json.dumps(outline.searchable(pages), ensure_ascii=False, separators=(",", ":"))
         summary = self.index.sections[0].text.partition(". ")[0].rstrip(".") + "."
         everything = Page(LOOKS / "page.html", "search.html")
@@ -76,7 +76,7 @@ class Site:
             "search.json": found,
             "search.html": self._framed(everything, "All sections", outline.listed(pages)),
             "llms.txt": outline.llms(self.index.title, summary, self.groups),
-        } | {page.place: self._page(page) for page in pages}
+        } | {page.place: self._page(page) for page in (index, *pages)}
 
     def _in_order(self) -> list[Page]:
         """The index, what it links to, and the rest."""

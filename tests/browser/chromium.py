@@ -1,8 +1,8 @@
 """A real browser for the tests: Debian's Chromium, driven by Playwright.
 
-Nothing stands in for it: without a browser, or without a built page, these tests are not run and say why;
-with CI=true that is a failure. The browser lives in the tests' own network, where its daemons listen; one
-serves all tests of a session, each of which has a profile of its own.
+Nothing stands in for it: without a browser, or for the dashboard without a built page, these tests are not
+run and say why; with CI=true that is a failure. The browser lives in the tests' own network, where its daemons
+listen; one serves all tests of a session, each of which has a profile of its own.
 """
 
 from __future__ import annotations
@@ -46,8 +46,6 @@ def launched(network: Network) -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         cannot("there is no chromium; ./test --install installs it (as root, on Debian or Ubuntu)")
-    if not BUILT.exists():
-        cannot("the dashboard's page is not built; ./locald builds it, where npm's packages can be had")
     expect.set_options(timeout=PATIENCE)
     with (
         network.inside(),
@@ -61,6 +59,11 @@ def cannot(why: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"no browser to test with: {why}")
     pytest.skip(f"no browser to test with: {why}")
+
+
+def needs_page() -> None:
+    if not BUILT.exists():
+        cannot("the dashboard's page is not built; ./locald builds it, where npm's packages can be had")
 
 
 class Visitor:

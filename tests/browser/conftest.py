@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browser.chromium import Visitor, launched
+from browser.chromium import Visitor, launched, needs_page
 from whole.conftest import machine, network, puppet
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def browser(network: Network) -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(browser: Browser, machine: Machine) -> Iterator[Visitor]:
+    needs_page()
     made = Visitor(browser, machine)
     yield made
     made.close()

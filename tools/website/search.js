@@ -27,16 +27,18 @@ function measureOf(word) {
   return (text) => text.toLowerCase().includes(word) + start.test(text);
 }
 
-/** How well a section fits: 0 when one of the words is nowhere. */
-function rank(section, measures) {
-  const ranks = measures.map((of) => 12 * of(section.heading) + 4 * of(section.page) + of(section.text));
-  return ranks.every(Boolean) ? ranks.reduce((sum, one) => sum + one) : 0;
+/** How well a section fits: 0 when one of the words is nowhere, most when its heading is what was asked for. */
+function rank(section, words, measures) {
+  const page = section.page === section.heading ? "" : section.page;
+  const ranks = measures.map((of) => 12 * of(section.heading) + 4 * of(page) + of(section.text));
+  const exact = section.heading.toLowerCase() === words.join(" ") ? 20 : 0;
+  return ranks.every(Boolean) ? ranks.reduce((sum, one) => sum + one, exact) : 0;
 }
 
 /** The best sections, best first; those that fit alike in the order of the documentation. */
 function find(all, words) {
   const measures = words.map(measureOf);
-  const ranked = all.map((section) => ({ section, rank: rank(section, measures) }));
+  const ranked = all.map((section) => ({ section, rank: rank(section, words, measures) }));
   return ranked.filter((one) => one.rank).sort((one, other) => other.rank - one.rank).map((one) => one.section);
 }
 
@@ -44,7 +46,8 @@ function find(all, words) {
 function excerpt(text, words) {
   const places = words.map((word) => text.toLowerCase().indexOf(word)).filter((at) => at >= 0);
   const from = places.length ? Math.max(0, text.lastIndexOf(" ", Math.min(...places) - 30) + 1) : 0;
-  const piece = (from ? "… " : "") + text.slice(from, from + 150);
+  const end = text.length > from + 150 ? text.lastIndexOf(" ", from + 150) : text.length;
+  const piece = (from ? "… " : "") + text.slice(from, end) + (end < text.length ? " …" : "");
   return piece.split(new RegExp(`(${words.map(escaped).join("|")})`, "i")).map(marked);
 }
 
