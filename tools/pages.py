@@ -28,6 +28,8 @@ from website.page import Page
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from markdown_it.token import Token
+
     from website.markdown import Link
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +46,8 @@ BESIDE = {
     ROOT / "examples" / "containers" / "README.md": "examples/containers.html",
 }
 """Pages that are no part of docs/, and where they go."""
+OUTSIDE = (ROOT / "README.md", ROOT / "findings" / "README.md")
+"""No pages of the site, but their links are checked as well."""
 
 
 class Site:
@@ -84,10 +88,8 @@ class Site:
         return list(dict.fromkeys([self.index, *named, *self.pages.values()]))
 
     def _page(self, page: Page) -> str:
-        for token in walk(page.tokens):
-            for attribute in ("href", "src"):
-                if link := token.attrGet(attribute):
-                    token.attrSet(attribute, self._link(page, str(link)))
+        for token, attribute, link in links_of(page):
+            token.attrSet(attribute, self._link(page, link))
         title = page.title if page is self.index else f"{page.title} · locald"
         return self._framed(page, title, READER.renderer.render(page.tokens, READER.options, {}))
 
@@ -112,6 +114,14 @@ class Site:
         self._is_broken(page, link, "there is no such page")
         return link
 
+    def look_outside(self) -> None:
+        """Collect the broken links of what is no part of the site."""
+        for page in (Page(source, source.name) for source in OUTSIDE):
+            for _, _, link in links_of(page):
+                target = (page.source.parent / urlsplit(link).path).resolve()
+                if target in self.pages or not target.exists():
+                    self._link(page, link)
+
     def _is_broken(self, page: Page, link: str, why: str) -> None:
         self.broken.append(f"error: {page.source.relative_to(ROOT)}: {link}: {why}")
 
@@ -124,6 +134,14 @@ class Site:
                 lines.append(f'<li><a href="{here.to(page.place)}"{current}>{html.escape(text)}</a>')
             lines.append("</ul>")
         return "\n".join(lines)
+
+
+def links_of(page: Page) -> Iterator[tuple[Token, str, str]]:
+    """Each token with a link, the attribute that has it, and the link."""
+    for token in walk(page.tokens):
+        for attribute in ("href", "src"):
+            if link := token.attrGet(attribute):
+                yield token, attribute, str(link)
 
 
 def placed(path: Path) -> str:
@@ -153,6 +171,7 @@ def main() -> int:
     options = parser.parse_args()
     site = Site()
     files = site.render()
+    site.look_outside()
     for line in site.broken:
         print(line, file=sys.stderr)
     if options.check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import urllib.request
 from pathlib import Path
@@ -47,3 +48,31 @@ def test_hello_needs_no_more_than_five_lines(machine: Machine) -> None:
 def test_this_repository_s_own_file_is_in_order(machine: Machine) -> None:
     done = machine.locald("config", "check", "-C", str(ROOT))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_tutorial_goes_as_it_says(machine: Machine) -> None:
+    """Its file comes up, its mistake is found and explained, and its file comes up again."""
+    text = (ROOT / "docs" / "tutorial" / "getting-started.md").read_text()
+    whole, broken = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    folder = machine.folder / "first"
+    folder.mkdir()
+    file = folder / "locald.toml"
+    file.write_text(whole)
+    assert machine.locald("up", cwd=folder).returncode == 0
+    sources = {row["name"]: row["source"] for row in rows_of(machine, folder)}
+    assert sources == {"files": "tcp", "watcher": "process"}
+
+    begin, end = whole.index("[services.files]"), whole.index("[services.watcher]")
+    file.write_text(whole[:begin] + broken + whole[end:])
+    done = machine.locald("up", cwd=folder)
+    assert done.returncode == 1
+    assert "9321" in done.stderr
+    assert "9321" in machine.locald("why", "files", cwd=folder).stdout
+
+    file.write_text(whole)
+    assert machine.locald("up", cwd=folder).returncode == 0
+
+
+def rows_of(machine: Machine, folder: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(machine.locald("status", "--json", cwd=folder).stdout)["services"]
+    return rows
