@@ -3,7 +3,8 @@
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched]
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
-afterwards. Nothing is written into the checkout but, with `--save`, the table of docs/explanation/performance.md.
+afterwards. Nothing is written into the checkout but, with `--save`, the table of
+docs/explanation/performance.md.
 Numbers depend on the machine and on what else it does; the ratios depend on it less, so they come first.
 """
 

@@ -230,7 +230,7 @@ def have_node() -> None:
         return
     say("locald: installing Node for that, in .venv (once; 60 MB)")
     sys.path.insert(0, os.fspath(Path(__file__).parent))  # which an isolated Python leaves out
-    import environment  # type: ignore[import-not-found]
+    import environment
 
     wanted = environment.requirements("page")
     pip = [*environment.pip(), "install", "--quiet", "--retries", "1", "--timeout", "15"]

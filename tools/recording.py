@@ -213,9 +213,11 @@ def drawn(frames: Frames, until: float) -> str:
 
 
 def moving(number: int, start: float, end: float) -> str:
-    steps = f"{start:.3%} {{ visibility: visible }} {end:.3%} {{ visibility: hidden }}"
+    """One frame: hidden, visible from its start to its end, and hidden again."""
     before = "" if number == 0 else "0% { visibility: hidden } "
-    return f".f{number} {{ animation: f{number} WHOLE step-end infinite }} @keyframes f{number} {{ {before}{steps} }}"
+    steps = f"{before}{start:.3%} {{ visibility: visible }} {end:.3%} {{ visibility: hidden }}"
+    name = f"f{number}"
+    return f".{name} {{ animation: {name} WHOLE step-end infinite }} @keyframes {name} {{ {steps} }}"
 
 
 def framed(number: int, shown: Shown) -> str:

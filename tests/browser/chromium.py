@@ -1,8 +1,8 @@
 """A real browser for the tests: Debian's Chromium, driven by Playwright.
 
 Nothing stands in for it: without a browser, or for the dashboard without a built page, these tests are not
-run and say why; with CI=true that is a failure. The browser lives in the tests' own network, where its daemons
-listen; one serves all tests of a session, each of which has a profile of its own.
+run and say why; with CI=true that is a failure. The browser lives in the tests' own network, where its
+daemons listen; one serves all tests of a session, each of which has a profile of its own.
 """
 
 from __future__ import annotations

@@ -61,8 +61,8 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
     faults: list[str] = []
     page = opened(browser, "about:blank")
     page.on("pageerror", lambda error: faults.append(f"thrown: {error}"))
-    page.on("console", lambda said: said.type == "error" and faults.append(f"said: {said.text}"))
-    page.on("request", lambda asked: asked.url.startswith(site) or faults.append(f"requested: {asked.url}"))
+    page.on("console", lambda said: faults.extend([f"said: {said.text}"] if said.type == "error" else []))
+    page.on("request", lambda asked: faults.extend([] if asked.url.startswith(site) else [asked.url]))
     page.goto(f"{site}/guides/logs.html")
     yield page
     page.context.close()

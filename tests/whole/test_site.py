@@ -64,6 +64,8 @@ def test_llms_txt_names_every_page_of_the_index_with_a_line_each(site: Path) -> 
 def test_every_guide_and_explanation_is_in_the_navigation(site: Path) -> None:
     text = (site / "llms.txt").read_text()
     folders = ("tutorial", "guides", "reference", "explanation")
-    pages = [f"{folder}/{path.stem}.html" for folder in folders for path in (ROOT / "docs" / folder).glob("*.md")]
+    pages = [
+        f"{folder}/{path.stem}.html" for folder in folders for path in (ROOT / "docs" / folder).glob("*.md")
+    ]
     assert len(pages) > 15
     assert [page for page in pages if f"({page})" not in text] == []

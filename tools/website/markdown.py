@@ -1,8 +1,8 @@
 """What a page says, read from its Markdown: its headings, the text under each, and its links.
 
 markdown-it, which rich brings along, reads a page into a flat list of tokens. The text inside a paragraph, a
-heading or a cell is one `inline` token with children. An anchor is made from the text of its heading as forges
-make it, so a link works here and there; a second heading with the same text gets `-1`, a third `-2`.
+heading or a cell is one `inline` token with children. An anchor is made from the text of its heading as
+forges make it, so a link works here and there; a second heading with the same text gets `-1`, a third `-2`.
 """
 
 from __future__ import annotations
