@@ -26,17 +26,17 @@ HEAD = """\
 <!-- Written by tools/cli_reference.py from the command line itself: do not edit. -->
 
 A service is `web` inside its project, `shop:web` from anywhere. `-C DIR`, before or after the command, names
-the folder of another project; otherwise the nearest `locald.toml` upward counts. Durations are `500ms`, `2s`,
-`1m30s`, or a number of seconds.
+the folder of another project. Otherwise locald uses the nearest `locald.toml`, in this folder or above it.
+Durations are `500ms`, `2s`, `1m30s`, or a number of seconds.
 
-Data goes to standard output, talk to standard error. Without a terminal there is no colour and no cursor
-movement; `NO_COLOR` is honoured. `LOCALD_DEBUG=1` shows the traceback of an internal error.
+Data goes to standard output, messages go to standard error. Without a terminal there is no colour and no
+cursor movement. `NO_COLOR` is honoured. `LOCALD_DEBUG=1` shows the traceback of an internal error.
 
 | exit code | meaning |
 |---|---|
 | 0 | done |
 | 1 | a service failed; its name, the reason and its last lines are on standard error |
-| 2 | usage, or a mistake in the configuration; nothing has changed |
+| 2 | wrong usage, or a mistake in the configuration; nothing has changed |
 | 3 | the daemon cannot be reached, or failed |
 | 124 | a `--timeout` ran out |
 | 130 | interrupted with Ctrl-C; services keep running |

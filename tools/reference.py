@@ -33,26 +33,26 @@ HEAD = """\
 
 <!-- Written by tools/reference.py from domain/project/config/file.py and checks.py: change those. -->
 
-A project is a folder with a `locald.toml`. The file is strict: a key that is not known, a value of the wrong
-type or out of range is an error, told with its line and with what was probably meant. All mistakes of a file
-are told at once, and nothing changes while there is one.
+A project is a folder with a `locald.toml`. The file is strict: an unknown key, a value of the wrong type or
+one out of range is an error. locald reports all mistakes of a file at once, each with its line and a
+suggestion, and changes nothing while there is one.
 
-    locald config check     # every mistake, or none
-    locald config show      # every key with its value, and where that comes from
+    locald config check     # every mistake
+    locald config show      # every key with its value, and where it comes from
     locald config schema    # the JSON Schema, for your editor
 
-A **duration** is a number of seconds, or a string such as `"500ms"`, `"2s"`, `"1m30s"`, `"1h"`; it is more
-than nothing. An **amount of data** is a number of bytes, or a string such as `"512KB"`, `"50MB"`, `"1GiB"`. A
-**DNS label** has lower-case letters, digits and inner hyphens, at most 63.
+A **duration** is a number of seconds greater than zero, or a string such as `"500ms"`, `"2s"`, `"1m30s"`,
+`"1h"`. An **amount of data** is a number of bytes, or a string such as `"512KB"`, `"50MB"`, `"1GiB"`. A **DNS
+label** has lower-case letters, digits and inner hyphens, at most 63.
 """
 
 CHECK_HEAD = """
 ## `health_check`
 
 A string is a command that exits with 0 when the service is healthy: `health_check = "pg_isready"` is short
-for `health_check = { type = "command", command = "pg_isready" }`. A table says by its `type` what is looked
-at. How a check stands to what locald finds out by itself is told in
-[Readiness](../explanation/readiness.md).
+for `health_check = { type = "command", command = "pg_isready" }`. In a table, `type` says what is checked.
+[Health checks](../guides/health-checks.md) has examples, and [Readiness](../explanation/readiness.md) explains
+how a check relates to the other sources.
 """
 
 PROJECT_HEAD = "\n## `[project]`\n"
