@@ -46,3 +46,29 @@ def test_every_command_that_the_documents_show_exists() -> None:
     }
     assert shown
     assert {(page, command) for page, command in shown if command not in known} == set()
+
+
+LITERARY = (
+    *("in the way", "is in its way", "remedy", "mend ", "mended", "end the wish", "ends the wish"),
+    *("wanted again", "look after", "looked after", "nothing can move", "is being ended", "the verdict"),
+    *("a stranger", "is alive", "exited with 0", "exited with 1", "exited with 3", "gave up after"),
+    *("is held by", "load it anew", "made anew", "whoever", "## further"),
+)
+"""What nobody in this field would say. The two references are made from the program's own words."""
+
+
+def test_the_documents_use_plain_words() -> None:
+    pages = {
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    }
+    pages -= {ROOT / "docs" / "reference" / name for name in ("cli.md", "file.md")}
+    found = {
+        (page.name, words)
+        for page in pages
+        for words in LITERARY
+        if words in " ".join(page.read_text().lower().split())
+    }
+    assert found == set()
