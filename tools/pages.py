@@ -6,7 +6,8 @@ navigation and `llms.txt` are made from the lists of links on `docs/index.md`, s
 page. `search.json` has every section of every page, for the search (tools/website/search.js). `search.html`
 lists the same sections for a browser without scripts.
 
-`--check` writes nothing and exits 1 when there is a broken link, in README.md too. `--to FOLDER` writes somewhere else.
+`--check` writes nothing and exits 1 when there is a broken link, in README.md too. `--to FOLDER` writes
+somewhere else.
 """
 
 from __future__ import annotations
