@@ -51,8 +51,8 @@ CHECK_HEAD = """
 
 A string is a command that exits with 0 when the service is healthy: `health_check = "pg_isready"` is short
 for `health_check = { type = "command", command = "pg_isready" }`. In a table, `type` says what is checked.
-[Health checks](../guides/health-checks.md) has examples. [Readiness](../explanation/readiness.md) explains how
-a check relates to the other sources.
+[Health checks](../guides/health-checks.md) has examples. [Readiness](../explanation/readiness.md) explains
+how a check relates to the other sources.
 """
 
 PROJECT_HEAD = "\n## `[project]`\n"
