@@ -1,0 +1,59 @@
+"""What a server's answer to a harmless question means, whatever the protocol.
+
+A protocol is a question and a reader of its answer. The question leaves no state, no login and, as far as its
+server allows, no line in its log. A reader gets all bytes so far and says what they mean; None asks for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Meaning(Enum):
+    READY = "ready"
+    """a client that comes now is served"""
+    NOT_YET = "not yet"
+    """the server says itself that it does not serve yet"""
+    OTHER = "other"
+    """this is not the protocol that was expected"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`detail`: what the server said, as the end of a sentence that begins with who said it."""
+
+    meaning: Meaning
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """`question`: None for a server that speaks first. `is_quiet`: being asked again and again leaves no line
+    in the log of a usual installation, so a healthy server may be asked too."""
+
+    name: str
+    question: bytes | None
+    read: Callable[[bytes], Reply | None]
+    is_quiet: bool = True
+    again: bytes | None = None
+    """the question to a healthy server, where it is another; any answer to it will do"""
+
+
+def ready(detail: str) -> Reply:
+    return Reply(Meaning.READY, detail)
+
+
+def not_yet(detail: str) -> Reply:
+    return Reply(Meaning.NOT_YET, detail)
+
+
+OTHER = Reply(Meaning.OTHER, "did not answer in that protocol")
+
+
+def shown(data: bytes, most: int = 80) -> str:
+    """Bytes of a server as part of a sentence."""
+    text = "".join(char if char.isprintable() else " " for char in data.decode("utf-8", "replace"))
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,78 @@
+"""Servers that are known by their program: how to ask them whether they serve, and where they listen besides.
+
+A program is known by its executable, or, for a virtual machine of Java or Erlang, by what that runs; never by
+the name that a process gives itself, nor by a port. Servers with a readiness path of their own are asked by
+HTTP; the others in their protocol. A program that is not listed is never sent a byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`protocol`: a name of `protocols.PROTOCOLS`, or `http` with `path`. `status`: which answers are a yes;
+    empty: any 2xx. `seconds`: ports on which it listens too, and which are not the one that is asked for."""
+
+    protocol: str
+    path: str = ""
+    status: tuple[int, ...] = ()
+    seconds: tuple[int, ...] = ()
+
+
+POSTGRES, MYSQL, REDIS = Server("postgres"), Server("mysql"), Server("redis", seconds=(16379,))
+ZOOKEEPER, KAFKA = Server("zookeeper", seconds=(8080, 2888, 3888)), Server("kafka")
+RABBITMQ = Server("amqp", seconds=(15672, 25672, 4369))
+ELASTICSEARCH = Server("http", "/_cluster/health?local=true", seconds=(9300,))
+
+BY_PROGRAM: dict[str, Server] = {
+    **dict.fromkeys(("postgres", "postmaster"), POSTGRES),
+    **dict.fromkeys(("mysqld", "mariadbd"), MYSQL),
+    **dict.fromkeys(("redis-server", "redis-check-rdb", "valkey-server", "keydb-server"), REDIS),
+    "memcached": Server("memcached"),
+    "beanstalkd": Server("beanstalk"),
+    "mongod": Server("mongodb"),
+    "nats-server": Server("nats", seconds=(8222, 6222)),
+    "mosquitto": Server("mqtt"),
+    "slapd": Server("ldap"),
+    **dict.fromkeys(("named", "unbound", "knotd", "dnsmasq", "pdns_server", "coredns"), Server("dns")),
+    "prometheus": Server("http", "/-/ready"),
+    "prometheus-alertmanager": Server("http", "/-/ready"),
+    "alertmanager": Server("http", "/-/ready"),
+    "loki": Server("http", "/ready", seconds=(9095,)),
+    **dict.fromkeys(("grafana", "grafana-server"), Server("http", "/api/health")),
+    "minio": Server("http", "/minio/health/ready"),
+    "vault": Server("http", "/v1/sys/health", (200, 429, 472, 473), (8201,)),
+    "consul": Server("http", "/v1/status/leader", seconds=(8300, 8301, 8302, 8502, 8503, 8600)),
+    "etcd": Server("http", "/health", seconds=(2380,)),
+    "nomad": Server("http", "/v1/agent/health", seconds=(4647, 4648)),
+    "traefik": Server("http", "/ping"),
+}
+"""by the file name of the executable"""
+
+_BY_CLASS: dict[str, Server] = {
+    "org.apache.zookeeper.server.quorum.QuorumPeerMain": ZOOKEEPER,
+    "org.apache.zookeeper.server.ZooKeeperServerMain": ZOOKEEPER,
+    "kafka.Kafka": KAFKA,
+    "org.elasticsearch.bootstrap.Elasticsearch": ELASTICSEARCH,
+    "org.elasticsearch.server/org.elasticsearch.bootstrap.Elasticsearch": ELASTICSEARCH,
+    "org.opensearch.bootstrap.OpenSearch": ELASTICSEARCH,
+}
+_VIRTUAL_MACHINES = ("java", "beam.smp")
+_DELETED = " (deleted)"
+
+
+def server_of(executable: str, arguments: Sequence[str]) -> Server | None:
+    """The server that a process is; None for what is not known. `executable`: the path of its program, as the
+    system tells it; `arguments`: its own, which it may have overwritten."""
+    name = executable.removesuffix(_DELETED).rpartition("/")[2]
+    if name not in _VIRTUAL_MACHINES:
+        return BY_PROGRAM.get(name)
+    if name == "beam.smp":
+        return RABBITMQ if any("rabbit" in each for each in arguments) else None
+    return next((server for each in arguments if (server := _BY_CLASS.get(each))), None)
