@@ -1,0 +1,81 @@
+"""Which programs can send READY=1: those that know the name of the variable, NOTIFY_SOCKET.
+
+The word stands in the program itself (a static one, a script, the code on a command line) or in libsystemd,
+which it has mapped. That a program can speak does not mean that it will: it is given a moment for it, once
+(see `lifecycle/patience`). A file is searched once, and again when it has changed.
+
+Source: sd_notify(3), proc(5).
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from typing import TYPE_CHECKING
+
+from locald.linux import procfs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORD = b"NOTIFY_SOCKET"
+LARGEST_SCRIPT = 1_000_000
+"""bytes: an argument that names a larger file is no script but something that a program works on"""
+
+_File = tuple[int, int, int, int]
+"""device, inode, size and time of change: what a file is known by"""
+
+
+class Notifiers:
+    """Remembers what was found in each file. Reads disks: to be asked in a thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[_File, bool] = {}
+
+    def can_notify(self, pid: int) -> bool:
+        """Whether the program of this process can send READY=1; False for one that we may not look into."""
+        command = procfs.read(f"/proc/{pid}/cmdline") or b""
+        if WORD in command:
+            return True
+        return any(map(self._has_word, _files(pid, command)))
+
+    def _has_word(self, path: str) -> bool:
+        try:
+            with open(path, "rb") as file:
+                found = os.fstat(file.fileno())
+                known = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+                if known not in self._known:
+                    self._known[known] = found.st_size > 0 and _search(file.fileno())
+                return self._known[known]
+        except (OSError, ValueError):
+            return False
+
+
+def _search(file: int) -> bool:
+    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
+        return content.find(WORD) >= 0
+
+
+def _files(pid: int, command: bytes) -> Iterator[str]:
+    """The program, its libraries that may speak for it, and the script that it runs, where it is one's."""
+    root = f"/proc/{pid}/root"
+    yield f"/proc/{pid}/exe"
+    yield from (root + path for path in _libraries(procfs.read(f"/proc/{pid}/maps") or b""))
+    for argument in command.split(b"\0")[1:3]:
+        path = os.path.join(f"/proc/{pid}/cwd", os.fsdecode(argument))
+        if argument and not argument.startswith(b"-") and _is_script(path):
+            yield path
+
+
+def _libraries(maps: bytes) -> list[str]:
+    """The files of libsystemd among those that a process has mapped."""
+    paths = (line.partition(b"/")[2] for line in maps.splitlines() if b"systemd" in line)
+    return [f"/{os.fsdecode(path)}" for path in dict.fromkeys(paths) if path]
+
+
+def _is_script(path: str) -> bool:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return False
+    return os.path.isfile(path) and found.st_size <= LARGEST_SCRIPT
