@@ -21,7 +21,7 @@ from locald.domain.values.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 CHUNK = 1 << 16
@@ -300,11 +300,13 @@ def _not_ours() -> Unreachable:
 
 def denied(document: Any) -> Denied:
     """What the daemon says in place of an answer. Raises what reading of other documents does."""
-    problems = tuple(
-        Problem(*(str(each.get(name) or "") for name in ("what", "where", "hint")))
-        for each in document["problems"]
-    )
+    problems = tuple(map(_problem, document["problems"]))
     return Denied(problems, int(document.get("exit", 3)))
+
+
+def _problem(told: Mapping[str, Any]) -> Problem:
+    words = (str(told.get(name) or "") for name in ("what", "where", "hint"))
+    return Problem(*words, is_warning=told.get("level") == "warning")
 
 
 def _denied(status: int, body: bytes) -> Exception:

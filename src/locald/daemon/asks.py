@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import replace
+from functools import partial
+from shutil import which
 from typing import TYPE_CHECKING
 
 from locald.adapters import files, ports
 from locald.domain.lifecycle.messages import Up
 from locald.domain.lifecycle.world import Place
-from locald.domain.project import config, env
+from locald.domain.project import config
 from locald.domain.project.config import FILE
 from locald.domain.project.graph import closure, start_order
 from locald.domain.project.names import Key
@@ -26,43 +28,44 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from locald.domain.lifecycle.world import World
+    from locald.domain.project.config import Review
     from locald.domain.project.spec import Caller, Project, ProjectSpec
 
 
 async def up(world: World, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused."""
-    project = await resolve(world, directory, caller.env)
+    project, review = await _resolved(world, directory, caller.env)
     wanted = frozenset(chosen(project.name, project.definitions, names))
-    warnings = [
-        warning
-        for name in sorted(wanted)
-        for warning in env.compose(project.definitions[name], caller.env, project.definitions)[1]
-    ]
-    return Up(project, wanted, frozenset(names), caller), list(dict.fromkeys(warnings))
+    warnings = review.problems(only=starting(project, wanted))
+    return Up(project, wanted, frozenset(names), caller), list(warnings)
 
 
-async def resolve(world: World, directory: str, caller_env: Mapping[str, str]) -> Project:
-    """The project as its file says now. Raises Refused; changes nothing."""
-    spec, text = await _spec(world, directory)
-    env_files = await asyncio.to_thread(_read_env_files, spec, directory)
-    ports = _choose_ports(world, spec)
-    return config.resolve(spec, directory, ports, env_files, caller_env, where=FILE, text=text)
+async def _resolved(world: World, directory: str, shell: Mapping[str, str]) -> tuple[Project, Review]:
+    """The project as its file says now, and what is to be said of it. Raises Refused; changes nothing."""
+    text, review = await asyncio.to_thread(_review, directory, shell)
+    problems = review.problems()
+    if any(not problem.is_warning for problem in problems):
+        raise Refused(*problems)
+    await asyncio.to_thread(_refuse_second_folder, world, review.spec, directory)
+    ports = _choose_ports(world, review.spec)
+    project = config.resolve(review.spec, directory, ports, review.env_files, shell, where=FILE, text=text)
+    return project, review
+
+
+def _review(directory: str, shell: Mapping[str, str]) -> tuple[str, Review]:
+    text = _read(directory)
+    around = config.Around(directory, shell, partial(_read_env_file, directory), os.path.isdir, which)
+    return text, config.review(text, around, FILE)
 
 
 async def as_written(world: World, directory: str) -> Project:
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
-    spec, _ = await _spec(world, directory)
-    services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
-    ports = _choose_ports(world, spec)
-    return config.resolve(replace(spec, services=services), directory, ports, {}, {})
-
-
-async def _spec(world: World, directory: str) -> tuple[ProjectSpec, str]:
-    """What the file in this folder asks for, and its text. Raises Refused."""
     text = await asyncio.to_thread(_read, directory)
     spec = config.parse(text, FILE)
     await asyncio.to_thread(_refuse_second_folder, world, spec, directory)
-    return spec, text
+    services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
+    ports = _choose_ports(world, spec)
+    return config.resolve(replace(spec, services=services), directory, ports, {}, {})
 
 
 def chosen(project: str, known: Iterable[str], names: list[str]) -> list[str]:
@@ -115,22 +118,15 @@ def _read(directory: str) -> str:
         raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
 
 
-def _read_env_files(spec: ProjectSpec, directory: str) -> dict[str, dict[str, str]]:
-    """What each env file that exists says. One that is named and missing is told by `config.resolve`."""
-    found, problems = {}, list[Problem]()
-    for path in config.env_file_paths(spec):
-        try:
-            found[path] = env.parse(config.decode(files.read(os.path.join(directory, path)), path), path)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            continue
-        except OSError as error:
-            hint = "an env file holds lines of NAME=value, and your user has to be able to read it"
-            problems.append(Problem(error.strerror or "cannot be read", path, hint))
-        except Refused as refused:
-            problems += refused.problems
-    if problems:
-        raise Refused(*problems)
-    return found
+def _read_env_file(directory: str, path: str) -> bytes | None:
+    """What the file holds; None when it is not there. Raises Refused when it cannot be read."""
+    try:
+        return files.read(os.path.join(directory, path))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        hint = "an env file holds lines of NAME=value, and your user has to be able to read it"
+        raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
 
 
 def _refuse_second_folder(world: World, spec: ProjectSpec, directory: str) -> None:

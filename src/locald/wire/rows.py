@@ -117,4 +117,6 @@ def refusal(problems: Iterable[Problem], exit_code: int) -> Json:
 
 
 def problem(found: Problem) -> Json:
-    return {"what": found.what, "where": found.where, "hint": found.hint}
+    """A warning says so; what says nothing is an error."""
+    level = {"level": "warning"} if found.is_warning else {}
+    return {"what": found.what, "where": found.where, "hint": found.hint, **level}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +35,12 @@ def cases() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("lines", "said"), cases(), ids=[lines for lines, _ in cases()])
-def test_one_mistake_is_one_problem_with_its_line(lines: str, said: str) -> None:
+def test_each_mistake_is_one_problem_with_its_line(lines: str, said: str) -> None:
     # The others always begin on line 9, so that their lines do not depend on how many these are.
     padded = lines + "\n" * (4 - lines.count("\n"))
 
-    assert problems(f"{HEAD}[services.web]\n{padded}\n{OTHERS}") == [f"locald.toml:{said}"]
+    found = "\n".join(problems(f"{HEAD}[services.web]\n{padded}\n{OTHERS}"))
+    assert found == re.sub(r"^(\d+: )", r"locald.toml:\1", said, flags=re.MULTILINE)
 
 
 def test_a_cycle_is_told_in_its_order_at_the_dependency_that_begins_it() -> None:
@@ -60,7 +63,7 @@ def test_a_cycle_is_told_in_its_order_at_the_dependency_that_begins_it() -> None
         ("", 'locald.toml: [project] is missing\nhint: begin the file with [project] and name = "shop"'),
         ("[project]", 'locald.toml:1: project: name is missing\nhint: add name = "shop"'),
         ("project = 1", "locald.toml:1: project: must be a table, not a number\nhint: like [project]"),
-        (HEAD + "[service.web]", 'locald.toml:3: service: unknown key\nhint: did you mean "services"?'),
+        (HEAD + "[service.web]", "locald.toml:3: service: unknown key\nhint: did you mean [services.web]?"),
         (
             HEAD + "[[services]]",
             "locald.toml:3: services: must be a table, not a list\nhint: like [services.web]",
@@ -105,6 +108,181 @@ def test_a_text_that_is_not_toml_has_one_problem_with_its_line(text: str, said: 
 
     assert found.split("\n")[0] == said
     assert "\nhint: " in found
+
+
+WEB = '[services.web]\ncommand = "x"\n'
+VARIABLES = (
+    "put them under [services.web.env], "
+    "or, for all services, as NAME=value into a file .env beside locald.toml"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + WEB + '[env]\nA = "1"', f"5: env: unknown key\nhint: {VARIABLES}"),
+        (HEAD + WEB + '[environment]\nA = "1"', f"5: environment: unknown key\nhint: {VARIABLES}"),
+        (HEAD + WEB + '[global]\nA = "1"', f"5: global: unknown key\nhint: {VARIABLES}"),
+        (HEAD + 'env = { A = "1" }\n' + WEB, f"3: project.env: unknown key\nhint: {VARIABLES}"),
+        *(
+            (
+                f'{HEAD}{WEB}[{name}]\nrestart = "no"',
+                f"5: {name}: unknown key\n"
+                "hint: there are no keys for all services: write them in each, like [services.web]",
+            )
+            for name in ("defaults", "default", "global")
+        ),
+        (HEAD + '[api]\ncommand = "x"', "3: api: unknown key\nhint: did you mean [services.api]?"),
+        (
+            HEAD + '[services]\ncommand = "x"',
+            "4: services.command: command is a key of a service\n"
+            "hint: write [services.web] on the line before command",
+        ),
+        (
+            HEAD + 'services.api.command = "x"',
+            "3: project.services: unknown key\nhint: begin a table of its own: [services.api]",
+        ),
+        ('name = "shop"', "1: name: unknown key\nhint: write [project] on the line before name"),
+        (
+            'command = "x"\n' + HEAD,
+            "1: command: unknown key\nhint: write [services.web] on the line before command",
+        ),
+    ],
+)
+def test_what_stands_in_the_wrong_place_is_told_where_it_belongs(text: str, said: str) -> None:
+    assert problems(text) == [f"locald.toml:{said}"]
+
+
+# What is not TOML.
+
+
+AS_TABLE = "with each key on its own line"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            'health_check = {\n  type = "http",  # asks\n  path = "/a, {b}",\n}\nport = 3000',
+            'write health_check = { type = "http", path = "/a, {b}" }, or a table '
+            "[services.web.health_check] ",
+        ),
+        (
+            "env = { A = '1',\n  B = '2' }",
+            "write env = { A = '1', B = '2' }, or a table [services.web.env] ",
+        ),
+        (
+            'health_check = { type = "http", status = [\n200,\n],\npath = "/" }',
+            'write health_check = { type = "http", status = [200], path = "/" }, or a table '
+            "[services.web.health_check] ",
+        ),
+        (
+            "env = {\n" + "".join(f'LONG_NAME_{n} = "value"\n,' for n in range(9)) + "}",
+            "write it on one line, or as a table [services.web.env] ",
+        ),
+    ],
+)
+def test_an_inline_table_of_several_lines_is_shown_on_one(lines: str, said: str) -> None:
+    line = 3 + next(place for place, each in enumerate(lines.split("\n"), 1) if "{" in each)
+    assert problems(f"{HEAD}[services.web]\n{lines}") == [
+        f"locald.toml:{line}: an inline table must be on one line (TOML 1.0)\nhint: {said}{AS_TABLE}"
+    ]
+
+
+def test_an_inline_table_that_ends_with_a_comma_is_shown_without() -> None:
+    assert problems(HEAD + '[services.web]\nenv = { A = "1", }') == [
+        "locald.toml:4: an inline table must not end with a comma (TOML 1.0)\n"
+        f'hint: write env = {{ A = "1" }}, or a table [services.web.env] {AS_TABLE}'
+    ]
+
+
+REPAIRS = [
+    ("command = npm start", 4, 'command = "npm start"'),
+    ('command = "npm start\nport = 3000', 4, 'command = "npm start"'),
+    ("command = 'npm start\nport = 3000", 4, "command = 'npm start'"),
+    ('command = ["npm", "start"\nport = 3000', 4, 'command = ["npm", "start"]'),
+    ('command = ["npm", "start\nport = 3000', 4, 'command = ["npm", "start"]'),
+    ('command = ["npm" "start"]', 4, 'command = ["npm", "start"]'),
+    ('command = [\n  "npm\n]', 5, '"npm"'),
+    ('command = "x"\nport = 08080', 5, "port = 8080"),
+    ('command = "x"\nport == 8080', 5, "port = 8080"),
+    ('command = "x"\nstart_timeout = 30s  # slow', 5, 'start_timeout = "30s"  # slow'),
+    ('command = "x"\ntty = False', 5, "tty = false"),
+    ('command = "x";', 4, 'command = "x"'),
+    ("command = “npm start”", 4, 'command = "npm start"'),
+    ("command: npm start", 4, 'command = "npm start"'),
+    ('"command": "npm start",', 4, 'command = "npm start"'),
+    ('command = "x"\n// port', 5, "# port"),
+    ('command = "C:\\Users"', 4, "command = 'C:\\Users'"),
+    ('command = "x"\nenv = { A = one, B = "2" }', 5, 'env = { A = "one", B = "2" }'),
+    ('command = "x"\nenv = { A: "1" }', 5, 'env = { A = "1" }'),
+    ('command = "x"\n[services.my api]\ncommand = "y"', 5, "[services.my-api]"),
+    ('command = "x"\n[services.api\ncommand = "y"', 5, "[services.api]"),
+]
+
+
+@pytest.mark.parametrize(("lines", "line", "meant"), REPAIRS)
+def test_a_line_that_is_not_toml_is_shown_as_it_was_meant_and_works_when_pasted(
+    lines: str, line: int, meant: str
+) -> None:
+    written = f"{HEAD}[services.web]\n{lines}".split("\n")
+    (found,) = problems("\r\n".join(written))
+
+    assert re.fullmatch(rf"locald\.toml:{line}: not valid TOML: .*\nhint: write {re.escape(meant)}", found)
+    assert config.parse("\n".join([*written[: line - 1], meant, *written[line:]])).services["web"].command
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            HEAD + WEB + WEB,
+            "locald.toml:5: .*\nhint: \\[services.web] begins on line 3: put the keys of both there",
+        ),
+        (
+            HEAD + WEB + 'command = "y"',
+            "locald.toml:5: .*\nhint: command is on line 4 already: remove one of them",
+        ),
+        (
+            "# mine\nproject:\n  name: shop",
+            "locald.toml:2: is YAML, not TOML\nhint: begin it with \\[project] and .*",
+        ),
+        ('\n{"project": {}}', "locald.toml:2: is JSON, not TOML\nhint: begin it with \\[project] and .*"),
+        (
+            "[project]\rname = 1",
+            "locald.toml: has the line ends of an old Mac .*\nhint: save it with those of Unix .*",
+        ),
+        (HEAD + "<<<<<<< HEAD\n", "locald.toml:3: .*\nhint: a merge left both versions here: keep one, .*"),
+        (HEAD + WEB + "port = null", "locald.toml:5: .*\nhint: TOML has no null: leave the key out, .*"),
+    ],
+)
+def test_what_cannot_be_shown_otherwise_is_explained(text: str, said: str) -> None:
+    (found,) = problems(text)
+
+    assert re.fullmatch(said, found)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda text: text.replace("\n", "\r\n"), lambda text: text.replace("\n", "\n\t")]
+)
+def test_line_ends_of_windows_and_tabs_are_no_mistakes(change: Any) -> None:
+    assert config.parse(change(HEAD + WEB)).services["web"].command == "x"
+
+
+LINES = st.lists(
+    st.sampled_from([*(f"{lines}" for lines, _, _ in REPAIRS), "[a]", "b = {", "]", "'", '"""', "= 1"])
+)
+
+
+@given(LINES.map("\n".join) | st.text(st.sampled_from("[]{}='\"\n ab,.:#1\\")))
+def test_whatever_is_not_toml_has_one_problem_with_a_hint_that_is_meant(text: str) -> None:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        (found,) = problems(text)
+        assert re.match(
+            r"locald\.toml:\d+: (not valid TOML|an inline table|is \w+, not TOML).*\nhint: .", found
+        )
 
 
 def test_all_problems_are_told_at_once_from_top_to_bottom() -> None:

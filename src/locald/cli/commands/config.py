@@ -20,11 +20,11 @@ from locald.domain.values.problem import Problem, Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from locald.domain.project.config import Setting
-    from locald.domain.project.spec import Project, ProjectSpec
+    from locald.domain.project.spec import ProjectSpec
 
 ABOUT = "Check, show or describe the project's locald.toml. Needs no daemon, and starts none."
 CHECK = """\
@@ -56,21 +56,33 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def check(args: argparse.Namespace) -> int:
     folder = find_project(args.directory)
     file = os.path.join(folder, FILE)
-    try:
-        text, spec = _read(folder)
-        warnings, problems = list(dict.fromkeys(_warnings(folder, text, spec))), []
-    except Refused as refused:
-        spec, warnings, problems = None, [], list(refused.problems)
+    found, count = _look(folder)
+    errors = [problem for problem in found if not problem.is_warning]
     if args.json:
-        print(json.dumps({"file": file, "problems": _rows(problems), "warnings": _rows(warnings)}))
-        return 2 if problems else 0
-    for warning in warnings:
-        say.warning(warning.head, warning.hint)
-    say.problems(problems)
-    if spec:
-        count = len(spec.services)
+        warnings = [problem for problem in found if problem.is_warning]
+        print(json.dumps({"file": file, "problems": _rows(errors), "warnings": _rows(warnings)}))
+        return 2 if errors else 0
+    say.problems(found)
+    if not errors:
         say.note(f"{file} is valid: {count} service{'' if count == 1 else 's'}")
-    return 2 if problems else 0
+    return 2 if errors else 0
+
+
+def _look(folder: str) -> tuple[tuple[Problem, ...], int]:
+    """All that is to be said of the file, as one goes through it, and the number of its services."""
+    from shutil import which
+
+    from locald.domain.project import config  # pydantic: see above
+
+    def read(path: str) -> bytes | None:
+        return read_file(folder, path) if os.path.isfile(os.path.join(folder, path)) else None
+
+    around = config.Around(folder, os.environ, read, os.path.isdir, which)
+    try:
+        review = config.review(config.decode(read_file(folder)), around)
+    except Refused as refused:
+        return refused.problems, 0
+    return review.problems(lenient=True), len(review.spec.services)
 
 
 def show(args: argparse.Namespace) -> int:
@@ -103,36 +115,8 @@ def _read(folder: str) -> tuple[str, ProjectSpec]:
     return text, config.parse(text)
 
 
-def _rows(problems: list[Problem]) -> list[dict[str, str]]:
+def _rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
     return [{"where": each.where, "what": each.what, "hint": each.hint} for each in problems]
-
-
-def _warnings(folder: str, text: str, spec: ProjectSpec) -> Iterator[Problem]:
-    """What `up` would say from this shell, and that is not the file's own fault."""
-    from locald.domain.project import env
-
-    try:
-        project = _resolve(folder, text, spec)
-    except Refused as refused:
-        yield from refused.problems
-        return
-    for definition in project.definitions.values():
-        _, ignored = env.compose(definition, os.environ, project.definitions)
-        yield from ignored
-
-
-def _resolve(folder: str, text: str, spec: ProjectSpec) -> Project:
-    """As `up` does, but with ports that nobody has assigned."""
-    from locald.domain.project import config, env
-
-    texts = {
-        path: read_file(folder, path)
-        for path in config.env_file_paths(spec)
-        if os.path.isfile(os.path.join(folder, path))
-    }
-    files = {path: env.parse(config.decode(data, path), path) for path, data in texts.items()}
-    ports = dict.fromkeys(spec.services, 1)
-    return config.resolve(spec, folder, ports, files, os.environ, text=text)
 
 
 def _lines(settings: tuple[Setting, ...]) -> Iterator[str]:

@@ -97,9 +97,9 @@ def hinted(hint: str) -> None:
 
 
 def problems(found: Iterable[Problem]) -> None:
-    """Every problem as an error with its hint."""
+    """Every problem as an error or a warning, with its hint."""
     for problem in found:
-        error(problem.head, problem.hint)
+        (warning if problem.is_warning else error)(problem.head, problem.hint)
 
 
 def warnings(found: Iterable[Mapping[str, Any]]) -> None:

@@ -179,7 +179,7 @@ _BODY: Json = {
 
 def _schemas() -> Json:
     row = _of_view(Row)
-    problem = _object(dict.fromkeys(("what", "where", "hint"), _TEXT))
+    problem = _object(dict.fromkeys(("what", "where", "hint"), _TEXT), {"level": {"enum": ["warning"]}})
     daemon = {"pid": _NUMBER, "version": _TEXT, "started_at": _TIME, "dashboard_url": _TEXT_OR_NULL}
     way_in = _object({"id": _TEXT, "docker": _MAP})
     affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT)}

@@ -180,7 +180,8 @@ def compose(
     environment: dict[str, str] = {}
     for origin, layer in _layers(definition, caller_env, ours):
         environment.update((name, layer[name]) for name in layer if _may_set(origin, name, ours))
-    return environment, tuple(_warnings(definition, caller_env, ours))
+    warnings = (warning(definition, *each) for each in ignored(definition, caller_env, others))
+    return environment, tuple(warnings)
 
 
 def origins(
@@ -192,6 +193,28 @@ def origins(
     for origin, layer in _layers(definition, caller_env, ours):
         found.update((name, origin) for name in layer if _may_set(origin, name, ours))
     return found
+
+
+def ignored(
+    definition: Definition, caller_env: Mapping[str, str], others: Mapping[str, Definition]
+) -> Iterator[tuple[Origin, str]]:
+    """Each value that a person wrote and that is ignored: the layer it stands in, and its name."""
+    ours = _ours(definition, others)
+    for origin, layer in _layers(definition, caller_env, ours):
+        for name in layer if origin != "locald" else ():
+            if not _may_set(origin, name, ours) and _written(origin, name, caller_env):
+                yield origin, name
+
+
+def warning(definition: Definition, origin: Origin, name: str) -> Problem:
+    """That a value of this name in this layer is ignored."""
+    places = {
+        "env_file": ", ".join(definition.spec.env_file or [".env"]),
+        "shell": "the environment of the shell",
+        "env": f"services.{definition.key.service}.env",
+    }
+    what = f"{name} is for locald to set: this value is ignored"
+    return Problem(what, places[origin], _INSTEAD.get(name, ""))
 
 
 def variable_of(service: str) -> str:
@@ -229,22 +252,6 @@ def _may_set(origin: Origin, name: str, ours: Mapping[str, str]) -> bool:
     if origin == "shell" and name in _SOCKETS_OF_THE_SHELL:
         return False
     return name not in ours and name not in _LOCALDS
-
-
-def _warnings(
-    definition: Definition, caller_env: Mapping[str, str], ours: Mapping[str, str]
-) -> Iterator[Problem]:
-    """One for each value that a person wrote and that is ignored."""
-    places = {
-        "env_file": ", ".join(definition.spec.env_file or [".env"]),
-        "shell": "the environment of the shell",
-        "env": f"services.{definition.key.service}.env",
-    }
-    for origin, layer in _layers(definition, caller_env, ours):
-        for name in layer if origin != "locald" else ():
-            if not _may_set(origin, name, ours) and _written(origin, name, caller_env):
-                what = f"{name} is for locald to set: this value is ignored"
-                yield Problem(what, places[origin], _INSTEAD.get(name, ""))
 
 
 def _written(origin: Origin, name: str, caller_env: Mapping[str, str]) -> bool:

@@ -156,6 +156,7 @@ class Definition:
     directory: str
     """absolute path of the project's folder"""
     spec: ServiceSpec
+    """as it is written, but for `command`, where every `${services…}` is resolved"""
     port: int | None = None
     """the host port, fixed or assigned; None for what has no port"""
     env_files: dict[str, str] = field(default_factory=dict)

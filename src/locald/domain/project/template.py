@@ -1,4 +1,4 @@
-"""`${…}` in the values of `env`: what may be written, and what it stands for.
+"""`${…}` in the values of `env` and in `command`: what may be written, and what it stands for.
 
     ${services.NAME.port}   ${services.NAME.host}   ${services.NAME.url}   of a service of this file
     ${VAR}                  a variable of the caller's environment; not set is an error
@@ -6,6 +6,7 @@
     $${                     stands for ${ itself
 
 Any other dollar sign is just a dollar sign, so that passwords and patterns can be written as they are.
+A command knows the first three only: every other `${…}` in it is left to the shell that runs it.
 A text is parsed once into its parts; what they stand for is asked of a `Lookup` when the text is filled.
 """
 
@@ -21,6 +22,7 @@ FACTS = ("port", "host", "url")
 
 _FORMS = "write ${services.NAME.port}, ${services.NAME.host}, ${services.NAME.url}, ${VAR} or ${VAR:-default}"
 _HOLE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]*)\}|\$\{")
+_HOLE_IN_COMMAND = re.compile(r"\$\$\{(?=services\.)|\$\{(?P<inside>services\.[^}]*)\}|\$\{(?=services\.)")
 _SERVICE = re.compile(r"services\.(?P<name>[^.]*)\.(?P<fact>.*)", re.DOTALL)
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 
@@ -55,21 +57,21 @@ class Lookup(Protocol):
     def variable(self, wanted: Variable) -> str: ...
 
 
-def parse(text: str) -> tuple[Part, ...]:
-    """The parts of a text in order. Raises Bad."""
+def parse(text: str, *, command: bool = False) -> tuple[Part, ...]:
+    """The parts of a text in order. `command`: only services are looked for. Raises Bad."""
     parts: list[Part] = []
     at = 0
-    for hole in _HOLE.finditer(text):
+    for hole in (_HOLE_IN_COMMAND if command else _HOLE).finditer(text):
         parts.append(text[at : hole.start()])
         parts.append(_part(hole))
         at = hole.end()
     return tuple(part for part in (*parts, text[at:]) if part != "")
 
 
-def fill(text: str, lookup: Lookup) -> str:
+def fill(text: str, lookup: Lookup, *, command: bool = False) -> str:
     """The text with every part put in. Raises Bad."""
     filled, after_url = "", False
-    for part in parse(text):
+    for part in parse(text, command=command):
         match part:
             case str():
                 # A URL ends with its "/": one that is written behind it is the same one.

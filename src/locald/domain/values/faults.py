@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 
 class Bad(ValueError):
-    """What is wrong with a value, and what to write in its place; `below`: with which part of the value."""
+    """What is wrong with a value, and what to write in its place; `below`: with which part of the value;
+    `instead`: the value that was meant, as TOML."""
 
-    def __init__(self, what: str, hint: str = "", below: Path = ()) -> None:
+    def __init__(self, what: str, hint: str = "", below: Path = (), instead: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.hint = hint
         self.below = below
+        self.instead = instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,10 @@ class Fault:
     path: Path
     what: str
     hint: str = ""
+    is_warning: bool = False
 
     def problem(self, places: Places) -> Problem:
-        return Problem(self.what, places.name(self.path), self.hint)
+        return Problem(self.what, places.name(self.path), self.hint, is_warning=self.is_warning)
 
 
 def in_order(faults: Iterable[Fault], places: Places) -> tuple[Problem, ...]:

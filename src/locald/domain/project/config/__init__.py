@@ -1,12 +1,14 @@
 """`locald.toml`: read, described, and resolved into what `up` starts.
 
     text ── parse ──► ProjectSpec ── resolve ──► Project (a Definition of each service)
+      ├──── review: all that is wrong with it or doubtful on this machine, in one go
       └──── describe: every key, its value, and where that comes from
             schema: the same rules as JSON Schema, for editors
 
 This is the face of several modules, and the one that the rest of locald uses: `file` has the tables,
-`kinds` the values in them, `rules` what keys must be to each other, `reading` puts problems into words,
-`lines` finds their lines, `template` and `env` know `${…}` and the layers of an environment.
+`kinds` the values in them, `rules` what keys must be to each other, `doubts` what is allowed and hardly
+meant, `reading` puts problems into words, `syntax` those of TOML itself, `lines` finds their lines,
+`template` and `env` know `${…}` and the layers of an environment.
 """
 
 from __future__ import annotations
@@ -15,32 +17,32 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.project import env, template
 from locald.domain.project.config import schemas
-from locald.domain.project.config.reading import read, tables
-from locald.domain.project.names import Key
-from locald.domain.project.spec import Definition, HealthCheck, Project, ProjectSpec, ServiceSpec, Type
+from locald.domain.project.config.reading import FILE, decode, read, tables
+from locald.domain.project.config.resolving import env_file_paths, resolve
+from locald.domain.project.config.review import Around, Review, review
 from locald.domain.values import duration, sizes
-from locald.domain.values.faults import Bad, Fault, in_order
-from locald.domain.values.lines import Places, dotted
-from locald.domain.values.problem import Problem, Refused
+from locald.domain.values.lines import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from locald.domain.values.lines import Path
+    from locald.domain.project.spec import HealthCheck, ProjectSpec, ServiceSpec
+    from locald.domain.values.lines import Path, Places
 
-FILE = "locald.toml"
-DEFAULT_ENV_FILE = ".env"
-
-
-def decode(data: bytes, where: str = FILE) -> str:
-    """The text of a file. Raises Refused when it is not UTF-8."""
-    try:
-        return data.decode("utf-8-sig")  # some editors put a mark at the beginning, which TOML does not know
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise Refused(Problem("is not UTF-8 text", f"{where}:{line}", "save the file as UTF-8")) from None
+__all__ = [
+    "FILE",
+    "Around",
+    "Review",
+    "Setting",
+    "decode",
+    "describe",
+    "env_file_paths",
+    "parse",
+    "resolve",
+    "review",
+    "schema",
+]
 
 
 def parse(text: str, where: str = FILE) -> ProjectSpec:
@@ -51,68 +53,6 @@ def parse(text: str, where: str = FILE) -> ProjectSpec:
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the file. Rules about other services are beyond it."""
     return schemas.schema()
-
-
-# From a spec to definitions.
-
-
-def env_file_paths(spec: ProjectSpec) -> tuple[str, ...]:
-    """The env files that the services name, and `.env` where one names none; as written, each once."""
-    named = (path for service in spec.services.values() for path in _env_files(service))
-    return tuple(dict.fromkeys(named))
-
-
-def resolve(
-    spec: ProjectSpec,
-    directory: str,
-    ports: Mapping[str, int],
-    env_files: Mapping[str, Mapping[str, str]],
-    caller_env: Mapping[str, str],
-    where: str = FILE,
-    text: str = "",
-) -> Project:
-    """The project with every `${…}` filled in.
-
-    `directory`: absolute path of the project's folder. `ports`: the host port of each service that has
-    one, fixed or assigned. `env_files`: what `env.parse` made of each of `env_file_paths` that exists, by
-    that path. `text`: the file's own text, so that problems can name lines.
-
-    Raises Refused: an env file that the file names is not there, or a `${…}` stands for nothing.
-    """
-    definitions: dict[str, Definition] = {}
-    faults: list[Fault] = []
-    for service in spec.services.values():
-        faults += _absent(service, env_files)
-        files = [env_files[path] for path in _env_files(service) if path in env_files]
-        merged = env.merge(files, {} if service.type is Type.CONTAINER else caller_env)
-        reach = env.Reach(service, spec.services, ports, {**merged, **caller_env})
-        filled = {name: _fill(service, name, reach, faults) for name in service.env}
-        key = Key(spec.name, service.name)
-        port = None if service.type in (Type.WORKER, Type.TASK) else ports.get(service.name)
-        definitions[service.name] = Definition(key, directory, service, port, merged, filled)
-    if faults:
-        raise Refused(*in_order(faults, Places.of(where, text)))
-    return Project(spec.name, spec.domain, directory, definitions)
-
-
-def _env_files(service: ServiceSpec) -> tuple[str, ...]:
-    return (DEFAULT_ENV_FILE,) if service.env_file is None else service.env_file
-
-
-def _absent(service: ServiceSpec, env_files: Mapping[str, Mapping[str, str]]) -> Iterator[Fault]:
-    """`.env` may be missing when nobody named it; a file that somebody named may not."""
-    for path in service.env_file or ():
-        if path not in env_files:
-            what = f'there is no file "{path}"'
-            yield Fault(("services", service.name, "env_file"), what, "paths are relative to locald.toml")
-
-
-def _fill(service: ServiceSpec, name: str, reach: env.Reach, faults: list[Fault]) -> str:
-    try:
-        return template.fill(service.env[name], reach)
-    except Bad as bad:
-        faults.append(Fault(("services", service.name, "env", name), bad.what, bad.hint))
-        return ""
 
 
 # What the file says, and what it leaves to defaults.

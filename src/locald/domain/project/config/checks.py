@@ -182,6 +182,17 @@ CHECKS: dict[str, type[CheckTable]] = {
 }
 
 
+_TYPE_OF = {
+    "path": "http",
+    "status": "http",
+    "url": "http",
+    "pattern": "log",
+    "command": "command",
+    "port": "tcp",
+}
+"""what a check is whose table has this key"""
+
+
 def _command(value: object) -> str:
     """A string is a command; whoever writes the name of a type means that type."""
     command = text(value)
@@ -195,7 +206,8 @@ def _known_type(value: object) -> object:
     if isinstance(value, dict):
         kind = value.get("type")
         if kind is None:
-            raise Bad('"type" is missing', f"allowed: {listed(CHECKS)}")
+            meant = next((each for key, each in _TYPE_OF.items() if key in value), "")
+            raise Bad('"type" is missing', f'add type = "{meant}"' if meant else f"allowed: {listed(CHECKS)}")
         if not isinstance(kind, str):
             raise Bad(wrong_type("a type of check", kind), f"allowed: {listed(CHECKS)}", below=("type",))
         if kind not in CHECKS:

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Tag
 
+from locald.domain.project.config import instead
 from locald.domain.project.config.checks import HealthCheckValue
 from locald.domain.project.config.kinds import (
     BY_SHAPE,
@@ -43,13 +44,38 @@ def _conditions(value: list[str] | dict[str, Condition]) -> dict[str, Condition]
     return value if isinstance(value, dict) else dict.fromkeys(value, Condition.HEALTHY)
 
 
-ConditionName = Annotated[Condition, choice("a condition", Condition, Condition)]
+_CONDITIONS = {
+    "ready": "healthy",
+    "running": "started",
+    "service_healthy": "healthy",
+    "service_started": "started",
+    "service_completed_successfully": "completed",
+    "done": "completed",
+    "process_completed": "completed",
+}
+_TYPES = {
+    **dict.fromkeys(("service", "web", "server", "http", "app", "process", "simple", "command"), "exec"),
+    **dict.fromkeys(("background", "daemon", "queue", "consumer"), "worker"),
+    **dict.fromkeys(("job", "oneshot", "once", "script", "migration"), "task"),
+    **dict.fromkeys(("docker", "image", "podman", "compose"), "container"),
+}
+_POLICIES = {
+    "never": "no",
+    "none": "no",
+    "false": "no",
+    "unless-stopped": "always",
+    "true": "always",
+    "on-error": "on-failure",
+}
+"""what other tools call these"""
+
+ConditionName = Annotated[Condition, choice("a condition", Condition, Condition, _CONDITIONS)]
 
 DependsOn = Annotated[
     Annotated[list[Text], Tag(LIST)] | Annotated[dict[Text, ConditionName], Tag(TABLE)],
     BY_SHAPE,
     AfterValidator(_conditions),
-    Shaped("a list of names or a table of conditions", (list, dict)),
+    Shaped("a list of names or a table of conditions", (list, dict), instead.names),
 ]
 
 
@@ -57,7 +83,7 @@ class ServiceTable(Table):
     """One service: what is run, and what it takes to be ready."""
 
     type: Annotated[
-        Annotated[Type, choice("a type of service", Type, Type)],
+        Annotated[Type, choice("a type of service", Type, Type, _TYPES)],
         Doc(
             "What kind of thing this is: `exec`, a process with a port; `worker`, a process without one; "
             "`task`, a process that runs to completion; `container`, an image run by Docker.",
@@ -69,7 +95,8 @@ class ServiceTable(Table):
         Command,
         Doc(
             "What is run: a string by `sh -c`, so that `$PORT`, pipes and `&&` work; a list directly, each "
-            "string an argument as it stands. With `image`, the container's command.",
+            "string an argument as it stands. `${services.NAME.port}`, `.host` and `.url` are filled in, as "
+            "in `env`. With `image`, the container's command.",
             'command = "npm run dev"',
             otherwise="required without `image`; with `image`, what the image says",
         ),
@@ -161,7 +188,7 @@ class ServiceTable(Table):
         ),
     ] = NOT_GIVEN
     restart: Annotated[
-        Annotated[RestartPolicy, choice("a restart policy", RestartPolicy, RestartPolicy)],
+        Annotated[RestartPolicy, choice("a restart policy", RestartPolicy, RestartPolicy, _POLICIES)],
         Doc(
             "Which ends of a run are followed by another: `no`; `on-failure`, an exit code other than 0, a "
             "signal or the watchdog; `always`. After 100 ms, doubling up to 30 s; from 100 ms again after "

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
@@ -22,7 +23,8 @@ from pydantic_core import core_schema
 
 from locald.domain.knowledge import signals
 from locald.domain.project import labels
-from locald.domain.values import duration, sizes
+from locald.domain.project.config import instead
+from locald.domain.values import duration, sizes, toml
 from locald.domain.values.faults import Bad, listed, near, shown, wrong_type
 
 if TYPE_CHECKING:
@@ -58,10 +60,13 @@ class Shaped:
 
     words: str
     shapes: tuple[type, ...]
+    instead: Callable[[Any], object] = lambda value: None
+    """what a value of another shape would be in one of these; None when that cannot be known"""
 
     def accept(self, value: Any) -> Any:
         if not isinstance(value, self.shapes):
-            raise Bad(wrong_type(self.words, value))
+            meant = self.instead(value)
+            raise Bad(wrong_type(self.words, value), instead="" if meant is None else toml.value(meant))
         return value
 
     def __get_pydantic_core_schema__(
@@ -111,7 +116,15 @@ def _whole(words: str, low: int, high: int | None = None) -> Kind:
 
 
 def _number_meant(value: object) -> str:
-    return f"write {value} without quotes" if isinstance(value, str) and value.isdecimal() else ""
+    if not isinstance(value, str):
+        return ""
+    if value.isdecimal():
+        return f"write {value} without quotes"
+    if found := re.fullmatch(r"(?:[\d.]*:)?(\d+):(\d+)(?:/tcp)?", value):
+        return f"write {found[1]}, and for a container also container_port = {found[2]}"
+    if re.fullmatch(r"\$\{?PORT\}?", value):
+        return "leave it out: locald chooses a port, and tells it in PORT"
+    return ""
 
 
 def _boolean(value: object) -> bool:
@@ -120,15 +133,23 @@ def _boolean(value: object) -> bool:
     return value
 
 
-def choice(words: str, options: Iterable[str], make: Callable[[str], object] = str) -> Kind:
-    """One of a few names; `make` turns it into what locald calls it."""
+def choice(
+    words: str,
+    options: Iterable[str],
+    make: Callable[[str], object] = str,
+    other_words: Mapping[str, str] = MappingProxyType({}),
+) -> Kind:
+    """One of a few names; `make` turns it into what locald calls it. `other_words`: what people write who
+    know another tool, and the name for it."""
     names = [str(option) for option in options]
 
     def accept(value: object) -> object:
         if not isinstance(value, str):
-            raise Bad(wrong_type(words, value), f"allowed: {listed(names)}")
+            meant = other_words.get(str(value).lower()) if isinstance(value, bool) else None
+            also = f'did you mean "{meant}"? ' if meant else ""
+            raise Bad(wrong_type(words, value), f"{also}allowed: {listed(names)}")
         if value not in names:
-            meant = near(value, names)
+            meant = other_words.get(value.lower()) or near(value, names)
             also = f'did you mean "{meant}"? ' if meant else ""
             raise Bad(f"must be {words}, not {shown(value)}", f"{also}allowed: {listed(names)}")
         return make(value)
@@ -334,11 +355,18 @@ Volume = Annotated[
     ),
 ]
 
-Volumes = Annotated[list[Volume], AfterValidator(tuple), Shaped("a list of strings", (list,))]
-Statuses = Annotated[
-    list[Status], Field(min_length=1), AfterValidator(tuple), Shaped("a list of numbers", (list,))
+Volumes = Annotated[
+    list[Volume], AfterValidator(tuple), Shaped("a list of strings", (list,), instead.list_of_one)
 ]
-Environment = Annotated[dict[VariableName, FreeText], Shaped("a table of strings", (dict,))]
+Statuses = Annotated[
+    list[Status],
+    Field(min_length=1),
+    AfterValidator(tuple),
+    Shaped("a list of numbers", (list,), instead.numbers),
+]
+Environment = Annotated[
+    dict[VariableName, FreeText], Shaped("a table of strings", (dict,), instead.variables)
+]
 Files = Annotated[
     Annotated[Text, Tag(STRING)] | Annotated[list[Text], Tag(LIST)],
     BY_SHAPE,

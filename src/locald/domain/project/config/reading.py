@@ -10,48 +10,84 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from locald.domain.project.config import rules, unknown
+from locald.domain.project.config import misplaced, remains, rules, syntax, unknown
 from locald.domain.project.config.checks import CHECKS
 from locald.domain.project.config.file import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.tables import Table, docs
+from locald.domain.project.spec import ProjectSpec
+from locald.domain.values import toml
 from locald.domain.values.faults import Bad, Fault, in_order
 from locald.domain.values.lines import Path, Places
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic_core import ErrorDetails
 
-_SYNTAX_HINTS = (
-    ("Invalid value", 'a string needs quotes: command = "npm start"'),
-    ("Expected '=' after a key", "write NAME = VALUE, and a table as [services.web]"),
-    ("Cannot (declare|overwrite|mutate|redefine)", "each table and each key may be written only once"),
-    ("Illegal character|Unterminated string", 'is a quote left open? a string of several lines needs """'),
-    (
-        "Unescaped|Found invalid|escape",
-        "double the backslash, or use 'single quotes', which keep it as it is",
-    ),
-    ("Unclosed|Expected newline", "is a comma or a closing bracket missing?"),
-    ("Expected", "is a quote or a closing bracket missing?"),
-    ("Invalid statement|Invalid initial", "write NAME = VALUE; a name with other signs needs quotes"),
-)
+FILE = "locald.toml"
+
+
+def decode(data: bytes, where: str = FILE) -> str:
+    """The text of a file. Raises Refused when it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")  # some editors put a mark at the beginning, which TOML does not know
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Refused(Problem("is not UTF-8 text", f"{where}:{line}", "save the file as UTF-8")) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What could be made of a file."""
+
+    places: Places
+    faults: list[Fault]
+    """all that is wrong with it"""
+    spec: ProjectSpec
+    """what it asks for; with faults, what is left when everything at fault is taken away"""
 
 
 def read(text: str, where: str) -> FileTable:
     """The tables of a file. Raises Refused with every problem of it, from top to bottom."""
     raw, places = tables(text, where)
-    faults = list(rules.check(raw))
-    found = None
-    try:
-        found = FileTable.model_validate(raw)
-    except ValidationError as error:
-        faults += [_fault(each) for each in error.errors(include_url=False)]
-    if faults or found is None:
+    table, faults = _sift(raw)
+    if faults or table is None:
         raise Refused(*in_order(faults, places))
-    return found
+    return table
+
+
+def understand(text: str, where: str) -> Understood:
+    """The file as far as it can be understood. Raises Refused when it is not TOML."""
+    raw, places = tables(text, where)
+    table, faults = _sift(raw)
+    spec = (table or remains.sound(raw, faults, _validated)).spec()
+    return Understood(places, faults, remains.with_names(spec, raw))
+
+
+def _sift(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
+    """The tables if nothing is wrong with them, and what is."""
+    broken = list(rules.check(raw))
+    table, faults = _validated(raw)
+    return (None if broken else table), broken + faults
+
+
+def _validated(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
+    try:
+        return FileTable.model_validate(raw), []
+    except ValidationError as error:
+        faults = [_fault(each, raw) for each in error.errors(include_url=False)]
+        return None, [fault for fault in faults if not _follows(fault, raw)]
+
+
+def _follows(fault: Fault, raw: dict[str, Any]) -> bool:
+    """Whether a fault is only there because of another one, which says more: a name above [project]."""
+    return not fault.path and "name" in raw
 
 
 def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:
@@ -59,7 +95,7 @@ def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:
     try:
         return tomllib.loads(text), Places.of(where, text)
     except tomllib.TOMLDecodeError as error:
-        raise Refused(_syntax(str(error), text, where)) from None
+        raise Refused(syntax.problem(str(error), text, where)) from None
     # More brackets or digits than Python follows: nobody writes that, but nobody should see a traceback.
     except RecursionError:
         hint = "is a bracket left open? no key needs so many"
@@ -68,31 +104,24 @@ def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:
         raise Refused(Problem("a number is too long", where, "no key takes so large a number")) from None
 
 
-def _syntax(message: str, text: str, where: str) -> Problem:
-    """`Invalid value (at line 3, column 5)`, as tomllib has it, in our shape."""
-    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
-    what = message[: place.start()] if place else message
-    what = re.sub(r"\('(.*?)',?\)", lambda path: f"[{path[1].replace(chr(39), '').replace(', ', '.')}]", what)
-    line = int(place[1]) if place and place[1] else text.rstrip().count("\n") + 1
-    column = f" (column {place[2]})" if place and place[2] else ""
-    hint = next((hint for pattern, hint in _SYNTAX_HINTS if re.search(pattern, what)), "")
-    return Problem(f"not valid TOML: {what[:1].lower()}{what[1:]}{column}", f"{where}:{line}", hint)
-
-
-def _fault(error: ErrorDetails) -> Fault:
+def _fault(error: ErrorDetails, file: Mapping[str, Any]) -> Fault:
     """One error of pydantic's in our words. There are few types: values are judged by `kinds`."""
     path, raw = _path(error["loc"]), error["input"]
     match error["type"]:
         case "extra_forbidden":
-            return Fault(path, "unknown key", _unknown_key(path, _tag(error["loc"])))
+            return Fault(path, "unknown key", _unknown_key(path, _tag(error["loc"]), file))
         case "missing":
             return _missing(path)
         case "too_short":
             return Fault(path, "must not be empty", _WHERE_EMPTY.get(str(path[-1])) or _like(path))
+        case _ if path[:1] == ("services",) and len(path) == 2 and path[1] in ServiceTable.model_fields:
+            return Fault(path, f"{path[1]} is a key of a service", misplaced.without_a_service(path, file))
         case _:
             bad = error.get("ctx", {}).get("error")
             assert isinstance(bad, Bad), f"no words for {error['type']} at {path}: {raw!r}"
-            return Fault((*path, *bad.below), bad.what, bad.hint or _like(path, _tag(error["loc"])))
+            instead = f"write {toml.key(str(path[-1]))} = {bad.instead}" if bad.instead else ""
+            hint = instead or bad.hint or _like(path, _tag(error["loc"]))
+            return Fault((*path, *bad.below), bad.what, hint)
 
 
 def _path(loc: tuple[int | str, ...]) -> Path:
@@ -120,7 +149,7 @@ _EXAMPLES = {
 _WHERE_EMPTY = {"status": "leave it out for any 2xx or 3xx"}
 
 
-def _unknown_key(path: Path, check: str) -> str:
+def _unknown_key(path: Path, check: str, file: Mapping[str, Any]) -> str:
     key = str(path[-1])
     if check:
         owner = next((name for name, table in CHECKS.items() if key in table.model_fields), None)
@@ -128,7 +157,7 @@ def _unknown_key(path: Path, check: str) -> str:
         if owner and not unknown.meant(key, allowed):
             return f'{key} belongs to type = "{owner}"'
         return unknown.hint(key, allowed)
-    return unknown.hint(key, _key_of(path)[0].model_fields)
+    return misplaced.hint(path, file) or unknown.hint(key, _key_of(path)[0].model_fields)
 
 
 def _like(path: Path, check: str = "") -> str:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project import graph, template
+from locald.domain.project.config import commands
 from locald.domain.project.config.unknown import meant
 from locald.domain.project.spec import Condition, Type
 from locald.domain.values.faults import Bad, Fault, one_of
 
 if TYPE_CHECKING:
+    from locald.domain.project.template import Part, ServiceFact
     from locald.domain.values.lines import Path
 
 CONTAINER_ONLY = {
@@ -66,6 +68,19 @@ class Draft:
                 return {}
 
     @property
+    def texts(self) -> Iterator[tuple[Path, str, bool]]:
+        """What may hold `${…}`: each with its place, and whether it is of the command."""
+        command, env = self.raw.get("command"), self.raw.get("env")
+        if isinstance(command, str):
+            yield self.path("command"), command, True
+        for place, each in enumerate(command) if isinstance(command, list) else ():
+            if isinstance(each, str):
+                yield self.path("command", place), each, True
+        for name, value in env.items() if isinstance(env, dict) else ():
+            if isinstance(value, str):
+                yield self.path("env", name), value, False
+
+    @property
     def check(self) -> Mapping[str, Any]:
         check = self.raw.get("health_check")
         return check if isinstance(check, dict) else {}
@@ -81,6 +96,7 @@ def check(raw: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _what_is_run(draft)
         yield from _keys_of_the_type(draft)
         yield from _port_to_check(draft)
+        yield from _unexpanded(draft)
         yield from _dependencies(draft, services.keys(), drafts)
         yield from _references(draft, services.keys(), drafts)
     yield from _one_port_each(drafts)
@@ -132,21 +148,27 @@ def _dependencies(draft: Draft, names: Any, drafts: Mapping[str, Draft]) -> Iter
             yield Fault(path, f'"{name}" is not a task: it never completes', hint)
 
 
+def _unexpanded(draft: Draft) -> Iterator[Fault]:
+    for place, variable in commands.unexpanded(draft.raw.get("command")):
+        what = f"{variable} stays as it is: no shell expands a list"
+        hint = f"write command = {commands.as_string(draft.raw['command'])}"
+        yield Fault(draft.path("command", place), what, hint)
+
+
 def _references(draft: Draft, names: Any, drafts: Mapping[str, Draft]) -> Iterator[Fault]:
-    env = draft.raw.get("env")
-    for key, value in env.items() if isinstance(env, dict) else ():
+    for path, text, command in draft.texts:
         try:
-            parts = template.parse(value) if isinstance(value, str) else ()
+            parts: tuple[Part, ...] = template.parse(text, command=command)
         except Bad as bad:
-            yield Fault(draft.path("env", key), bad.what, bad.hint)
+            yield Fault(path, bad.what, bad.hint)
             continue
         for part in parts:
             if isinstance(part, template.ServiceFact):
-                yield from _reference(draft.path("env", key), part, names, drafts)
+                yield from _reference(draft, path, part, names, drafts)
 
 
 def _reference(
-    path: Path, wanted: template.ServiceFact, names: Any, drafts: Mapping[str, Draft]
+    draft: Draft, path: Path, wanted: ServiceFact, names: Any, drafts: Mapping[str, Draft]
 ) -> Iterator[Fault]:
     kind = _type(drafts, wanted.service)
     if wanted.service not in names:
@@ -154,6 +176,14 @@ def _reference(
     elif kind in (Type.WORKER, Type.TASK):
         hint = f'only a service of type "exec" or "container" has one: "{wanted.service}" is a {kind}'
         yield Fault(path, f"{wanted}: there is no such port", hint)
+    elif wanted.fact != "host" and _is_port_unknown(draft, drafts[wanted.service]):
+        what = f'{wanted}: the port of "{wanted.service}" is not known'
+        yield Fault(path, what, f'set `container_port` of "{wanted.service}"')
+
+
+def _is_port_unknown(viewer: Draft, target: Draft) -> bool:
+    """Between containers it is the port inside, for which `up` does not ask the image."""
+    return viewer.type is Type.CONTAINER is target.type and "container_port" not in target.raw
 
 
 def _one_port_each(drafts: Mapping[str, Draft]) -> Iterator[Fault]:

@@ -1,0 +1,113 @@
+"""What a file may say, and hardly means: a warning each, on the machine that it is looked at on.
+
+A string `health_check` is a command. One that reads like an address is most likely one: nothing forbids a
+program of that name, so this is doubted only where there is none. A folder that is missing may yet be made
+by a task. So none of these is an error, and all are worth a line before the service fails.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from locald.domain.project.spec import CommandCheck, ServiceSpec, Type
+from locald.domain.values import toml
+from locald.domain.values.faults import Fault, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from locald.domain.project.config.review import Around
+    from locald.domain.project.spec import ProjectSpec
+    from locald.domain.values.lines import Path, Places
+
+_PATH = re.compile(r"/[\w.~%?=&,:@+/-]*")
+_ADDRESS = re.compile(
+    r"(?:(?P<scheme>https?|tcp)://)?(?P<host>[\w.-]*|\[::1?\])(?::(?P<port>\d{1,5}))?(?P<path>/\S*)?"
+)
+_HERE = re.compile(r"localhost|127(\.\d+){3}|0\.0\.0\.0|\[::1?\]|")
+
+
+def doubts(spec: ProjectSpec, places: Places, around: Around) -> Iterator[Fault]:
+    for service in spec.services.values():
+        yield from _check(service, places, around)
+        yield from _folder(service, around)
+        yield from _words_of_a_line(service, around)
+
+
+# A command that reads like an address.
+
+
+def _check(service: ServiceSpec, places: Places, around: Around) -> Iterator[Fault]:
+    check = service.health_check.check if service.health_check else None
+    if not isinstance(check, CommandCheck) or not (hint := _address_meant(check.command, service, around)):
+        return
+    whole: Path = ("services", service.name, "health_check")
+    path = (*whole, "command") if (*whole, "command") in places.lines else whole
+    yield Fault(
+        path,
+        f"{shown(check.command)} is run as a command, and reads like an address",
+        f"did you mean `{hint}`?",
+    )
+
+
+def _address_meant(command: str, service: ServiceSpec, around: Around) -> str:
+    """The check that was probably meant, if the command is no command."""
+    if _PATH.fullmatch(command):
+        there = service.type is Type.CONTAINER or around.finds_program(command)
+        return "" if there else _http(command, service)
+    found = _ADDRESS.fullmatch(command)
+    if not found or not (found["scheme"] or (found["port"] and _HERE.fullmatch(found["host"]))):
+        return ""
+    return _of_address(command, found, service)
+
+
+def _of_address(command: str, found: re.Match[str], service: ServiceSpec) -> str:
+    port = int(found["port"] or 0)
+    if found["scheme"] == "https" or not _HERE.fullmatch(found["host"]):
+        return f"health_check = {toml.value(f'curl -fsS {command}')}"
+    if found["scheme"] == "tcp" or not (found["scheme"] or found["path"]):
+        return _table("tcp", {}, service, port)
+    return _http(found["path"] or "/", service, port)
+
+
+def _http(path: str, service: ServiceSpec, port: int = 0) -> str:
+    return _table("http", {"path": path}, service, port)
+
+
+def _table(kind: str, keys: dict[str, object], service: ServiceSpec, port: int) -> str:
+    """With a port where the check would not look there by itself."""
+    has_none = service.type in (Type.WORKER, Type.TASK)
+    own = {service.port, service.container_port} - {None}
+    elsewhere = 0 < port <= 65535 and port not in own and service.type is not Type.CONTAINER
+    named = {"port": port or 8080} if has_none or elsewhere else {}
+    return f"health_check = {toml.value({'type': kind, **keys, **named})}"
+
+
+# Folders and programs that are not there.
+
+
+def _folder(service: ServiceSpec, around: Around) -> Iterator[Fault]:
+    if service.type is Type.CONTAINER:
+        return
+    folder = _absolute(around.directory, service.workdir)
+    if not around.is_folder(folder):
+        hint = f"run `mkdir -p {shlex.quote(folder)}`, or correct it: it is relative to locald.toml"
+        yield Fault(("services", service.name, "workdir"), f"there is no folder {folder}", hint)
+
+
+def _absolute(directory: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(directory, path))
+
+
+def _words_of_a_line(service: ServiceSpec, around: Around) -> Iterator[Fault]:
+    """`["npm start"]` is a program with a space in its name."""
+    match service.command:
+        case (str(line),) if " " in line.strip() and service.type is not Type.CONTAINER:
+            if not around.finds_program(line):
+                what = f"{shown(line)} is one program with a space in its name"
+                yield Fault(
+                    ("services", service.name, "command", 0), what, f"write command = {toml.value(line)}"
+                )

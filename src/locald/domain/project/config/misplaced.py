@@ -1,0 +1,98 @@
+"""Where a key belongs that is right in itself, and stands in the wrong place.
+
+Most of what people write at the top of a file is known somewhere else: a service without the `services.`
+before its name, an `[env]` or `[defaults]` for all services, a `name` above `[project]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from locald.domain.project import labels
+from locald.domain.project.config.file import ProjectTable, ServiceTable
+from locald.domain.project.config.unknown import meant
+from locald.domain.values import toml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locald.domain.values.lines import Path
+
+_ENV = {"env", "environment", "vars", "variables"}
+_ENV_FILE = {"env_file", "env_files", "dotenv"}
+_FOR_ALL = {"defaults", "default", "global", "globals", "common", "shared"}
+
+
+def hint(path: Path, file: Mapping[str, Any]) -> str:
+    """What to write instead of an unknown key at this path; nothing when its name is just not known."""
+    match path:
+        case (str(key),):
+            return _at_the_top(key, file[key], _a_service(file))
+        case ("project", str(key)):
+            return _in_the_project(key, file["project"][key], _a_service(file))
+        case _:
+            return ""
+
+
+def without_a_service(path: Path, file: Mapping[str, Any]) -> str:
+    """`[services]` and a key of a service right below it."""
+    return f"write [services.{_a_service(file)}] on the line before {path[1]}"
+
+
+def _at_the_top(key: str, value: Any, service: str) -> str:
+    name = key.lower()
+    if name in _ENV or (name in _FOR_ALL and _are_variables(value)):
+        return _env(service)
+    if name in _FOR_ALL:
+        return f"there are no keys for all services: write them in each, like [services.{service}]"
+    if meant(key, ("services",)) and isinstance(value, dict):
+        return f"did you mean [services.{_first_table(value) or service}]?"
+    if isinstance(value, dict):
+        return _service_meant(key, value)
+    return _key_meant(key, value, service)
+
+
+def _in_the_project(key: str, value: Any, service: str) -> str:
+    if key.lower() in _ENV:
+        return _env(service)
+    if key.lower() in _ENV_FILE:
+        return f"put it under [services.{service}]"
+    if key == "services" and isinstance(value, dict):
+        return f"begin a table of its own: [services.{_first_table(value) or service}]"
+    return f"put it under [services.{service}]" if key in ServiceTable.model_fields else ""
+
+
+def _env(service: str) -> str:
+    return (
+        f"put them under [services.{service}.env], or, for all services, as NAME=value into a file .env "
+        "beside locald.toml"
+    )
+
+
+def _service_meant(key: str, value: Mapping[str, Any]) -> str:
+    """`[web]`, which looks like a service inside."""
+    is_one = any(meant(each, ServiceTable.model_fields) for each in value)
+    return f"did you mean [services.{toml.key(key)}]?" if is_one and labels.is_label(key) else ""
+
+
+def _key_meant(key: str, value: Any, service: str) -> str:
+    if key in ProjectTable.model_fields:
+        return f"write [project] on the line before {key}"
+    if key in ServiceTable.model_fields:
+        return f"write [services.{service}] on the line before {key}"
+    return ""
+
+
+def _are_variables(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(key == key.upper() for key in value)
+
+
+def _a_service(file: Mapping[str, Any]) -> str:
+    """The name of a service of this file, for an example of where a key goes."""
+    services = file.get("services")
+    return _first_table(services) if isinstance(services, dict) and _first_table(services) else "web"
+
+
+def _first_table(tables: Mapping[str, Any]) -> str:
+    named = (name for name, table in tables.items() if isinstance(table, dict) and labels.is_label(name))
+    return next(named, "")

@@ -1,0 +1,117 @@
+"""From a spec to definitions: ports, env files and the shell are put in, and every `${…}` is filled.
+
+What stands for nothing is a fault, and its text becomes empty, so that one look finds all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from locald.domain.project import env, template
+from locald.domain.project.config.reading import FILE
+from locald.domain.project.names import Key
+from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec, Type
+from locald.domain.values.faults import Bad, Fault, in_order
+from locald.domain.values.lines import Path, Places
+from locald.domain.values.problem import Refused
+
+DEFAULT_ENV_FILE = ".env"
+
+EnvFiles = Mapping[str, Mapping[str, str]]
+
+
+def env_file_paths(spec: ProjectSpec) -> tuple[str, ...]:
+    """The env files that the services name, and `.env` where one names none; as written, each once."""
+    named = (path for service in spec.services.values() for path in env_files_of(service))
+    return tuple(dict.fromkeys(named))
+
+
+def env_files_of(service: ServiceSpec) -> tuple[str, ...]:
+    return (DEFAULT_ENV_FILE,) if service.env_file is None else service.env_file
+
+
+def resolve(
+    spec: ProjectSpec,
+    directory: str,
+    ports: Mapping[str, int],
+    env_files: EnvFiles,
+    caller_env: Mapping[str, str],
+    where: str = FILE,
+    text: str = "",
+) -> Project:
+    """The project with every `${…}` filled in.
+
+    `directory`: absolute path of the project's folder. `ports`: the host port of each service that has
+    one, fixed or assigned. `env_files`: what `env.parse` made of each of `env_file_paths` that exists, by
+    that path. `text`: the file's own text, so that problems can name lines.
+
+    Raises Refused: an env file that the file names is not there, or a `${…}` stands for nothing.
+    """
+    project, faults = attempt(spec, directory, Outside(ports, env_files, caller_env))
+    if faults:
+        raise Refused(*in_order(faults, Places.of(where, text)))
+    return project
+
+
+class Outside(NamedTuple):
+    """What a definition has that no file says; see `resolve`."""
+
+    ports: Mapping[str, int]
+    env_files: EnvFiles
+    caller_env: Mapping[str, str]
+
+
+def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Project, list[Fault]]:
+    """The project as far as it can be resolved, and what cannot."""
+    definitions: dict[str, Definition] = {}
+    faults: list[Fault] = []
+    for service in spec.services.values():
+        faults += _absent(service, outside.env_files)
+        fill = _Filling(service, spec, outside)
+        key = Key(spec.name, service.name)
+        port = None if service.type in (Type.WORKER, Type.TASK) else outside.ports.get(service.name)
+        filled = replace(service, command=fill.command())
+        definitions[service.name] = Definition(key, directory, filled, port, fill.env_files, fill.env())
+        faults += fill.faults
+    return Project(spec.name, spec.domain, directory, definitions), faults
+
+
+def _absent(service: ServiceSpec, env_files: EnvFiles) -> Iterator[Fault]:
+    """`.env` may be missing when nobody named it; a file that somebody named may not."""
+    for path in service.env_file or ():
+        if path not in env_files:
+            what = f'there is no file "{path}"'
+            yield Fault(("services", service.name, "env_file"), what, "paths are relative to locald.toml")
+
+
+class _Filling:
+    """Fills the texts of one service, and gathers what stands for nothing."""
+
+    def __init__(self, service: ServiceSpec, spec: ProjectSpec, outside: Outside) -> None:
+        files = [outside.env_files[path] for path in env_files_of(service) if path in outside.env_files]
+        shell = outside.caller_env
+        self.env_files = env.merge(files, {} if service.type is Type.CONTAINER else shell)
+        self.faults: list[Fault] = []
+        self._service = service
+        self._reach = env.Reach(service, spec.services, outside.ports, {**self.env_files, **shell})
+
+    def env(self) -> dict[str, str]:
+        return {name: self._fill(("env", name), value) for name, value in self._service.env.items()}
+
+    def command(self) -> str | tuple[str, ...] | None:
+        match self._service.command:
+            case tuple() as words:
+                return tuple(self._fill(("command", n), word, command=True) for n, word in enumerate(words))
+            case str() as line:
+                return self._fill(("command",), line, command=True)
+            case None:
+                return None
+
+    def _fill(self, below: Path, text: str, *, command: bool = False) -> str:
+        try:
+            return template.fill(text, self._reach, command=command)
+        except Bad as bad:
+            self.faults.append(Fault(("services", self._service.name, *below), bad.what, bad.hint))
+            return ""

@@ -1,0 +1,118 @@
+"""All that there is to say about a file on this machine, errors and warnings, as one goes through it.
+
+    errors     what is wrong whatever the machine: `up` refuses it
+    lacking    what this shell or folder does not have: `up` refuses that too, but it may be there elsewhere
+    warnings   what is allowed and hardly meant, and values that are ignored
+
+`up` and `config check` both show the review, so that neither keeps back what the other would say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from locald.domain.project import env
+from locald.domain.project.config.doubts import doubts
+from locald.domain.project.config.reading import FILE, decode, understand
+from locald.domain.project.config.resolving import Outside, attempt, env_file_paths, env_files_of
+from locald.domain.project.spec import ProjectSpec
+from locald.domain.values.faults import Fault, in_order
+from locald.domain.values.lines import Places
+from locald.domain.values.problem import Problem, Refused
+
+if TYPE_CHECKING:
+    from locald.domain.project.spec import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a file is judged by beside its own text."""
+
+    directory: str
+    """absolute path of the project's folder"""
+    shell: Mapping[str, str]
+    read: Callable[[str], bytes | None]
+    """what a file in that folder holds, None when there is none; raises Refused when it cannot be read"""
+    is_folder: Callable[[str], bool]
+    finds_program: Callable[[str], object]
+    """something true for an absolute path, or a name on PATH, that can be run"""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    spec: ProjectSpec
+    """what the file asks for, as far as it is sound"""
+    env_files: dict[str, dict[str, str]]
+    errors: tuple[Fault, ...]
+    lacking: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
+    beside: tuple[Problem, ...]
+    """what is wrong with env files; `up` refuses it"""
+    ignored: tuple[Problem, ...]
+    """values in env files and the shell that are ignored"""
+    places: Places
+
+    def problems(self, *, lenient: bool = False, only: Collection[str] = ()) -> tuple[Problem, ...]:
+        """Everything from top to bottom. `lenient`: what is lacking is a warning. `only`: nothing about
+        others than these services, unless it is an error."""
+        lacking = [replace(fault, is_warning=lenient) for fault in self.lacking]
+        warnings = [fault for fault in self.warnings if not only or fault.path[1] in only]
+        found = in_order([*self.errors, *lacking, *warnings], self.places)
+        beside = [problem.as_warning() if lenient else problem for problem in self.beside]
+        return tuple(dict.fromkeys([*found, *beside, *self.ignored]))
+
+
+def review(text: str, around: Around, where: str = FILE) -> Review:
+    """Raises Refused when the text is not TOML: then nothing else can be said of it."""
+    understood = understand(text, where)
+    spec = understood.spec
+    files, beside, broken = _env_files(spec, around)
+    outside = Outside(dict.fromkeys(spec.services, 1), files, around.shell)
+    project, lacking = attempt(spec, around.directory, outside)
+    ignored, elsewhere = _ignored(project, around.shell)
+    warnings = [*doubts(spec, understood.places, around), *ignored]
+    unsure = {name for name, service in spec.services.items() if broken & set(env_files_of(service))}
+    return Review(
+        spec,
+        files,
+        tuple(understood.faults),
+        tuple(fault for fault in lacking if not (fault.path[1] in unsure and fault.path[2] == "env")),
+        tuple(replace(fault, is_warning=True) for fault in warnings),
+        tuple(beside),
+        tuple(elsewhere),
+        understood.places,
+    )
+
+
+def _env_files(
+    spec: ProjectSpec, around: Around
+) -> tuple[dict[str, dict[str, str]], list[Problem], set[str]]:
+    """What each env file that is there says, what is wrong with them, and which ones that is."""
+    found: dict[str, dict[str, str]] = {}
+    problems: list[Problem] = []
+    broken = set()
+    for path in env_file_paths(spec):
+        try:
+            if (data := around.read(path)) is not None:
+                found[path] = env.parse(decode(data, path), path)
+        except Refused as refused:
+            found[path] = {}
+            problems += refused.problems
+            broken.add(path)
+    return found, problems, broken
+
+
+def _ignored(project: Project, shell: Mapping[str, str]) -> tuple[list[Fault], list[Problem]]:
+    """Values that are ignored because locald sets them: those in the file, and those elsewhere."""
+    written, elsewhere = [], []
+    for definition in project.definitions.values():
+        for origin, name in env.ignored(definition, shell, project.definitions):
+            problem = env.warning(definition, origin, name)
+            if origin == "env":
+                path = ("services", definition.spec.name, "env", name)
+                written.append(Fault(path, problem.what, problem.hint))
+            else:
+                elsewhere.append(problem.as_warning())
+    return written, elsewhere
