@@ -171,6 +171,27 @@ async def test_the_shell_is_remembered_by_the_next_daemon(office: Office) -> Non
     assert saved.world.places["shop"].caller.env == SHELL["env"]
 
 
+async def test_a_refused_up_tells_warnings_beside_the_errors_in_the_order_of_the_file(office: Office) -> None:
+    folder = office.project(worker("db", more='workdir = "gone"') + worker("web", more="prot = 1"))
+    answer = await office.post("up", directory=folder)
+
+    assert (answer.status, answer.json["exit"]) == (422, 2)
+    assert [(each.get("level"), each["where"]) for each in answer.json["problems"]] == [
+        ("warning", "locald.toml:7: services.db.workdir"),
+        (None, "locald.toml:12: services.web.prot"),
+    ]
+
+
+async def test_an_up_warns_of_what_is_doubtful_about_what_it_starts(office: Office) -> None:
+    gone = 'workdir = "gone"'
+    folder = office.project(worker("db", more=gone) + worker("web", "db") + worker("alone", more=gone))
+    answer = await office.post("up", directory=folder, services=["web"])
+
+    (warning,) = answer.json["warnings"]
+    assert warning["where"] == "locald.toml:7: services.db.workdir"
+    assert warning["what"] == f"there is no folder {folder}/gone"
+
+
 # What an action would do.
 
 

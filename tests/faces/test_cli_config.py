@@ -93,6 +93,68 @@ def test_what_only_this_shell_lacks_is_a_warning(
     ]
 
 
+def test_warnings_stand_beside_errors_in_the_order_of_the_file(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "locald.toml").write_text(
+        SHOP + 'health_check = "/no-such-program"\nprot = 1\nworkdir = "gone"\n[services.api]\n'
+    )
+
+    assert said(capsys, "config", "check") == (
+        2,
+        "",
+        'warning: locald.toml:5: services.web.health_check: "/no-such-program" is run as a command, '
+        "and reads like an address\n"
+        'hint: did you mean `health_check = { type = "http", path = "/no-such-program" }`?\n'
+        "error: locald.toml:6: services.web.prot: unknown key\n"
+        'hint: did you mean "port"?\n'
+        f"warning: locald.toml:7: services.web.workdir: there is no folder {shop}/gone\n"
+        f"hint: run `mkdir -p {shop}/gone`, or correct it: it is relative to locald.toml\n"
+        "error: locald.toml:8: services.api: command is missing\n"
+        'hint: add command = "…", or image = "…" for a container\n',
+    )
+    told = json.loads(said(capsys, "config", "check", "--json")[1])
+    assert [each["where"] for each in told["problems"]] == [
+        "locald.toml:6: services.web.prot",
+        "locald.toml:8: services.api",
+    ]
+    assert [each["where"] for each in told["warnings"]] == [
+        "locald.toml:5: services.web.health_check",
+        "locald.toml:7: services.web.workdir",
+    ]
+
+
+def test_a_check_that_is_a_program_of_this_machine_is_not_doubted(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = shop / "health"
+    program.write_text("#!/bin/sh\n")
+    (shop / "locald.toml").write_text(f'{SHOP}health_check = "{program}"\n')
+    assert "is run as a command" in said(capsys, "config", "check")[2]
+    program.chmod(0o755)
+
+    assert said(capsys, "config", "check") == (0, "", f"{shop}/locald.toml is valid: 1 service\n")
+
+
+def test_with_warnings_only_a_file_is_valid(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (shop / "locald.toml").write_text(SHOP + 'workdir = "gone"\n')
+    code, out, err = said(capsys, "config", "check")
+
+    assert (code, out) == (0, "")
+    assert err.splitlines()[0].startswith("warning: locald.toml:5: services.web.workdir: ")
+    assert err.splitlines()[-1] == f"{shop}/locald.toml is valid: 1 service"
+
+
+def test_a_command_is_shown_as_it_is_written_with_its_line(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "locald.toml").write_text(SHOP.replace("npm start", "serve ${services.web.port}"))
+
+    rows = json.loads(said(capsys, "config", "show", "--json")[1])["settings"]
+    written = {"key": "services.web.command", "value": "serve ${services.web.port}", "from": "locald.toml:4"}
+    assert written in rows
+
+
 def test_a_value_that_would_be_ignored_is_a_warning(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / ".env").write_text("PORT=3000\n")
     (shop / "locald.toml").write_text(SHOP + '[services.api]\ncommand = "api"\n')

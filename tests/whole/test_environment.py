@@ -110,7 +110,10 @@ def test_a_value_of_the_user_s_own_for_a_name_of_locald_is_ignored_with_a_warnin
     assert env["NOTIFY_SOCKET"] != "/mine"
     assert not {"WATCHDOG_USEC", "LISTEN_FDS"} & env.keys()
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-    places = {"services.web.env: PORT ", "services.web.env: NOTIFY_SOCKET ", ".env: LOCALD_SERVICE "}
+    lines = (machine.folder / "locald.toml").read_text().splitlines()
+    line = next(number for number, each in enumerate(lines, 1) if each.strip().startswith("env ="))
+    written = f"locald.toml:{line}: services.web.env"
+    places = {f"{written}.PORT: PORT ", f"{written}.NOTIFY_SOCKET: NOTIFY_SOCKET ", ".env: LOCALD_SERVICE "}
     places.add("the environment of the shell: PORT_DB ")
     for place in places:
         assert any(line.startswith(f"warning: {place}") for line in warnings), (place, warnings)

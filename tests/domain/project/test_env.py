@@ -183,6 +183,57 @@ def test_a_container_sees_others_by_name_and_processes_on_the_host() -> None:
     assert project.definitions["cms"].env["V"] == "db:5432 host.docker.internal:24001"
 
 
+# In commands.
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("serve ${services.db.host}:${services.db.port}", "serve 127.0.0.1:24003"),
+        ("curl ${services.my-api.url}/v1", "curl http://127.0.0.1:24002/v1"),
+        ("me on ${services.x.port}", "me on 24005"),
+        (
+            "${HOME} ${X:-y} ${services} $$ ${X#${services.db.port}}",
+            "${HOME} ${X:-y} ${services} $$ ${X#24003}",
+        ),
+        ("${PORT}", "${PORT}"),
+        ("$${services.db.port}", "${services.db.port}"),
+    ],
+)
+def test_services_are_named_in_commands_and_the_rest_is_the_shells(
+    written: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PORTS, "x", 24005)
+    line = shop(f"[services.x]\ncommand = '{written}'").definitions["x"].spec.command
+    words = shop(f"[services.x]\ncommand = ['sh', '-c', '{written}']").definitions["x"].spec.command
+
+    assert (line, words) == (meant, ("sh", "-c", meant))
+
+
+def test_a_command_in_a_container_names_others_as_their_network_does() -> None:
+    command = "${services.db.host}:${services.db.port} ${services.web.host}:${services.web.port}"
+    project = shop(f'[services.cms]\nimage = "cms"\ncommand = ["at", "{command}"]')
+
+    assert project.definitions["cms"].spec.command == ("at", "db:5432 host.docker.internal:24001")
+
+
+def test_a_command_with_another_port_is_another_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = "[services.x]\ncommand = 'x ${services.db.port}'"
+    before = shop(more).definitions
+    monkeypatch.setitem(PORTS, "db", 25000)
+    after = shop(more).definitions
+
+    assert before["x"] != after["x"]
+    assert before["jobs"] == after["jobs"]
+
+
+def test_the_port_inside_of_another_container_has_to_be_named_for_a_command_too() -> None:
+    assert refused('[services.cms]\nimage = "cms"\ncommand = "x ${services.admin.url}"') == [
+        'locald.toml:18: services.cms.command: ${services.admin.url}: the port of "admin" is not known\n'
+        'hint: set `container_port` of "admin"'
+    ]
+
+
 def refused(more: str, **options: dict[str, str]) -> list[str]:
     with pytest.raises(Refused) as refusal:
         shop(more, **options)  # type: ignore[arg-type]

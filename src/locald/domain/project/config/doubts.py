@@ -106,7 +106,8 @@ def _words_of_a_line(service: ServiceSpec, around: Around) -> Iterator[Fault]:
     """`["npm start"]` is a program with a space in its name."""
     match service.command:
         case (str(line),) if " " in line.strip() and service.type is not Type.CONTAINER:
-            if not around.finds_program(line):
+            place = _absolute(around.directory, service.workdir)
+            if not around.finds_program(_absolute(place, line) if "/" in line else line):
                 what = f"{shown(line)} is one program with a space in its name"
                 yield Fault(
                     ("services", service.name, "command", 0), what, f"write command = {toml.value(line)}"
