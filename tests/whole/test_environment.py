@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole import programs
-from whole.machine import kill
+from whole.machine import free_port, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -338,3 +338,49 @@ def test_without_an_engine_a_container_fails_with_what_to_do_and_the_rest_goes_o
         "web": "running",
         "api": "blocked",
     }
+
+
+# Addresses in commands.
+
+
+def test_command_may_name_other_services_and_is_run_again_when_their_address_changes(
+    machine: Machine, puppet: Make
+) -> None:
+    web, port = puppet("web"), free_port()
+    arguments = web.command.rpartition("]")[0]
+
+    def write(port: int) -> None:
+        machine.write(
+            f"""
+            [services.db]
+            port = {port}
+            command = {programs.SERVE}
+            [services.line]
+            type = "task"
+            command = "echo at ${{services.db.host}}:${{services.db.port}} of ${{LOCALD_SERVICE}}"
+            [services.web]
+            type = "worker"
+            command = {arguments}, "${{services.db.url}}"]
+            [services.other]
+            type = "worker"
+            command = {programs.STAY}
+            """
+        )
+
+    write(port)
+    machine.up()
+    assert machine.printed("line") == [f"at 127.0.0.1:{port} of line"]
+    first = web.run()
+    assert last_argument(first.pid) == f"http://127.0.0.1:{port}/"
+    other = free_port()
+    write(other)
+    rows = machine.up()
+    first.wait_end()
+    assert last_argument(web.run().pid) == f"http://127.0.0.1:{other}/"
+    assert machine.printed("line")[-1] == f"at 127.0.0.1:{other} of line"
+    assert {name: row["run"] for name, row in rows.items()} == {"db": 2, "line": 2, "web": 2, "other": 1}
+
+
+def last_argument(pid: int) -> str:
+    """The last argument of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2].decode()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +20,7 @@ from whole.showing import shown_by, shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from whole.machine import Machine
     from whole.puppet import Puppet
@@ -86,49 +86,6 @@ def test_command_is_run_by_a_shell_when_it_is_a_string_and_as_it_stands_when_it_
     machine.up()
     printed = {name: machine.printed(name) for name in ("shell", "direct")}
     assert printed == {"shell": ["One", "shell"], "direct": ["['$HOME && two', '']"]}
-
-
-def test_command_may_name_other_services_and_is_run_again_when_their_address_changes(
-    machine: Machine, puppet: Make
-) -> None:
-    web, port = puppet("web"), free_port()
-    arguments = web.command.rpartition("]")[0]
-
-    def write(port: int) -> None:
-        machine.write(
-            f"""
-            [services.db]
-            port = {port}
-            command = {programs.SERVE}
-            [services.line]
-            type = "task"
-            command = "echo at ${{services.db.host}}:${{services.db.port}} of ${{LOCALD_SERVICE}}"
-            [services.web]
-            type = "worker"
-            command = {arguments}, "${{services.db.url}}"]
-            [services.other]
-            type = "worker"
-            command = {programs.STAY}
-            """
-        )
-
-    write(port)
-    machine.up()
-    assert machine.printed("line") == [f"at 127.0.0.1:{port} of line"]
-    first = web.run()
-    assert given(first.pid) == f"http://127.0.0.1:{port}/"
-    other = free_port()
-    write(other)
-    rows = machine.up()
-    first.wait_end()
-    assert given(web.run().pid) == f"http://127.0.0.1:{other}/"
-    assert machine.printed("line")[-1] == f"at 127.0.0.1:{other} of line"
-    assert {name: row["run"] for name, row in rows.items()} == {"db": 2, "line": 2, "web": 2, "other": 1}
-
-
-def given(pid: int) -> str:
-    """The last argument of a process."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2].decode()
 
 
 @shows("workdir")

@@ -123,6 +123,12 @@ VARIABLES = (
         (HEAD + WEB + '[env]\nA = "1"', f"5: env: unknown key\nhint: {VARIABLES}"),
         (HEAD + WEB + '[environment]\nA = "1"', f"5: environment: unknown key\nhint: {VARIABLES}"),
         (HEAD + WEB + '[global]\nA = "1"', f"5: global: unknown key\nhint: {VARIABLES}"),
+        (
+            f'{HEAD}{WEB}env = {{}}\n[env]\nA = "1"',
+            f"6: env: unknown key\nhint: {VARIABLES}".replace(
+                "under [services.web.env]", "into `env` of [services.web]"
+            ),
+        ),
         (HEAD + 'env = { A = "1" }\n' + WEB, f"3: project.env: unknown key\nhint: {VARIABLES}"),
         *(
             (
@@ -218,6 +224,16 @@ REPAIRS = [
     ('command = "x"\nenv = { A: "1" }', 5, 'env = { A = "1" }'),
     ('command = "x"\n[services.my api]\ncommand = "y"', 5, "[services.my-api]"),
     ('command = "x"\n[services.api\ncommand = "y"', 5, "[services.api]"),
+    ('command = "x"\n[services.api]]\ncommand = "y"', 5, "[services.api]"),
+    ('command = "x"\n[services."api]\ncommand = "y"', 5, "[services.api]"),
+    ('command = "x"\nservices.api:\ncommand = "y"', 5, "[services.api]"),
+    ('command = "x"\nstart timeout = "3s"', 5, 'start_timeout = "3s"'),
+    ("command = 'it's'", 4, 'command = "it\'s"'),
+    ('command = "sh -c "npm start""', 4, "command = 'sh -c \"npm start\"'"),
+    ('command = "x" // web', 4, 'command = "x" # web'),
+    ('command = "x"\nenv = { "A": "1", B: "2" }', 5, 'env = { "A" = "1", B = "2" }'),
+    ('command = [\n  "npm"\n  "start"\n]', 5, '"npm",'),
+    ('command = [\n  "npm",\n  "start"\nport = 3000', 6, '"start"]'),
 ]
 
 
@@ -253,6 +269,16 @@ def test_a_line_that_is_not_toml_is_shown_as_it_was_meant_and_works_when_pasted(
             "locald.toml: has the line ends of an old Mac .*\nhint: save it with those of Unix .*",
         ),
         (HEAD + "<<<<<<< HEAD\n", "locald.toml:3: .*\nhint: a merge left both versions here: keep one, .*"),
+        (
+            HEAD + '[services.web] command = "x"',
+            'locald.toml:3: .*\nhint: write \\[services.web] and command = "x", each on its own line',
+        ),
+        (
+            HEAD + '[services.web]\ncommand = "x", port = 3000',
+            'locald.toml:4: .*\nhint: write command = "x" and port = 3000, each on its own line',
+        ),
+        (HEAD + WEB + "port = # mine", "locald.toml:5: .*\nhint: write a value after the ="),
+        (HEAD + '[services.web]\ncommand = """\nx\n', 'locald.toml:4: .*\nhint: close the string with """'),
         (HEAD + WEB + "port = null", "locald.toml:5: .*\nhint: TOML has no null: leave the key out, .*"),
     ],
 )

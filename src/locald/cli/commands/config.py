@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 ABOUT = "Check, show or describe the project's locald.toml. Needs no daemon, and starts none."
 CHECK = """\
 Check locald.toml. Every problem is told with its line; exits 2 when there is one.
-Warns of what is right in the file but not in this shell: a variable that is not set,
-an env file that is missing, a value that locald would ignore.
+Warns of what is right in the file but not on this machine: a variable that is not set,
+an env file or a folder that is missing, a value that locald would ignore, and a check
+that is run as a command but reads like an address.
 """
 SHOW = """\
 Print every key with its value, and where that comes from: a line of the file, or the

@@ -27,9 +27,9 @@ def hint(path: Path, file: Mapping[str, Any]) -> str:
     """What to write instead of an unknown key at this path; nothing when its name is just not known."""
     match path:
         case (str(key),):
-            return _at_the_top(key, file[key], _a_service(file))
+            return _at_the_top(key, file, _a_service(file))
         case ("project", str(key)):
-            return _in_the_project(key, file["project"][key], _a_service(file))
+            return _in_the_project(key, file, _a_service(file))
         case _:
             return ""
 
@@ -39,34 +39,35 @@ def without_a_service(path: Path, file: Mapping[str, Any]) -> str:
     return f"write [services.{_a_service(file)}] on the line before {path[1]}"
 
 
-def _at_the_top(key: str, value: Any, service: str) -> str:
-    name = key.lower()
+def _at_the_top(key: str, file: Mapping[str, Any], service: str) -> str:
+    name, value = key.lower(), file[key]
     if name in _ENV or (name in _FOR_ALL and _are_variables(value)):
-        return _env(service)
+        return _env(service, file)
     if name in _FOR_ALL:
         return f"there are no keys for all services: write them in each, like [services.{service}]"
     if meant(key, ("services",)) and isinstance(value, dict):
         return f"did you mean [services.{_first_table(value) or service}]?"
     if isinstance(value, dict):
         return _service_meant(key, value)
-    return _key_meant(key, value, service)
+    return _key_meant(key, service)
 
 
-def _in_the_project(key: str, value: Any, service: str) -> str:
+def _in_the_project(key: str, file: Mapping[str, Any], service: str) -> str:
+    value = file["project"][key]
     if key.lower() in _ENV:
-        return _env(service)
+        return _env(service, file)
     if key.lower() in _ENV_FILE:
         return f"put it under [services.{service}]"
-    if key == "services" and isinstance(value, dict):
-        return f"begin a table of its own: [services.{_first_table(value) or service}]"
+    if key == "services":
+        first = _first_table(value) if isinstance(value, dict) else ""
+        return f"begin a table of its own: [services.{first or service}]"
     return f"put it under [services.{service}]" if key in ServiceTable.model_fields else ""
 
 
-def _env(service: str) -> str:
-    return (
-        f"put them under [services.{service}.env], or, for all services, as NAME=value into a file .env "
-        "beside locald.toml"
-    )
+def _env(service: str, file: Mapping[str, Any]) -> str:
+    has_some = "env" in _service(file, service)
+    place = f"into `env` of [services.{service}]" if has_some else f"under [services.{service}.env]"
+    return f"put them {place}, or, for all services, as NAME=value into a file .env beside locald.toml"
 
 
 def _service_meant(key: str, value: Mapping[str, Any]) -> str:
@@ -75,7 +76,7 @@ def _service_meant(key: str, value: Mapping[str, Any]) -> str:
     return f"did you mean [services.{toml.key(key)}]?" if is_one and labels.is_label(key) else ""
 
 
-def _key_meant(key: str, value: Any, service: str) -> str:
+def _key_meant(key: str, service: str) -> str:
     if key in ProjectTable.model_fields:
         return f"write [project] on the line before {key}"
     if key in ServiceTable.model_fields:
@@ -91,6 +92,13 @@ def _a_service(file: Mapping[str, Any]) -> str:
     """The name of a service of this file, for an example of where a key goes."""
     services = file.get("services")
     return _first_table(services) if isinstance(services, dict) and _first_table(services) else "web"
+
+
+def _service(file: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The table of a service; an empty one when there is none."""
+    services = file.get("services")
+    table = services.get(name) if isinstance(services, dict) else None
+    return table if isinstance(table, dict) else {}
 
 
 def _first_table(tables: Mapping[str, Any]) -> str:

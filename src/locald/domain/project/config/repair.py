@@ -37,23 +37,30 @@ def repaired(text: str, line: int) -> tuple[int, str] | None:
     guesses = [
         (number, guess)
         for number in range(line, 0, -1)
-        if number == line or _is_open(lines[number - 1])
+        if number >= line - 1 or _is_open(lines[number - 1])
         for guess in _guesses(lines[number - 1], stopped_here=number == line)
         if guess != lines[number - 1]
     ]
     for mends in (_all, _so_far, _a_step):
         for number, guess in guesses:
             if mends(lines, number, line, guess):
-                return number, f"write {guess.strip()}"
+                return number, _shown(guess)
     return None
 
 
 def _without_a_guess(line: str) -> str:
     if line.startswith(("<<<<<<<", "=======", ">>>>>>>")):
         return "a merge left both versions here: keep one, and remove the lines with <<<<, ==== and >>>>"
+    if re.fullmatch(r"\s*[\w.-]+\s*=\s*(#.*)?", line):
+        return "write a value after the ="
     if re.search(rf"[=:]\s*{_NULL}\s*([,}}#]|$)", line):
         return 'TOML has no null: leave the key out, or write "" for an empty string'
     return ""
+
+
+def _shown(guess: str) -> str:
+    parts = guess.strip().split("\n")
+    return f"write {' and '.join(parts)}" + (", each on its own line" if parts[1:] else "")
 
 
 def _is_open(line: str) -> bool:
@@ -94,16 +101,23 @@ def _error(lines: list[str]) -> int:
 
 def _guesses(line: str, *, stopped_here: bool) -> Iterator[str]:
     """Most likely first."""
+    if stopped_here:
+        yield from _of_a_header(line)
     yield from _of_brackets_and_quotes(line)
-    if not stopped_here:
-        return
+    if stopped_here:
+        yield from _of_signs(line)
+
+
+def _of_signs(line: str) -> Iterator[str]:
+    """Signs of other languages."""
     yield line.translate(_QUOTES)
     yield re.sub(r"^(\s*)(//|--|;)", r"\1#", line)
+    yield re.sub(r"\s(//|--)\s", " # ", line)
     yield re.sub(r"\s*[;,]\s*$", "", line)
-    yield from _of_a_header(line)
+    yield re.sub(r"^(\s*\w+) (\w+\s*=)", r"\1_\2", line)
     if found := _VALUE.fullmatch(line):
         yield from _of_a_value(found)
-    yield re.sub(r"(?<=[\[{,])(\s*[\w-]+)\s*:(?=\s)", r"\1 =", line)
+    yield re.sub(r"(?<=[\[{,])(\s*(?:[\w-]+|\"[\w-]+\"))\s*:(?=\s)", r"\1 =", line)
     yield re.sub(
         r"=\s*([^\s\"',}{\[\]][^\"',}{\[\]]*?)(\s*)(?=[,}])",
         lambda bare: f"= {toml.value(bare[1])}{bare[2]}",
@@ -119,9 +133,13 @@ def _of_brackets_and_quotes(line: str) -> Iterator[str]:
 
 
 def _of_a_header(line: str) -> Iterator[str]:
-    """`[services.my api]`: a name that is none, even if quotes made it TOML."""
-    if found := re.fullmatch(r"\s*\[\s*services\.([^\]\"']+)\]\s*", line):
+    """`[services.my api]`, `[services."web]`, `services.web:`, and a key right behind a header."""
+    if found := re.fullmatch(r"\s*\[\[?\s*services\.([^\[\]]+)\]*\s*", line):
         yield f"[services.{labels.near(found[1])}]"
+    if found := re.fullmatch(r"\s*((?:services|project)[\w.-]*):\s*", line):
+        yield f"[{found[1]}]"
+    yield re.sub(r"^(\s*\[[^\[\]]+\])\s*([\w-]+\s*=)", r"\1\n\2", line)
+    yield re.sub(r"(?<=[\"'\d])\s*[,;]?\s+([\w-]+\s*=)", r"\n\1", line)
 
 
 def _of_a_value(found: re.Match[str]) -> Iterator[str]:
@@ -132,7 +150,9 @@ def _of_a_value(found: re.Match[str]) -> Iterator[str]:
         yield f"{head} {_WORDS.get(value, value)}{end}"
     if re.fullmatch(r"0\d+", value):
         yield f"{head} {value.lstrip('0')}{end}"
-    if value[:1] == '"' == value[-1:] and "\\" in value and "'" not in value:
+    if value[:1] == '"' == value[-1:] and not re.search(r"'|\"\s*\+", value):
         yield f"{head} '{value[1:-1]}'{end}"
-    if value and value[0] not in "\"'[{":
+    if value[:1] == "'" == value[-1:]:
+        yield f"{head} {toml.value(value[1:-1])}{end}"
+    if value and value[0] not in "\"'[{|>":
         yield f"{head} {toml.value(value)}{end}"

@@ -48,6 +48,9 @@ def _meant(what: str, text: str, line: int) -> tuple[int, str]:
     """The line that is broken, and what to do about it."""
     if hint := _twice(what, text, line):
         return line, hint
+    for quotes in ('"""', "'''"):
+        if line >= text.rstrip().count("\n") + 1 and text.count(quotes) % 2:
+            return text.count("\n", 0, text.rindex(quotes)) + 1, f"close the string with {quotes}"
     return repair.repaired(text, line) or (line, _hint(what))
 
 
