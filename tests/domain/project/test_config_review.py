@@ -120,7 +120,7 @@ def test_what_a_shell_in_a_list_takes_may_name_the_port(command: str) -> None:
 def test_only_the_command_of_that_shell_may() -> None:
     (found,) = said(HEAD + '[services.web]\ncommand = ["sh", "-c", "serve $1", "sh", "$PORT"]')
 
-    assert found.startswith("error: locald.toml:4: services.web.command[4]: $PORT stays as it is")
+    assert found.startswith("error: locald.toml:4: services.web.command[4]: $PORT is not replaced")
 
 
 # All of it, in one go.

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project.config import schemas
+from locald.domain.project.config.around import Around
 from locald.domain.project.config.reading import FILE, decode, read, tables
 from locald.domain.project.config.resolving import env_file_paths, resolve
-from locald.domain.project.config.review import Around, Review, review
+from locald.domain.project.config.review import Review, review
 from locald.domain.values import duration, sizes
 from locald.domain.values.lines import dotted
 

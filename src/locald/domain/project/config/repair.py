@@ -41,9 +41,9 @@ def repaired(text: str, line: int) -> tuple[int, str] | None:
         for guess in _guesses(lines[number - 1], stopped_here=number == line)
         if guess != lines[number - 1]
     ]
-    for mends in (_all, _so_far, _a_step):
+    for fixes in (_all, _so_far, _a_step):
         for number, guess in guesses:
-            if mends(lines, number, line, guess):
+            if fixes(lines, number, line, guess):
                 return number, _shown(guess)
     return None
 

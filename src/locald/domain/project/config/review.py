@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,21 +22,10 @@ from locald.domain.values.lines import Places
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from locald.domain.project.config.around import Around
     from locald.domain.project.spec import Project
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What a file is judged by beside its own text."""
-
-    directory: str
-    """absolute path of the project's folder"""
-    shell: Mapping[str, str]
-    read: Callable[[str], bytes | None]
-    """what a file in that folder holds, None when there is none; raises Refused when it cannot be read"""
-    is_folder: Callable[[str], bool]
-    finds_program: Callable[[str], object]
-    """something true for an absolute path, or a name on PATH, that can be run"""
 
 
 @dataclass(frozen=True, slots=True)

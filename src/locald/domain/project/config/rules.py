@@ -150,7 +150,7 @@ def _dependencies(draft: Draft, names: Any, drafts: Mapping[str, Draft]) -> Iter
 
 def _unexpanded(draft: Draft) -> Iterator[Fault]:
     for place, variable in commands.unexpanded(draft.raw.get("command")):
-        what = f"{variable} stays as it is: no shell expands a list"
+        what = f"{variable} is not replaced: a list runs without a shell"
         hint = f"write command = {commands.as_string(draft.raw['command'])}"
         yield Fault(draft.path("command", place), what, hint)
 
