@@ -127,6 +127,23 @@ def test_a_bad_file_is_told_and_starts_nothing(machine: Machine, what: str) -> N
     assert json.loads(everything.stdout)["services"] == []
 
 
+def test_up_tells_warnings_beside_errors_and_alone_they_stop_nothing(machine: Machine) -> None:
+    machine.write(f'[services.web]\n{SLEEPER}workdir = "gone"\nprot = 1\nhealth_check = "/no-such"')
+    told = sentence(machine.locald("up"), 2).splitlines()
+    assert [" ".join(line.split()[:3]) for line in told if not line.startswith("hint")] == [
+        "starting the daemon",
+        "warning: locald.toml:6: services.web.workdir:",
+        "error: locald.toml:7: services.web.prot:",
+        "warning: locald.toml:8: services.web.health_check:",
+    ]
+    machine.write(f'[services.web]\n{SLEEPER}health_check = "/bin/true"\n[services.db]\n{SLEEPER}')
+    assert "warning" not in machine.locald("up").stderr
+    machine.write(f'[services.web]\n{SLEEPER}health_check = "localhost:80"')
+    done = machine.locald("up", "-d")
+    assert done.returncode == 0
+    assert "hint: did you mean `health_check = {" in done.stderr
+
+
 def test_what_is_no_file_is_told(machine: Machine) -> None:
     (machine.folder / "locald.toml").mkdir()
     sentence(machine.locald("up"), 2)

@@ -103,6 +103,22 @@ def test_a_container_that_crashes_is_restarted_and_then_has_failed(harbour: Mach
     assert harbour.logs("db").count("about to crash") == 2
 
 
+def test_a_command_in_a_container_finds_another_by_its_name(harbour: Machine) -> None:
+    """A string and a list, by the address that only the project's own network knows."""
+    address = "http://${services.web.host}:${services.web.port}/"
+    write(
+        harbour,
+        f"[services.web]\n{image('http')}container_port = 8080\n"
+        f'[services.line]\n{image("plain")}depends_on = ["web"]\n'
+        f'command = "wget -qO- {address} && echo asked {address} && exec sleep 1000"\n'
+        f'[services.words]\n{image("plain")}depends_on = ["web"]\n'
+        f'command = ["sh", "-c", "echo $0; exec sleep 1000", "{address}"]\n',
+    )
+    harbour.up()
+    assert harbour.printed("line")[-1] == "asked http://web:8080/"
+    assert harbour.printed("words") == ["http://web:8080/"]
+
+
 def test_explicit_checks_work_as_for_processes_and_a_command_runs_inside(harbour: Machine) -> None:
     write(
         harbour,
