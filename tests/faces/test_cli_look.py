@@ -145,8 +145,8 @@ def test_timeline_shows_when_what_it_waited_for_and_the_critical_path(cli: Cli, 
 
     told = cli("timeline").out.splitlines()
 
-    assert told[1].split() == ["db", "+0.00s", "+0.01s", "+0.50s", "+0.51s", "-", "tcp", "-"]
-    assert told[2].split() == ["web", "+0.00s", "+0.52s", "-", "+1.50s", "0.4s", "notify", "(fallback)", "db"]
+    assert told[1].split() == ["db", "+0ms", "+10ms", "+500ms", "+510ms", "-", "tcp", "-"]
+    assert told[2].split() == ["web", "+0ms", "+520ms", "-", "+1.5s", "400ms", "notify", "(fallback)", "db"]
     assert told[-2:] == ["critical path: db → web", "in all: 1.5s"]
 
 
@@ -160,8 +160,8 @@ def test_timeline_tells_apart_what_was_started_earlier(cli: Cli, daemon: FakeDae
     told = cli("timeline").out.splitlines()
 
     assert [line.split()[:2] for line in told[1:4]] == [
-        ["db", "+0.00s"],
-        ["web", "+0.00s"],
+        ["db", "+0ms"],
+        ["web", "+0ms"],
         ["old", "earlier"],
     ]
 

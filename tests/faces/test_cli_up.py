@@ -59,7 +59,7 @@ def test_up_waits_until_all_are_healthy_and_tells_each_change(
         "db: starting: nothing listens on port 24001 yet",
         "web: waiting: waiting for db to be healthy",
     ]
-    assert told[2].startswith("db: healthy by tcp (fallback) after 0.8s: pid 4790")
+    assert told[2].startswith("db: healthy by tcp (fallback) after 800ms: pid 4790")
     assert told[3].startswith("web: healthy by ")
     assert told[4].startswith("2 services are ready, after ")
     asked = daemon.asked("GET /v1/events")[0].query

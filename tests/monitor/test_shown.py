@@ -9,7 +9,7 @@ import pytest
 from faces.fake_daemon import row
 from locald.faces import words
 from locald.faces.spans import Span
-from locald.monitor import amounts, bars, effects, explained, header, keys, safe, table, tree
+from locald.monitor import bars, effects, explained, header, keys, safe, table, tree
 from locald.monitor.board import Board, Row, Scope, Usage, counts, row_of
 from locald.monitor.effects import Action
 from locald.monitor.notices import Notice, Notices, few, title
@@ -60,16 +60,9 @@ def test_services_of_all_projects_are_called_with_their_project() -> None:
     assert entries(known("db"), everywhere=True)[0].name == "shop:db"
 
 
-@pytest.mark.parametrize(
-    ("size", "told"),
-    [(0, "0K"), (980 << 10, "980K"), (24 << 20, "24M"), (1288490188, "1.2G"), (20 << 30, "20G")],
-)
-def test_memory_is_told_in_few_characters(size: int, told: str) -> None:
-    assert amounts.memory(size) == told
-
-
-def test_processors_are_told_in_parts_of_one() -> None:
-    assert [amounts.processor(cores) for cores in (0, 0.372, 2.5)] == ["0%", "37%", "250%"]
+def test_what_a_service_uses_is_told_like_every_amount() -> None:
+    (entry,) = entries(known("db"), usage=Usage(0.004, 1_200_000_000))
+    assert "0.4%  1.2GB" in table.line(entry, table.layout([entry], 100)).plain
 
 
 def test_words_are_told_apart_by_their_shape() -> None:
@@ -139,8 +132,8 @@ def test_the_way_to_the_blocker_is_known() -> None:
         known("api", "db", "cache", waiting_on=["db"]),
         known("web", "api", waiting_on=["api"]),
     ]
-    assert tree.in_the_way(rows, ("shop", "web")) == {("shop", "web"), ("shop", "api"), ("shop", "db")}
-    assert not tree.in_the_way(rows, ("shop", "cache"))
+    assert tree.blocking(rows, ("shop", "web")) == {("shop", "web"), ("shop", "api"), ("shop", "db")}
+    assert not tree.blocking(rows, ("shop", "cache"))
 
 
 # The timeline.
@@ -159,18 +152,18 @@ def lines_of(
     return bars.draw(timeline, rows, now, width).plain.splitlines()
 
 
-def test_bars_share_one_scale_from_the_first_wish_to_the_last_readiness() -> None:
+def test_bars_share_one_scale_from_the_first_request_to_the_last_readiness() -> None:
     services = started("db", 0, 0, 2, 4), started("web", 0, 4, None, 10)
     marks, db, web, *rest = lines_of(
         61, NOON + 99, [known("db"), known("web")], *services, path=("db", "web")
     )
-    assert marks.startswith("       │0s")
+    assert marks.startswith("       │0 ")
     assert db.startswith("◆ db   ▒")
     assert db.endswith("4.0s")
     assert abs(db.count("▒") - db.count("█")) <= 1
     assert web.count("·") == db.count("▒") + db.count("█")
     assert web.endswith("6.0s")
-    assert rest[1] == "◆ critical path: db → web   in all: 10s"
+    assert rest[1] == "◆ critical path: db → web   total: 10s"
 
 
 def test_what_is_on_its_way_grows_up_to_now() -> None:
@@ -195,8 +188,8 @@ def test_what_takes_much_longer_than_usual_stands_out() -> None:
         note = bars.note(Span(part, known("db"), NOON))
         return note.plain, str(note.style)
 
-    assert told(9) == ("9.0s, usually 2.1s", "bold yellow")
-    assert told(2) == ("2.0s, usually 2.1s", "")
+    assert told(9) == ("9.0s, median 2.1s", "bold yellow")
+    assert told(2) == ("2.0s, median 2.1s", "")
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -208,11 +201,11 @@ def test_the_picture_fits_its_width(width: int) -> None:
 
 def test_what_was_ready_long_before_has_no_part_in_a_later_start() -> None:
     services = started("db", 0, 0, 1, 2), started("web", 50, 50, 51, 52)
-    assert any("was ready 48s before" in line for line in lines_of(80, NOON + 99, [], *services))
+    assert any("ready 48s earlier" in line for line in lines_of(80, NOON + 99, [], *services))
 
 
 def test_a_timeline_of_nothing_says_so() -> None:
-    assert lines_of(80, NOON, []) == ["nothing has been started yet"]
+    assert lines_of(80, NOON, []) == ["nothing started yet"]
 
 
 def test_an_odd_timeline_is_drawn_as_far_as_it_is_one() -> None:
@@ -269,9 +262,9 @@ def test_an_up_that_ends_without_all_is_told_as_bad_news() -> None:
     notices = Notices()
     starting = known("web", state="starting", health="starting")
     notices.about([starting])
-    told = notices.about([known("web", state="failed", health="unknown", because="exited with 1")])
+    told = notices.about([known("web", state="failed", health="unknown", because="exited with code 1")])
     assert [each.good for each in told] == [False, False]
-    assert told[0].text == "web has failed: exited with 1"
+    assert [each.text for each in told] == ["web has failed: exited with code 1", "shop: web is not ready"]
 
 
 def test_many_notices_at_once_are_told_in_three() -> None:
@@ -290,15 +283,15 @@ def test_the_title_names_the_worst_first() -> None:
 
 
 def test_what_is_copied_is_the_summary_of_the_daemon_or_else_what_is_seen() -> None:
-    said = "shop:web is blocked: db failed: exited with 1 at once — locald logs shop:db"
+    said = "shop:web is blocked: db failed: exited with code 1 at once — locald logs shop:db"
     assert explained.summary({"summary": said}, known("web")) == said
-    gone = known("web", state="failed", health="unknown", because="exited with 1")
-    assert explained.summary({}, gone) == "shop:web has failed: exited with 1"
+    gone = known("web", state="failed", health="unknown", because="exited with code 1")
+    assert explained.summary({}, gone) == "shop:web has failed: exited with code 1"
 
 
 def test_facts_are_two_lines_and_leave_out_what_does_not_fit() -> None:
     told = explained.facts(known("web", because="x" * 500), 70).plain.splitlines()
-    assert told[0] == "● web is healthy by tcp (fallback) · http://127.0.0.1:24001/ · run 1"
+    assert told[0] == "● web is healthy (tcp, fallback) · http://127.0.0.1:24001/ · pid 4790"
     assert told[1] == "x" * 69 + "…"
 
 
@@ -306,7 +299,7 @@ def test_an_effect_says_the_order() -> None:
     told = effects.told({"ends": ["web", "api"], "starts": ["api", "web"]}).plain
     assert "stops web → api" in told
     assert "starts api → web" in told
-    assert "nothing changes" in effects.told({"ends": [], "starts": []}).plain
+    assert "nothing to do" in effects.told({"ends": [], "starts": []}).plain
 
 
 def test_an_action_on_all_services_says_so() -> None:

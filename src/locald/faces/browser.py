@@ -1,7 +1,7 @@
-"""A browser, where there is one: for whoever sits in front of this machine.
+"""Opens a page in a browser, where there is one.
 
-`$BROWSER` is what its user wants, also over ssh: editors set it there to a program that opens the page at the
-other end. Else a screen is what tells that there is a browser, and the desktop knows which.
+`$BROWSER` is the user's choice, also over ssh: editors set it there to a program that opens the page at the
+other end. Else a display tells that there is a browser, and the desktop knows which.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""The last start as spans of time, for whoever draws it: waiting, spawn to listening, listening to ready.
+"""The last start as spans of time: waiting, spawn to listening, listening to ready; drawn on terminals.
 
-A project is seldom started in one go: one service is restarted an hour later, and that is the last start. So
-the picture begins with the first request whose start overlaps with the latest one; what was ready before
-that has no span in it. What is on its way reaches up to now; what came to nothing ends with the last that is
-known of it.
+A project seldom starts in one go: one service is restarted an hour later, and that is the last start. So the
+picture begins with the first request that overlaps with the latest one; what was ready before that has no
+span. A service that is starting reaches up to now; one that failed ends with the last that is known of it.
 """
 
 from __future__ import annotations
 
+from locald.domain.values.amounts import length
 from locald.faces import words
-from locald.faces.when import length, seconds_of
+from locald.faces.when import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Document = Mapping[str, Any]
 
 SLOW, AT_LEAST = 1.5, 0.3
-"""how many times as long as usual, and how many seconds longer, is worth telling"""
-LOOK = {"waiting": ("·", "dim"), "listening": ("▒", "yellow"), "ready": ("█", "green")}
-"""What each part of a bar is drawn with: the way to its being spawned, listening, ready"""
+"""how many times as long as the median, and how many seconds longer, is worth telling"""
+LOOK = {"waiting": ("·", "dim"), "listening": ("▒", "bright_blue"), "ready": ("█", "green")}
+"""What each part of a bar is drawn with: until it is spawned, listening, ready"""
 LEGEND = {"waiting": "waiting", "listening": "spawn to listening", "ready": "listening to ready"}
 ON_PATH = "◆"
 STEPS = [unit * scale for scale in (0.01, 0.1, 1.0) for unit in (1, 2, 5)]
@@ -37,7 +37,7 @@ class Span:
     """One service's part. Times are epoch seconds; None for what has not happened.
 
     `end`: when it was ready, or now, or the last that is known. `word`: how it is, if it is not ready now.
-    `took`, `usually`: seconds from spawn to ready.
+    `took`, `usually` (the median of earlier starts): seconds from spawn to ready.
     """
 
     def __init__(self, part: Document, row: Document, now: float) -> None:
@@ -113,7 +113,7 @@ class Start:
         return begin, parts
 
     def marks(self, columns: int) -> str:
-        """`│0s      │0.5s     │1s`: seconds since the start began, in so many columns."""
+        """`│0       │500ms    │1.0s`: seconds since the start began, in so many columns."""
         scale = self._columns_a_second(columns)
         step = next((each for each in STEPS if each * scale >= APART), STEPS[-1])
         line = ""
@@ -128,11 +128,11 @@ class Start:
 
 
 def _tick(seconds: float) -> str:
-    return f"{seconds:g}s" if seconds < 60 else length(seconds)
+    return length(seconds) if seconds else "0"
 
 
 def _origin(spans: list[Span], now: float) -> float:
-    """The first request that the latest overlaps with, one by one."""
+    """The first request that overlaps with the latest one, one by one."""
     origin = max((span.begin for span in spans), default=now)
     for span in sorted(spans, key=lambda each: each.end, reverse=True):
         if span.end >= origin:

@@ -1,8 +1,8 @@
 """Text from outside, made fit for a screen.
 
-What services print, and what names and reasons are made of, may hold escape sequences: printed as they
-are, they move the cursor, change the title or answer questions into the shell. In tables and sentences
-nothing of that is left (`plain`). In the lines of `logs` on a terminal only colours are (`colours_only`).
+Output, names and reasons may hold escape sequences: printed as they are, they move the cursor, change the
+title or answer questions into the shell. In tables and sentences none of that is left (`plain`). In lines of
+`logs` on a terminal only colours are left (`colours_only`).
 Sources: ECMA-48 (control functions), XTerm Control Sequences.
 """
 

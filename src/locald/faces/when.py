@@ -1,13 +1,17 @@
-"""Times as people read them: how long ago, how long it took."""
+"""Times as people read them: when something was, and how long ago."""
 
 from __future__ import annotations
 
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
-def seconds_of(stamp: str | None) -> float | None:
+
+def seconds_of(stamp: Any) -> float | None:
     """Seconds since the epoch of a UTC time such as `2026-03-01T12:00:00.123Z`; None if it is none."""
-    if not stamp:
+    if not stamp or not isinstance(stamp, str):
         return None
     from datetime import datetime  # only where a time is shown
 
@@ -17,24 +21,14 @@ def seconds_of(stamp: str | None) -> float | None:
         return None
 
 
-def age(stamp: str | None) -> str:
-    """How long ago that was, in the two largest units; empty for no time."""
+def age(stamp: Any) -> str:
+    """How long ago that was; empty for no time."""
     then = seconds_of(stamp)
-    return "" if then is None else length(max(time.time() - then, 0.0))
+    if then is None:
+        return ""
+    from locald.domain.values.amounts import length
 
-
-def length(seconds: float) -> str:
-    """A length of time, rounded to what matters: `0.4s`, `12s`, `3m05s`, `2h10m`, `4d03h`."""
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
+    return length(time.time() - then)
 
 
 def between(start: str | None, end: str | None) -> float | None:

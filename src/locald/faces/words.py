@@ -11,38 +11,40 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-COLOURS = {
-    "healthy": ("green",),
-    "completed": ("green",),
-    "unhealthy": ("red",),
-    "failed": ("red",),
-    "blocked": ("red",),
-    "backoff": ("yellow",),
-    "starting": ("yellow",),
-    "preparing": ("yellow",),
-    "waiting": ("yellow",),
-    "stopping": ("yellow",),
-    "running": ("green",),
+STATES = {
+    "failed": ("bad", "✗"),
+    "unhealthy": ("bad", "▲"),
+    "backoff": ("warn", "↻"),
+    "blocked": ("warn", "⊘"),
+    "unknown": ("quiet", "◌"),
+    "stopping": ("busy", "◑"),
+    "preparing": ("busy", "◐"),
+    "starting": ("busy", "◐"),
+    "waiting": ("quiet", "◌"),
+    "stopped": ("quiet", "○"),
+    "running": ("good", "●"),
+    "healthy": ("good", "●"),
+    "completed": ("good", "✓"),
 }
-"""Of a state or a health; the others have none."""
+"""Every state and health with its tone and its sign, from the worst to the best.
 
-SIGNS = {
-    "healthy": "●",
-    "running": "●",
-    "completed": "✓",
-    "unhealthy": "▲",
-    "failed": "✗",
-    "blocked": "⊘",
-    "backoff": "↻",
-    "starting": "◐",
-    "preparing": "◐",
-    "stopping": "◑",
-    "stopped": "○",
+The signs tell words apart without colour. `tools/vocabulary.py` writes the page's table from this one.
+"""
+
+COLOURS = {
+    "good": ("green",),
+    "busy": ("bright_blue",),
+    "warn": ("yellow",),
+    "bad": ("red",),
+    "quiet": ("dim",),
 }
-"""Shapes, so that a word is told from the others without its colour; the others share one."""
+"""Of a tone, on terminals; the page has one token for each."""
 
 DOWN = ("unhealthy", "failed", "backoff")
 """Words for a service that went down by itself."""
+MOVING = ("waiting", "preparing", "starting", "stopping", "backoff")
+"""Words for a service that has not settled."""
+_ORDER = list(STATES)
 _OF_NAMES = ("cyan", "yellow", "green", "magenta", "blue")
 
 
@@ -63,8 +65,19 @@ def word(row: Mapping[str, Any]) -> str:
     return health if state == "running" and health != "unknown" else state
 
 
+def tone(word: str) -> str:
+    """What to make of a word: `good`, `busy`, `warn`, `bad` or `quiet`."""
+    return STATES.get(word, STATES["unknown"])[0]
+
+
 def colours(word: str) -> tuple[str, ...]:
-    return COLOURS.get(word, ())
+    """The colours of a state or a health on a terminal."""
+    return COLOURS[tone(word)]
+
+
+def rank(word: str) -> int:
+    """The worst has 0."""
+    return _ORDER.index(word if word in STATES else "unknown")
 
 
 def phrase(word: str) -> str:
@@ -74,7 +87,7 @@ def phrase(word: str) -> str:
 
 def sign(word: str) -> str:
     """The shape that stands before the word on screens."""
-    return SIGNS.get(word, "◌")
+    return STATES.get(word, STATES["unknown"])[1]
 
 
 def source(row: Mapping[str, Any]) -> str:
@@ -84,6 +97,13 @@ def source(row: Mapping[str, Any]) -> str:
         return ""
     remark = row.get("check") if name == "explicit" else "fallback" if row.get("fallback") else ""
     return f"{name} ({remark})" if remark else name
+
+
+def judged(row: Mapping[str, Any]) -> str:
+    """The word and its source within a sentence: `is healthy (tcp, fallback)`, `has failed`."""
+    told = phrase(word(row))
+    basis = source(row).replace(" (", ", ").removesuffix(")")
+    return f"{told} ({basis})" if basis else told
 
 
 def because(row: Mapping[str, Any]) -> str:

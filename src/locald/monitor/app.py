@@ -1,11 +1,11 @@
-"""The monitor: what the daemon tells, on one screen, in the words of every other face.
+"""The monitor: the state of all services on one screen, with the same words as every other face.
 
-At the top the services, as a table or a tree; beneath them what the selected one has to say: its output,
-why it is as it is, how the last start went, its environment. Everything that is shown is made by the pure
-modules beside this one; here they are tied to the daemon's news, to the keys and to the screen.
+At the top are the services, as a table or a tree. Below them is a pane about the selected service: its logs,
+why it has its status, the timeline of the last start, its environment. Pure modules beside this one make
+everything that is shown; this one connects them with the daemon's messages, the keys and the screen.
 
-News changes the board and draws anew what depends on it, several changes in one picture. The panes that show
-a document keep themselves fresh (`documents`); what somebody wants done is seen to elsewhere (`errands`).
+A message changes the board, and what depends on it is drawn again, several changes in one frame. The panes
+that show a document refresh themselves (`documents`); actions are in `errands`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 
 PANES = ("logs", *DOCUMENTS)
 FEW = 8
-"""services that are always in sight, if there are as many"""
+"""services that are always visible, if there are as many"""
 FRAME = 1 / 40
 """seconds in which changes are gathered"""
 PASSING = 0.05
 """seconds that a service has to stay selected until its history is asked for"""
 BLINK = 0.2
-"""seconds that the lines of the service before may be seen until the new ones are there"""
+"""seconds that the previous service's lines stay until the new ones arrive"""
 SHOWN_FOR = 6.0
 """seconds of a notice"""
 
@@ -67,9 +67,9 @@ class Monitor(App[None]):
         written: Sequence[Row] = (),
         caller: Callable[[], dict[str, Any]] = dict,
     ) -> None:
-        """`name` is what is looked at, in a word. `written`: rows of a project that is not up yet.
+        """`name`: a project, or "all projects". `written`: rows of a project that is not running yet.
 
-        `caller` tells of the shell that this runs in, which such a project inherits from.
+        `caller` describes this shell, whose environment such a project inherits.
         """
         super().__init__()
         self.ansi_theme_dark = colours.DARK
@@ -123,12 +123,12 @@ class Monitor(App[None]):
         self._set_title_of_terminal("\x1b[23;2t")
 
     def _fatal_error(self) -> None:
-        """A fault of ours ends the monitor; who started it tells of it, without a page of traceback."""
+        """An error of ours ends the monitor; the caller reports it, without a page of traceback."""
         self._close_messages_no_wait()
 
     @property
     def fault(self) -> Exception | None:
-        """What ended the monitor, if it was a fault."""
+        """What ended the monitor, if it was an error of ours."""
         return self._exception
 
     @property
@@ -232,7 +232,7 @@ class Monitor(App[None]):
             return
         if news.history and self._awaited:
             self._awaited = False
-            self._logs.empty = "nothing was printed yet"
+            self._logs.empty = "no output yet"
             self._logs.history(news.lines)
         else:
             self._logs.add(news.lines, skipped=news.skipped)
@@ -245,7 +245,7 @@ class Monitor(App[None]):
     """the history of the newest watch is still to come"""
 
     def _watch_lines(self, *, anew: bool = False) -> None:
-        """See to it that the lines are told of what is looked at now."""
+        """Ask for the lines of what is selected now."""
         key = self._roster.selected
         known = key is not None and self.board.is_known(key)
         wanted = self._wanted(key) if known and key else None
@@ -254,7 +254,7 @@ class Monitor(App[None]):
         self._watched = wanted
         self._watch += 1
         self._awaited = True
-        self._logs.empty = "" if known else "it was never started"
+        self._logs.empty = "" if known else "never started"
         if wanted is None:
             self._logs.history([])
             self._begin(self._feed.unwatch, "watch")
@@ -269,7 +269,7 @@ class Monitor(App[None]):
             self._begin(partial(self._feed.watch, watch, project, services), "watch")
 
     def _forget_lines(self, watch: int) -> None:
-        """Where the history takes its time, lines of others are not shown for it."""
+        """Do not show another service's lines while the history takes long."""
         if self._awaited and watch == self._watch:
             self._logs.history([])
 
@@ -337,7 +337,7 @@ class Monitor(App[None]):
         if not self._logs.look.words:
             self.action_search("find")
         elif not self._logs.find(step):
-            self.say(f"“{self._logs.look.words}” is nowhere {'below' if step > 0 else 'above'}", good=False)
+            self.say(f"no match for “{self._logs.look.words}” {'below' if step > 0 else 'above'}", good=False)
 
     def action_event(self, step: int) -> None:
         self._logs.event(step)
@@ -347,7 +347,7 @@ class Monitor(App[None]):
         self.action_pane("logs")
         search = self._search
         search.placeholder = (
-            "find: words, `a|b` for either" if what == "find" else "only lines with these words"
+            "find text (`a|b` matches either)" if what == "find" else "show only lines with this text"
         )
         search.value = self._logs.look.words if what == "find" else self._logs.lines.choice.words
         search.display = True
@@ -359,7 +359,7 @@ class Monitor(App[None]):
         if self._searching == "only":
             self._logs.only(submitted.value)
         elif not self._logs.search(submitted.value):
-            self.say(f"“{submitted.value}” is nowhere in these lines", good=False)
+            self.say(f"no match for “{submitted.value}”", good=False)
 
     def _end_search(self) -> None:
         self._search.display = False

@@ -1,8 +1,8 @@
-"""The last start as bars: waiting for others, from spawn to listening, from listening to ready.
+"""The timeline pane: the last start as bars, waiting, then spawn to listening, then listening to ready.
 
-What belongs to the start and where each bar lies on the scale is worked out in `faces.spans`, for `locald
-timeline` as well; here it is drawn in the width of the pane. Behind each bar stands how long it took from
-spawn to ready, and what it usually takes.
+`faces.spans` works out what belongs to the start and where each bar lies on the axis, for `locald timeline`
+as well. Here the bars are drawn in the width of the pane, each with its time from spawn to ready and the
+median of earlier starts.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from locald.domain.values.amounts import length
 from locald.faces import words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
-from locald.faces.when import length
 from locald.monitor.table import field, style
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def draw(timeline: dict[str, Any], rows: Sequence[Row], now: float, width: int) 
     """The whole picture in `width` columns. `rows`: those of the project; `now`: epoch seconds."""
     parts = [part for each in _listed(timeline, "services") if (part := _part(each))]
     if not parts:
-        return Text("nothing has been started yet", "dim")
+        return Text("nothing started yet", "dim")
     path = [str(name) for name in _listed(timeline, "critical_path")]
     start = Start({**timeline, "services": parts, "critical_path": path}, list(rows), now)
     names = min(max(len(part["name"]) for part in parts), max(width // 4, 8))
@@ -44,13 +44,13 @@ def draw(timeline: dict[str, Any], rows: Sequence[Row], now: float, width: int) 
 
 
 def note(span: Span) -> Text:
-    """`0.7s, usually 0.6s`, `◐ starting 9.1s, usually 0.6s`, `✗ failed`."""
+    """`700ms, median 600ms`, `◐ starting 9.1s, median 600ms`, `✗ failed`."""
     took = None if span.word in NOTHING_THERE else span.so_far
     sign = f"{words.sign(span.word)} {span.word}" if span.word else ""
     told = " ".join(part for part in (sign, "" if took is None else length(took)) if part)
-    usual = "" if span.usually is None else f"usually {length(span.usually)}"
+    median = "" if span.usually is None else f"median {length(span.usually)}"
     look = style(span.word) if span.word else "bold yellow" if span.is_slow else ""
-    return Text(", ".join(part for part in (told, usual) if part), look)
+    return Text(", ".join(part for part in (told, median) if part), look)
 
 
 def _line(span: Span, told: Text, start: Start, names: int, room: int) -> Text:
@@ -65,9 +65,9 @@ def _line(span: Span, told: Text, start: Start, names: int, room: int) -> Text:
 
 
 def _earlier(span: Span, start: Start, names: int) -> Text:
-    """What has no part in this start."""
+    """A service that was ready before this start."""
     sign = f"{words.sign(span.word)} {span.word}" if span.word else ""
-    told = sign or f"was ready {length(start.origin - span.end)} before"
+    told = sign or f"ready {length(start.origin - span.end)} earlier"
     return Text().append_text(_label(span.name, names, critical=False)).append(f"  {told}", "dim")
 
 
@@ -80,7 +80,7 @@ def _conclusion(start: Start) -> Text:
     if not start.is_over or start.total is None:
         return Text("not all services are ready yet")
     text = Text().append(f"{ON_PATH} critical path: ", "bold cyan").append(" → ".join(start.critical))
-    return text.append(f"   in all: {length(start.total)}")
+    return text.append(f"   total: {length(start.total)}")
 
 
 def _legend() -> Text:

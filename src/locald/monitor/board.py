@@ -1,8 +1,8 @@
-"""What is known of the services: the newest row of each, and what it takes of the machine.
+"""What the monitor knows of services: the newest row of each, and its use of processor and memory.
 
-Rows are those of `status --json`, as the daemon tells them. It may be of another version, so a row without
-name or project is passed over, and what else is missing reads as unknown. The board holds all projects; the
-scope says which of them are shown.
+Rows are those of `status --json`. The daemon may have another version, so a row without name or project is
+ignored, and other missing fields read as unknown. The board holds all projects, its scope says which of them
+are shown.
 """
 
 from __future__ import annotations
@@ -19,26 +19,12 @@ Row = dict[str, Any]
 Key = tuple[str, str]
 """project and service"""
 
-RANK = (
-    "failed",
-    "unhealthy",
-    "backoff",
-    "blocked",
-    "stopping",
-    "preparing",
-    "starting",
-    "waiting",
-    "stopped",
-    "healthy",
-    "completed",
-)
-"""Words, those that need a look first; the dashboard has the same order"""
 TEXT = ("directory", "type", "state", "health", "source", "because")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a service takes: `cpu` in cores, `memory` in bytes."""
+    """What a service uses: `cpu` in cores, `memory` in bytes."""
 
     cpu: float
     memory: int
@@ -63,7 +49,7 @@ class Board:
     scope: Scope
     daemon: Row = field(default_factory=dict)
     written: list[Row] = field(default_factory=list)
-    """what the file says of a project that was never up; shown while the daemon knows nothing of it"""
+    """rows from the file of a project that is not running, shown while the daemon does not know it"""
     _rows: dict[Key, Row] = field(default_factory=dict)
     _usage: dict[Key, Usage] = field(default_factory=dict)
 
@@ -90,7 +76,7 @@ class Board:
         return [row for row in self.rows if row["project"] == project]
 
     def begin(self, daemon: Row, rows: Iterable[Row]) -> None:
-        """All there is, anew."""
+        """Replace all rows."""
         self.daemon = daemon
         self._rows = {words.key(row): row for row in rows}
 
@@ -118,9 +104,9 @@ def row_of(raw: Any) -> Row | None:
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:
-    """How many services there are of each word, those that need a look first."""
+    """How many services there are of each word, the worst first."""
     found: dict[str, int] = {}
     for row in rows:
         word = words.word(row)
         found[word] = found.get(word, 0) + 1
-    return dict(sorted(found.items(), key=lambda pair: RANK.index(pair[0]) if pair[0] in RANK else 2))
+    return dict(sorted(found.items(), key=lambda pair: words.rank(pair[0])))

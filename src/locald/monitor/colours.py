@@ -1,6 +1,6 @@
-"""How the monitor looks: its parts, and its sixteen colours, each with a contrast of 4.5 or more.
+"""The monitor's layout, and its sixteen colours, each with a contrast of 4.5 or more.
 
-What services print is shown in these colours too, so that their red is the red of `failed`.
+Output of services is shown in these colours too, so that their red is the red of `failed`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What opens above the monitor: the question before an action, the help, and the way to the dashboard."""
+"""Dialogs of the monitor: the confirmation of an action, the help, the link to the dashboard."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 ACROSS = 4
-"""shapes beside each other in the help"""
+"""states beside each other in the help"""
 
 
 class Question(ModalScreen[bool]):
-    """Says what an action will do, and asks whether to do it."""
+    """Shows what an action will do, and asks for confirmation."""
 
     BINDINGS: ClassVar = [
         Binding("y,enter", "answer(True)", show=False),
@@ -36,7 +36,7 @@ class Question(ModalScreen[bool]):
         self._effect = effect
 
     def compose(self) -> ComposeResult:
-        answer = Text.assemble(("Enter y", "bold cyan"), " do it   ", ("Esc n", "bold cyan"), " leave it")
+        answer = Text.assemble(("Enter y", "bold cyan"), " confirm   ", ("Esc n", "bold cyan"), " cancel")
         with VerticalScroll(classes="box", can_focus=False):
             yield Static(Text(self._question, "bold"), id="question")
             yield Static(self._effect, id="effect")
@@ -59,7 +59,7 @@ class Told(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
             box.border_title = self._title
-            box.border_subtitle = "Esc closes"
+            box.border_subtitle = "Esc: close"
             yield Static(self._text)
 
     def action_close(self) -> None:
@@ -67,16 +67,16 @@ class Told(ModalScreen[None]):
 
 
 def help_text() -> Table:
-    """All keys, and what the shapes mean."""
+    """All keys, and the sign of each state."""
     grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
     grid.add_column(no_wrap=True, width=11)
     grid.add_column(ratio=1)
     for group, members in keys.groups():
-        grid.add_row(Text(group.upper(), "bold dim"), Text())
+        grid.add_row(Text(group, "bold"), Text())
         for key in members:
             grid.add_row(Text(key.shown, "bold cyan"), Text(key.about))
-    grid.add_row(Text("SHAPES", "bold dim"), Text())
-    shapes = [f"{words.sign(word)} {word}" for word in (*words.SIGNS, "waiting")]
+    grid.add_row(Text("States", "bold"), Text())
+    shapes = [f"{words.sign(word)} {word}" for word in words.STATES if word != "unknown"]
     for first in range(0, len(shapes), ACROSS):
         legend = Text()
         for shape in shapes[first : first + ACROSS]:

@@ -1,7 +1,7 @@
-"""The panes that show a document of the daemon: why, the timeline, the environment.
+"""The panes that show a document of the daemon: why, timeline, environment.
 
-The one that is looked at is kept fresh: it is asked for anew when something has changed or it has become old,
-one question at a time. What comes too late, when something else is looked at already, is dropped.
+The open one is kept fresh: it is requested again after a change, and when it has become old, one request at a
+time. An answer that comes when another pane or service is already shown is dropped.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 DOCUMENTS = ("why", "timeline", "environment")
 STALE = 2.0
-"""seconds after which what is looked at is asked for anew, though nothing has changed"""
+"""seconds after which the open document is requested again without a change"""
 CALM = 0.1
-"""seconds between two questions"""
+"""seconds between two requests"""
 NARROWEST = 40
 
 
@@ -63,7 +63,7 @@ class Documents:
         return list(self._panes.values())
 
     async def keep(self) -> None:
-        """Keep what is looked at fresh, for ever."""
+        """Keep the open document fresh, without end."""
         while True:
             try:
                 async with asyncio.timeout(STALE):
@@ -82,7 +82,7 @@ class Documents:
         except Denied as denied:
             shown = explained.trouble(denied.problems)
         except Unreachable:
-            return  # what is shown stays, and the line at the top says that it may be old
+            return  # keep what is shown: the line at the top says that it may be old
         if (pane, key) == self._looked_at():
             self._panes[pane].show(shown)
 

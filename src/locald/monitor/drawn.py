@@ -1,6 +1,6 @@
-"""How a line of output looks: who wrote it, on which stream, and its text in its own colours.
+"""How a log line is drawn: its service, its stream, and its text in its own colours.
 
-A line that is too long goes on in the next row, under its own beginning. What is searched for is marked.
+A line that is too long continues in the next row, under its own beginning. Search matches are marked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What an action would do, said before it is done."""
+"""What an action would do, shown before it is done."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def told(effect: dict[str, Any]) -> Text:
             text.append(f"{sign} ", " ".join(words.colours(word)))
             text.append(f"{verb} ", "bold").append(" → ".join(names)).append("\n")
     if not ends and not starts:
-        text.append("nothing changes: it is so already\n", "dim")
+        text.append("nothing to do\n", "dim")
     return text
 
 

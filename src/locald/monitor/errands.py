@@ -1,7 +1,7 @@
-"""What somebody wants done: start, stop and restart services, copy how one is, go to the dashboard.
+"""Actions of the monitor: start, stop and restart services, copy a status, open the dashboard.
 
-What an action would do is asked of the daemon and shown first; it is done when that is confirmed. Whatever
-the daemon refuses is told, and changes nothing.
+The daemon is asked first what an action would do. That is shown, and the action is done when it is confirmed.
+What the daemon refuses is shown and changes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from locald.monitor.feed import Feed
 
 
+NEW_PROJECT = "The project is not running yet. It starts with its file and the environment of this shell."
+
+
 class Say(Protocol):
     """Shows a sentence for some seconds; `good`: nothing went wrong."""
 
@@ -32,7 +35,7 @@ class Say(Protocol):
 
 
 class Errands:
-    """`caller` tells of the shell that the monitor runs in."""
+    """`caller` describes the shell that the monitor runs in."""
 
     def __init__(
         self, app: App[None], say: Say, board: Board, feed: Feed, caller: Callable[[], dict[str, Any]]
@@ -46,7 +49,7 @@ class Errands:
         """a question is on its way to the screen, or there"""
 
     async def act(self, action: Action) -> None:
-        """Say what it would do, ask, do it."""
+        """Show what it would do, ask, do it."""
         if self._asking:
             return
         self._asking = True
@@ -61,7 +64,7 @@ class Errands:
             self._asking = False
 
     async def copy(self, key: Key) -> None:
-        """Put into the clipboard how the service is, in one line."""
+        """Copy the status of the service to the clipboard, as one line."""
         try:
             document = await self._feed.ask("/v1/why", [("project", key[0]), ("service", key[1])])
         except (Denied, Unreachable):
@@ -71,26 +74,28 @@ class Errands:
         self._say(f"copied: {told}")
 
     async def open_dashboard(self) -> None:
-        """In the browser; a terminal may be far from any, then the address is shown and copied."""
+        """In the browser; where there is none, the link is shown and copied."""
         try:
             url = str((await self._feed.tell("/v1/dashboard", {})).get("url") or "")
         except (Denied, Unreachable) as error:
             self._complain(error)
             return
         if await asyncio.to_thread(browser.show, url):
-            self._say("the dashboard is opened in the browser")
+            self._say("opened the dashboard in your browser")
             return
         self._app.copy_to_clipboard(url)
-        text = Text.assemble("Copied; it signs in one browser, within five minutes:\n\n", (url, "bold cyan"))
+        text = Text.assemble(
+            "Link copied. It signs in one browser within five minutes:\n\n", (url, "bold cyan")
+        )
         _ = self._app.push_screen(dialogs.Told("dashboard", text))
 
     async def _effect(self, action: Action) -> Text:
         if self._is_new(action):
-            return Text("it was never up: its file is read, and it gets the environment of this shell")
+            return Text(NEW_PROJECT)
         return effects.told(await self._feed.ask("/v1/effect", action.query))
 
     def _body(self, action: Action) -> dict[str, Any]:
-        """A project that was never up is brought up as `locald up` would, for this shell."""
+        """A project that is not running starts as `locald up` would start it, for this shell."""
         if not self._is_new(action):
             return action.body
         directory = self._board.of_project(action.project)[0].get("directory")

@@ -1,8 +1,7 @@
-"""Why a service is as it is, and the same in one line, to be sent to somebody; what it got to run in."""
+"""The `why` pane and the `environment` pane, and the status of a service in one or two lines."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -11,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from locald.faces import words
-from locald.monitor import amounts
+from locald.faces.when import age
 from locald.monitor.table import style
 
 if TYPE_CHECKING:
@@ -28,15 +27,13 @@ def why(document: Document, row: Row | None) -> RenderableType:
     word = words.word(shown)
     name = str(shown.get("service") or "")
     head = Text.assemble((f"{words.sign(word)} ", style(word)), (f"{name} ", "bold"))
-    head.append(words.phrase(word), style(word))
-    if source := words.source(shown):
-        head.append(f" by {source}")
+    head.append(words.judged(shown), style(word))
     parts: list[RenderableType] = [head, Text(f"  {words.because(shown)}")]
-    held_up = shown.get("state") in ("waiting", "blocked")  # else it runs, as it did before
-    title = "BLOCKED BY, THE ROOT LAST" if held_up else "RUNS WITHOUT, THE ROOT LAST"
+    held_up = shown.get("state") in ("waiting", "blocked")  # else it keeps running
+    title = "Blocked by (root cause last)" if held_up else "Running without (root cause last)"
     parts += _block(title, map(_blocker, _listed(document, "blockers")))
-    parts += _block("WHAT TO DO", (_hint(hint) for hint in document.get("hints") or ()))
-    parts += _block("EVIDENCE, NEWEST FIRST", map(_evidence, _listed(document, "evidence")))
+    parts += _block("Next steps", (_hint(hint) for hint in document.get("hints") or ()))
+    parts += _block("Evidence (newest first)", map(_evidence, _listed(document, "evidence")))
     return Group(*parts)
 
 
@@ -52,14 +49,14 @@ def environment(document: Document) -> RenderableType:
     for name in ordered:
         value = Text.assemble((name, "bold cyan"), "=", str(values[name]))
         grid.add_row(Text(str(origins.get(name) or ""), "dim"), value)
-    folder = Text.assemble(("runs in ", "dim"), str(document.get("workdir") or "?"))
+    folder = Text.assemble(("working directory: ", "dim"), str(document.get("workdir") or "?"))
     secret = document.get("masked") or ()
     note = [Text(f"{words.counted(len(secret), 'value')} masked", "dim")] if secret else []
     return Group(folder, *note, Text(), grid)
 
 
 def summary(document: Document, row: Row | None) -> str:
-    """One line that says it all, as the daemon tells it; without it, what is seen here."""
+    """The status as one line: the daemon's own summary, else what the row says."""
     if told := document.get("summary"):
         return str(told)
     row = row or {}
@@ -68,15 +65,13 @@ def summary(document: Document, row: Row | None) -> str:
 
 
 def facts(row: Row, width: int) -> Text:
-    """Two lines of `width` columns on the selected service, for what the table has no room for."""
+    """Two lines of `width` columns on the selected service, with what the table has no room for."""
     word = words.word(row)
     text = Text().append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
-    text.append(words.phrase(word))
-    if source := words.source(row):
-        text.append(f" by {source}")
+    text.append(words.judged(row))
     told = [
         str(row.get("url") or ""),
-        f"waiting on {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
+        f"waiting for {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
     ]
     told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
     for part in (part for part in told if part):
@@ -89,7 +84,7 @@ def facts(row: Row, width: int) -> Text:
 
 
 def trouble(problems: Iterable[Any]) -> Text:
-    """What the daemon refused, and what to do."""
+    """What the daemon refused, with its hints."""
     text = Text()
     for problem in problems:
         where = f"{problem.where}: " if problem.where else ""
@@ -107,7 +102,7 @@ def _block(title: str, rows: Iterable[tuple[Text, ...]]) -> list[RenderableType]
     grid.columns[-1].ratio = 1
     for row in found:
         grid.add_row(*row)
-    return [Text(), Text(title, "bold dim"), grid]
+    return [Text(), Text(title, "bold"), grid]
 
 
 def _grid(columns: int) -> Table:
@@ -130,12 +125,12 @@ def _hint(hint: Any) -> tuple[Text, ...]:
 def _evidence(evidence: Document) -> tuple[Text, ...]:
     ok = bool(evidence.get("ok"))
     kind = f" ({evidence['check']})" if evidence.get("check") else ""
-    age = amounts.since(evidence.get("at"), time.time())
-    verdict = Text("✓ yes" if ok else "✗ no", "green" if ok else "red")
+    when = age(evidence.get("at"))
+    result = Text("✓ pass" if ok else "✗ fail", "green" if ok else "red")
     return (
-        verdict,
+        result,
         Text(f"{evidence.get('source')}{kind}"),
-        Text(f"{age} ago", "dim"),
+        Text(f"{when} ago" if when else "", "dim"),
         Text(str(evidence.get("detail"))),
     )
 

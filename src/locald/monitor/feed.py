@@ -1,11 +1,11 @@
-"""The daemon as the monitor hears it: one live socket for all that changes, and questions beside it.
+"""The monitor's connection to the daemon: one live socket for all that changes, and requests beside it.
 
-The socket tells rows, usage and lines, and is told what is looked at. When it breaks, the daemon has ended
-or is being replaced: that is told once, and then tried again until somebody answers, for services outlive
-their daemon and so does whoever looks at them. What was asked for is asked of the new one too.
+The socket delivers rows, usage and log lines, and is told what is shown. When it breaks, the daemon has ended
+or is being replaced. That is reported once. Then the feed tries again until a daemon answers: services
+outlive their daemon, and so does the monitor. The new daemon gets the same requests.
 
-Messages are read here and nowhere else (`read`): what is not understood is passed over, for the daemon may
-be newer. All text in them has been made harmless when they leave.
+Messages are read here and nowhere else (`read`). What is not understood is ignored, for the daemon may be
+newer. All text in them is made harmless here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HISTORY = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A daemon answers, with all there is; also when it tells everything anew."""
+    """A daemon answers with all its rows; also when it sends all of them again."""
 
     daemon: Row
     rows: tuple[Row, ...]
@@ -62,7 +62,7 @@ class Used:
 class Printed:
     """Lines for the watch of this number.
 
-    `history`: they were there when it began; `skipped`: some before them are not told.
+    `history`: they are older than the watch; `skipped`: lines before them were left out.
     """
 
     watch: int
@@ -73,7 +73,7 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """`watch` None: it is not about lines."""
+    """`watch` None: it is not about log lines."""
 
     watch: int | None
     problems: tuple[Problem, ...]
@@ -81,7 +81,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """No daemon answers any more, and why."""
+    """The daemon does not answer any more, and why."""
 
     problem: Problem
 
@@ -90,7 +90,7 @@ News = Met | Changed | Used | Printed | Refused | Gone
 
 
 class Feed:
-    """`sockets` says where to look for the daemon, each time anew; `heard` is called with all news."""
+    """`sockets` says where to look for the daemon, each time; `heard` is called with all news."""
 
     def __init__(self, sockets: Callable[[], Sequence[str]], heard: Callable[[News], None]) -> None:
         self._sockets = sockets
@@ -100,7 +100,7 @@ class Feed:
         self._logs: dict[str, Any] | None = None
 
     async def run(self) -> None:
-        """Listen for ever, to one daemon after the other."""
+        """Listen without end, to one daemon after the other."""
         problem: Problem | None = None
         while True:
             for path in self._sockets():
@@ -155,10 +155,10 @@ class Feed:
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT and (news := understood(message.data)):
                 self._heard(news)
-            await asyncio.sleep(0)  # in a flood, keys and the screen have their turn between two messages
+            await asyncio.sleep(0)  # so that keys and the screen have their turn when many messages come
 
     async def _say(self, request: dict[str, Any]) -> None:
-        """Nobody there: the next daemon will be told."""
+        """Send it now; with no daemon there, the next one will get it."""
         if self._socket is not None and not self._socket.closed:
             try:
                 await self._socket.send_str(json.dumps(request))
@@ -167,14 +167,14 @@ class Feed:
 
     async def _exchange(self, method: str, target: str, body: dict[str, Any] | None) -> Any:
         if self._session is None:
-            raise Unreachable("the daemon is not there", "`locald server start` starts it")
+            raise Unreachable("daemon is not running", "run `locald server start`")
         try:
             async with self._session.request(method, f"http://locald{target}", json=body) as answer:
                 document = safe.harmless(await answer.json(content_type=None))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unreachable(
                 f"the daemon did not answer: {str(error) or type(error).__name__}",
-                "it is asked again by itself",
+                "the monitor tries again",
             ) from None
         if answer.status != 200:
             raise Denied(problems_of(document) or (Problem(f"HTTP status {answer.status}"),), 3)
@@ -225,10 +225,10 @@ def problems_of(document: Any) -> tuple[Problem, ...]:
 
 
 def _absent(error: BaseException) -> Problem:
-    """Why nobody answers. A daemon that has no live socket is of another version."""
+    """Why there is no answer. A daemon without a live socket has another version."""
     if isinstance(error, aiohttp.WSServerHandshakeError):
-        return Problem("the daemon is of another version", hint="`locald server restart` renews it")
-    return Problem("the daemon is gone; services run on", hint="`locald server start` starts it")
+        return Problem("the daemon has another version", hint="run `locald server restart` to update it")
+    return Problem("daemon is not running, services keep running", hint="run `locald server start`")
 
 
 def _rows(message: dict[str, Any]) -> tuple[Row, ...]:

@@ -1,4 +1,4 @@
-"""The lines that say where one is: what is looked at and how it is, what is wrong, which pane is open."""
+"""The bars of the monitor: project and counts at the top, warnings, the panes, a note where nothing runs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
     text.append(f" {words.counted(len(rows), 'service')}" if rows else "")
     state = Text()
     if gone:
-        state.append("no daemon: this is how it was ", "bold")
+        state.append("daemon not running, last known state ", "bold")
     elif not board.daemon:
-        state.append("asking the daemon… ")
+        state.append("connecting… ")
     else:
         state = _counted(rows, width - text.cell_len - 1)
     state.truncate(max(width - text.cell_len - 1, 0), overflow="ellipsis")
@@ -35,7 +35,7 @@ def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
 
 
 def _counted(rows: Sequence[Row], room: int) -> Text:
-    """What does not fit is left out as a whole: half a number would be another one."""
+    """What does not fit is left out as a whole: half a number would be wrong."""
     text = Text()
     for word, number in counts(rows).items():
         told = f"{words.sign(word)} {number} {word}  "
@@ -49,25 +49,25 @@ def nothing(board: Board) -> Text:
     """In place of a service, where there is none; nothing while the daemon has not answered yet."""
     if not board.daemon:
         return Text()
-    told = "no project is up" if board.scope.is_everything else "this project has no services"
-    return Text.assemble((f"{told}\n", "dim"), ("hint: ", "cyan"), "`locald up` in its folder starts one")
+    told = "no project is running" if board.scope.is_everything else "this project has no services"
+    return Text.assemble((f"{told}\n", "dim"), ("hint: ", "cyan"), "run `locald up` in a project folder")
 
 
 def trouble(what: str, hint: str) -> Text:
-    """A line of its own at the top, for what makes everything below it doubtful."""
+    """A line of its own at the top, for what puts everything below it in doubt."""
     return Text.assemble((f"{what}. ", "bold"), f"hint: {hint}" if hint else "")
 
 
 def remark(daemon: Mapping[str, Any]) -> Text | None:
-    """What is to be known about the daemon that answers: it is another version, or lost what it had saved."""
+    """A warning about the daemon: it has another version, or lost its saved state."""
     if (theirs := daemon.get("version", __version__)) != __version__:
-        what = f"the daemon is version {theirs}, this monitor {__version__}"
-        return trouble(what, "`locald server restart` renews it, and services keep running")
+        what = f"daemon is version {theirs}, monitor {__version__}"
+        return trouble(what, "run `locald server restart` (services keep running)")
     return trouble(str(daemon["trouble"]), "") if daemon.get("trouble") else None
 
 
 def tabs(panes: Sequence[str], current: str, told: str, width: int) -> Text:
-    """The panes with their keys, the open one marked, and at the right how it stands with it."""
+    """The panes with their keys, the open one marked, and at the right its state (`following`)."""
     text = Text(no_wrap=True)
     for number, pane in enumerate(panes, 1):
         open_ = pane == current

@@ -1,7 +1,4 @@
-"""The keys, what each does, and how many of them there is room to show.
-
-One table for the footer, the help and the bindings, so that they cannot differ.
-"""
+"""The keys of the monitor, in one table for footer, help and bindings, so that they cannot differ."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`press`: names of keys as Textual calls them; `shown`: as people do. `short` stands in the footer."""
+    """`press`: Textual's names of the keys; `shown`: the names for people; `short`: the footer's label."""
 
     press: str
     shown: str
@@ -28,62 +25,50 @@ class Key:
     """on which pane the footer shows it: `*` on all, empty on none"""
 
 
-MOVE, LOOK, LOGS, ACT, OTHER = "Move", "Look", "In the logs", "Act", "Else"
+NAVIGATION, VIEWS, ACTIONS, LOGS, OTHER = "Navigation", "Views", "Actions", "Logs", "Other"
+GROUPS = (NAVIGATION, VIEWS, ACTIONS, LOGS, OTHER)
 
 KEYS = (
-    Key("up,k", "↑ k", "", "", "the service above", MOVE),
-    Key("down,j", "↓ j", "", "", "the service below", MOVE),
-    Key("tab", "Tab", "swap", "", "between services and the pane below, which ↑ ↓ then scroll", MOVE),
-    Key("pageup,pagedown", "PgUp PgDn", "", "", "scroll by a page", MOVE),
-    Key("s", "s", "act('up')", "start", "start the selected service and what it depends on", ACT, "*"),
-    Key("x", "x", "act('stop')", "stop", "stop it, and what depends on it first", ACT, "*"),
-    Key("r", "r", "act('restart')", "restart", "restart it; what depends on it keeps running", ACT, "*"),
-    Key("S", "S X R", "act_all('up')", "", "the same with all services of its project", ACT),
-    Key("X", "", "act_all('stop')", "", "", ACT),
-    Key("R", "", "act_all('restart')", "", "", ACT),
-    Key("1,l", "1 l", "pane('logs')", "", "what it printed", LOOK),
-    Key("2,w", "2 w", "pane('why')", "", "why it is not ready, or what its health rests on", LOOK),
-    Key("3,t", "3 t", "pane('timeline')", "", "how the last start went", LOOK),
-    Key("4,e", "4 e", "pane('environment')", "", "its environment, and where each value comes from", LOOK),
-    Key("g", "g", "graph", "graph", "the tree of dependencies in place of the table, and back", LOOK, "*"),
-    Key("z", "z", "zoom", "zoom", "the pane alone, and back", LOOK, "*"),
+    Key("up,k", "↑ k", "", "", "previous service", NAVIGATION),
+    Key("down,j", "↓ j", "", "", "next service", NAVIGATION),
+    Key("tab", "Tab", "swap", "", "switch between the services and the pane (↑ ↓ scroll it)", NAVIGATION),
+    Key("pageup,pagedown", "PgUp PgDn", "", "", "scroll one page", NAVIGATION),
+    Key("s", "s", "act('up')", "start", "start the service and its dependencies", ACTIONS, "*"),
+    Key("x", "x", "act('stop')", "stop", "stop the service, its dependents first", ACTIONS, "*"),
+    Key("r", "r", "act('restart')", "restart", "restart the service (dependents keep running)", ACTIONS, "*"),
+    Key("S", "S X R", "act_all('up')", "", "start, stop or restart all services of the project", ACTIONS),
+    Key("X", "", "act_all('stop')", "", "", ACTIONS),
+    Key("R", "", "act_all('restart')", "", "", ACTIONS),
+    Key("1,l", "1 l", "pane('logs')", "", "logs", VIEWS),
+    Key("2,w", "2 w", "pane('why')", "", "explain status", VIEWS),
+    Key("3,t", "3 t", "pane('timeline')", "", "timeline of the last start", VIEWS),
+    Key("4,e", "4 e", "pane('environment')", "", "environment variables and their origin", VIEWS),
+    Key("g", "g", "graph", "graph", "switch between the table and the dependency tree", VIEWS, "*"),
+    Key("z", "z", "zoom", "zoom", "enlarge the pane, and back", VIEWS, "*"),
     Key(
         "slash",
         "/",
         "search('find')",
         "find",
-        "search; lower case finds both, `a|b` finds either",
+        "find text (`a|b` matches either, ABC matches case)",
         LOGS,
         "logs",
     ),
-    Key("n", "n N", "find(1)", "", "the next place, the one before", LOGS),
+    Key("n", "n N", "find(1)", "", "next match, previous match", LOGS),
     Key("N", "", "find(-1)", "", "", LOGS),
     Key(
-        "ampersand",
-        "&",
-        "search('only')",
-        "only",
-        "only lines with these words; none: all lines",
-        LOGS,
-        "logs",
+        "ampersand", "&", "search('only')", "filter", "show only lines with a text (empty: all)", LOGS, "logs"
     ),
-    Key("space", "Space", "pause", "pause", "pause, and follow again; scrolling up pauses too", LOGS, "logs"),
-    Key("m", "m", "merge", "merge", "all services together, or the selected one", LOGS, "logs"),
-    Key("o", "o", "stream", "stream", "both streams, stdout, stderr, or what locald did", LOGS),
-    Key("v", "v", "level", "level", "all levels, or only info, warnings, errors", LOGS),
-    Key(
-        "left_square_bracket",
-        "[ ]",
-        "event(-1)",
-        "",
-        "the moment before and after at which it started, changed or ended",
-        LOGS,
-    ),
+    Key("space", "Space", "pause", "pause", "pause or follow (scrolling up pauses)", LOGS, "logs"),
+    Key("m", "m", "merge", "merge", "logs of all services, or of the selected one", LOGS, "logs"),
+    Key("o", "o", "stream", "stream", "stream: all, stdout, stderr or locald", LOGS),
+    Key("v", "v", "level", "level", "minimum level: all, info, warn or error", LOGS),
+    Key("left_square_bracket", "[ ]", "event(-1)", "", "previous or next event (start, health, exit)", LOGS),
     Key("right_square_bracket", "", "event(1)", "", "", LOGS),
-    Key("y", "y", "copy", "copy", "copy how it is in one line, to be sent to somebody", OTHER, "*"),
+    Key("y", "y", "copy", "copy", "copy the status as one line", OTHER, "*"),
     Key("d", "d", "dashboard", "", "open the dashboard in a browser", OTHER),
-    Key("question_mark", "?", "help", "help", "this help", OTHER, "!"),
-    Key("q", "q", "quit", "quit", "leave; services keep running", OTHER, "!"),
+    Key("question_mark", "?", "help", "help", "help", OTHER, "!"),
+    Key("q", "q", "quit", "quit", "quit (services keep running)", OTHER, "!"),
 )
 
 
@@ -113,4 +98,4 @@ def _told(keys: Iterable[Key]) -> Text:
 def groups() -> list[tuple[str, Sequence[Key]]]:
     """For the help: the keys that it names."""
     shown = [key for key in KEYS if key.shown]
-    return [(name, [key for key in shown if key.group == name]) for name in (MOVE, LOOK, ACT, LOGS, OTHER)]
+    return [(name, [key for key in shown if key.group == name]) for name in GROUPS]

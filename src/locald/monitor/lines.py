@@ -1,11 +1,11 @@
-"""The lines of output that are at hand: bounded, chosen by stream, level and words, and where each is drawn.
+"""The log lines in memory: bounded, filtered by stream, level and text, each with its place on the screen.
 
 A service may print faster than anybody reads. So only the newest `LIMIT` lines are kept, and of a line only
-what it takes to choose it and to know how many rows of the screen it fills; how it looks is worked out when
-it is drawn. Rows are counted from the first line that was ever shown, so that a line keeps its row when older
-ones are let go, and a screenful is found by bisection.
+what is needed to filter it and to know how many rows it fills; its look is worked out when it is drawn. Rows
+are counted from the first line ever shown, so a line keeps its row when older ones are dropped, and the
+visible ones are found by bisection.
 
-While somebody reads (`hold`) nothing moves: what comes meanwhile waits, bounded too, until `release`.
+While somebody reads (`held`) nothing moves: new lines wait, bounded too, until `release`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The pane of output: the newest lines at its foot, or where somebody reads, standing still.
+"""The logs pane: it follows the newest lines, or stands still while somebody reads.
 
-It draws the rows that can be seen and no others; `Lines` holds the rest. While it follows, it stays at the
-end. Scrolling up pauses it: then nothing that is read moves away, and what comes meanwhile is counted.
+It draws only the visible rows; `Lines` holds the rest. Scrolling up pauses it: what is being read stays in
+place, and new lines are counted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
     from textual import events
 
-LEFT_OUT = Line(
-    "", "", "", "locald", None, "… lines left out: too many at once …", "… lines left out: too many at once …"
-)
+LEFT_OUT_TEXT = "… lines skipped, output is too fast …"
+LEFT_OUT = Line("", "", "", "locald", None, LEFT_OUT_TEXT, LEFT_OUT_TEXT)
 
 
 class LogPane(ScrollView, can_focus=True):
@@ -39,13 +38,13 @@ class LogPane(ScrollView, can_focus=True):
     ]
 
     class Said(Message):
-        """How it stands with the pane has changed."""
+        """The state of the pane has changed."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.lines = Lines()
         self.look = Look()
-        self.empty = "nothing was printed yet"
+        self.empty = "no output yet"
         self._at: int | None = None
         """the line that a search has found"""
 
@@ -55,12 +54,12 @@ class LogPane(ScrollView, can_focus=True):
 
     @property
     def told(self) -> str:
-        """What is chosen, and whether it follows: for the line above the pane."""
+        """The filters, and whether it follows: for the line above the pane."""
         choice = self.lines.choice
-        parts = [choice.stream, f"{choice.level} and worse" if choice.level else ""]
+        parts = [choice.stream, f"{choice.level} and above" if choice.level else ""]
         parts += [
-            f"only “{choice.words}”" if choice.words else "",
-            f"“{self.look.words}”" if self.look.words else "",
+            f"filter “{choice.words}”" if choice.words else "",
+            f"find “{self.look.words}”" if self.look.words else "",
         ]
         more = f" +{len(self.lines.waiting):,}" if self.lines.waiting else ""
         parts.append("following" if self.is_following else f"paused{more}")
@@ -69,7 +68,7 @@ class LogPane(ScrollView, can_focus=True):
     # What is shown.
 
     def begin(self, names: Mapping[str, str]) -> None:
-        """Other services are looked at; what is shown stays until their first lines are here."""
+        """Other services are selected; what is shown stays until their first lines are here."""
         self.look.names = names
         self._fit()
 

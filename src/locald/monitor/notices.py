@@ -1,8 +1,8 @@
-"""What is worth a bell: a service went down, or everything that was on its way has arrived.
+"""Notices with a bell: a service went down, or a start is complete.
 
-A service goes down when it was ready and now is not by itself: unhealthy, waiting for its next try, failed.
-One that somebody stopped did not go down. What never became ready and failed is told as well. An `up` is
-complete when of a project nothing is on its way any more. What was so when the monitor began is no news.
+A service went down when it was ready and now is unhealthy, in backoff or failed. One that the user stopped
+did not. A service that fails without ever becoming ready is a notice too. A start is complete when no
+service of the project is moving any more. The state at the monitor's beginning is no news.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST = 3
 """notices at once"""
-ON_ITS_WAY = {"waiting", "preparing", "starting", "backoff", "stopping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Notice:
 
 @dataclass(slots=True)
 class Notices:
-    """Remembers how things were. Ask it `about` all rows, whenever some have changed."""
+    """Remembers earlier states. Call `about` with all rows whenever some have changed."""
 
     _word: dict[Key, str] = field(default_factory=dict)
     _was_ready: set[Key] = field(default_factory=set)
@@ -37,7 +36,7 @@ class Notices:
     _begun: bool = False
 
     def about(self, rows: Sequence[Row]) -> list[Notice]:
-        """What has happened since the last time, the bad news first."""
+        """What has happened since the last call, bad news first."""
         found = [notice for row in rows if (notice := self._of_service(row))]
         found += self._of_projects(rows)
         self._begun = True
@@ -63,7 +62,7 @@ class Notices:
             projects.setdefault(str(row["project"]), []).append(row)
         found = []
         for project, members in projects.items():
-            if any(words.word(row) in ON_ITS_WAY for row in members):
+            if any(words.word(row) in words.MOVING for row in members):
                 self._busy.add(project)
             elif project in self._busy:
                 self._busy.discard(project)
@@ -78,9 +77,11 @@ def _arrived(project: str, members: Sequence[Row]) -> Notice | None:
     if not wanted:
         return None
     if missing and all(words.word(row) in ("blocked", "completed", "healthy") for row in wanted):
-        return None  # somebody stopped what they depend on
+        return None  # a dependency was stopped by the user
     if missing:
-        return Notice(f"{project}: {words.listed(missing)} not ready, nothing moves any more", good=False)
+        return Notice(
+            f"{project}: {words.listed(missing)} {'is' if len(missing) == 1 else 'are'} not ready", good=False
+        )
     every = "all " if len(wanted) == len(members) > 1 else ""
     return Notice(f"{project}: {every}{words.counted(len(wanted), 'service')} ready", good=True)
 
@@ -94,7 +95,7 @@ def few(notices: Sequence[Notice]) -> list[Notice]:
 
 
 def title(rows: Sequence[Row], name: str) -> str:
-    """For the terminal's own title: the worst first, so that it can be read in a tab."""
+    """The terminal's title, the worst first, short enough for a tab."""
     bad = [row for row in rows if words.word(row) in ("failed", "unhealthy", "backoff", "blocked")]
     if bad:
         word = words.word(bad[0])

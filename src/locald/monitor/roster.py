@@ -1,8 +1,7 @@
-"""The list of services on the screen, as a table or as a tree: one line each, one of them selected.
+"""The list of services, as a table or as a tree: one line each, one of them selected.
 
-Only the lines that can be seen are made, each when it is drawn, so two hundred services cost no more than
-ten. The selection is a service, not a line: it stays where rows come and go, and in the tree it may show in
-several places.
+Only visible lines are made, when they are drawn, so two hundred services cost no more than ten. The selection
+is a service, not a line: it stays while rows come and go, and in the tree it may appear in several places.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from locald.monitor.board import Board, Key
 
-LIT = "bold red"
+LIT = "bold yellow"
 MARK = "▌"
 
 
@@ -66,7 +65,7 @@ class Roster(ScrollView, can_focus=True):
     @property
     def head(self) -> Text:
         """The titles above the lines."""
-        return Text("   WHAT NEEDS WHAT") if self.as_tree else table.head(self._plan)
+        return Text("   Dependencies") if self.as_tree else table.head(self._plan)
 
     @property
     def _keys(self) -> list[Key]:
@@ -82,7 +81,7 @@ class Roster(ScrollView, can_focus=True):
         self._plan = table.layout(self._entries, max(self.scrollable_content_region.width - 1, 40))
         self.virtual_size = Size(self.scrollable_content_region.width, self.lines)
         self._keep_selection()
-        self._lit = tree.in_the_way(rows, self.selected) if self.as_tree else frozenset()
+        self._lit = tree.blocking(rows, self.selected) if self.as_tree else frozenset()
         self.refresh()
 
     def toggle_tree(self) -> None:
@@ -138,9 +137,9 @@ class Roster(ScrollView, can_focus=True):
         name = f"{branch.key[0]}:{branch.key[1]}" if self._board.scope.is_everything else branch.key[1]
         text.append(f"{name} ", LIT if lit else "bold").append(word, table.style(word))
         if branch.condition and branch.condition != "healthy":
-            text.append(f" (needed {branch.condition})", "dim")
+            text.append(f" (required: {branch.condition})", "dim")
         if branch.again:
-            return text.append("  what it needs is shown above", "dim")
+            return text.append("  (dependencies shown above)", "dim")
         return text.append("  ").append(words.because(row), "" if lit else "dim")
 
     def _select(self, line: int) -> None:
@@ -148,7 +147,7 @@ class Roster(ScrollView, can_focus=True):
             return
         self._line = min(max(line, 0), self.lines - 1)
         self._choose(self._keys[self._line])
-        self._lit = tree.in_the_way(self._board.rows, self.selected) if self.as_tree else frozenset()
+        self._lit = tree.blocking(self._board.rows, self.selected) if self.as_tree else frozenset()
         self._reveal()
         self.refresh()
 

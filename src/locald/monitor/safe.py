@@ -1,7 +1,7 @@
 """Text from outside, made harmless once, where it comes in.
 
-Names, reasons, values and lines come from programs that nobody vouches for: they may hold markup, escape
-sequences, text that turns the direction of writing, half a character, a megabyte. What has passed here is
+Names, reasons, values and lines come from programs that cannot be trusted: they may hold markup, escape
+sequences, text that changes the direction of writing, half a character, a megabyte. What has passed here is
 one line of text, of bounded length, that any terminal can show; it is shown as `Text`, in which a square
 bracket is a square bracket. Nothing that is shown is ever parsed as markup.
 """

@@ -1,4 +1,4 @@
-"""Show the monitor in this terminal until somebody leaves it."""
+"""Shows the monitor in this terminal until the user quits."""
 
 from __future__ import annotations
 

@@ -1,21 +1,21 @@
-"""The table of services: which columns there is room for, and what stands in them.
+"""The table of services: which columns fit, and what is in them.
 
-Columns are as wide as what is in them; where the screen is too narrow, titles become short, then names and
-sources give up characters, so that at 80 columns every number is still there. What is left over on a wide
-screen goes to `because`; on a narrow one that sentence stands below the table, for the selected service.
+Columns are as wide as their content. Where the screen is too narrow, titles become short, then names and
+sources are cut, so that at 80 columns every number is still there. Room that is left goes to `because`; on a
+narrow screen that sentence is below the table, for the selected service.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.text import Text
 
+from locald.domain.values import amounts
 from locald.faces import words
-from locald.monitor import amounts
+from locald.faces.when import age
 from locald.monitor.board import Row, Usage
 
 GAP = 1
@@ -58,7 +58,7 @@ def style(word: str) -> str:
 def _uptime(entry: Entry) -> str:
     row = entry.row
     alive = row.get("pid") or row.get("container")
-    return amounts.since(row.get("started_at"), time.time()) if alive else ""
+    return age(row.get("started_at")) if alive else ""
 
 
 COLUMNS = (
@@ -71,8 +71,8 @@ COLUMNS = (
     ),
     Column("SOURCE", "SOURCE", lambda e: words.source(e.row) or "-", flexible=True),
     Column("PORT", "PORT", lambda e: str(e.row.get("port") or "-"), right=True),
-    Column("CPU", "CPU", lambda e: amounts.processor(e.usage.cpu) if e.usage else "-", right=True),
-    Column("MEMORY", "MEM", lambda e: amounts.memory(e.usage.memory) if e.usage else "-", right=True),
+    Column("CPU", "CPU", lambda e: amounts.percent(e.usage.cpu) if e.usage else "-", right=True),
+    Column("MEMORY", "MEM", lambda e: amounts.size(e.usage.memory) if e.usage else "-", right=True),
     Column("UPTIME", "UPTIME", lambda e: _uptime(e) or "-", right=True),
     Column("RESTARTS", "↻", lambda e: str(e.row.get("restarts") or 0), right=True),
 )

@@ -1,7 +1,7 @@
-"""Who needs whom, drawn as a tree: at the left what nothing else needs, beneath it what it depends on.
+"""The dependencies as a tree: on the left the services that nothing depends on, below each its dependencies.
 
-What several services depend on stands beneath each of them, but with all that it needs itself only once, so
-that the picture stays as long as the project. A circle, which the file does not allow, would end there too.
+A dependency of several services appears below each of them, with its own dependencies only once, so the
+tree does not grow beyond the project. A cycle, which the file does not allow, would end there too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One line of the tree. `guide`: what is drawn before the name. `again`: what it needs is shown above."""
+    """One line of the tree. `guide`: drawn before the name. `again`: its dependencies are shown above."""
 
     key: Key
     guide: str = ""
     condition: str = ""
-    """what the line above it needs of this: `healthy`, `completed`, `started`"""
+    """what the line above requires of this: `healthy`, `completed`, `started`"""
     again: bool = False
 
 
@@ -58,8 +58,8 @@ def _needs(key: Key, row: Row) -> dict[Key, str]:
     return {(key[0], str(name)): str(condition) for name, condition in row["depends_on"].items()}
 
 
-def in_the_way(rows: Sequence[Row], key: Key | None) -> frozenset[Key]:
-    """The service and all that it waits for, down to the roots; nothing when it waits for nothing."""
+def blocking(rows: Sequence[Row], key: Key | None) -> frozenset[Key]:
+    """The service and all that block it, down to the root causes; empty when nothing does."""
     known = {words.key(row): row for row in rows}
     found: dict[Key, None] = {}
     left = [key] if key in known else []

@@ -14,6 +14,7 @@ import sys
 from locald.cli.shared import say
 from locald.client import daemon
 from locald.client.http import Api, Denied, Unreachable
+from locald.domain.values.amounts import size
 from locald.domain.values.problem import Refused
 from locald.faces.text import plain
 from locald.linux import cgroup, procfs, sockdiag
@@ -142,7 +143,7 @@ def _disk(home: Home) -> Check:
     free = found.f_bavail * found.f_frsize
     level = "fail" if free < LITTLE_SPACE else "warn" if free < ENOUGH_SPACE else "ok"
     hint = "" if level == "ok" else "make room, or lower `log_size` of your services (50MB each)"
-    return Check(level, f"{free / 1e9:.1f} GB free for logs in {home.logs}", hint)
+    return Check(level, f"{size(free)} free for logs in {home.logs}", hint)
 
 
 def _daemon(home: Home) -> Check:

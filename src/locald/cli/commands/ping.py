@@ -8,6 +8,7 @@ import time
 from locald.cli.shared import say
 from locald.client import daemon
 from locald.client.http import Unreachable
+from locald.domain.values.amounts import length
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -33,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
         raise Unreachable("the daemon is not running", "`locald server start` starts it")
     asked = time.monotonic()
     answer = api.get("/v1/ping", timeout=3.0)
-    took = (time.monotonic() - asked) * 1000
+    took = time.monotonic() - asked
     say.about(answer)
     if args.json:
         print(json.dumps(answer))
     else:
-        print(f"pid {answer['pid']} answers after {took:.1f} ms")
+        print(f"pid {answer['pid']} answers after {length(took)}")
     return 0

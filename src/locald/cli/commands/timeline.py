@@ -13,10 +13,10 @@ from locald.cli.shared import say
 from locald.cli.shared.table import Cell, table
 from locald.client import daemon
 from locald.client.target import choose
+from locald.domain.values.amounts import length
 from locald.faces import words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
-from locald.faces.when import length
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def _listed(start: Start) -> list[str]:
 
 def _cells(span: Span, start: Start) -> list[Cell]:
     moments = [
-        Cell("" if at is None else f"{at - start.origin:+.2f}s")
+        Cell("" if at is None else f"+{length(at - start.origin)}")
         for at in (span.queued, span.spawned, span.listening, span.ready)
     ]
     usually = Cell("" if span.usually is None else length(span.usually))

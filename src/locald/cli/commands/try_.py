@@ -16,7 +16,7 @@ import socket
 import time
 
 from locald.cli.shared import child, say
-from locald.faces.when import length
+from locald.domain.values.amounts import length
 from locald.linux import owners, prctl
 from locald.linux.sockdiag import Table
 from locald.linux.tree import Family

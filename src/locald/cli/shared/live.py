@@ -11,9 +11,10 @@ import sys
 import time
 
 from locald.cli.shared import say
+from locald.domain.values.amounts import length
 from locald.faces import words
 from locald.faces.text import plain
-from locald.faces.when import between, length
+from locald.faces.when import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

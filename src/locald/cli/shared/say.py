@@ -30,6 +30,7 @@ COLOURS = {
     "magenta": "35",
     "cyan": "36",
     "bold": "1",
+    "bright_blue": "94",
     "dim": "2",
 }
 

@@ -123,7 +123,7 @@ def _interrupted() -> int:
 
 
 def _all_ready(rows: list[Row], took: float) -> int:
-    from locald.faces.when import length
+    from locald.domain.values.amounts import length
 
     if rows:
         verb = "is" if len(rows) == 1 else "are"

@@ -18,7 +18,7 @@ from locald.domain.explain.why import root_of
 from locald.domain.knowledge.level import level
 from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import Backoff, Desired, Ended, Failed, Stopped
-from locald.domain.values.duration import show
+from locald.domain.values.amounts import length
 from locald.domain.values.plain import plain
 
 if TYPE_CHECKING:
@@ -88,11 +88,7 @@ def _reason(service: Service, shown: Row) -> str:
         return shown.because
     took = facts.ended_at - facts.spawned_at
     head, separator, rest = shown.because.partition(";")
-    return f"{head} {f'after {_length(took)}' if took >= MOMENT else 'at once'}{separator}{rest}"
-
-
-def _length(seconds: float) -> str:
-    return f"{seconds:.1f}s" if seconds < 10 else show(round(seconds))
+    return f"{head} {f'after {length(took)}' if took >= MOMENT else 'at once'}{separator}{rest}"
 
 
 def _next(root: Service, cause: Row) -> str:

@@ -31,7 +31,7 @@ from locald.domain.lifecycle.restarts import CALM, Restarts
 from locald.domain.lifecycle.run_facts import RunFacts, evaluate
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
-from locald.domain.values.duration import show
+from locald.domain.values.amounts import length
 
 REMEMBERED_STARTS = 10
 
@@ -193,6 +193,6 @@ def _result(service: Service) -> HealthResult:
         case Adopting():
             return service.result
         case Completed(took):
-            return HealthResult(Health.HEALTHY, Source.PROCESS, f"exited with 0 after {show(round(took, 3))}")
+            return HealthResult(Health.HEALTHY, Source.PROCESS, f"exited with 0 after {length(took)}")
         case _:
             return NOTHING_RUNS
