@@ -29,7 +29,7 @@ describe("an action", () => {
   it("is done at once when it concerns nothing else", async () => {
     const asked = daemon({ "/v1/effect": { json: { ends: ["web"], starts: [] } }, "/v1/stop": { json: {} } });
     const acting = new Acting(() => {});
-    const done = acting.wish(of("stop", ["web"]));
+    const done = acting.request(of("stop", ["web"]));
     expect(acting.isBusy(of("stop", ["web"]))).toBe(true);
     await done;
     expect(acting.isBusy(of("stop", ["web"]))).toBe(false);
@@ -43,22 +43,22 @@ describe("an action", () => {
     const effect = { ends: ["web", "db"], starts: [] };
     const asked = daemon({ "/v1/effect": { json: effect }, "/v1/stop": { json: {} } });
     const acting = new Acting(() => {});
-    await acting.wish(of("stop", ["db"]));
+    await acting.request(of("stop", ["db"]));
     expect(acting.question).toEqual({ ...of("stop", ["db"]), effect });
     expect(asked.length).toBe(1);
     acting.cancel();
     await acting.confirm();
     expect(asked.length).toBe(1);
-    await acting.wish(of("stop", ["db"]));
+    await acting.request(of("stop", ["db"]));
     await acting.confirm();
     expect(asked.at(-1)).toEqual({ path: "/v1/stop", body: { project: "shop", services: ["db"] } });
   });
 
-  it("of which the daemon wants nothing to know tells its problems and hints", async () => {
+  it("that the daemon refuses shows its problems and hints", async () => {
     const problems: Problem[] = [{ what: "unknown key", where: "locald.toml:12", hint: "did you mean?" }];
     daemon({ "/v1/effect": { status: 422, json: { problems, exit: 2 } } });
     const told: Problem[][] = [];
-    await new Acting((_, found) => told.push(found)).wish(of("up", []));
+    await new Acting((_, found) => told.push(found)).request(of("up", []));
     expect(told).toEqual([problems]);
   });
 
@@ -72,7 +72,7 @@ describe("an action", () => {
     const warnings: Problem[] = [{ what: "PORT is ignored", where: ".env", hint: "" }];
     daemon({ "/v1/effect": { json: { ends: [], starts: ["a"] } }, "/v1/up": { json: { warnings } } });
     const told: Problem[][] = [];
-    await new Acting((_, found) => told.push(found)).wish(of("up", []));
+    await new Acting((_, found) => told.push(found)).request(of("up", []));
     expect(told).toEqual([warnings]);
   });
 

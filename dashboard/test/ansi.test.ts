@@ -98,7 +98,7 @@ describe("a search", () => {
 });
 
 describe("the count of matches", () => {
-  it("looks at each line once as a list grows, and anew at another list or search", () => {
+  it("looks at each line once as a list grows, and again for another list or search", () => {
     const looked: string[] = [];
     const counter = new MatchCount<string>((line) => (looked.push(line), line));
     const list = ["a", "b"];

@@ -51,7 +51,7 @@ describe("the timeline", () => {
     ]);
   });
 
-  it("has no critical path while somebody who may be on it is still on its way", () => {
+  it("has no critical path while a service that may be on it is still starting", () => {
     const told = timeline([part("db", 0, 100, 600, 900), part("web", 0, 900, null, null)], ["db"]);
     const [start] = starts(told, ZERO + 5_000, () => ({ open: true, failedAt: null }));
     expect(start?.path).toEqual([]);

@@ -89,7 +89,7 @@ describe("the connection", () => {
     expect(world.links.at(-1)).toMatchObject({ is: "lost", since: 1_000 });
   });
 
-  it("tells being signed out from nobody being there, and notices a new sign-in", async () => {
+  it("tells being signed out from having no daemon, and notices a new sign-in", async () => {
     const world = new World();
     world.signedIn = false;
     world.connection.start();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { apply, NOTHING, projects, type Facts } from "../src/facts/facts";
 import { notices } from "../src/facts/notices";
-import { counts, isDown, isReady, sourceWords, standing } from "../src/facts/standing";
+import { basis, counts, isDown, isReady, phrase, rank, sourceWords, standing, tone } from "../src/facts/standing";
 import { pathToRoot, byName, dependents } from "../src/facts/ties";
 import { summary } from "../src/facts/summary";
 import type { Daemon, Row, Why } from "../src/facts/wire";
@@ -72,6 +72,20 @@ describe("standing", () => {
     ]);
   });
 
+  it("has one tone and rank on every face: blocked is a warning, like backoff", () => {
+    expect([tone("blocked"), tone("backoff"), tone("failed"), tone("starting"), tone("waiting"), tone("completed")]).toEqual([
+      "warn", "warn", "bad", "busy", "quiet", "good",
+    ]);
+    const failed = { state: "failed", health: "unknown" } as const;
+    expect(rank(failed)).toBe(0);
+    expect(rank(row("a"))).toBeGreaterThan(rank(row("b", { state: "blocked", health: "unknown" })));
+  });
+
+  it("reads as a phrase in sentences", () => {
+    expect([phrase("healthy"), phrase("failed"), phrase("backoff")]).toEqual(["is healthy", "has failed", "is in backoff"]);
+    expect([basis(row("a")), basis(row("a", { source: "none", fallback: false }))]).toEqual(["tcp, fallback", ""]);
+  });
+
   it("names sources as every face does", () => {
     expect(sourceWords(row("a"))).toBe("tcp (fallback)");
     expect(sourceWords(row("a", { source: "explicit", check: "http", fallback: false }))).toBe("explicit (http)");
@@ -111,8 +125,8 @@ describe("notices", () => {
 
   it("tell that a service went down, and why", () => {
     const before = snapshot(row("a"));
-    const after = change(before, row("a", { state: "failed", health: "unknown", because: "exited with 1" }));
-    expect(notices(before, after)).toMatchObject([{ tone: "bad", service: "a", text: "failed", because: "exited with 1" }]);
+    const after = change(before, row("a", { state: "failed", health: "unknown", because: "exited with code 1" }));
+    expect(notices(before, after)).toMatchObject([{ tone: "bad", service: "a", text: "has failed", because: "exited with code 1" }]);
   });
 
   it("tell it once, not at each further change of what is down", () => {
@@ -128,7 +142,7 @@ describe("notices", () => {
     expect(notices(starting, back)).not.toContainEqual(expect.objectContaining(again));
   });
 
-  it("tell that a start is complete when nothing moves any more and all is ready", () => {
+  it("tell that a start is complete when all services have settled and are ready", () => {
     const before = snapshot(row("a"), row("b", { state: "starting", health: "starting" }));
     expect(notices(before, change(before, row("b")))).toMatchObject([{ tone: "good", project: "shop", service: null }]);
   });
@@ -148,14 +162,14 @@ describe("summary", () => {
     health: "unknown",
     source: "none",
     because: "needs auth",
-    blockers: [{ service: "auth", state: "failed", health: "unknown", because: "exited\nwith 1 \u001b[31m\u202e" }],
+    blockers: [{ service: "auth", state: "failed", health: "unknown", because: "exited\nwith code 1 \u001b[31m\u202e" }],
     evidence: [],
     hints: ["`locald logs auth`"],
   };
 
   it("is one line with the root and what to do, without breaks, escapes or marks of direction", () => {
     expect(summary(why)).toBe(
-      "shop:web is blocked: needs auth — root: auth is failed: exited with 1  [31m — hint: `locald logs auth`",
+      "shop:web is blocked: needs auth — root cause: auth has failed: exited with code 1  [31m — hint: `locald logs auth`",
     );
   });
 

@@ -26,13 +26,13 @@ function session(): { logs: LogSession; orders: Order[] } {
   return { logs: new LogSession((order) => orders.push(order)), orders };
 }
 
-const wish = { project: "shop", services: ["web"], n: 1_000 };
+const request = { project: "shop", services: ["web"], n: 1_000 };
 
 describe("the log watch", () => {
   it("asks for what a view wants, and for nothing when it goes", () => {
     const { logs, orders } = session();
-    logs.follow(wish);
-    logs.follow({ ...wish, project: null, services: [] });
+    logs.follow(request);
+    logs.follow({ ...request, project: null, services: [] });
     logs.stop();
     expect(orders).toEqual([
       { logs: { watch: 1, project: "shop", services: ["web"], n: 1_000 } },
@@ -41,9 +41,9 @@ describe("the log watch", () => {
     ]);
   });
 
-  it("shows batches a frame at a time, and drops what comes for an earlier wish", () => {
+  it("shows batches a frame at a time, and drops what comes for an earlier request", () => {
     const { logs } = session();
-    logs.follow(wish);
+    logs.follow(request);
     logs.heard(lines(1, 10));
     logs.heard(lines(1, 10));
     logs.heard(lines(7, 10));
@@ -59,7 +59,7 @@ describe("the log watch", () => {
 
   it("knows when the history is told, and whether there may be older lines", () => {
     const { logs, orders } = session();
-    logs.follow(wish);
+    logs.follow(request);
     logs.heard(lines(1, 600, { history: true, more: true }));
     expect(logs.complete).toBe(false);
     logs.heard(lines(1, 400, { history: true, more: false }));
@@ -72,7 +72,7 @@ describe("the log watch", () => {
 
   it("keeps new lines aside while paused, and none is lost", () => {
     const { logs } = session();
-    logs.follow(wish);
+    logs.follow(request);
     logs.heard(lines(1, 5, { history: true, more: false }));
     logs.pause(true);
     logs.heard(lines(1, 7));
@@ -83,18 +83,18 @@ describe("the log watch", () => {
     expect([logs.buffer.lines.length, logs.held]).toEqual([12, 0]);
   });
 
-  it("says where lines were left out", () => {
+  it("says where lines were skipped", () => {
     const { logs } = session();
-    logs.follow(wish);
+    logs.follow(request);
     logs.heard(lines(1, 2, { skipped: true }));
     drawn();
     expect(logs.buffer.lines.map((line) => line.record.stream)).toEqual(["locald", "stdout", "stdout"]);
-    expect(logs.buffer.lines[0]?.record.line).toContain("left out");
+    expect(logs.buffer.lines[0]?.record.line).toContain("lines skipped");
   });
 
   it("tells what was refused", () => {
     const { logs } = session();
-    logs.follow(wish);
+    logs.follow(request);
     const problems = [{ what: 'no service "web"', where: "", hint: "" }];
     logs.heard({ kind: "refused", watch: 1, problems });
     expect([logs.problems, logs.complete]).toEqual([problems, true]);

@@ -89,7 +89,7 @@ describe("heights of lines", () => {
     expect(range(new Even(0), 0, 0, 800)).toEqual([0, 0]);
   });
 
-  it("of wrapped lines are guessed, measured, and begun anew for another list", () => {
+  it("of wrapped lines are guessed, measured, and reset for another list", () => {
     const buffer = new LogBuffer();
     buffer.add([record("x".repeat(250)), record("y")]);
     const uneven = new Uneven(100);

@@ -1,6 +1,5 @@
-// The last start as bars on an axis of time. Services that were started together share an axis; one that was
-// started again an hour later gets its own, or nothing of either could be seen. What has not ended yet goes on
-// until now.
+// The last start as bars on a time axis. Services that started together share an axis. One that was started
+// again an hour later gets its own, or neither would be readable. A service that is starting reaches up to now.
 
 import { moment } from "./format";
 import type { Row, Started, Timeline } from "./wire";
@@ -24,13 +23,14 @@ export interface Track {
   /** milliseconds from spawn; null while it has not come to that */
   listening: number | null;
   ready: number | null;
-  usually: number | null;
-  /** still on its way */
+  /** of earlier starts, from spawn to ready */
+  median: number | null;
+  /** not ready yet, and it may become so */
   open: boolean;
   failed: boolean;
 }
 
-/** How far a service has come, beyond what a timeline tells. */
+/** The progress of a service, beyond what a timeline says. */
 export interface Progress {
   /** it may still become ready */
   open: boolean;
@@ -47,7 +47,7 @@ export interface Start {
   path: string[];
 }
 
-/** An axis ends; the next one begins when somebody wants something this long after, milliseconds. */
+/** An axis ends; a service requested this many milliseconds later begins the next one. */
 const APART = 2_000;
 
 /** The newest start comes first. */
@@ -66,7 +66,7 @@ export function starts(timeline: Timeline, now: number, progress: (name: string)
   return groups.map((group) => start(group, timeline.critical_path, now)).reverse();
 }
 
-/** With what the rows tell by now: they come as things happen, a timeline when it is asked for. */
+/** With what the rows say by now: they come at once, a timeline only when it is requested. */
 export function withRows(timeline: Timeline, rows: ReadonlyMap<string, Row>): Timeline {
   return { ...timeline, services: timeline.services.map((part) => withRow(part, rows.get(part.name))) };
 }
@@ -107,7 +107,7 @@ function start(group: Timed[], critical: string[], now: number): Start {
   const at = Math.min(...group.map((one) => one.queued));
   const span = Math.max(...group.map((one) => ended(one, now))) - at;
   const names = new Set(group.map((one) => one.part.name));
-  // A path that is only partly of this start would explain nothing, nor would one that is not at its end yet.
+  // A path that is only partly in this start explains nothing, nor does one that has not reached its end.
   const isOver = !group.some((one) => one.open && one.ready === null);
   const path = isOver && critical.every((name) => names.has(name)) ? critical : [];
   const tracks = group
@@ -127,7 +127,7 @@ function track(one: Timed, at: number, path: string[], now: number): Track {
     waited: spawned === null && !one.open ? null : Math.max((spawned ?? now) - one.queued, 0),
     listening: since(one.listening),
     ready: since(one.ready),
-    usually: part.usually_ms ?? null,
+    median: part.usually_ms ?? null,
     open: one.open && one.ready === null,
     failed: one.failedAt !== null && one.ready === null,
   };
@@ -147,10 +147,10 @@ function bars(one: Timed, now: number): Bar[] {
   return found.filter((bar) => bar.to > bar.from);
 }
 
-/** Slower than usual by so much that it is worth a word. */
+/** Much slower than the median of earlier starts. */
 export function isSlow(track: Track): boolean {
-  const { ready, usually } = track;
-  return ready !== null && usually !== null && ready > usually * 1.5 && ready - usually > 500;
+  const { ready, median } = track;
+  return ready !== null && median !== null && ready > median * 1.5 && ready - median > 500;
 }
 
 /** Round distances for the marks of an axis: some four to eight of them. */

@@ -1,6 +1,6 @@
-// All that the page knows of services: the rows of the last snapshot with every change since, and what they
-// use. A value: each message makes a new one, in which rows that did not change are the same objects, so that
-// whoever shows them can tell what to draw again.
+// All that the page knows of services: the rows of the last snapshot with every change since, and their use of
+// processor and memory. A value: each message makes a new one, in which unchanged rows are the same objects, so
+// that views can tell what to draw again.
 
 import type { Daemon, Message, Row, Usage } from "./wire";
 
@@ -21,7 +21,7 @@ export function keyOf(row: { project: string; name: string }): string {
   return key(row.project, row.name);
 }
 
-/** The facts after a message; the same object where it tells nothing about services. */
+/** The facts after a message; the same object when it says nothing about services. */
 export function apply(facts: Facts, message: Message): Facts {
   switch (message.kind) {
     case "snapshot":

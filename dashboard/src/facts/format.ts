@@ -1,5 +1,5 @@
-// Numbers and times as people read them. Lengths keep two or three figures; whatever changes each second
-// (uptime) has parts that do not jump in width.
+// Numbers and times as people read them, by the same rule as on a terminal: the twin of
+// `src/locald/domain/values/amounts.py`. Both are tested with `tests/amounts.json`.
 
 /** Milliseconds since the epoch of a time of the daemon's; null where there is none. */
 export function moment(at: string | null | undefined): number | null {
@@ -8,69 +8,68 @@ export function moment(at: string | null | undefined): number | null {
   return Number.isNaN(found) ? null : found;
 }
 
-/** A length of time: `84 ms`, `2.1 s`, `42 s`, `3 min 5 s`, `2 h 7 min`, `4 d 3 h`. */
+/** A length of time, of milliseconds: `84ms`, `1.6s`, `26s`, `3m05s`, `2h10m`, `4d03h`. */
 export function length(ms: number): string {
-  const seconds = Math.max(ms, 0) / 1000;
-  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  return parts(Math.round(seconds));
+  const milliseconds = rounded(Math.max(ms, 0));
+  if (milliseconds < 1000) return `${milliseconds}ms`;
+  if (milliseconds < 9950) return `${(rounded(milliseconds / 100) / 10).toFixed(1)}s`;
+  return whole(rounded(milliseconds / 1000));
 }
 
-/** The same in whole seconds, for what counts on. */
-export function age(ms: number): string {
-  return parts(Math.max(Math.floor(ms / 1000), 0));
+/** In the two largest units. */
+function whole(seconds: number): string {
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h${two(Math.floor((seconds % 3600) / 60))}m`;
+  return `${Math.floor(seconds / 86_400)}d${two(Math.floor((seconds % 86_400) / 3600))}h`;
 }
 
-function parts(seconds: number): string {
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return pair(seconds, 60, "min", 1, "s");
-  if (seconds < 86_400) return pair(seconds, 3600, "h", 60, "min");
-  return pair(seconds, 86_400, "d", 3600, "h");
-}
-
-function pair(seconds: number, large: number, first: string, small: number, second: string): string {
-  const rest = Math.floor((seconds % large) / small);
-  return `${Math.floor(seconds / large)} ${first}` + (rest ? ` ${rest} ${second}` : "");
-}
-
-/** `just now`, `12 s ago`. */
+/** `just now`, `12s ago`. */
 export function ago(ms: number): string {
-  return ms < 1000 ? "just now" : `${age(ms)} ago`;
+  return ms < 1000 ? "just now" : `${length(ms)} ago`;
 }
 
-/** Bytes in decimal units: `512 B`, `4.2 MB`, `310 MB`. */
+/** Bytes in decimal units: `512B`, `4.2MB`, `310MB`. */
 export function bytes(count: number): string {
   let value = count;
-  for (const unit of ["B", "kB", "MB", "GB"]) {
-    if (value < 999.5) return `${figures(value, unit === "B")} ${unit}`;
+  for (const unit of ["B", "KB", "MB", "GB"]) {
+    if (value < 999.5) return `${unit === "B" ? rounded(value) : figures(value)}${unit}`;
     value /= 1000;
   }
-  return `${figures(value, false)} TB`;
+  return `${figures(value)}TB`;
 }
 
-function figures(value: number, whole: boolean): string {
-  return whole || value >= 9.95 ? value.toFixed(0) : value.toFixed(1);
-}
-
-/** Cores as a part of one: `0 %`, `0.4 %`, `12 %`, `250 %`. */
+/** Processor time as a share of one core: `0%`, `0.4%`, `12%`, `250%`. */
 export function cpu(cores: number): string {
   const percent = cores * 100;
-  if (percent < 0.05) return "0 %";
-  return `${percent < 9.95 ? percent.toFixed(1) : percent.toFixed(0)} %`;
+  return `${percent < 0.05 ? 0 : figures(percent)}%`;
 }
 
-/** Time of day, to the millisecond: of log lines. */
+/** One decimal below ten, none above. */
+function figures(value: number): string {
+  return value < 9.95 ? (rounded(value * 10) / 10).toFixed(1) : String(rounded(value));
+}
+
+/** Half up, as in Python. */
+function rounded(value: number): number {
+  return Math.floor(value + 0.5);
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+/** Time of day to the millisecond, for log lines. */
 export function clock(at: number): string {
   const date = new Date(at);
-  const two = (value: number) => String(value).padStart(2, "0");
   const seconds = `${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, "0")}`;
   return `${two(date.getHours())}:${two(date.getMinutes())}:${seconds}`;
 }
 
-/** A moment in full, for who hovers: local date and time. */
+/** A moment in full, for tooltips: local date and time. */
 export function full(at: number): string {
   const date = new Date(at);
-  const day = `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${clock(at)}`;
 }
 

@@ -2,8 +2,8 @@
 // layer after the last of what it needs. Long edges get a stand-in in each layer that they cross, so that they
 // go around nodes. The order within layers is found by sweeps of barycentres, keeping the best; then each node
 // is drawn towards the mean of its neighbours as far as the order allows. Services without ties stand in rows
-// of their own at the end, after the last layer or beside all of them. `along` is the direction of layers, `across` that within one; whoever draws
-// decides which is x.
+// of their own at the end, after the last layer or beside all of them. `along` is the direction of layers,
+// `across` that within one; the view decides which of them is x.
 
 export interface Size {
   /** of a node, in the direction of layers and across it */
@@ -79,7 +79,7 @@ function ranked(names: readonly string[], ties: readonly Tie[]): Map<string, num
   return drawnIn(layers, needs, grouped(ties, (tie) => tie.from, (tie) => tie.to));
 }
 
-/** What needs nothing stands right before the first that needs it. */
+/** A service without dependencies goes right before its first dependent. */
 function drawnIn(
   layers: Map<string, number>,
   needs: Map<string, string[]>,
@@ -152,8 +152,8 @@ function positions(layers: Node[][]): Map<Node, number> {
 }
 
 function sortBy(layer: Node[], at: Map<Node, number>, neighbours: (one: Node) => Node[]): void {
-  const wish = new Map(layer.map((one) => [one, mean(neighbours(one).map((n) => at.get(n) ?? 0)) ?? at.get(one) ?? 0]));
-  layer.sort((a, b) => (wish.get(a) ?? 0) - (wish.get(b) ?? 0) || (at.get(a) ?? 0) - (at.get(b) ?? 0));
+  const desired = new Map(layer.map((one) => [one, mean(neighbours(one).map((n) => at.get(n) ?? 0)) ?? at.get(one) ?? 0]));
+  layer.sort((a, b) => (desired.get(a) ?? 0) - (desired.get(b) ?? 0) || (at.get(a) ?? 0) - (at.get(b) ?? 0));
 }
 
 function mean(values: number[]): number | null {
@@ -187,8 +187,8 @@ function settle(layers: Node[][], size: Size): void {
   for (const layer of layers) place(layer, layer.map((_, i) => i), size);
   for (let round = 0; round < ROUNDS; round++) {
     for (const layer of round % 2 ? [...layers].reverse() : layers) {
-      const wishes = layer.map((one) => mean([...one.before, ...one.after].map((n) => n.across)) ?? one.across);
-      place(layer, wishes, size);
+      const desired = layer.map((one) => mean([...one.before, ...one.after].map((n) => n.across)) ?? one.across);
+      place(layer, desired, size);
     }
   }
   const first = Math.min(...layers.flat().map((one) => one.across - extent(one, size) / 2));
@@ -199,8 +199,8 @@ function extent(one: Node, size: Size): number {
   return one.name === null ? size.gapAcross : size.across;
 }
 
-/** As near to the wishes as order and distances allow, by least squares: neighbours in conflict move as one. */
-function place(layer: Node[], wishes: number[], size: Size): void {
+/** As near to the desired places as order and distances allow, by least squares: neighbours in conflict move as one. */
+function place(layer: Node[], desired: number[], size: Size): void {
   const offsets: number[] = [];
   layer.forEach((one, i) => {
     const last = layer[i - 1];
@@ -208,8 +208,8 @@ function place(layer: Node[], wishes: number[], size: Size): void {
     offsets.push((offsets[i - 1] ?? 0) + apart);
   });
   const blocks: { sum: number; count: number }[] = [];
-  wishes.forEach((wish, i) => {
-    let block = { sum: wish - (offsets[i] ?? 0), count: 1 };
+  desired.forEach((place, i) => {
+    let block = { sum: place - (offsets[i] ?? 0), count: 1 };
     for (let last = blocks.at(-1); last && last.sum / last.count > block.sum / block.count; last = blocks.at(-1)) {
       block = { sum: block.sum + last.sum, count: block.count + last.count };
       blocks.pop();

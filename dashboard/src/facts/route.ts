@@ -1,4 +1,4 @@
-// Where in the page one is, as the part of the address behind `#`: it can be linked, kept and reloaded.
+// The current view as the fragment of the address: it can be linked, bookmarked and reloaded.
 //
 //   #/                            all projects
 //   #/logs                        the logs of all

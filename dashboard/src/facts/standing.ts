@@ -1,11 +1,12 @@
-// How a service stands, in one word, one shape and one tone. State and health are two facts; who glances at
-// a list wants one: the health of what runs, the state of everything else. Every standing has a shape of its
-// own, so that it can be told without colour, and a rank by which the worst is found.
+// The status of a service in one word. State and health are two facts; a list needs one: the health of a
+// running service, the state of every other. Each word has a tone, a sign and a rank (`vocabulary.ts`), and a
+// shape of its own (`Glyph`), so that it can be told without colour.
 
 import type { Health, Row, State } from "./wire";
+import { DOWN, MOVING, STATES, type Tone, type Word } from "./vocabulary";
 
+export type { Tone } from "./vocabulary";
 export type Standing = Exclude<State, "running"> | "healthy" | "unhealthy";
-export type Tone = "good" | "busy" | "warn" | "bad" | "quiet";
 
 export function standing(of: { state: State; health: Health }): Standing {
   if (of.state !== "running") return of.state;
@@ -13,61 +14,42 @@ export function standing(of: { state: State; health: Health }): Standing {
   return "starting";
 }
 
-const TONES: Record<Standing, Tone> = {
-  healthy: "good",
-  completed: "good",
-  preparing: "busy",
-  starting: "busy",
-  stopping: "busy",
-  waiting: "quiet",
-  stopped: "quiet",
-  blocked: "warn",
-  backoff: "warn",
-  unhealthy: "bad",
-  failed: "bad",
-};
-
-export function tone(word: Standing): Tone {
-  return TONES[word];
+/** The tone of a state or a health. */
+export function tone(word: Word): Tone {
+  return STATES[word].tone;
 }
 
-const HEALTHS: Record<Health, Standing> = {
-  healthy: "healthy",
-  unhealthy: "unhealthy",
-  starting: "starting",
-  unknown: "stopped",
-};
-
-/** The shape for a bare health. */
-export function ofHealth(health: Health): Standing {
-  return HEALTHS[health];
+/** Its sign where there is only text, as in the title of the tab. */
+export function sign(word: Word): string {
+  return STATES[word].sign;
 }
 
-/** Ready for whoever depends on it. */
+/** `is healthy`, `has failed`, `is in backoff`. */
+export function phrase(word: Standing): string {
+  return word === "failed" ? "has failed" : word === "backoff" ? "is in backoff" : `is ${word}`;
+}
+
+/** Ready for its dependents. */
 export function isReady(row: { state: State; health: Health }): boolean {
   return row.state === "completed" || (row.state === "running" && row.health === "healthy");
 }
 
-/** Something is wrong that will not mend by waiting a little. */
+/** Something is wrong that waiting a little does not fix. */
 export function isDown(row: { state: State; health: Health }): boolean {
-  const word = standing(row);
-  return word === "failed" || word === "unhealthy" || word === "backoff";
+  return DOWN.has(standing(row));
 }
 
-/** Something is under way. */
+/** It has not settled. */
 export function isMoving(row: { state: State; health: Health }): boolean {
-  return ["waiting", "preparing", "starting", "stopping", "backoff"].includes(standing(row));
+  return MOVING.has(standing(row));
 }
 
-/** There is a run, or the wish for one. */
+/** There is a run, or one is requested. */
 export function isOn(row: { state: State }): boolean {
   return !["stopped", "failed", "completed"].includes(row.state);
 }
 
-const ORDER: Standing[] = [
-  "failed", "unhealthy", "backoff", "blocked", "stopping", "preparing", "starting", "waiting", "stopped",
-  "healthy", "completed",
-];
+const ORDER = Object.keys(STATES) as Word[];
 
 /** 0 is the worst. */
 export function rank(row: { state: State; health: Health }): number {
@@ -79,16 +61,22 @@ export interface Count {
   count: number;
 }
 
-/** How many stand how, the worst first. */
+/** The number of services of each status, the worst first. */
 export function counts(rows: Iterable<Row>): Count[] {
   const found = new Map<Standing, number>();
   for (const row of rows) found.set(standing(row), (found.get(standing(row)) ?? 0) + 1);
-  return ORDER.filter((word) => found.has(word)).map((word) => ({ standing: word, count: found.get(word) ?? 0 }));
+  const pairs = [...found].sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b));
+  return pairs.map(([standing, count]) => ({ standing, count }));
 }
 
-/** What health rests on, as every face says it: `notify`, `explicit (http)`, `tcp (fallback)`. */
+/** The source of a health: `notify`, `explicit (http)`, `tcp (fallback)`. */
 export function sourceWords(row: { source: string; check?: string | null; fallback?: boolean }): string {
   if (row.source === "none") return "";
   const remark = row.source === "explicit" ? row.check : row.fallback ? "fallback" : null;
   return remark ? `${row.source} (${remark})` : row.source;
+}
+
+/** The same within parentheses: `tcp, fallback`. */
+export function basis(row: Parameters<typeof sourceWords>[0]): string {
+  return sourceWords(row).replace(" (", ", ").replace(/\)$/, "");
 }

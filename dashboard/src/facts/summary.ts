@@ -1,14 +1,14 @@
-// A failure in one line, to be pasted into a chat: what stands how, why, what is at the root, what to do.
+// A failure in one line, for a chat: the service, its status, the reason, the root cause, the next step.
 
-import { standing } from "./standing";
+import { phrase, standing } from "./standing";
 import type { Why } from "./wire";
 
 export function summary(why: Why): string {
   if (why.summary) return oneLine(why.summary); // the daemon knows the last line of output, too
-  const told = [`${why.project}:${why.service} is ${standing(why)}: ${why.because}`];
+  const told = [`${why.project}:${why.service} ${phrase(standing(why))}: ${why.because}`];
   const root = why.blockers.at(-1);
   if (root && !why.because.includes(root.because)) {
-    told.push(`root: ${root.service} is ${standing(root)}: ${root.because}`);
+    told.push(`root cause: ${root.service} ${phrase(standing(root))}: ${root.because}`);
   }
   if (why.hints[0]) told.push(`hint: ${why.hints[0]}`);
   return oneLine(told.join(" — "));

@@ -1,11 +1,10 @@
-// Who needs whom, and who is in whose way. A tie in the way is one whose dependency is not there yet
-// (`waiting_on`); following those, the worst first, leads to the root: the one service that a person has to
-// look at.
+// Dependencies, and which of them block. A dependency blocks while it is not ready (`waiting_on`). Following
+// the blocking ones, the worst first, leads to the root cause: the one service that needs a fix.
 
 import { rank } from "./standing";
 import type { Row, State } from "./wire";
 
-/** Direct dependencies by name, with what is asked of each. Those of an older daemon are only the missing. */
+/** Direct dependencies by name, with the required condition. An older daemon names only the missing ones. */
 export function dependencies(row: Row): Record<string, string> {
   return row.depends_on ?? Object.fromEntries(row.waiting_on.map((name) => [name, "healthy"]));
 }
@@ -14,12 +13,12 @@ export function dependents(rows: Iterable<Row>, name: string): Row[] {
   return [...rows].filter((row) => Object.hasOwn(dependencies(row), name));
 }
 
-/** It waits for what is missing; else it runs without that, as it did before. */
+/** It waits for its dependencies; else it keeps running without them. */
 export function isHeldUp(row: { state: State }): boolean {
   return row.state === "waiting" || row.state === "blocked";
 }
 
-/** From the service to the root of its trouble, itself first; only itself when nothing is in its way. */
+/** From the service to its root cause, itself first; only itself when nothing blocks it. */
 export function pathToRoot(rows: ReadonlyMap<string, Row>, name: string): string[] {
   const path = [name];
   for (let row = rows.get(name); row; ) {

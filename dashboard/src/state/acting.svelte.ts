@@ -1,5 +1,5 @@
-// Starting and stopping, from the page. Before anything is done the daemon is asked what it would do; when
-// that goes beyond what was named, the reader is shown it and decides.
+// Actions of the page: start, stop, restart. First the daemon says what the action would do. When that affects
+// more than the named services, the user confirms it.
 
 import { api, problemsOf } from "./api";
 import type { Action, Effect, Problem } from "../facts/wire";
@@ -17,13 +17,13 @@ export interface Question extends Intent {
 
 export class Acting {
   question = $state.raw<Question | null>(null);
-  /** what is being asked or done now, `action project:service` */
+  /** the actions in progress, `action project:service` */
   busy = $state.raw<ReadonlySet<string>>(new Set());
 
   constructor(private readonly failed: (intent: Intent, problems: Problem[]) => void) {}
 
   /** Do it, or ask first. */
-  async wish(intent: Intent): Promise<void> {
+  async request(intent: Intent): Promise<void> {
     await this.during(intent, async () => {
       const effect = await api.effect(intent.action, intent.project, intent.services);
       if (goesBeyond(intent, effect)) this.question = { ...intent, effect };
@@ -66,7 +66,7 @@ function spelled(intent: Intent): string {
   return `${intent.action} ${intent.project}:${intent.services.join(",")}`;
 }
 
-/** Whether it concerns more than was named. */
+/** Whether it affects more than the named services. */
 export function goesBeyond(intent: Intent, effect: Effect): boolean {
   if (intent.action === "down") return true;
   const named = new Set(intent.services);

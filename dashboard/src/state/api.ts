@@ -1,5 +1,5 @@
-// Questions and wishes to the daemon. What it refuses becomes a `Refused` with its problems: what, where,
-// and a hint, as in the terminal.
+// Requests to the daemon. What it refuses becomes a `Refused` with its problems: what, where, and a hint, as in
+// the terminal.
 
 import type { Action, Effect, Environment, Problem, Timeline, Why } from "../facts/wire";
 
@@ -12,7 +12,7 @@ export class Refused extends Error {
 const LOST: Problem = {
   what: "the daemon does not answer",
   where: "",
-  hint: "`locald server status` tells whether it is there",
+  hint: "run `locald server status`",
 };
 
 async function request<T>(path: string, body?: object): Promise<T> {

@@ -1,4 +1,4 @@
-// What the connection needs of a real browser.
+// The parts of a browser that the connection uses.
 
 import type { Outside, Socket } from "./connection";
 

@@ -1,6 +1,6 @@
-// The one socket to the daemon: it opens, and when it is lost it opens again, ever more patiently, at once
-// when the page comes back into view. A browser does not say why a socket was refused, so then one plain
-// request asks: is nobody there, or are we not signed in?
+// The one socket to the daemon. When it is lost it opens again, after growing delays, or at once when the page
+// comes back into view. A browser does not say why a socket was refused, so a plain request finds out: is there
+// no daemon, or is the page not signed in?
 
 import type { Message, Order } from "../facts/wire";
 
@@ -10,7 +10,7 @@ export type Link =
   | { is: "lost"; since: number; retryAt: number }
   | { is: "signed-out" };
 
-/** What of the browser it needs; a test gives its own. */
+/** The parts of a browser that it uses; a test gives its own. */
 export interface Outside {
   open(): Socket;
   isSignedIn(): Promise<boolean>;
@@ -35,7 +35,7 @@ export class Connection {
   private failures = 0;
   private lostAt: number | null = null;
   private cancel: (() => void) | null = null;
-  /** what was asked for last, by kind: asked again by itself after a reconnect */
+  /** the last order of each kind: sent again after a reconnect */
   private readonly orders = new Map<string, Order>();
 
   constructor(
@@ -105,7 +105,7 @@ export class Connection {
     }
   }
 
-  /** Whoever is not there refuses nobody. */
+  /** A daemon that does not answer has not refused the session. */
   private async signedIn(): Promise<boolean> {
     try {
       return await this.outside.isSignedIn();

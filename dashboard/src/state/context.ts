@@ -1,4 +1,4 @@
-// How views get at what they share.
+// What all views share.
 
 import { createContext } from "svelte";
 import type { Acting } from "./acting.svelte";

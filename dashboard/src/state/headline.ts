@@ -1,6 +1,6 @@
-// The title and the icon of the tab: how things stand, for who looks at another tab.
+// The title and the icon of the tab: the status, for a reader of another tab.
 
-import { counts, isDown, isMoving, isReady } from "../facts/standing";
+import { counts, isDown, isMoving, isReady, sign } from "../facts/standing";
 import type { Notice } from "../facts/notices";
 import type { Row } from "../facts/wire";
 
@@ -11,17 +11,17 @@ export interface Headline {
   icon: Icon;
 }
 
-/** `place` is where in the page one is; `lost`: the daemon is gone, nothing else is known. */
+/** `place`: the current view; `lost`: the daemon does not answer. */
 export function headline(rows: readonly Row[], news: Notice | null, place: string, lost: boolean): Headline {
-  if (lost) return { title: `locald is gone · ${place}`, icon: "quiet" };
+  if (lost) return { title: `disconnected · ${place}`, icon: "quiet" };
   const icon = iconOf(rows);
   if (news) {
     const who = news.service ? `${news.project}:${news.service}` : news.project;
-    return { title: `${news.tone === "bad" ? "✕" : "✓"} ${who} ${news.text} · locald`, icon };
+    return { title: `${sign(news.tone === "bad" ? "failed" : "completed")} ${who} ${news.text} · locald`, icon };
   }
-  const down = counts(rows).filter((one) => ["failed", "unhealthy", "backoff"].includes(one.standing));
+  const down = counts(rows.filter(isDown));
   const told = down.map((one) => `${one.count} ${one.standing}`).join(", ");
-  return { title: `${told ? `✕ ${told} · ` : ""}${place}`, icon };
+  return { title: `${down[0] ? `${sign(down[0].standing)} ${told} · ` : ""}${place}`, icon };
 }
 
 function iconOf(rows: readonly Row[]): Icon {

@@ -1,5 +1,5 @@
-// Something asked of the daemon and asked again as things change. What was told stays until there is something
-// newer; an answer that was overtaken by a later question is dropped.
+// A document of the daemon, requested again as things change. The last one stays until there is a newer one; an
+// answer to an earlier request is dropped.
 
 import { problemsOf } from "./api";
 import type { Problem } from "../facts/wire";

@@ -1,12 +1,11 @@
-// The one log watch of the page. A view says what it wants to see; whatever comes for an earlier wish is
-// dropped. Lines are shown at most once a frame. Paused, they are kept aside; the daemon goes on telling, and
-// what is kept is bounded like what is shown.
+// The one log watch of the page. A view requests lines; what comes for an earlier request is dropped. Lines are
+// shown at most once a frame. While paused, new lines are kept aside, bounded like those that are shown.
 
 import { untrack } from "svelte";
 import { LogBuffer, KEPT, type Choice } from "../logs/buffer";
 import type { LinesMessage, LogRecord, Message, Order, Problem } from "../facts/wire";
 
-export interface Wish {
+export interface Request {
   /** null: of all projects */
   project: string | null;
   /** none: all */
@@ -19,15 +18,15 @@ export class LogSession {
   /** counts what was done to the buffer, so that views know */
   version = $state(0);
   paused = $state(false);
-  /** lines that wait for the end of a pause */
+  /** lines that came while paused */
   held = $state(0);
-  /** the history has been told */
+  /** the history is complete */
   complete = $state(false);
   /** there may be older lines than those shown */
   older = $state(false);
   problems = $state.raw<Problem[]>([]);
 
-  private wish: Wish | null = null;
+  private request: Request | null = null;
   private watch = 0;
   private aside: LogRecord[] = [];
   private coming: LogRecord[] = [];
@@ -35,13 +34,13 @@ export class LogSession {
 
   constructor(private readonly order: (order: Order) => void) {}
 
-  follow(wish: Wish): void {
-    this.wish = wish;
+  follow(request: Request): void {
+    this.request = request;
     this.again();
   }
 
   stop(): void {
-    this.wish = null;
+    this.request = null;
     this.watch++;
     this.clear();
     this.order({ logs: null });
@@ -49,19 +48,19 @@ export class LogSession {
 
   /** Ask for the same once more: after the connection was lost, or when there are other services. */
   again(): void {
-    if (!this.wish) return;
-    const { project, services, n } = this.wish;
+    if (!this.request) return;
+    const { project, services, n } = this.request;
     this.clear();
     this.order({ logs: { watch: ++this.watch, ...(project ? { project } : {}), services, n } });
   }
 
   /** Show more of the past. */
   reachBack(): void {
-    if (this.wish) this.follow({ ...this.wish, n: KEPT });
+    if (this.request) this.follow({ ...this.request, n: KEPT });
   }
 
   heard(message: Message & { kind: "lines" | "refused" }): void {
-    if (message.watch !== this.watch || !this.wish) return;
+    if (message.watch !== this.watch || !this.request) return;
     if (message.kind === "refused") {
       this.problems = message.problems;
       this.complete = true;
@@ -84,7 +83,7 @@ export class LogSession {
     this.soon();
   }
 
-  /** Whoever calls from an effect must not depend on what it changes. */
+  /** A caller within an effect must not depend on what it changes. */
   private touch(): void {
     this.version = untrack(() => this.version) + 1;
   }
@@ -116,11 +115,11 @@ export class LogSession {
   private told(): void {
     const count = this.buffer.lines.length + this.coming.length;
     this.complete = true;
-    this.older = this.wish !== null && this.wish.n < KEPT && count >= this.wish.n;
+    this.older = this.request !== null && this.request.n < KEPT && count >= this.request.n;
   }
 
   private soon(): void {
-    // A hidden page gets no frames; its lines wait in `coming`, and those that nobody will see are dropped.
+    // A hidden page gets no frames; its lines wait in `coming`, and the oldest are dropped.
     if (this.coming.length > KEPT * 1.1) this.coming = this.coming.slice(-KEPT);
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
@@ -132,7 +131,7 @@ export class LogSession {
 }
 
 function gap(next: LogRecord | undefined): LogRecord {
-  const line = "lines were left out here: services print faster than they can be shown";
+  const line = "lines skipped, output is too fast";
   const about = { project: next?.project ?? "", service: next?.service ?? "", run: next?.run ?? 0 };
   return { at: next?.at ?? new Date().toISOString(), ...about, stream: "locald", line, level: "warn" };
 }

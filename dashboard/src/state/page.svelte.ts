@@ -1,5 +1,5 @@
-// What every view shares: the facts as they are now, the link to the daemon, where in the page one is, the
-// time, and what the reader prefers. One object, made in `main`; all that thinks is in plain modules.
+// What every view shares: the current facts, the link to the daemon, the route, the time, and the preferences.
+// One object, made in `App`; the logic is in plain modules.
 
 import { apply, key, NOTHING, projects, type Facts } from "../facts/facts";
 import type { Message, Order, Row } from "../facts/wire";
@@ -26,15 +26,15 @@ export class Page {
   link = $state.raw<Link>({ is: "opening" });
   route = $state.raw<Route>(parse(location.hash));
   notices = $state.raw<Shown[]>([]);
-  /** epoch milliseconds; counts on each second while the page is seen */
+  /** epoch milliseconds; updated each second while the page is visible */
   now = $state(Date.now());
   theme = $state<Theme>(stored());
   private systemDark = $state(DARK.matches);
-  /** what the title tells until the reader looks again */
+  /** what the title says until the page is visible again */
   news = $state.raw<Notice | null>(null);
   /** the daemon's version, when it is not this page's and reloading did not help */
   otherVersion = $state<string | null>(null);
-  /** what the theme comes to */
+  /** the theme in effect is dark */
   readonly dark = $derived(this.theme === "dark" || (this.theme === "auto" && this.systemDark));
   readonly logs: LogSession;
   readonly projects = $derived(projects(this.facts.rows.values()));
@@ -87,13 +87,13 @@ export class Page {
 
   announce(notice: Notice): void {
     const shown = { ...notice, id: ++this.lastId };
-    // Of one service only the latest is of interest.
+    // Only the latest of each service.
     const others = this.notices.filter((one) => one.project !== notice.project || one.service !== notice.service);
     this.notices = [...others, shown].slice(-MOST);
     setTimeout(() => this.dismiss(shown.id), notice.tone === "good" ? LINGER : LINGER * 2);
   }
 
-  /** News of a service take the place of what was told of it before: unhealthy, then failed, is one event. */
+  /** A new notice replaces earlier ones of the service: unhealthy, then failed, is one event. */
   private outdate({ project, service }: Notice): void {
     this.notices = this.notices.filter((old) => old.project !== project || old.service !== service);
   }

@@ -1,4 +1,4 @@
-// What the reader prefers, kept by the browser; where it may keep nothing, for as long as the page is open.
+// Preferences, stored by the browser; where it stores nothing, for as long as the page is open.
 
 type Name = "theme" | "keys" | "wrap";
 

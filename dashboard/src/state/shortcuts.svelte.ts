@@ -1,6 +1,6 @@
-// Keys. Each view says which it has while it is shown, so the list that `?` opens is always true. A key
-// belongs to the view that came last. Keys do nothing while one writes, with a modifier, or when the reader
-// has turned them off (some speak to their computer, and speech is full of single letters).
+// Keyboard shortcuts. Each view registers its own while it is shown, so the list that `?` opens is always true.
+// A key belongs to the view that came last. Keys do nothing in a text field, with a modifier, or when the user
+// has turned them off (speech input is full of single letters).
 
 import { untrack } from "svelte";
 import { remember, remembered } from "./remembered";
@@ -19,7 +19,7 @@ export class Shortcuts {
   groups = $state.raw<Group[]>([]);
   on = $state(remembered("keys") !== "off");
 
-  /** Returns how to take them away again. */
+  /** Returns a function that removes them. */
   add(title: string, list: Shortcut[]): () => void {
     const group = { title, list };
     this.groups = [...untrack(() => this.groups), group];

@@ -298,11 +298,11 @@ def test_a_pull_is_told_in_one_sentence() -> None:
     ):
         progress = progress.observe(said)
     assert progress.sentence == (
-        "fetching postgres:16: 1 of 3 layers are there, 10 of 48 MB fetched, 1 being unpacked"
+        "fetching postgres:16: 1 of 3 layers are there, 10MB of 48MB fetched, 1 being unpacked"
     )
     for layer in "ab":
-        progress = progress.observe({"status": "Pull complete", "id": layer})
-    assert progress.sentence == "fetching postgres:16: 3 of 3 layers are there, 48 of 48 MB fetched"
+        progress = progress.hear({"status": "Pull complete", "id": layer})
+    assert progress.sentence == "fetching postgres:16: 3 of 3 layers are there, 48MB of 48MB fetched"
 
 
 # Refusals: messages as engines from 20.10 to 28 word them.

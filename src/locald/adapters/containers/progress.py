@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from locald.domain.values.amounts import size
+
 _DONE = ("Pull complete", "Already exists")
 _UNPACKED = ("Extracting",)
 _FETCHED = ("Download complete", "Verifying Checksum")
@@ -53,7 +55,7 @@ class Progress:
         parts = [f"{done} of {len(self.layers)} layers are there"]
         if total := sum(layer.total for layer in self.layers.values()):
             current = sum(layer.current for layer in self.layers.values())
-            parts.append(f"{_of(current, total)} fetched")
+            parts.append(f"{size(current)} of {size(total)} fetched")
         if unpacking := self._count("unpacking"):
             parts.append(f"{unpacking} being unpacked")
         return f"fetching {self.image}: {', '.join(parts)}"
@@ -81,12 +83,3 @@ def _layer(known: Layer | None, stage: str, said: Mapping[str, Any]) -> Layer:
     if stage == "fetching":
         return Layer(stage, int(detail.get("current") or 0), int(detail.get("total") or layer.total))
     return replace(layer, stage=stage, current=layer.total)
-
-
-def _of(current: int, total: int) -> str:
-    return f"{_megabytes(current)} of {_megabytes(total)} MB"
-
-
-def _megabytes(count: int) -> str:
-    number = count / 1e6
-    return f"{number:.0f}" if number >= 10 else f"{number:.1f}"
