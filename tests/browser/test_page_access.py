@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
 from browser.looks import violations
+from locald.faces import words
 from whole.looking import is_in
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(machine: Machine, visi
     page.emulate_media(color_scheme="light")
     light = page.evaluate(paper)
     assert light != dark
-    page.get_by_role("button", name="Theme: as the system").click()
+    page.get_by_role("button", name="Theme: system").click()
     page.get_by_role("button", name="Theme: light").click()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
     assert page.evaluate(paper) == dark
@@ -86,7 +88,7 @@ def test_the_theme_follows_the_system_until_one_is_chosen(machine: Machine, visi
 
 
 def test_standings_differ_in_more_than_their_colour(machine: Machine, visitor: Visitor) -> None:
-    """Each row says its state and health in words, and no two standings have the same shape."""
+    """Each row says its state in words, no two have the same shape, and tones are those of terminals."""
     machine.write(SHOP)
     machine.locald("up", "-d")
     machine.until("web", is_in("blocked"))
@@ -95,5 +97,6 @@ def test_standings_differ_in_more_than_their_colour(machine: Machine, visitor: V
     for name, word in (("db", "healthy"), ("seed", "completed"), ("broken", "failed"), ("web", "blocked")):
         row = page.locator(f'tr[data-key="shop:{name}"]')
         expect(row).to_contain_text(word)
+        expect(row.locator("svg.glyph")).to_have_class(re.compile(rf"\b{words.tone(word)}\b"))
         shapes[word] = row.locator("svg.glyph").inner_html()
     assert len(set(shapes.values())) == len(shapes)

@@ -101,7 +101,8 @@ def test_an_open_page_survives_its_daemon(machine: Machine, visitor: Visitor) ->
     expect(state).to_have_text("running")
     machine.kill_daemon()
     expect(page.get_by_text("The daemon does not answer")).to_be_visible()
-    expect(page).to_have_title(re.compile("^locald is gone"))
+    expect(page.get_by_text("This is the last known state. Services keep running.")).to_be_visible()
+    expect(page).to_have_title(re.compile("^disconnected · "))
     expect(state).to_have_text("running")
     machine.status()
     expect(page.get_by_text("The daemon does not answer")).to_be_hidden()
@@ -129,7 +130,7 @@ def test_logs_go_on_after_the_daemon_was_killed(
     visitor.forgive("WebSocket connection", "ERR_CONNECTION_REFUSED")
 
 
-def test_a_page_of_another_version_loads_itself_anew(machine: Machine, visitor: Visitor) -> None:
+def test_a_page_of_another_version_reloads_itself(machine: Machine, visitor: Visitor) -> None:
     page = visitor.stranger()
     page.add_init_script(OF_ANOTHER_VERSION.replace("TIMES", "1"))
     page.goto(visitor.ticket())
@@ -139,9 +140,9 @@ def test_a_page_of_another_version_loads_itself_anew(machine: Machine, visitor: 
     assert page.evaluate("() => sessionStorage.loads") == "2"
 
 
-def test_a_stale_page_that_reloading_does_not_mend_says_so(machine: Machine, visitor: Visitor) -> None:
+def test_a_stale_page_that_reloading_does_not_fix_says_so(machine: Machine, visitor: Visitor) -> None:
     page = visitor.stranger()
     page.add_init_script(OF_ANOTHER_VERSION.replace("TIMES", "99"))
     page.goto(visitor.ticket())
-    expect(page.get_by_text("this page is of another one")).to_be_visible()
+    expect(page.get_by_text("this page has another")).to_be_visible()
     assert page.evaluate("() => sessionStorage.loads") == "2"

@@ -118,7 +118,7 @@ def test_a_line_of_a_megabyte_is_cut_and_shown_whole_on_demand(
     expect(page.locator(".line", has_text="the line after it")).to_be_visible()
     assert page.locator(".line", has_text="<b><b>").inner_text().count("<b>") < 10_000
     page.get_by_role("button", name=re.compile("show all")).click()
-    dialog = page.get_by_role("dialog", name="The whole line")
+    dialog = page.get_by_role("dialog", name="Full line")
     expect(dialog).to_be_visible()
     assert (
         page.evaluate("() => document.querySelector('dialog[open] pre').textContent.length") > 0.9 * MEGABYTE
@@ -156,8 +156,8 @@ def test_addresses_that_lead_nowhere_are_answered_plainly(machine: Machine, visi
     machine.up()
     page = visitor.signed_in()
     for view, said in (
-        (f"/project/{MARKUP.replace('/', '%2F')}/graph", "No project"),
-        ("/service/shop/nobody/why", "shop has no service"),
+        (f"/project/{MARKUP.replace('/', '%2F')}/graph", "No such project: "),
+        ("/service/shop/nobody/why", "No such service: nobody"),
         ("/%zz/x", "1 of 1"),
     ):
         page.evaluate("(view) => { location.hash = view }", view)

@@ -60,14 +60,23 @@ def test_tab_reaches_everything_and_one_sees_where_one_is(machine: Machine, visi
     page = visitor.signed_in()
     expect(page.locator("tr[data-key]")).to_have_count(3)
     found = walked(page)
-    for wanted in ("To the content", "locald", "All logs", "Keys", "Up shop", "Down shop", "shop", "Graph"):
+    for wanted in (
+        "Skip to content",
+        "locald",
+        "All logs",
+        "Keyboard shortcuts",
+        "Up shop",
+        "Down shop",
+        "shop",
+        "Graph",
+    ):
         assert wanted in found
     for name in ("db", "api", "web"):
         assert {name, f"Stop {name}", f"Restart {name}"} <= set(found)
     for view, wanted in (
-        ("/project/shop/graph", "The same as a list"),
+        ("/project/shop/graph", "Show as list"),
         ("/project/shop/logs", "Pause"),
-        ("/service/shop/web/why", "All of its log"),
+        ("/service/shop/web/why", "Full log"),
         ("/service/shop/web/environment", "Filter variables"),
     ):
         page.evaluate("(view) => { location.hash = view }", view)
@@ -113,8 +122,9 @@ def test_single_keys_go_everywhere_and_back(machine: Machine, visitor: Visitor) 
         expect(page).to_have_url(re.compile(where))
         expect(page.locator("main h1")).to_be_focused()
     page.keyboard.press("?")
-    dialog = page.get_by_role("dialog", name="Keys")
-    expect(dialog).to_contain_text("Next match")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    for label in ("Next match", "Previous service", "Explain status"):
+        expect(dialog).to_contain_text(label)
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
 
@@ -135,7 +145,7 @@ def test_a_service_is_stopped_and_started_by_keys(machine: Machine, visitor: Vis
     expect(dialog.get_by_role("button", name="Stop 3 services")).to_be_focused()
     page.keyboard.press("Enter")
     machine.until("db", is_in("stopped"))
-    expect(page.locator(".stands").first).to_contain_text("stopped")
+    expect(page.locator(".status").first).to_contain_text("stopped")
     page.keyboard.press("u")
     expect(page.get_by_role("dialog", name="Start db?")).to_be_visible()
     page.keyboard.press("Tab")
@@ -165,7 +175,7 @@ def test_single_keys_can_be_turned_off(machine: Machine, visitor: Visitor) -> No
     page = visitor.signed_in("/service/shop/db/why")
     expect(page.locator("main h1")).to_have_text("db")
     page.keyboard.press("?")
-    page.get_by_label("Single keys are shortcuts").uncheck()
+    page.get_by_label("Enable single-key shortcuts").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("x")
     page.keyboard.press("l")

@@ -78,25 +78,25 @@ def heap(page: Page) -> float:
 
 
 def test_where_no_line_is_shown_the_reason_is(web: Acting, visitor: Visitor) -> None:
-    """Nothing was printed, or nothing fits the filter: an empty box could be either, or a fault."""
+    """There is no output, or nothing matches the filter: an empty box could be either, or an error."""
     page = visitor.signed_in("/service/shop/web/logs")
     expect(line(page, "run 1")).to_be_visible()
-    page.get_by_label("Search in the logs").fill("nowhere")
+    page.get_by_label("Search the logs").fill("nowhere")
     page.get_by_role("button", name="Only matches").click()
-    expect(page.get_by_role("region", name="Lines")).to_have_text("No line fits.")
+    expect(page.get_by_role("region", name="Log lines")).to_have_text("No line matches.")
 
 
 def test_a_project_that_printed_nothing_says_so(visitor: Visitor) -> None:
     page = visitor.signed_in("/logs")
-    expect(page.get_by_role("region", name="Lines")).to_have_text("Nothing was printed yet.")
+    expect(page.get_by_role("region", name="Log lines")).to_have_text("No output yet.")
 
 
 def test_a_hundred_thousand_lines_stay_smooth_and_memory_bounded(web: Acting, visitor: Visitor) -> None:
     flood(web, FLOOD)
     page = visitor.signed_in("/service/shop/web/logs", viewport={"width": 1280, "height": 800})
     expect(line(page, "request 99999 was answered in 12 ms")).to_be_visible()
-    page.get_by_role("button", name="Read further back").click()
-    expect(page.locator(".foot")).to_contain_text(re.compile("^ *100,00[0-9] lines(?!.*reading)"))
+    page.get_by_role("button", name="Load older").click()
+    expect(page.locator(".foot")).to_contain_text(re.compile("^ *100,00[0-9] lines(?!.*loading)"))
     assert page.locator(".line").count() < DRAWN_AT_MOST
     assert page.evaluate(JUMPS) < JUMP_WITHIN
     before = heap(page)
@@ -107,7 +107,7 @@ def test_a_hundred_thousand_lines_stay_smooth_and_memory_bounded(web: Acting, vi
     expect(line(page, "later 99999 was answered in 12 ms")).to_be_visible()
     assert page.locator(".line").count() < DRAWN_AT_MOST
     assert heap(page) < before * 1.3 + 10
-    expect(page.locator(".foot")).to_contain_text("older ones are on disk")
+    expect(page.locator(".foot")).to_contain_text("older lines: run locald logs -n")
 
 
 def test_the_place_one_reads_at_stays_while_lines_are_added(web: Acting, visitor: Visitor) -> None:
@@ -143,7 +143,7 @@ def test_a_pause_holds_lines_back_and_its_end_shows_them(web: Acting, visitor: V
     expect(line(page, "one")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     web.say("two", "three")
-    expect(page.locator(".foot")).to_contain_text("2 new lines held back")
+    expect(page.locator(".foot")).to_contain_text("2 new lines")
     expect(line(page, "two")).to_have_count(0)
     page.get_by_role("button", name="Paused").click()
     expect(line(page, "three")).to_be_visible()
@@ -171,7 +171,7 @@ def test_a_search_counts_marks_steps_and_narrows(web: Acting, visitor: Visitor) 
     page.get_by_role("searchbox").fill("/order [89]\\d\\d lost/")
     expect(page.get_by_text("2 matches")).to_be_visible()
     page.get_by_role("searchbox").fill("/order [/")
-    expect(page.get_by_text("no regular expression")).to_be_visible()
+    expect(page.get_by_text("invalid regular expression")).to_be_visible()
 
 
 def test_lines_are_filtered_by_stream_and_by_level(web: Acting, visitor: Visitor) -> None:
@@ -188,7 +188,7 @@ def test_lines_are_filtered_by_stream_and_by_level(web: Acting, visitor: Visitor
     expect(page.locator(".line")).to_have_text([re.compile("ERROR it broke"), re.compile("careful")])
     page.get_by_role("checkbox", name="warn").uncheck()
     expect(page.locator(".line")).to_have_text([re.compile("ERROR it broke")])
-    expect(page.locator("summary", has_text="Filter")).to_have_accessible_name("Filter, 2 set")
+    expect(page.locator("summary", has_text="Filter")).to_have_accessible_name("Filter, 2 active")
 
 
 def test_colours_are_colours_and_no_escape_is_left(web: Acting, visitor: Visitor) -> None:
@@ -207,9 +207,9 @@ def test_colours_are_colours_and_no_escape_is_left(web: Acting, visitor: Visitor
 def test_one_jumps_to_the_moment_of_a_change_of_health(web: Acting, visitor: Visitor) -> None:
     flood(web, 20_000)
     page = visitor.signed_in("/service/shop/web/logs")
-    page.get_by_role("button", name="Read further back").click()
+    page.get_by_role("button", name="Load older").click()
     expect(page.locator(".foot")).to_contain_text(re.compile("20,0.. lines"))
-    page.get_by_role("button", name="Change of health before").click()
+    page.get_by_role("button", name="Previous event").click()
     current = page.locator(".line.current")
     expect(current).to_be_in_viewport()
     expect(current).to_have_class(re.compile("locald"))
