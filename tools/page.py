@@ -160,7 +160,8 @@ def install(sources: Path) -> None:
 def check(sources: Path = SOURCES) -> None:
     """The page's types and unit tests. Raises Failed."""
     install(sources)
-    passed, now = sources / "node_modules" / ".locald-passed", digest(sources, {"node_modules"}) + VECTORS.read_text()
+    passed = sources / "node_modules" / ".locald-passed"
+    now = digest(sources, {"node_modules"}) + VECTORS.read_text()
     if passed.exists() and passed.read_text() == now:
         return
     npm(["run", "check"], sources, "the page's types are wrong")

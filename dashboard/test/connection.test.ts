@@ -7,11 +7,11 @@ class World implements Outside {
   timers: { run: () => void; ms: number }[] = [];
   signedIn = true;
   clock = 0;
-  heard: Message[] = [];
+  received: Message[] = [];
   links: Link[] = [];
   readonly connection = new Connection(
     this,
-    (message) => this.heard.push(message),
+    (message) => this.received.push(message),
     (link) => this.links.push(link),
   );
 
@@ -56,7 +56,7 @@ describe("the connection", () => {
     world.connection.order({ logs: null });
     expect(world.socket.sent.at(-1)).toBe('{"logs":null}');
     world.socket.onmessage?.({ data: '{"kind":"usage","services":[]}' });
-    expect(world.heard).toEqual([{ kind: "usage", services: [] }]);
+    expect(world.received).toEqual([{ kind: "usage", services: [] }]);
     expect(world.links).toEqual([{ is: "open" }]);
   });
 
@@ -123,7 +123,7 @@ describe("the connection", () => {
     world.connection.hurry();
     old.onmessage?.({ data: '{"kind":"usage","services":[]}' });
     old.onclose?.();
-    expect(world.heard).toEqual([]);
+    expect(world.received).toEqual([]);
     expect(world.timers.length).toBe(0);
   });
 });

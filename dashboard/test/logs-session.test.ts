@@ -44,15 +44,15 @@ describe("the log watch", () => {
   it("shows batches a frame at a time, and drops what comes for an earlier request", () => {
     const { logs } = session();
     logs.follow(request);
-    logs.heard(lines(1, 10));
-    logs.heard(lines(1, 10));
-    logs.heard(lines(7, 10));
+    logs.receive(lines(1, 10));
+    logs.receive(lines(1, 10));
+    logs.receive(lines(7, 10));
     expect(logs.buffer.lines.length).toBe(0);
     expect(frames.length).toBe(1);
     drawn();
     expect(logs.buffer.lines.length).toBe(20);
     logs.again();
-    logs.heard(lines(1, 10));
+    logs.receive(lines(1, 10));
     drawn();
     expect(logs.buffer.lines.length).toBe(0);
   });
@@ -60,22 +60,22 @@ describe("the log watch", () => {
   it("knows when the history is told, and whether there may be older lines", () => {
     const { logs, orders } = session();
     logs.follow(request);
-    logs.heard(lines(1, 600, { history: true, more: true }));
+    logs.receive(lines(1, 600, { history: true, more: true }));
     expect(logs.complete).toBe(false);
-    logs.heard(lines(1, 400, { history: true, more: false }));
+    logs.receive(lines(1, 400, { history: true, more: false }));
     expect([logs.complete, logs.older]).toEqual([true, true]);
     logs.reachBack();
     expect(orders.at(-1)).toMatchObject({ logs: { watch: 2, n: 100_000 } });
-    logs.heard(lines(2, 1_500, { history: true, more: false }));
+    logs.receive(lines(2, 1_500, { history: true, more: false }));
     expect([logs.complete, logs.older]).toEqual([true, false]);
   });
 
   it("keeps new lines aside while paused, and none is lost", () => {
     const { logs } = session();
     logs.follow(request);
-    logs.heard(lines(1, 5, { history: true, more: false }));
+    logs.receive(lines(1, 5, { history: true, more: false }));
     logs.pause(true);
-    logs.heard(lines(1, 7));
+    logs.receive(lines(1, 7));
     drawn();
     expect([logs.buffer.lines.length, logs.held]).toEqual([5, 7]);
     logs.pause(false);
@@ -86,7 +86,7 @@ describe("the log watch", () => {
   it("says where lines were skipped", () => {
     const { logs } = session();
     logs.follow(request);
-    logs.heard(lines(1, 2, { skipped: true }));
+    logs.receive(lines(1, 2, { skipped: true }));
     drawn();
     expect(logs.buffer.lines.map((line) => line.record.stream)).toEqual(["locald", "stdout", "stdout"]);
     expect(logs.buffer.lines[0]?.record.line).toContain("lines skipped");
@@ -96,7 +96,7 @@ describe("the log watch", () => {
     const { logs } = session();
     logs.follow(request);
     const problems = [{ what: 'no service "web"', where: "", hint: "" }];
-    logs.heard({ kind: "refused", watch: 1, problems });
+    logs.receive({ kind: "refused", watch: 1, problems });
     expect([logs.problems, logs.complete]).toEqual([problems, true]);
   });
 });

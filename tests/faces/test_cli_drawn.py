@@ -40,7 +40,7 @@ def test_a_timeline_is_bars_on_one_scale(cli: Cli, daemon: FakeDaemon, columns: 
     assert web.count("·") == pytest.approx(db.count("▒"), abs=4)
     assert web.index("▒") >= db.rindex("▒")
     if columns >= 80:
-        assert "1.0s, usually 200ms" in web
+        assert "980ms, usually 200ms" in web
         assert "usually" not in db
     assert ("after db" in web) is (columns >= 100)
     assert shown[-2:] == ["critical path: db → web", "in all: 1.5s"]

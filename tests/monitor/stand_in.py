@@ -35,7 +35,7 @@ class StandIn:
         self.history: list[Json] = []
         """what was printed before anybody looked"""
         self.is_slow = False
-        """it does not tell the history until somebody calls `print`"""
+        """it does not tell the history until a test calls `print`"""
         self.asked: list[Json] = []
         """what came over the live socket"""
         self.requests: list[tuple[str, str, Json]] = []
@@ -69,7 +69,7 @@ class StandIn:
         await self.tell("change", services=list(rows), removed=[], settled=False)
 
     async def print(self, *lines: Json, **how: Any) -> None:
-        """Lines for whoever looks at lines now."""
+        """Lines for the current watch."""
         watch = next(request["logs"]["watch"] for request in reversed(self.asked) if request.get("logs"))
         await self.tell("lines", watch=watch, lines=list(lines), **how)
 

@@ -47,7 +47,7 @@ async def test_a_start_is_seen_from_waiting_to_healthy(machine: Machine) -> None
     async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "◐ db", "◌ web")
         await pilot.press("down", "g", "w")
-        await sees(pilot, "◌ web waiting", "└─ ◐ db starting", "BLOCKED BY")
+        await sees(pilot, "◌ web waiting", "└─ ◐ db starting", "Blocked by (root cause last)")
 
 
 async def test_what_it_prints_is_seen_when_it_prints_it(machine: Machine) -> None:
@@ -86,7 +86,7 @@ async def test_stop_says_what_else_ends_and_start_brings_it_back(machine: Machin
         await pilot.press("enter")
         await sees(pilot, "2 healthy")
         await pilot.press("t")
-        await sees(pilot, "critical path:", "usually")
+        await sees(pilot, "critical path:", "median")
 
 
 async def test_a_failure_rings_and_is_explained_and_copied(machine: Machine) -> None:
@@ -105,7 +105,7 @@ async def test_a_failure_rings_and_is_explained_and_copied(machine: Machine) -> 
         await sees(pilot, "web has failed:", "✗ 1 failed")
         await until(pilot, lambda: app.terminal_title == "✗ web failed · shop")
         await pilot.press("2")
-        await sees(pilot, "WHAT TO DO", "`locald up web` tries again")
+        await sees(pilot, "Next steps", "`locald up web` tries again")
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard)
     assert app.clipboard.startswith("shop:web ")
@@ -118,9 +118,9 @@ async def test_it_finds_the_next_daemon_after_a_kill(machine: Machine) -> None:
     async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "1 healthy", "│ hello")
         machine.kill_daemon()
-        await sees(pilot, "the daemon is gone; services run on")
+        await sees(pilot, "daemon is not running, services keep running")
         machine.locald("server", "start")
-        await until(pilot, lambda: "the daemon is gone" not in screen(pilot))
+        await until(pilot, lambda: "daemon is not running" not in screen(pilot))
         await sees(pilot, "1 healthy", "│ hello")
 
 
@@ -140,7 +140,7 @@ async def test_a_project_that_was_never_up_is_started_from_here(machine: Machine
     async with looking_at(machine).run_test(size=SMALL, notifications=True) as pilot:
         await sees(pilot, "○ web")
         await pilot.press("s")
-        await sees(pilot, "Start web?", "it was never up")
+        await sees(pilot, "Start web?", "The project is not running yet.")
         await pilot.press("enter")
         await sees(pilot, "1 healthy")
 

@@ -1,5 +1,5 @@
 // The lines that are kept, and which of them are shown. The newest 100,000 are kept; what is shown is an
-// index into them, extended by each batch and made anew only when the choice changes. Numbers of lines never
+// index into them, extended by each batch and made again only when the filter changes. Numbers of lines never
 // change while the line is kept (`id`), so a place in the list survives what falls out at the top.
 
 import { plain } from "./ansi";

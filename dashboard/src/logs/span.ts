@@ -34,7 +34,7 @@ export class Uneven implements Spread {
 
   constructor(private readonly columns: number) {}
 
-  /** Take in what was added; begin anew when it is another list. */
+  /** Take in what was added; start over when it is another list. */
   update(lines: readonly Line[]): void {
     if (lines !== this.lines || lines.length < this.counted) {
       this.lines = lines;

@@ -40,7 +40,7 @@ export class Connection {
 
   constructor(
     private readonly outside: Outside,
-    private readonly heard: (message: Message) => void,
+    private readonly receive: (message: Message) => void,
     private readonly changed: (link: Link) => void,
   ) {}
 
@@ -82,7 +82,7 @@ export class Connection {
 
   private received(socket: Socket, data: unknown): void {
     if (socket !== this.socket || typeof data !== "string") return;
-    this.heard(JSON.parse(data) as Message);
+    this.receive(JSON.parse(data) as Message);
   }
 
   private closed(socket: Socket): void {

@@ -59,7 +59,7 @@ export class LogSession {
     if (this.request) this.follow({ ...this.request, n: KEPT });
   }
 
-  heard(message: Message & { kind: "lines" | "refused" }): void {
+  receive(message: Message & { kind: "lines" | "refused" }): void {
     if (message.watch !== this.watch || !this.request) return;
     if (message.kind === "refused") {
       this.problems = message.problems;

@@ -45,7 +45,7 @@ export class Page {
   constructor() {
     this.connection = new Connection(
       browser(),
-      (message) => this.heard(message),
+      (message) => this.receive(message),
       (link) => this.linked(link),
     );
     this.logs = new LogSession((order: Order) => this.connection.order(order));
@@ -103,9 +103,9 @@ export class Page {
     else document.documentElement.dataset["theme"] = this.theme;
   }
 
-  private heard(message: Message): void {
+  private receive(message: Message): void {
     if (message.kind === "lines" || message.kind === "refused") {
-      this.logs.heard(message);
+      this.logs.receive(message);
       return;
     }
     const before = this.facts;

@@ -62,5 +62,5 @@ def _run(command: list[str]) -> bool:
     try:
         return process.wait(FAILS_WITHIN) == 0
     except subprocess.TimeoutExpired:
-        process.returncode = 0  # it runs, and is nobody's business any more
+        process.returncode = 0  # it runs, and nothing waits for it
         return True

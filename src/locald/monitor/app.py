@@ -5,7 +5,7 @@ why it has its status, the timeline of the last start, its environment. Pure mod
 everything that is shown; this one connects them with the daemon's messages, the keys and the screen.
 
 A message changes the board, and what depends on it is drawn again, several changes in one frame. The panes
-that show a document refresh themselves (`documents`); actions are in `errands`.
+that show a document refresh themselves (`documents`); actions are in `actions`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from textual.widgets import ContentSwitcher, Input, Static
 
 from locald.faces.words import name_colours
 from locald.monitor import colours, dialogs, explained, feed, header, keys
+from locald.monitor.actions import Actions
 from locald.monitor.board import Board, Key, Row, Scope
 from locald.monitor.documents import DOCUMENTS, Documents
 from locald.monitor.effects import Action
-from locald.monitor.errands import Errands
 from locald.monitor.feed import Feed
 from locald.monitor.logs import LogPane
 from locald.monitor.notices import Notice, Notices, few, title
@@ -78,7 +78,7 @@ class Monitor(App[None]):
         self._about = name
         self._notices = Notices()
         self._feed = Feed(sockets, self._hear)
-        self._errands = Errands(self, self.say, self.board, self._feed, caller)
+        self._actions = Actions(self, self.say, self.board, self._feed, caller)
         self._pane = "logs"
         self._merged = False
         self._watch = 0
@@ -170,7 +170,7 @@ class Monitor(App[None]):
             case feed.Met():
                 self.board.begin(news.daemon, news.rows)
                 self._be_reached(header.remark(news.daemon), gone=False)
-                self._rows_changed(anew=True)
+                self._rows_changed(again=True)
             case feed.Changed():
                 self.board.change(news.rows, news.removed)
                 self._show_soon()
@@ -196,12 +196,12 @@ class Monitor(App[None]):
             self._due = True
             self.set_timer(FRAME, self._rows_changed)
 
-    def _rows_changed(self, *, anew: bool = False) -> None:
+    def _rows_changed(self, *, again: bool = False) -> None:
         self._due = False
         self._show()
         self._tell(self._notices.about(self.board.rows))
         self._set_title_of_terminal()
-        self._watch_lines(anew=anew)
+        self._watch_lines(again=again)
         self._documents.stale.set()
 
     def _tell(self, notices: list[Notice]) -> None:
@@ -244,12 +244,12 @@ class Monitor(App[None]):
     _awaited = False
     """the history of the newest watch is still to come"""
 
-    def _watch_lines(self, *, anew: bool = False) -> None:
+    def _watch_lines(self, *, again: bool = False) -> None:
         """Ask for the lines of what is selected now."""
         key = self._roster.selected
         known = key is not None and self.board.is_known(key)
         wanted = self._wanted(key) if known and key else None
-        if wanted == self._watched and not anew:
+        if wanted == self._watched and not again:
             return
         self._watched = wanted
         self._watch += 1
@@ -380,17 +380,17 @@ class Monitor(App[None]):
 
     def action_copy(self) -> None:
         if key := self._roster.selected:
-            self._begin(partial(self._errands.copy, key), "copy")
+            self._begin(partial(self._actions.copy, key), "copy")
 
     # Actions.
 
     def action_act(self, kind: str) -> None:
         if key := self._roster.selected:
-            self._begin(partial(self._errands.act, Action(kind, key[0], (key[1],))), "act")
+            self._begin(partial(self._actions.act, Action(kind, key[0], (key[1],))), "act")
 
     def action_act_all(self, kind: str) -> None:
         if key := self._roster.selected:
-            self._begin(partial(self._errands.act, Action(kind, key[0])), "act")
+            self._begin(partial(self._actions.act, Action(kind, key[0])), "act")
 
     def action_dashboard(self) -> None:
-        self._begin(self._errands.open_dashboard, "dashboard")
+        self._begin(self._actions.open_dashboard, "dashboard")

@@ -90,11 +90,11 @@ News = Met | Changed | Used | Printed | Refused | Gone
 
 
 class Feed:
-    """`sockets` says where to look for the daemon, each time; `heard` is called with all news."""
+    """`sockets` says where to look for the daemon, each time; `on_news` is called with all of them."""
 
-    def __init__(self, sockets: Callable[[], Sequence[str]], heard: Callable[[News], None]) -> None:
+    def __init__(self, sockets: Callable[[], Sequence[str]], on_news: Callable[[News], None]) -> None:
         self._sockets = sockets
-        self._heard = heard
+        self._on_news = on_news
         self._session: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._logs: dict[str, Any] | None = None
@@ -110,7 +110,7 @@ class Feed:
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     before, problem = problem, problem or _absent(error)
                     if before is None:
-                        self._heard(Gone(problem))
+                        self._on_news(Gone(problem))
             await asyncio.sleep(AGAIN)
 
     async def watch(self, number: int, project: str | None, services: Sequence[str]) -> None:
@@ -154,7 +154,7 @@ class Feed:
     async def _hear(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT and (news := understood(message.data)):
-                self._heard(news)
+                self._on_news(news)
             await asyncio.sleep(0)  # so that keys and the screen have their turn when many messages come
 
     async def _say(self, request: dict[str, Any]) -> None:

@@ -142,17 +142,17 @@ class Lines:
     def clear(self) -> None:
         self._all.clear()
         self.waiting.clear()
-        self._show_anew()
+        self._show_again()
 
     def choose(self, choice: Choice) -> None:
         self.choice = choice
-        self._show_anew()
+        self._show_again()
 
     def fit(self, width: int) -> None:
         """The screen is this wide now."""
         if width > 0 and width != self.width:
             self.width = width
-            self._show_anew()
+            self._show_again()
 
     def at_row(self, row: int) -> tuple[Line, int, int] | None:
         """The line at a row (counted from the first shown), its number, and which of its rows that is."""
@@ -198,7 +198,7 @@ class Lines:
         gone = sum(self.choice.holds(line) for line in self._all[:excess])
         del self._all[:excess], self.shown[:gone], self._rows[:gone]
 
-    def _show_anew(self) -> None:
+    def _show_again(self) -> None:
         self.shown.clear()
         self._rows[:] = [0]
         self._append(line for line in self._all if self.choice.holds(line))

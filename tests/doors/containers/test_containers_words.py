@@ -301,7 +301,7 @@ def test_a_pull_is_told_in_one_sentence() -> None:
         "fetching postgres:16: 1 of 3 layers are there, 10MB of 48MB fetched, 1 being unpacked"
     )
     for layer in "ab":
-        progress = progress.hear({"status": "Pull complete", "id": layer})
+        progress = progress.observe({"status": "Pull complete", "id": layer})
     assert progress.sentence == "fetching postgres:16: 3 of 3 layers are there, 48MB of 48MB fetched"
 
 

@@ -34,7 +34,7 @@ class Say(Protocol):
     def __call__(self, text: str, *, good: bool = True) -> None: ...
 
 
-class Errands:
+class Actions:
     """`caller` describes the shell that the monitor runs in."""
 
     def __init__(
