@@ -45,6 +45,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("index.html", "package-lock.json", "src/main.ts"):
         (root / "dashboard" / name).write_text("one")
     executable(root / ".venv" / "bin" / "python", SHOWS_ITSELF)
+    (root / "tests").mkdir()
+    (root / "tests" / "amounts.json").write_text("{}")
     (root / ".venv" / ".ready").write_text(f"{root}\n")
     return root
 
@@ -208,6 +210,9 @@ def test_its_own_checks_are_run_once_for_its_files(tool: Tool) -> None:
     assert tool.calls() == []
     (tool.root / "dashboard" / "test").mkdir()
     tool.edit("test/one.test.ts")
+    assert tool.run("--check") == 0
+    assert tool.calls() == ["run check", "test"]
+    (tool.root / "tests" / "amounts.json").write_text('{"length": []}')  # its tests read them too
     assert tool.run("--check") == 0
     assert tool.calls() == ["run check", "test"]
     assert not tool.page.exists()
