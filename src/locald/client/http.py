@@ -13,14 +13,15 @@ Sources: RFC 1945 (HTTP/1.0), the HTML standard, section 9.2 (server-sent events
 from __future__ import annotations
 
 import json
-import socket
 import time
 from collections import deque
 
-from locald.domain.values.problem import Problem
+from locald.domain.values.problem import Problem, Refused
+from locald.linux import ownership
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterable, Mapping
     from typing import Any
 
@@ -108,14 +109,12 @@ class Api:
         return answer
 
     def _connect(self, timeout: float) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
         try:
-            connection.connect(self.path)
-        except OSError:
-            connection.close()
-            raise
-        return connection
+            return ownership.connect(self.path, timeout)
+        except ownership.ForeignOwner as foreign:
+            what = f"{foreign.strerror}: it is never used"
+            hint = "set LOCALD_HOME to a folder of your own"
+            raise Refused(Problem(what, str(foreign.filename), hint)) from None
 
 
 class _Answer:

@@ -33,7 +33,8 @@ class Keeping:
             await asyncio.to_thread(self._have)
         except launch.CannotStart as error:
             raise OSError(0, str(error)) from None
-        return await asyncio.open_unix_connection(self._home.keeper, limit=LONGEST_EVENT)
+        connection = await asyncio.to_thread(launch.connect, os.path.dirname(self._home.keeper))
+        return await asyncio.open_unix_connection(sock=connection, limit=LONGEST_EVENT)
 
     def _have(self) -> None:
         """A keeper that answers, where the note says. It is noted before anything can be given to it."""

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import os
 import select
-import socket
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
+
+from locald.linux import ownership
+
+if TYPE_CHECKING:
+    import socket
 
 _PATIENCE = 15.0
 _PAUSE = 0.02
@@ -42,23 +47,22 @@ def start(run: str, log: str) -> None:
 
 
 def connect(run: str) -> socket.socket:
-    """A connection to the keeper in the folder `run`, blocking. Raises OSError when there is none.
+    """A connection to our own keeper in the folder `run`, blocking. Raises OSError when there is none.
 
     A keeper that is about to end may close it before it says hello: then `start` and connect again.
     """
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(os.path.join(run, "keeper.sock"))
-    except OSError:
-        connection.close()
-        raise
-    return connection
+    return ownership.connect(os.path.join(run, "keeper.sock"))
 
 
 def answers(run: str) -> bool:
-    """Whether there is a keeper in the folder `run`. Its daemon loses it: only the next daemon may ask."""
+    """Whether there is a keeper in the folder `run`. Its daemon loses it: only the next daemon may ask.
+
+    Raises CannotStart where somebody else's is.
+    """
     try:
         connect(run).close()
+    except ownership.ForeignOwner as foreign:
+        raise CannotStart(f"{foreign.filename} {foreign.strerror}") from None
     except OSError:
         return False
     return True

@@ -16,9 +16,13 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from locald.daemon.api import closing
-from locald.daemon.api.server import application
+from locald.daemon.api.server import application, failure
+from locald.domain.values.problem import Problem
+from locald.linux import ownership
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from locald.daemon.api.server import Api
 
 log = logging.getLogger(__name__)
@@ -29,13 +33,24 @@ LONGEST_LINE = 1 << 16
 """bytes of a request's first line: a path may have 4,096 bytes, each of which may take three there"""
 
 
+@web.middleware
+async def own_users_only(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """The folder and the file keep others out; this does where somebody changed their modes."""
+    connection = request.transport and request.transport.get_extra_info("socket")
+    if connection and not ownership.is_trusted(ownership.peer(connection)):
+        return failure(403, 2, Problem("this daemon belongs to another user"))
+    return await handler(request)
+
+
 class Entrance:
     """A stale file is in nobody's way: who opens this holds the lock."""
 
     def __init__(self, api: Api, path: str) -> None:
         self.path = path
         self.runner = web.AppRunner(
-            application([*api.routes(), *api.routes_of_owner()], api),
+            application([*api.routes(), *api.routes_of_owner()], api, own_users_only),
             access_log=None,
             shutdown_timeout=closing.END_WITHIN,
             max_line_size=LONGEST_LINE,

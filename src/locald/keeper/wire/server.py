@@ -15,6 +15,7 @@ import sys
 
 from locald.keeper.wire import protocol
 from locald.keeper.wire.link import Link
+from locald.linux import ownership
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ class Server:
         except OSError:  # too many open files, perhaps
             self._loop.watch_for(self._listener.fileno(), 0)
             self._loop.after(_REST_WHEN_FULL, self._accept_again)
+            return
+        if not ownership.is_trusted(ownership.peer(connection)):
+            connection.close()  # the folder keeps others out; this does where its mode was changed
             return
         if len(self._guests) >= MOST_GUESTS:
             self._guests[0].close()
