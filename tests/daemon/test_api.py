@@ -296,6 +296,14 @@ async def test_a_request_that_cannot_be_understood_changes_nothing(
     assert not office.crew.said(Terminate)
 
 
+async def test_a_body_announced_as_a_terabyte_is_not_waited_for(office: Office) -> None:
+    reader, writer = await asyncio.open_unix_connection(office.socket)
+    writer.write(b"POST /v1/up HTTP/1.1\r\nHost: locald\r\nContent-Length: 1000000000000\r\n\r\n{")
+    async with asyncio.timeout(5):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+    writer.close()
+
+
 @pytest.mark.parametrize(
     "body",
     [

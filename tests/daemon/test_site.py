@@ -354,6 +354,8 @@ async def test_what_never_changes_is_kept_by_the_browser(visit: Visit) -> None:
     "path",
     [
         "/assets/none.js",
+        f"/assets/{'a' * 300}.js",
+        f"/assets/{'a' * 5000}.js",
         "/assets/",
         "/assets/..%2Findex.html",
         "/assets/%2e%2e/index.html",

@@ -152,6 +152,9 @@ def _nothing() -> web.Response:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
+    announced, most = request.content_length or 0, request.client_max_size
+    if announced > most:  # it would be waited for, and then refused
+        raise web.HTTPRequestEntityTooLarge(most, announced)
     try:
         found = json.loads(await request.read())
     except (ValueError, RecursionError):

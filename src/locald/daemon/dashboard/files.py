@@ -57,10 +57,18 @@ class Files:
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         path = self._folder / "assets" / request.match_info["name"]
-        if path.suffix not in TYPES or not await asyncio.to_thread(path.is_file):
+        if path.suffix not in TYPES or not await asyncio.to_thread(_is_there, path):
             raise web.HTTPNotFound
         kind = TYPES[path.suffix]
         return web.FileResponse(path, headers={"Cache-Control": FOREVER, "Content-Type": kind})
+
+
+def _is_there(path: Path) -> bool:
+    """A name that is too long for any file is that of none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _not_built() -> web.Response:
