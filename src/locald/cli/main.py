@@ -26,45 +26,48 @@ from locald.wire.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
     from _typeshed import SupportsWrite
 
 COMMANDS = {
     "Run services": {
-        "up": ("up", "start services and what they depend on, and wait until all are healthy"),
+        "up": ("up", "start services and their dependencies, wait until all are healthy"),
         "stop": ("stop", "stop services, dependents first"),
-        "restart": ("restart", "stop, then start services; their dependents keep running"),
+        "restart": ("restart", "stop and start services; their dependents keep running"),
         "down": ("down", "stop all services of the project and forget it"),
-        "exec": ("exec", "run a one-off command in the environment of a service"),
+        "exec": ("exec", "run a command in the environment of a service"),
         "try": ("try_", "run a command with a free PORT, without a project"),
     },
-    "See what is going on": {
-        "status": ("status", "show the services and how they are"),
+    "Inspect services": {
+        "status": ("status", "show the services, their state and health"),
         "wait": ("wait", "wait until services are healthy"),
-        "why": ("why", "explain why a service is not ready, or what its health rests on"),
-        "timeline": ("timeline", "show how the last start went, and what it waited for"),
-        "logs": ("logs", "print what services wrote"),
-        "monitor": ("monitor", "show all of this live on a screen, with keys to act"),
-        "dashboard": ("dashboard", "open all of this in the browser, signed in"),
+        "why": ("why", "explain why a service is not ready, or how readiness was determined"),
+        "timeline": ("timeline", "show the last start: durations, waits, critical path"),
+        "logs": ("logs", "print the output of services"),
+        "monitor": ("monitor", "show everything live in the terminal, with keys to act"),
+        "dashboard": ("dashboard", "open the dashboard in the browser, signed in"),
     },
-    "Describe a project": {
+    "Configure a project": {
         "init": ("init", "write a locald.toml for this folder"),
         "config": ("config", "check, show or describe locald.toml"),
     },
-    "Look after locald": {
+    "Manage locald": {
         "server": ("server", "start, stop, restart or show the daemon"),
-        "doctor": ("doctor", "check this machine, and say how to mend what is wrong"),
-        "ping": ("ping", "ask whether the daemon is alive"),
-        "completion": ("completion", "print the completion script of a shell"),
+        "doctor": ("doctor", "check this machine and show how to fix problems"),
+        "ping": ("ping", "check whether the daemon answers"),
+        "completion": ("completion", "print a shell completion script"),
     },
 }
 """By group: the name of each command, its module in this package, and what it does."""
+MODULES = {name: module for group in COMMANDS.values() for name, (module, _) in group.items()}
+AS_OPTIONS = {"help": "--help", "version": "--version"}
+"""Words that other tools have as commands: `locald help up` is `locald up --help`."""
 
 
 WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping"}
-DIRECTORY_HELP = "the project's folder, in place of the nearest one upward with a locald.toml"
+DIRECTORY_HELP = "project folder (default: the nearest one upward with a locald.toml)"
 
 
 DYING = 3.0
@@ -83,17 +86,16 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", _formatter)
         super().__init__(allow_abbrev=False, **options)
         self._positionals.title = "arguments"
-        self._actions[0].help = "show this help"
+        self._actions[0].help = "show this help and exit"
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         """Help that cannot be written is a problem like any other, which argparse would pass over."""
         (file or sys.stderr).write(message)
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ")
-        near = _near(unknown, self._option_string_actions) if unknown != message else ""
-        hint = f"did you mean `{near}`?" if near else f"`{self.prog} --help` shows how"
-        raise Refused(Problem(message, hint=hint))
+        from locald.cli.shared import mistakes  # as everywhere here: only who makes one waits for it
+
+        raise Refused(mistakes.told(self, message))
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
@@ -119,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _forget_stdout()
         say.error(
-            f"cannot write to standard output: {error.strerror or error}", "is there room where it goes?"
+            f"cannot write to standard output: {error.strerror or error}",
+            "free some disk space, or write somewhere else",
         )
         return 3
 
@@ -173,29 +176,61 @@ def _await_end(pause: float) -> None:
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line, with `run`: the function to call with them."""
     top = _top()
-    args = top.parse_args(arguments)
+    args, misplaced = top.parse_known_args(arguments)
+    if misplaced:
+        from locald.cli.shared import mistakes
+
+        raise Refused(mistakes.misplaced(top, arguments, misplaced, MODULES, _works))
+    if args.command in AS_OPTIONS:
+        return parse([*args.rest, AS_OPTIONS[args.command]])
     if not args.command:
         top.print_help(sys.stderr)
         raise SystemExit(2)
+    return _parse_command(args, arguments)
+
+
+def _parse_command(args: argparse.Namespace, arguments: Sequence[str]) -> argparse.Namespace:
+    """What stands behind the command, by the parser of that command."""
+    if args.command not in MODULES:
+        from locald.cli.shared import mistakes
+
+        place = len(arguments) - len(args.rest) - 1
+        raise Refused(mistakes.unknown_command(arguments, place, MODULES, _works))
     parser = parser_of(args.command)
-    base = argparse.Namespace(directory=args.directory)
-    is_plain = not any(word.startswith("-") for word in args.rest)  # then it makes no difference
+    found, unknown = _reader(parser, args.rest)(args.rest, argparse.Namespace(directory=args.directory))
+    if unknown:
+        from locald.cli.shared import mistakes
+
+        raise Refused(mistakes.unknown(parser, arguments, unknown, _works))
+    return found
+
+
+def _reader(parser: Parser, words: Sequence[str]) -> Callable[..., tuple[argparse.Namespace, list[str]]]:
+    """How to read the words: options may stand between services (`up web -d api`), but not where the rest
+    belongs to another program. Without options it makes no difference, and the plain way is faster."""
+    is_plain = not any(word.startswith("-") for word in words)
     if is_plain or any(action.nargs in (argparse.PARSER, argparse.REMAINDER) for action in parser._actions):
-        return parser.parse_args(args.rest, base)
-    return parser.parse_intermixed_args(args.rest, base)  # `up web -d api`
+        return parser.parse_known_args
+    return parser.parse_known_intermixed_args
+
+
+def _works(arguments: Sequence[str]) -> bool:
+    """Whether the command line can be read. Help, which parsing would show, always can."""
+    if {"-h", "--help", "--version"}.intersection(arguments):
+        return True
+    try:
+        parse(arguments)
+    except (Refused, SystemExit):
+        return False
+    return True
 
 
 def parser_of(command: str) -> Parser:
-    """The parser of one command, from its module. Refused when there is no such command."""
-    modules = {name: module for group in COMMANDS.values() for name, (module, _) in group.items()}
-    if command not in modules:
-        near = _near(command, modules)
-        hint = f"did you mean `locald {near}`?" if near else "`locald --help` lists the commands"
-        raise Refused(Problem(f"there is no command `{command}`", hint=hint))
+    """The parser of one command, from its module."""
     from importlib import import_module
 
     commands = Parser(prog="locald").add_subparsers(prog="locald")  # else it formats a help to find it
-    import_module(f"locald.cli.commands.{modules[command]}").add(commands)
+    import_module(f"locald.cli.commands.{MODULES[command]}").add(commands)
     parser: Parser = commands.choices[command]
     _add_directory(parser, argparse.SUPPRESS if command in WITHOUT_PROJECT else DIRECTORY_HELP)
     return parser
@@ -205,12 +240,12 @@ def _top() -> Parser:
     parser = Parser(
         prog="locald",
         usage="locald [-C DIR] COMMAND …",
-        description="Runs a developer's services in order, and knows when each is really ready.",
+        description="Run a project's services in order, and know when each one is ready.",
         epilog=_listed_commands(),
     )
     parser.add_argument("-C", dest="directory", metavar="DIR", help=DIRECTORY_HELP)
     parser.add_argument(
-        "--version", action="version", version=f"locald {__version__}", help="show the version"
+        "--version", action="version", version=f"locald {__version__}", help="show the version and exit"
     )
     parser.add_argument("command", nargs="?", help=argparse.SUPPRESS)
     parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -232,15 +267,9 @@ def _listed_commands() -> str:
     for title, group in COMMANDS.items():
         lines += [f"{title}:", *(f"  {name:<12}{text}" for name, (_, text) in group.items()), ""]
     lines.append(
-        "`locald COMMAND --help` tells more. A service is `web` in its project, `shop:web` from anywhere."
+        "Run `locald COMMAND --help` for details. A service is `web` in its project, `shop:web` anywhere."
     )
     return "\n".join(lines)
-
-
-def _near(word: str, allowed: Any) -> str:
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, list(allowed), n=1)), "")
 
 
 def _open_streams() -> None:
@@ -262,5 +291,5 @@ def _internal(error: Exception) -> int:
     if os.environ.get("LOCALD_DEBUG"):
         raise error
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    say.error(f"internal: {what}", "`LOCALD_DEBUG=1` shows where; the daemon's own log is `logs/daemon.log`")
+    say.error(f"internal: {what}", "set LOCALD_DEBUG=1 for a traceback")
     return 3

@@ -4,7 +4,7 @@ Whether it runs is asked of its socket alone: what answers is there, and a stale
 A new daemon is started detached: its own session, the root folder, nothing of the caller's output. Only
 its standard error is a pipe to us until it is ready, on which a start that fails says why.
 
-Other shells may start one at the same moment. The daemon's lock decides, not we: whoever loses it ends
+Other shells may start one at the same moment. The daemon's lock decides, not we: the one that loses it ends
 at once and without harm, and its starter finds the winner at the socket. So the loop in `start` has one
 rule: connect; while somebody else holds the lock, wait for him; start only when nobody does.
 """
@@ -61,7 +61,7 @@ def look(home: Home) -> Api:
 
 
 def absent() -> Unreachable:
-    return Unreachable("the daemon is not running, and nothing is to be restored", "`locald up` starts it")
+    return Unreachable("daemon is not running", "run `locald up` to start it")
 
 
 def start(home: Home, command: Sequence[str] = (), on_wait: Callable[[], None] | None = None) -> Api:
@@ -124,7 +124,7 @@ class _Start:
                     return api
                 self._step()
                 self._tell()
-            raise Unreachable(f"the daemon does not answer after {START_WITHIN:g} s", self._hint())
+            raise Unreachable(f"daemon did not answer within {START_WITHIN:g}s", self._hint())
         finally:
             if self._ours:
                 self._ours.close()
@@ -160,7 +160,7 @@ class _Start:
             self._on_wait = None
 
     def _hint(self) -> str:
-        return f"`locald doctor` looks for the cause; the daemon's log is {self._home.log}"
+        return f"run `locald doctor` to find the cause (daemon log: {self._home.log})"
 
 
 class _Report:
@@ -196,11 +196,7 @@ class _Report:
         hints = [line.removeprefix("hint: ") for line in lines if line.startswith("hint: ")]
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         said = errors or [line for line in lines if not line.startswith("hint: ")][-1:]
-        what = (
-            f"the daemon did not start: {said[0]}"
-            if said
-            else "the daemon did not start, and did not say why"
-        )
+        what = f"daemon did not start: {said[0]}" if said else "daemon did not start and gave no reason"
         return what, hints[0] if hints else ""
 
     def close(self) -> None:

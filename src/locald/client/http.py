@@ -96,10 +96,10 @@ class Api:
         try:
             connection = self._connect(timeout)
         except OSError as error:
-            what = f"the daemon cannot be reached: {error.strerror or error}"
+            what = f"cannot reach the daemon: {error.strerror or error}"
             gone = isinstance(error, ConnectionRefusedError | FileNotFoundError)  # it was found before
             kind = Unanswered if gone else Unreachable
-            raise kind(what, "`locald server start` starts it", self.path) from None
+            raise kind(what, "run `locald server start` to start it", self.path) from None
         answer = _Answer(connection, timeout)
         try:
             answer.begin(_request(method, target, body))
@@ -170,12 +170,12 @@ class _Answer:
         try:
             data = self._connection.recv(CHUNK)
         except TimeoutError:
-            what = f"the daemon did not answer within {self._timeout:g} s"
-            raise Unreachable(what, "`locald doctor` looks for the cause") from None
+            what = f"daemon did not answer within {self._timeout:g}s"
+            raise Unreachable(what, "run `locald doctor` to find the cause") from None
         except OSError:
             data = b""
         if not data and not until_end:
-            raise Unanswered("the daemon ended before it had answered", "`locald doctor` looks for the cause")
+            raise Unanswered("daemon exited before it answered", "run `locald doctor` to find the cause")
         return data
 
 
@@ -294,7 +294,7 @@ def _parsed(data: bytes) -> Any:
 
 
 def _not_ours() -> Unreachable:
-    return Unreachable("the answer is not one of locald's daemon", "`locald doctor` looks for the cause")
+    return Unreachable("unexpected answer from the daemon", "run `locald doctor` to find the cause")
 
 
 def denied(document: Any) -> Denied:
@@ -313,5 +313,5 @@ def _denied(status: int, body: bytes) -> Exception:
     try:
         return denied(json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError):
-        hint = "the daemon may be of another version: try `locald server restart`"
-        return Unreachable(f"the daemon answered with HTTP status {status}", hint)
+        hint = "run `locald server restart` (the daemon may be another version)"
+        return Unreachable(f"daemon returned HTTP status {status}", hint)

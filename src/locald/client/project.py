@@ -25,11 +25,11 @@ def find_project(directory: str | None) -> str:
     start = folder(directory)
     found = next((each for each in _upward(start) if os.path.isfile(os.path.join(each, FILE))), None)
     if found is None and os.path.isdir(os.path.join(start, FILE)):
-        raise Refused(Problem("is a folder, not a file", os.path.join(start, FILE), "give it another name"))
+        raise Refused(Problem("is a folder, not a file", os.path.join(start, FILE), "rename it"))
     if found is None:
-        raise Refused(Problem(f"there is no {FILE}", start, "`locald init` writes one"))
+        raise Refused(Problem(f"no {FILE} found", start, "run `locald init` to write one"))
     if directory is not None and found != start:
-        raise Refused(Problem(f"there is no {FILE}", start, f"did you mean `-C {found}`?"))
+        raise Refused(Problem(f"no {FILE} found", start, f"did you mean `-C {found}`?"))
     return found
 
 
@@ -41,7 +41,7 @@ def read_file(project: str, name: str = FILE) -> bytes:
             return file.read()
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
-        raise Refused(Problem(what, path, "your user has to be able to read it")) from None
+        raise Refused(Problem(what, path, "check its permissions")) from None
 
 
 def folder(directory: str | None) -> str:
@@ -50,11 +50,11 @@ def folder(directory: str | None) -> str:
         found = os.path.realpath(directory or ".", strict=True)
     except OSError as error:
         # The folder that a shell stands in can be deleted under it; a link can lead round in a circle.
-        hint = f"-C takes the folder that holds {FILE}" if directory else "`cd` to one that is there"
+        hint = f"use -C with the folder that contains {FILE}" if directory else "`cd` to an existing folder"
         where = directory or "the current folder"
         raise Refused(Problem(f"is not a folder: {error.strerror or error}", where, hint)) from None
     if not os.path.isdir(found):
-        raise Refused(Problem("is not a folder", found, f"-C takes the folder that holds {FILE}"))
+        raise Refused(Problem("is not a folder", found, f"use -C with the folder that contains {FILE}"))
     return found
 
 

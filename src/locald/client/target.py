@@ -71,13 +71,13 @@ def choose(names: Sequence[str], directory: str | None) -> Target:
     """The target that a command line names. Refused when that is none, or several projects."""
     if names and "/" in names[0]:
         if directory is not None:
-            raise Refused(Problem(f"two folders: -C {directory} and {names[0]}", hint="give one of them"))
+            raise Refused(Problem(f"two folders: -C {directory} and {names[0]}", hint="use one of them"))
         directory, names = names[0], names[1:]
     pairs = [_split(name) for name in names]
     projects = {project for project, _ in pairs}
     if len(projects) > 1:
-        what = f"these are services of more than one project: {', '.join(names)}"
-        raise Refused(Problem(what, hint="use one command for each project"))
+        what = f"services of more than one project: {', '.join(names)}"
+        raise Refused(Problem(what, hint="run one command per project"))
     services = [service for _, service in pairs]
     if projects and (project := projects.pop()):
         return Target(project=project, services=services, elsewhere=True)
@@ -100,8 +100,8 @@ def with_folder(target: Target, api: Api) -> Target:
         return target
     rows = api.get("/v1/status", target.where)["services"]
     if not rows:
-        what = f"no project called `{target.project}` is known"
-        raise Refused(Problem(what, hint="use `-C DIR` with its folder, the first time"))
+        what = f"no such project: {target.project}"
+        raise Refused(Problem(what, hint="use -C with its folder the first time"))
     return Target(target.project, rows[0]["directory"], target.services, elsewhere=target.elsewhere)
 
 
@@ -118,5 +118,5 @@ def _is_here(folder: str) -> bool:
 def _split(name: str) -> tuple[str, str]:
     project, colon, service = name.rpartition(":")
     if not service or (colon and not project) or ":" in project:
-        raise Refused(Problem(f"`{name}` is not a service", hint="write `web`, or `shop:web` from anywhere"))
+        raise Refused(Problem(f"not a service name: {name}", hint="write web, or shop:web from anywhere"))
     return project, service

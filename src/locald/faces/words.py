@@ -99,11 +99,15 @@ def source(row: Mapping[str, Any]) -> str:
     return f"{name} ({remark})" if remark else name
 
 
+def by_source(row: Mapping[str, Any]) -> str:
+    """The source behind a word within a sentence: ` (tcp, fallback)`; empty for nothing."""
+    basis = source(row).replace(" (", ", ").removesuffix(")")
+    return f" ({basis})" if basis else ""
+
+
 def judged(row: Mapping[str, Any]) -> str:
     """The word and its source within a sentence: `is healthy (tcp, fallback)`, `has failed`."""
-    told = phrase(word(row))
-    basis = source(row).replace(" (", ", ").removesuffix(")")
-    return f"{told} ({basis})" if basis else told
+    return f"{phrase(word(row))}{by_source(row)}"
 
 
 def because(row: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _shell(text: str) -> str:
     if text not in (*SHELLS, "services"):
-        raise argparse.ArgumentTypeError(f"{text!r} is none of bash, zsh and fish")
+        raise argparse.ArgumentTypeError(f"unsupported shell: {text} (bash, zsh, fish)")
     return text
 
 

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from locald.domain.project.config import Setting
     from locald.domain.project.spec import ProjectSpec
 
-ABOUT = "Check, show or describe the project's locald.toml. Needs no daemon, and starts none."
+ABOUT = "Check, show or describe the project's locald.toml. Needs no daemon."
 CHECK = """\
-Check locald.toml. Every problem is told with its line; exits 2 when there is one.
-Warns of what is right in the file but not on this machine: a variable that is not set,
-an env file or a folder that is missing, a value that locald would ignore, and a check
-that is run as a command but reads like an address.
+Check locald.toml. Every problem is shown with its line number; exits 2 when there is
+one. Warns of what is right in the file but not on this machine: a variable that is not
+set, a missing env file or folder, a value that is ignored, and a check that runs as a
+command but reads like an address.
 """
 SHOW = """\
-Print every key with its value, and where that comes from: a line of the file, or the
-default. What is printed is itself a file of the same meaning.
+Print every key with its value and its origin: a line of the file, or the default. The
+output is itself a file of the same meaning.
 """
 SCHEMA = "Print the JSON Schema of locald.toml, for editors."
 
@@ -44,8 +44,8 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("config", description=ABOUT)
     commands = parser.add_subparsers(metavar="check|show|schema", dest="what", required=True)
     for name, about, function, brief in (
-        ("check", CHECK, check, "find every mistake"),
-        ("show", SHOW, show, "print every key, its value and where that comes from"),
+        ("check", CHECK, check, "find every problem"),
+        ("show", SHOW, show, "print every key, its value and its origin"),
         ("schema", SCHEMA, schema, "print the JSON Schema, for editors"),
     ):
         command = commands.add_parser(name, description=about, help=brief)

@@ -1,7 +1,7 @@
 """`locald dashboard`: the page in the browser, signed in.
 
-The address has a ticket in it that lets one browser in, once, soon. It is always printed, for whoever has
-the browser somewhere else.
+The address has a ticket in it that lets one browser in, once, soon. It is always printed, for those who
+have the browser somewhere else.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Open the dashboard in the browser, signed in, and print its address. The address
-works once, for five minutes; the browser then stays signed in. The daemon is started
-if need be.
+Open the dashboard in the browser, signed in, and print its address. The address works
+once, within five minutes; the browser then stays signed in. Starts the daemon if it
+is not running.
 """
 
 
@@ -35,14 +35,14 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    waits = "starting the daemon …"
+    waits = "starting the daemon"
     api = daemon.start(Home.find(), on_wait=lambda: say.note(waits))
     url = api.post("/v1/dashboard", {})["url"]
     print(url, flush=True)
     if args.no_open:
         return 0
     if browser.show(url):
-        say.note("opened in the browser; the address works once, for five minutes")
+        say.note("opened in the browser (the address works once, within five minutes)")
     else:
         _tell_the_way(urlsplit(url).port)
     return 0
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell_the_way(port: int | None) -> None:
     """The browser is somewhere else, perhaps at the other end of an ssh connection."""
-    say.note("there is no browser here: open the address in one; it works once, for five minutes")
+    say.note("no browser found: open the address yourself (it works once, within five minutes)")
     if os.environ.get("SSH_CONNECTION"):
-        say.hinted(f"from your own machine, first: ssh -L {port}:127.0.0.1:{port} {_here()}")
+        say.hinted(f"on your own machine, first run `ssh -L {port}:127.0.0.1:{port} {_here()}`")
 
 
 def _here() -> str:

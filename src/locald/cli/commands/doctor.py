@@ -1,4 +1,4 @@
-"""`locald doctor`: what locald needs of this machine, looked at one by one, each with the way to mend it.
+"""`locald doctor`: what locald needs of this machine, checked one by one, each with its fix.
 
 A check returns what it found and never fails itself. Only what would stop locald from working is `fail`;
 what makes it slower or smaller is `warn`. Nothing is changed: folders are looked at, not made.
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Look at what locald needs of this machine: folders, the daemon, how processes are
-held and listeners are seen, limits, Docker. Each line is ok, warn or fail, with a hint
-where something can be mended. Exits 1 if something fails.
+Check what locald needs of this machine: folders, the daemon, containment of processes,
+detection of listeners, limits, Docker. Each line is ok, warn or fail, with a hint how
+to fix it. Exits 1 if a check fails.
 """
 ENOUGH_SPACE = 500_000_000
 LITTLE_SPACE = 50_000_000
@@ -117,8 +117,8 @@ def _folders(home: Home) -> Check:
     for folder in (home.run, home.state, home.logs):
         nearest = _nearest(folder)
         if not os.access(nearest, os.W_OK | os.X_OK):
-            hint = "give it to your user, or set LOCALD_HOME to a folder of your own"
-            return Check("fail", f"{nearest} cannot be written", hint)
+            hint = "make it writable, or set LOCALD_HOME to a folder of your own"
+            return Check("fail", f"{nearest} is not writable", hint)
         if nearest != folder:
             continue
         found = os.stat(folder)
@@ -127,7 +127,7 @@ def _folders(home: Home) -> Check:
                 "fail", f"{folder} belongs to another user", "set LOCALD_HOME to a folder of your own"
             )
         if found.st_mode & 0o077:
-            return Check("warn", f"others can look into {folder}", f"`chmod 700 {folder}`")
+            return Check("warn", f"other users can read {folder}", f"run `chmod 700 {folder}`")
     return Check("ok", f"{home.state}, sockets in {home.run}")
 
 
@@ -142,7 +142,11 @@ def _disk(home: Home) -> Check:
     found = os.statvfs(_nearest(home.logs))
     free = found.f_bavail * found.f_frsize
     level = "fail" if free < LITTLE_SPACE else "warn" if free < ENOUGH_SPACE else "ok"
-    hint = "" if level == "ok" else "make room, or lower `log_size` of your services (50MB each)"
+    hint = (
+        ""
+        if level == "ok"
+        else "free some disk space, or lower log_size of your services (default: 50MB each)"
+    )
     return Check(level, f"{size(free)} free for logs in {home.logs}", hint)
 
 
@@ -150,27 +154,25 @@ def _daemon(home: Home) -> Check:
     api = daemon.find(home)
     if api is None and (pid := daemon.holder_of(home.lock)):
         detail = f"pid {pid} holds {home.lock} but does not answer"
-        return Check(
-            "fail", detail, f"its log is {home.log}; `kill {pid}` ends it, and services keep running"
-        )
+        return Check("fail", detail, f"run `kill {pid}` (services keep running); its log is {home.log}")
     if api is None:
-        return Check("ok", "not running; it is started when it is needed")
+        return Check("ok", "not running (starts when needed)")
     try:
         answer = api.get("/v1/ping", timeout=3.0)
     except (Unreachable, Denied) as error:
         return Check(
-            "fail", f"{error}", f"its log is {home.log}; `locald server restart` keeps services running"
+            "fail", f"{error}", f"run `locald server restart` (services keep running); its log is {home.log}"
         )
     detail = f"pid {answer['pid']}, version {answer['version']}, at {api.path}"
     if answer["version"] != __version__:
-        return Check("warn", f"{detail}; this command is {__version__}", "`locald server restart`")
+        return Check("warn", f"{detail}, but this command is {__version__}", "run `locald server restart`")
     return Check("ok", detail)
 
 
 def _keeper(home: Home) -> Check:
     """Looked up among the sockets: to connect would take the keeper away from the daemon."""
     listening = os.fsencode(home.keeper) in (procfs.read("/proc/net/unix") or b"").split()
-    return Check("ok", "running: it holds the services" if listening else "not running; it holds no services")
+    return Check("ok", "running" if listening else "not running (starts with the first service)")
 
 
 # Of this machine.
@@ -188,9 +190,7 @@ def _shell() -> Check:
     for folder in os.get_exec_path():
         if os.access(os.path.join(folder, "sh"), os.X_OK):
             return Check("ok", os.path.join(folder, "sh"))
-    return Check(
-        "fail", "there is no `sh` on PATH, which runs commands given as a string", "add /bin to PATH"
-    )
+    return Check("fail", "no `sh` on PATH, which commands written as a string need", "add /bin to PATH")
 
 
 def _processes() -> Check:
@@ -198,39 +198,39 @@ def _processes() -> Check:
     base = cgroup.usable(name)
     if base:
         cgroup.remove(base)
-        return Check("ok", "each run is held by a cgroup of its own")
-    return Check("ok", "each run is held by a reaper process of its own (no cgroup v2 folder can be written)")
+        return Check("ok", "each run is contained by its own cgroup")
+    return Check("ok", "each run is contained by its own reaper process (no writable cgroup v2 folder)")
 
 
 def _listeners() -> Check:
     try:
         sockdiag.Deaths().close()
     except OSError as error:
-        hint = "allow netlink sockets in this sandbox; until then listeners are seen a little later"
-        return Check("warn", f"no news of listeners from netlink: {error.strerror}", hint)
-    return Check("ok", "netlink tells which sockets listen")
+        hint = "allow netlink sockets in this sandbox to detect listeners sooner"
+        return Check("warn", f"no listener events from netlink: {error.strerror}", hint)
+    return Check("ok", "detected by netlink")
 
 
 def _loopback() -> Check:
     try:
         socket.create_server(("127.0.0.1", 0)).close()
     except OSError as error:
-        return Check("fail", f"127.0.0.1 cannot be listened on: {error.strerror}", "`ip link set lo up`")
+        return Check("fail", f"cannot listen on 127.0.0.1: {error.strerror}", "run `ip link set lo up`")
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
-        return Check("ok", "127.0.0.1; no ::1")
+        return Check("ok", "127.0.0.1 (no ::1)")
     return Check("ok", "127.0.0.1 and ::1")
 
 
 def _ports() -> Check:
     limits = (procfs.read("/proc/sys/net/ipv4/ip_local_port_range") or b"32768 60999").split()
     first, last = int(limits[0]), int(limits[-1])
-    detail = f"the kernel gives {first} to {last} to connections"
+    detail = f"ephemeral ports are {first} to {last}"
     if first < LOWEST_EPHEMERAL:
-        hint = "`sysctl -w net.ipv4.ip_local_port_range='32768 60999'` leaves more for services"
+        hint = "run `sysctl -w net.ipv4.ip_local_port_range='32768 60999'` to leave more for services"
         return Check("warn", detail, hint)
-    return Check("ok", f"{detail}, services get ports below")
+    return Check("ok", f"{detail}, services get ports below them")
 
 
 def _files() -> Check:
@@ -239,8 +239,10 @@ def _files() -> Check:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY and hard < ENOUGH_FILES:
         hint = "raise the hard limit (`ulimit -Hn`, /etc/security/limits.conf)"
-        return Check("warn", f"only {hard} open files, about ten are needed for each service", hint)
-    return Check("ok", f"{'any number of' if hard == resource.RLIM_INFINITY else hard} open files")
+        return Check("warn", f"limit of {hard} open files, each service needs about ten", hint)
+    return Check(
+        "ok", "no limit of open files" if hard == resource.RLIM_INFINITY else f"limit of {hard} open files"
+    )
 
 
 def _terminals() -> Check:
@@ -249,13 +251,13 @@ def _terminals() -> Check:
             os.close(end)
     except OSError as error:
         return Check(
-            "fail", f"no terminal can be opened: {error.strerror}", "mount devpts, or set `tty = false`"
+            "fail", f"cannot open a terminal: {error.strerror}", "mount devpts, or set `tty = false`"
         )
     highest, used = (int(procfs.read(f"/proc/sys/kernel/pty/{name}") or 0) for name in ("max", "nr"))
     if highest and highest - used < ENOUGH_TERMINALS:
-        hint = "`sysctl -w kernel.pty.max=4096`, or set `tty = false`: a service takes two"
-        return Check("warn", f"{highest - used} terminals are left", hint)
-    return Check("ok", f"{highest - used} terminals are left" if highest else "terminals can be opened")
+        hint = "run `sysctl -w kernel.pty.max=4096`, or set `tty = false` (each service takes two)"
+        return Check("warn", f"{highest - used} terminals left", hint)
+    return Check("ok", f"{highest - used} terminals left" if highest else "available")
 
 
 def _docker() -> Check:
@@ -265,15 +267,15 @@ def _docker() -> Check:
     except engines.Unusable as unusable:
         return Check("warn", unusable.reason, unusable.hint)
     if not candidates[0].socket:
-        return Check("ok", f"the engine is to be at {candidates[0].url} (not asked)")
+        return Check("ok", f"engine at {candidates[0].url} (not checked)")
     paths = [each.socket for each in candidates]
     if found := next((path for path in paths if Api(path).answers()), None):
-        return Check("ok", f"the engine listens at {found}")
+        return Check("ok", f"engine at {found}")
     if denied := next(
         (path for path in paths if os.path.exists(path) and not os.access(path, os.W_OK)), None
     ):
         return Check(
-            "warn", f"{denied} is not yours to use", "`sudo usermod -aG docker $USER`, then log in again"
+            "warn", f"no permission to use {denied}", "run `sudo usermod -aG docker $USER`, then log in again"
         )
     where = f"at {paths[0]}" if len(paths) == 1 else "on this machine"
-    return Check("ok", f"no engine {where}; only services with an image need it")
+    return Check("ok", f"no engine {where} (only services with an image need one)")

@@ -1,12 +1,17 @@
-"""`locald down`: stop everything of a project, and forget it."""
+"""`locald down`: stop everything of a project, and forget it.
+
+It takes a folder. What is no folder is taken for a service, and `locald stop` is pointed out.
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
 
 from locald.cli.shared import ending
+from locald.client.project import FILE
 from locald.client.target import Target, choose
-from locald.domain.values.problem import Refused
+from locald.domain.values.problem import Problem, Refused
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -16,22 +21,33 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Stop all services of the project, dependents first, independent ones in parallel, and
-forget the project: its ports and its logs. Returns when every process is gone.
+forget the project: its ports and its logs. Returns when every process is gone. To stop
+some services, use `locald stop`.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
-    parser = subparsers.add_parser("down", description=ABOUT)
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", help="the project's folder, as with -C")
+    parser = subparsers.add_parser("down", usage="locald down [-h] [-C DIR] [FOLDER]", description=ABOUT)
+    parser.add_argument("words", metavar="FOLDER", nargs="*", help="project folder, as with -C")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    return ending.down(_target(args.folder, args.directory))
+    home = Home.find()
+    if len(args.words) > 1 or not all(_is_folder(home, word) for word in args.words):
+        hint = f"run `{shlex.join(['locald', 'stop', *args.words])}`"
+        raise Refused(Problem("down takes no service", hint=hint))
+    return ending.down(_target(home, next(iter(args.words), None), args.directory))
 
 
-def _target(folder: str | None, directory: str | None) -> Target:
-    """The project of the folder. One that was deleted can still be forgotten, and one that has lost its file,
+def _is_folder(home: Home, word: str) -> bool:
+    """Whether the word names a folder that can be meant, not a service."""
+    is_project = os.path.isfile(os.path.join(word, FILE))
+    return "/" in word or word in (".", "..") or is_project or ending.is_kept(home, os.path.realpath(word))
+
+
+def _target(home: Home, folder: str | None, directory: str | None) -> Target:
+    """The project of the folder. One that was deleted can still be removed, and one that has lost its file,
     for another branch is checked out: the daemon knows its path."""
     meant = folder or directory
     if meant and not os.path.exists(meant):
@@ -40,6 +56,6 @@ def _target(folder: str | None, directory: str | None) -> Target:
         return choose([os.path.join(folder, "")] if folder else [], directory)
     except Refused:
         left = os.path.realpath(meant or ".")
-        if ending.is_kept(Home.find(), left):
+        if ending.is_kept(home, left):
             return Target(directory=left)
         raise

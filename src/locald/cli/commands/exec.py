@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Run a command in the folder and with the environment of a service: its env files,
-its env, its PORT and those of the others. The command has this terminal; its exit
-code is returned (128 + the number after a signal).
+Run a command in the folder and environment of a service: its env files, its env, its
+PORT and the ports of the others. The command uses this terminal, and its exit code is
+returned (128 + the number of the signal that killed it).
 
     locald exec web -- npm run migrate
 
-For a container it is run inside, by the docker command:
+The command of a container runs inside it, by the docker command:
 
     locald exec db -- psql -U postgres
 """
@@ -37,7 +37,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser(
         "exec", usage="locald exec [-h] [-C DIR] SERVICE -- CMD…", description=ABOUT
     )
-    parser.add_argument("service", metavar="SERVICE", help="the service whose environment it is")
+    parser.add_argument("service", metavar="SERVICE", help="the service whose environment is used")
     parser.add_argument(
         "command", metavar="CMD", nargs=argparse.REMAINDER, help="the command and its arguments"
     )
@@ -45,7 +45,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    command = child.given(args.command, "locald exec SERVICE -- CMD…")
+    command = child.given(args.command, "exec", f"locald exec {args.service} -- env")
     target = choose([args.service], args.directory)
     api = daemon.start(Home.find(), on_wait=lambda: say.note("starting the daemon"))
     answer = api.get("/v1/environment", target.query)
@@ -57,10 +57,8 @@ def run(args: argparse.Namespace) -> int:
 def _inside(service: str, command: list[str], container: dict[str, Any] | None) -> int:
     """Run it in the service's container. Refused when there is none, or no program that can."""
     if container is None:
-        hint = f"`locald up {service}` starts it"
-        raise Refused(
-            Problem(f"{service} does not run, and the command would run in its container", hint=hint)
-        )
+        hint = f"run `locald up {service}` to start it"
+        raise Refused(Problem(f"{service} is not running, so it has no container", hint=hint))
     here = {name: value for name, value in os.environ.items() if name not in OF_AN_ENGINE}
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     return child.run(
@@ -75,8 +73,8 @@ def _docker(url: str) -> list[str]:
         return ["docker"]
     if shutil.which("podman"):
         return ["podman", "--url", url]
-    hint = "install it: https://docs.docker.com/engine/install"
-    raise Refused(Problem("there is no docker command, which goes into containers", hint=hint))
+    hint = "install Docker: https://docs.docker.com/engine/install"
+    raise Refused(Problem("no docker command found, which exec needs for a container", hint=hint))
 
 
 def _environment(answer: dict[str, Any]) -> dict[str, str]:

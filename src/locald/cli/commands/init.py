@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Write a locald.toml for this folder, from what is in it: a Procfile, the scripts of
-package.json, or the signs of other frameworks. Look it over, then `locald up`.
+Write a locald.toml for this folder from what is in it: a Procfile, the scripts of
+package.json, or files of other frameworks. Review it, then run `locald up`.
 """
 LARGEST = 1_000_000
 """bytes of a file that is looked into: what is larger is no Procfile"""
@@ -28,7 +28,7 @@ LARGEST = 1_000_000
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("init", description=ABOUT)
-    parser.add_argument("--name", help="the name of the project, in place of the folder's")
+    parser.add_argument("--name", help="name of the project (default: the folder's)")
     parser.add_argument("--print", action="store_true", help="print the file and write nothing")
     parser.set_defaults(run=run)
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.name is not None and not labels.is_label(args.name):
         what = f'"{args.name}" is not a DNS label'
-        raise Refused(Problem(what, "argument --name", labels.remedy(args.name)))
+        raise Refused(Problem(what, "--name", labels.remedy(args.name)))
     here = Path(folder(args.directory))
     files = _look(here, init.READ)
     text = init.starter(args.name or here.name, files)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     _write(here / FILE, text)
     names = ", ".join(found.name for found in init.services(files))
     say.note(f"wrote {here / FILE} (services: {names})")
-    say.hinted("look it over, then `locald up`")
+    say.hinted("review it, then run `locald up`")
     return 0
 
 
@@ -61,7 +61,7 @@ def _look(here: Path, read: tuple[str, ...]) -> dict[str, str]:
         names = os.listdir(here)
     except OSError as error:
         what = f"cannot be listed: {error.strerror}"
-        raise Refused(Problem(what, str(here), "your user has to be able to read it")) from None
+        raise Refused(Problem(what, str(here), "check its permissions")) from None
     files = {name: _contents(here / name) if name in read else "" for name in names}
     return files | ({"bin/rails": ""} if (here / "bin" / "rails").is_file() else {})
 
@@ -79,7 +79,7 @@ def _write(path: Path, text: str) -> None:
         with open(path, "x", encoding="utf-8") as file:  # "x": also when another made it a moment ago
             file.write(text)
     except FileExistsError:
-        raise Refused(Problem("is there already", str(path), "`locald config check` checks it")) from None
+        raise Refused(Problem("already exists", str(path), "run `locald config check` to check it")) from None
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
-        raise Refused(Problem(what, str(path), "`locald init --print` shows what it would be")) from None
+        raise Refused(Problem(what, str(path), "run `locald init --print` to see its content")) from None

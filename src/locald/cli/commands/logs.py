@@ -1,4 +1,4 @@
-"""`locald logs`: what services wrote, printed and, if wanted, followed.
+"""`locald logs`: the output of services, printed and, with `-f`, followed.
 
 History is printed, then the command ends; with `-f` the stream goes on. A daemon that is restarted
 meanwhile ends the stream, but not the following: the new one is asked from a little before the newest line
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
 
 ABOUT = """\
-Print the last lines that the services wrote, also those of earlier runs, and exit;
-with -f go on with what they write. Lines of several services begin with their name.
-On a terminal the bar behind the name is red for standard error. Without a terminal
-there are no colours and no escape sequences.
+Print the last lines of output of the services, also of earlier runs, and exit; with
+-f keep following. Lines of several services start with the service. On a terminal the
+bar after the name is red for standard error. Without a terminal there are no colours
+and no escape sequences.
 """
 DEFAULT_LINES = 100
 ALL_LINES = "all"
@@ -48,16 +48,16 @@ OVERLAP = 10.0
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("logs", description=ABOUT)
-    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
+    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these services")
     parser.add_argument(
-        "-n", metavar="N", type=_count, help="the last N lines (100; all with --since), 0 for none"
+        "-n", metavar="N", type=_count, help="last N lines (default: 100, with --since all); 0 for none"
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with new lines until Ctrl-C")
-    parser.add_argument("--since", metavar="D", type=seconds, help="only of the last 30s, 5m, 1h…")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow new lines until Ctrl-C")
+    parser.add_argument("--since", metavar="D", type=seconds, help="only lines of the last 30s, 5m, 1h…")
     parser.add_argument(
-        "--grep", metavar="RE", type=_pattern, help="only lines that match a regular expression"
+        "--grep", metavar="RE", type=_pattern, help="only lines that match this regular expression"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.set_defaults(run=run)
 
 
@@ -120,7 +120,7 @@ def _reopen(home: Home, query: list[tuple[str, str]], seen: _Seen) -> Lines | No
     try:
         return daemon.again(home, lambda api: api.lines("/v1/logs", fields), begin=daemon.look)
     except Unreachable:
-        say.note("the daemon has stopped")
+        say.note("daemon stopped")
         return None
 
 
@@ -155,7 +155,7 @@ class _Seen:
         return True
 
     def _was_printed(self, stream: tuple[str, str, str], at: float) -> bool:
-        """Of a stream of which nothing was printed, what is older than the oldest line was not wanted."""
+        """Of a stream of which nothing was printed, what is older than the oldest line was not asked for."""
         if self._passed_over is None:
             return False
         last, left = self._passed_over.get(stream, (self._oldest, 0))
@@ -204,7 +204,7 @@ def _bar(stream: str, several: bool, terminal: bool, colour: bool) -> str:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of lines')
     return int(text)
 
 
@@ -212,5 +212,5 @@ def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression: {error}") from None
+        raise argparse.ArgumentTypeError(f'"{text}" is not a regular expression: {error}') from None
     return text

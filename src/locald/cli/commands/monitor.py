@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Show the services live: how they are and why, how the last start went, what they
-print; and start, stop and restart them. `?` shows the keys. It shows the project of
-this folder, with --all those of all projects. Works over ssh and on 80 columns.
+Show the services live: state and reason, the last start, the output; start, stop and
+restart them. Press `?` for the keys. Shows the project of this folder, with --all the
+services of all projects. Works over ssh and on 80 columns.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("monitor", description=ABOUT)
-    parser.add_argument("-a", "--all", action="store_true", help="the services of all projects")
+    parser.add_argument("-a", "--all", action="store_true", help="show the services of all projects")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     if not (say.is_terminal(sys.stdin) and say.is_terminal(sys.stdout)):
-        hint = "`locald status` and `locald logs -f` need none"
-        raise Refused(Problem("the monitor needs a terminal", hint=hint))
+        hint = "run `locald status` or `locald logs -f` instead"
+        raise Refused(Problem("monitor needs a terminal", hint=hint))
     directory = None if args.all else here(args.directory)
     home = Home.find()
     api = daemon.look(home)

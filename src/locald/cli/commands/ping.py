@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Ask the daemon whether it is alive. Exits 0 when it answers and 3 when it does not;
-it is never started for this.
+Check whether the daemon answers. Exits 0 when it does and 3 when it does not; never
+starts it.
 """
 
 
@@ -31,7 +31,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     api = daemon.find(Home.find())
     if api is None:
-        raise Unreachable("the daemon is not running", "`locald server start` starts it")
+        raise Unreachable("daemon is not running", "run `locald server start` to start it")
     asked = time.monotonic()
     answer = api.get("/v1/ping", timeout=3.0)
     took = time.monotonic() - asked
@@ -39,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(answer))
     else:
-        print(f"pid {answer['pid']} answers after {length(took)}")
+        print(f"daemon answered in {length(took)} (pid {answer['pid']})")
     return 0

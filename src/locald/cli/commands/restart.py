@@ -10,16 +10,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Stop the services (all of the project when none is named), then start them again
-with the environment of this shell, and wait until they are healthy. Services that
-depend on them keep running.
+Stop the services (default: all of the project), start them again with the environment
+of this shell, and wait until they are healthy. Their dependents keep running.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("restart", description=ABOUT)
-    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
-    parser.add_argument("-d", "--detach", action="store_true", help="do not wait, return at once")
+    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these services")
+    parser.add_argument("-d", "--detach", action="store_true", help="return at once, without waiting")
     settle.add_waiting(parser)
     parser.set_defaults(run=run)
 

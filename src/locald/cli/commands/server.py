@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-The daemon runs the services. Commands start it when they need it; here it is looked
-after by hand. Services are not its children: they keep running when it is restarted,
-and their output is kept meanwhile.
+Manage the daemon, which runs the services. Commands start it when they need it.
+Services are not its children: they keep running when it restarts, and their output
+is kept.
 """
 END_WITHIN = 15.0
 """seconds that the daemon itself may take to end, when everything that it ran has ended"""
@@ -43,12 +43,12 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         added.set_defaults(run=function)
         return added
 
-    action("start", start, "start the daemon if it does not run, and restore what was wanted")
+    action("start", start, "start the daemon and restore the requested services")
     action("stop", stop, "stop all services of all projects, then the daemon")
-    action("restart", restart, "end the daemon and start it again; services keep running")
-    status_parser = action("status", status, "show whether the daemon runs, and where; never starts it")
+    action("restart", restart, "restart the daemon; services keep running")
+    status_parser = action("status", status, "show whether and where the daemon is running; never starts it")
     status_parser.add_argument("--json", action="store_true", help="print one JSON document")
-    action("run", run, "be the daemon, in the foreground of this terminal")
+    action("run", run, "run the daemon in the foreground of this terminal")
 
 
 def start(args: argparse.Namespace) -> int:
@@ -57,7 +57,7 @@ def start(args: argparse.Namespace) -> int:
     api = already or daemon.start(home)
     answer = api.get("/v1/ping")
     say.about(answer)
-    say.note(f"the daemon {'already runs' if already else 'runs now'}: pid {answer['pid']}")
+    say.note(f"{'daemon is already running' if already else 'started the daemon'}: pid {answer['pid']}")
     return 0
 
 
@@ -65,7 +65,7 @@ def stop(args: argparse.Namespace) -> int:
     home = Home.find()
     api = daemon.find(home)
     if api is None and not os.path.exists(home.wanted):
-        say.note("the daemon is not running")
+        say.note("daemon is not running")
         return 0
     api = api or daemon.start(home)  # services of a daemon that died may be running
     pid = api.get("/v1/ping")["pid"]
@@ -77,7 +77,7 @@ def stop(args: argparse.Namespace) -> int:
     except Unreachable:
         pass  # nothing ran: it has ended before we could watch
     _await_end(pid)
-    say.note("the daemon has stopped, and all services with it")
+    say.note("stopped the daemon and all services")
     return 0
 
 
@@ -88,7 +88,9 @@ def restart(args: argparse.Namespace) -> int:
         api.post("/v1/server/restart", {})
         _await_end(pid)
     answer = daemon.start(home).get("/v1/ping")
-    say.note(f"the daemon runs: pid {answer['pid']}, version {answer['version']}")
+    say.note(
+        f"{'restarted' if api else 'started'} the daemon: pid {answer['pid']}, version {answer['version']}"
+    )
     return 0
 
 
@@ -96,7 +98,7 @@ def status(args: argparse.Namespace) -> int:
     home = Home.find()
     api = daemon.find(home)
     if api is None:
-        raise Unreachable("the daemon is not running", "`locald server start` starts it")
+        raise Unreachable("daemon is not running", "run `locald server start` to start it")
     document = api.get("/v1/status")
     found: dict[str, Any] = {**document["daemon"], "socket": api.path, "log": home.log}
     say.about(found)
@@ -115,15 +117,15 @@ def run(args: argparse.Namespace) -> int:
 def _await_end(pid: int) -> None:
     if not daemon.wait_gone(pid, END_WITHIN):
         raise Unreachable(
-            f"the daemon (pid {pid}) has not ended after {END_WITHIN:g} s", f"`kill -9 {pid}` ends it"
+            f"daemon (pid {pid}) is still running after {END_WITHIN:g}s", f"run `kill -9 {pid}` to kill it"
         )
 
 
 def _show(found: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     ready = sum(map(words.is_ready, rows))
     facts = {
-        "daemon": f"pid {found['pid']}, version {found['version']}, for {age(found.get('started_at'))}",
-        "services": f"{len(rows)}, {ready} of them ready",
+        "daemon": f"pid {found['pid']}, version {found['version']}, up {age(found.get('started_at'))}",
+        "services": f"{len(rows)} ({ready} ready)",
         "dashboard": found.get("dashboard_url") or "-",
         "socket": found["socket"],
         "log": found["log"],

@@ -20,23 +20,25 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Show the services of the project with state, health, and what the health rests on.
-Below the table, for each that is not healthy, the reason. A source that locald fell
-back to, for want of a better one, is marked. Exits 0 whatever the health.
+Show the services of the project: state, health, and the source of the health. Below
+the table is the reason for each service that is not healthy. `(fallback)` marks a
+source that is used because there is no better one. Exits 0 whatever the health.
 
-With --watch the table stays and changes as the services do, until Ctrl-C; without a
-terminal it is printed anew at each change.
+With --watch the table is updated until Ctrl-C; without a terminal it is printed again
+at each change.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("status", description=ABOUT)
-    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
-    parser.add_argument("-a", "--all", action="store_true", help="the services of all projects")
-    parser.add_argument("-w", "--watch", action="store_true", help="go on showing what changes, until Ctrl-C")
+    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these services")
+    parser.add_argument("-a", "--all", action="store_true", help="show the services of all projects")
+    parser.add_argument("-w", "--watch", action="store_true", help="keep updating until Ctrl-C")
     parser.add_argument("--bell", action="store_true", help="with --watch: ring when a service goes down")
     parser.add_argument(
-        "--json", action="store_true", help="print one JSON document; with --watch one a line at each change"
+        "--json",
+        action="store_true",
+        help="print one JSON document; with --watch one per line at each change",
     )
     parser.set_defaults(run=run)
 
@@ -48,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
         return watch.run(args, query)
     if args.bell:
-        raise Refused(Problem("--bell rings while somebody watches", hint="add --watch"))
+        raise Refused(Problem("--bell needs --watch", hint="run `locald status --watch --bell`"))
     document = daemon.look(Home.find()).get("/v1/status", query)
     say.about(document.get("daemon") or {})
     if args.json:
@@ -64,15 +66,13 @@ def _query(args: argparse.Namespace) -> list[tuple[str, str]]:
     if not args.all:
         return choose(args.services, args.directory).query
     if args.services:
-        raise Refused(
-            Problem("--all shows every service: name none", hint="`shop:web` names one from anywhere")
-        )
+        raise Refused(Problem("--all takes no service", hint="run `locald status --all`"))
     return []
 
 
 def _show(rows: list[dict[str, Any]], everywhere: bool) -> None:
     if not rows:
-        say.note("no services" if everywhere else "this project has no services")
+        say.note("no services" if everywhere else "project has no services")
         return
     from locald.cli.shared import overview
 

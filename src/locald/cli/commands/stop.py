@@ -11,16 +11,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Stop the services (all of the project when none is named): the stop signal to every
-process of theirs, SIGKILL to what is left when stop_timeout is over. What depends on
-them is stopped first and stays wanted: it starts again with them. Returns when every
-process is gone. `locald up` starts them again.
+Stop the services (default: all of the project). Every process gets the stop signal,
+and SIGKILL if it is still running after stop_timeout. Dependents are stopped first,
+and start again together with these services. Returns when every process is gone.
+Run `locald up` to start them again.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("stop", description=ABOUT)
-    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these, and what depends on them")
+    parser.add_argument(
+        "services", metavar="SERVICE", nargs="*", help="only these services and their dependents"
+    )
     parser.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""`locald timeline`: the last start, so that one sees what it really waited for.
+"""`locald timeline`: the last start: how long each service took, and what it waited for.
 
 On a terminal it is drawn, one bar a service, on one scale; elsewhere it is a table of the same times.
 """
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Show the last start of the project, one bar a service: how long it waited for others,
-how long from its spawn until it listened, and from there until it was ready. Marked is
-the critical path, the chain that decided how long it took; making anything else
-faster changes nothing. Where a start took notably longer than usual, that is told.
+Show the last start of the project, one bar per service: waiting for others, spawn to
+listening, listening to ready. The critical path is marked: the chain of services that
+determined the total time. Only making these faster makes the start faster. A service
+that took notably longer than its median is marked too.
 
 Without a terminal it is a table of times, in seconds since the start began.
 """
-HEAD = ("SERVICE", "WANTED", "SPAWNED", "LISTENING", "READY", "USUALLY", "SOURCE", "WAITED FOR")
+HEAD = ("SERVICE", "REQUESTED", "SPAWNED", "LISTENING", "READY", "MEDIAN", "SOURCE", "WAITED FOR")
 
 NARROWEST, WIDEST = 16, 100
 """columns of the bars"""
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(document, indent=2))
         return 0
     if not document["services"]:
-        say.note("nothing has been started yet")
+        say.note("nothing was started yet")
         return 0
     start = Start(document, api.get("/v1/status", target.where)["services"], time.time())
     lines = _drawn(start, say.width(sys.stdout)) if say.is_terminal(sys.stdout) else _listed(start)
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 def _conclusion(start: Start) -> list[str]:
     if not start.is_over or start.total is None:
         return ["not all services are ready yet"]
-    return [f"critical path: {' → '.join(map(plain, start.critical))}", f"in all: {length(start.total)}"]
+    return [f"critical path: {' → '.join(map(plain, start.critical))}", f"total: {length(start.total)}"]
 
 
 # As a table.
@@ -83,8 +83,8 @@ def _cells(span: Span, start: Start) -> list[Cell]:
         Cell("" if at is None else f"+{length(at - start.origin)}")
         for at in (span.queued, span.spawned, span.listening, span.ready)
     ]
-    usually = Cell("" if span.usually is None else length(span.usually))
-    return [Cell(span.name), *moments, usually, Cell(span.source), Cell(", ".join(span.waited_for))]
+    median = Cell("" if span.usually is None else length(span.usually))
+    return [Cell(span.name), *moments, median, Cell(span.source), Cell(", ".join(span.waited_for))]
 
 
 # As bars.
@@ -121,12 +121,12 @@ def _bar(span: Span, start: Start, room: int, colour: bool) -> tuple[str, int]:
 
 
 def _note(span: Span, width: int) -> str:
-    """`0.7s`, `9.1s, usually 2.1s`, `◐ starting 3.0s`, `✗ failed`; with room, what it waited for."""
+    """`0.7s`, `9.1s, median 2.1s`, `◐ starting 3.0s`, `✗ failed`; with room, what it waited for."""
     took = span.so_far
     is_of_interest = took is not None and span.word not in NOTHING_THERE
     note = " ".join(part for part in (_sign(span), length(took or 0) if is_of_interest else "") if part)
     if span.is_slow and span.usually is not None:
-        note += f", usually {length(span.usually)}"
+        note += f", median {length(span.usually)}"
     if width >= ROOMY and span.waited_for:
         note += f"  after {words.listed(span.waited_for)}"
     return note
@@ -143,9 +143,9 @@ def _colours(span: Span) -> tuple[str, ...]:
 
 
 def _before(span: Span, start: Start, names: int, colour: bool) -> str:
-    """What has no part in this start."""
+    """A service that was ready before this start."""
     ago = length(start.origin - span.end)
-    told = _sign(span) or f"was ready {ago} before"
+    told = _sign(span) or f"ready {ago} earlier"
     return f"{_label(span.name, names, False, colour)}  {say.paint(told, 'dim', on=colour)}"
 
 

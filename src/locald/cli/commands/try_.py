@@ -1,4 +1,4 @@
-"""`locald try`: run any server command with a free PORT, and hear when it is ready.
+"""`locald try`: run any server command with a free PORT, and report when it is ready.
 
 No project and no daemon are needed. The command is a child of this process, which makes itself the
 parent of whatever the command leaves orphaned, so that at the end nothing is left. Whether it listens is
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
     from locald.linux.sockdiag import Listening
 
 ABOUT = """\
-Run a command with a free port in PORT, and say when it listens there. Nothing is
-configured and nothing is kept: when the command ends, so do all its children, and
-its exit code is returned.
+Run a command with a free port in PORT, and report when it listens there. Needs no
+project and keeps nothing: when the command exits, its children are killed, and its
+exit code is returned.
 
     locald try sh -c 'python3 -m http.server $PORT'
     locald try npm run dev
 """
+EXAMPLE = "locald try sh -c 'python3 -m http.server $PORT'"
 LOWEST = 20000
 """Ports that are assigned begin here, well away from those that programs usually have"""
 OTHER_PORT_AFTER = 1.0
@@ -53,7 +54,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    command = child.given(args.command, "locald try CMD…")
+    command = child.given(args.command, "try", EXAMPLE)
     port = free_port()
     try:
         prctl.become_subreaper()
@@ -125,8 +126,8 @@ class _Watch:
         lasting = [each for each in ours if now - since[each.port] >= OTHER_PORT_AFTER]
         if lasting and not self._warned:
             self._warned = True
-            what = f"it listens on {_url(lasting[0])}, not on PORT {self._port}"
-            say.warning(what, f"pass the port on, as in `locald try sh -c '{self._example()}'`")
+            what = f"listening on {_url(lasting[0])}, not on PORT {self._port}"
+            say.warning(what, f"pass PORT to the command: `locald try sh -c '{self._example()}'`")
 
     def _example(self) -> str:
         from locald.domain.knowledge.frameworks import recognise  # only who has gone wrong needs this
@@ -156,7 +157,7 @@ def _end_all() -> None:
         if waited > GRACE:
             family.kill()
         if waited > 2 * GRACE:
-            say.warning(f"these processes are still there after SIGKILL: {', '.join(map(str, left))}")
+            say.warning(f"processes still running after SIGKILL: {', '.join(map(str, left))}")
             return
         time.sleep(0.01)
 

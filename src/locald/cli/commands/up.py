@@ -1,4 +1,4 @@
-"""`locald up`: make the project what its file says, and wait until it is healthy."""
+"""`locald up`: apply `locald.toml`, and wait until the services are healthy."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Read locald.toml and make it so: start the services and what they depend on, in
-order, and wait until all are healthy. What runs unchanged is left alone, what has
-changed is restarted, what is no longer in the file is stopped. Earlier failures
-are forgotten.
+Apply locald.toml: start the services and their dependencies in order, and wait until
+all are healthy. Unchanged services keep running, changed ones are restarted, services
+that are no longer in the file are stopped. Earlier failures are cleared.
 
-Returns as soon as nothing can move any more: exit code 0 when all are healthy, 1
-when one has failed; then the reason and its last lines are shown. Ctrl-C leaves
-the services running.
+Returns as soon as every service has settled. Exits 0 when all are healthy, 1 when one
+has failed, with the reason and its last lines. Ctrl-C leaves the services running.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("up", description=ABOUT)
-    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these, and what they depend on")
-    parser.add_argument("-d", "--detach", action="store_true", help="do not wait, return at once")
+    parser.add_argument(
+        "services", metavar="SERVICE", nargs="*", help="only these services and their dependencies"
+    )
+    parser.add_argument("-d", "--detach", action="store_true", help="return at once, without waiting")
     settle.add_waiting(parser)
     parser.set_defaults(run=run)
 

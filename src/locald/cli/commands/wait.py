@@ -15,16 +15,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Wait until the services are healthy: when none is named all of the project but those
-that nobody ever asked for. One that is unhealthy at the moment is waited for. Returns
-at once with exit code 1 when one can no longer become healthy: it has failed, is
-stopped, or is blocked.
+Wait until the services are healthy (default: all of the project that were ever
+started). An unhealthy service is waited for. Exits 1 at once when a service can no
+longer become healthy: it has failed, is stopped or is blocked.
 """
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("wait", description=ABOUT)
-    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these")
+    parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these services")
     settle.add_waiting(parser)
     parser.set_defaults(run=run)
 

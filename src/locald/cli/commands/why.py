@@ -1,7 +1,7 @@
 """`locald why`: the explanation of one service, as the daemon knows it.
 
-What is in its way is drawn as a tree, from the service down to the one that somebody has to do something
-about; then what was seen, what was printed, and what to do. `--line` has all of it in one line.
+What is blocking it is drawn as a tree, from the service down to the root cause; then come the evidence, the
+last output and the next steps. `--line` has all of it in one line.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Rows = Mapping[str, Document]
 
 ABOUT = """\
-Explain a service: why it is not ready, or what its health rests on. Shows what
-blocks it down to the root cause, the evidence that was seen (newest first), what was
-printed last, and what can be done. Exits 0 whatever the health.
+Explain a service: why it is not ready, or how its readiness was determined. Shows
+what is blocking it down to the root cause, the evidence (newest first), its last
+output and the next steps. Exits 0 whatever the health.
 """
 LAST_LINES = 8
 NARROWEST = 20
@@ -44,7 +44,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("why", description=ABOUT)
     parser.add_argument("service", metavar="SERVICE", help="the service")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--line", action="store_true", help="say it in one line, to be sent to somebody")
+    how.add_argument("--line", action="store_true", help="print a one-line summary, to share")
     how.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
@@ -65,13 +65,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _root(document: Document) -> str:
-    """The service that somebody has to do something about."""
+    """The service that is the root cause."""
     name: str = (document.get("blockers") or [document])[-1]["service"]
     return name
 
 
 def _output(api: Api, document: Document, count: int) -> list[Document]:
-    """What the root of the trouble printed last; of a service that is ready it is of no interest."""
+    """What the root cause printed last; of a service that is ready it is of no interest."""
     if words.is_ready(document):
         return []
     cause = [("project", document["project"]), ("service", _root(document))]
@@ -90,10 +90,8 @@ class _Page:
 
     def show(self, document: Document, output: Sequence[Document]) -> None:
         shown = {**self._rows.get(document["service"], {}), **document}
-        source = words.source(shown)
-        by = f" by {source}" if source else ""
         name = self._bold(self._target.spelled(document["service"]))
-        print(f"{self._sign(shown)}{name} {self._is(shown)}{by}")
+        print(f"{self._sign(shown)}{name} {self._is(shown)}{words.by_source(shown)}")
         self._wrapped("  ", words.because(document))
         self._blockers(document)
         self._evidence(document.get("evidence") or (), shown.get("run"))
@@ -105,20 +103,20 @@ class _Page:
             hint = self._target.reached(hint, document["project"])
             self._wrapped(say.paint("hint:", "bold", "cyan", on=self._colour) + " ", hint, 6)
 
-    # What is in its way.
+    # What is blocking it.
 
     def _blockers(self, document: Document) -> None:
         blockers = {each["service"]: each for each in document.get("blockers") or ()}
         if not blockers:
             return
         holds_up = document.get("state") in ("waiting", "blocked")  # else it runs, as it did before
-        print(f"\n{self._bold('Blocked by' if holds_up else 'Runs without')}")
+        print(f"\n{self._bold('Blocked by' if holds_up else 'Running without')}")
         left = dict(blockers)
         self._branches(self._under(document["service"], left), left, _root(document), "  ")
         self._branches(list(left.values()), {}, _root(document), "  ")  # of a row that is not known
 
     def _under(self, name: str, left: dict[str, Document]) -> list[Document]:
-        """What this service waits for, of what is not told yet."""
+        """What this service waits for, of what is not shown yet."""
         waits = self._rows.get(name, {}).get("waiting_on") or ()
         return [left.pop(each) for each in waits if each in left]
 
@@ -137,7 +135,7 @@ class _Page:
             self._wrapped(f"{indent}{rest}{beside}", f"{mark}{words.because(blocker)}")
             self._branches(below, left, cause, indent + rest)
 
-    # What was seen.
+    # Evidence.
 
     def _evidence(self, evidence: Sequence[Document], run: int | None) -> None:
         """Of the latest run, which may be over by now."""
@@ -149,9 +147,9 @@ class _Page:
         wide = max(map(len, ages)), max(map(len, kinds))
         for each, when, kind in zip(evidence, ages, kinds, strict=True):
             ok = bool(each["ok"])
-            verdict = say.paint("✓ yes" if ok else "✗ no ", "green" if ok else "red", on=self._colour)
-            head = f"  {when:>{wide[0]}}  {verdict}  {plain(kind):<{wide[1]}}  "
-            self._wrapped(head, each["detail"], 2 + wide[0] + 2 + 5 + 2 + wide[1] + 2)
+            result = say.paint("✓ pass" if ok else "✗ fail", "green" if ok else "red", on=self._colour)
+            head = f"  {when:>{wide[0]}}  {result}  {plain(kind):<{wide[1]}}  "
+            self._wrapped(head, each["detail"], 2 + wide[0] + 2 + 6 + 2 + wide[1] + 2)
 
     def _printed(self, name: str, output: Sequence[Document]) -> None:
         if not output:
@@ -181,7 +179,7 @@ class _Page:
         return f"{verb} {say.paint(said, *words.colours(word), on=self._colour)}"
 
     def _sign(self, row: Document) -> str:
-        """A shape, for who looks; it would be in the way of who searches."""
+        """A shape, on a terminal; in a file it would only hinder a search."""
         word = words.word(row)
         return (
             say.paint(words.sign(word), *words.colours(word), on=self._colour) + " " if self._is_drawn else ""

@@ -23,11 +23,11 @@ SI_KERNEL = 0x80
 FORWARDED = {signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 
 
-def given(command: list[str], usage: str) -> list[str]:
-    """The command without the `--` before it. Refused when there is none."""
+def given(command: list[str], ours: str, example: str) -> list[str]:
+    """The command without the `--` before it. Refused when `ours`, a command of locald, is given none."""
     command = command[1:] if command[:1] == ["--"] else command
     if not command:
-        raise Refused(Problem("a command is missing", hint=f"`{usage}`"))
+        raise Refused(Problem(f"{ours} needs a command", hint=f"for example `{example}`"))
     return command
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def stop(target: Target) -> int:
-    """Stop the services of the target, and wait. No daemon is started when nothing is wanted."""
+    """Stop the services of the target, and wait. No daemon is started when no service is requested."""
     home = Home.find()
     api = daemon.find(home)
     if api is None and not os.path.exists(home.wanted):
@@ -36,17 +36,16 @@ def stop(target: Target) -> int:
     states = {row["name"]: row["state"] for row in following.board.rows}
     again = [name for name in services if states.get(name, "stopped") not in live.ENDED]
     done = [name for name in services if states.get(name) == "completed"]  # tasks that are done stay so
-    _tell(target, [name for name in services if name not in (*again, *done)], "stopped")
-    _tell(target, again, "running again")
+    _tell(target, [name for name in services if name not in (*again, *done)], "stopped {}")
+    _tell(target, again, "running again: {}")
     if len(done) == len(services):
         say.note("nothing is running")
     return 0
 
 
-def _tell(target: Target, services: list[str], what: str) -> None:
+def _tell(target: Target, services: list[str], sentence: str) -> None:
     if services:
-        names = [target.spelled(name) for name in services]
-        say.note(f"{words.listed(names)} {'is' if len(names) == 1 else 'are'} {what}")
+        say.note(sentence.format(words.listed([target.spelled(name) for name in services])))
 
 
 def down(target: Target) -> int:
@@ -54,14 +53,14 @@ def down(target: Target) -> int:
     home = Home.find()
     api = daemon.find(home)
     if api is None and not os.path.exists(home.wanted) and not is_kept(home, target.directory):
-        say.note("this project is not up")
+        say.note("project is not running")
         return 0
     api = api or daemon.start(home)
     project = api.post("/v1/down", target.body)["project"]
     # Each service is forgotten when it is gone, so they cannot be asked about by name.
     if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
         return 130
-    say.note(f"{project} is down" if project else "this project is not up")
+    say.note(f"{project} is down" if project else "project is not running")
     return 0
 
 
@@ -85,6 +84,6 @@ def until_gone(following: Following, spell: Spell) -> bool:
     except Denied:
         pass  # a project that is forgotten by now has nothing that could run
     except KeyboardInterrupt:
-        say.note("interrupted: stopping goes on; `locald status` shows how far it is")
+        say.note("interrupted: services keep stopping (run `locald status` to see how far)")
         return False
     return True

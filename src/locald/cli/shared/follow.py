@@ -114,7 +114,7 @@ class Following:
                 events.close()
                 self._lives -= 1
                 if self._lives < 0:
-                    raise Unreachable("the daemon ends again and again", f"its log is {self._home.log}")
+                    raise Unreachable("daemon keeps exiting", f"check its log: {self._home.log}")
                 events = daemon.again(self._home, self._open)
         finally:
             events.close()

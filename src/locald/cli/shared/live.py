@@ -1,8 +1,9 @@
 """What the waiting commands show while they wait, on standard error.
 
 On a terminal: one line a service that changes in place, drawn by rich, which is imported only then and
-only if the waiting lasts longer than a blink. Elsewhere: one plain line for each change that matters.
-For what ends (`stop`) there is nothing to tell at first; after two seconds it is time to say what for.
+only if the waiting lasts longer than a blink. Elsewhere: one plain line when a state or a health changes,
+and one for all that begin or wait at the same time. For what ends (`stop`) there is nothing to tell at first;
+after two seconds it is time to say what for.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ BLINK = 0.2
 """seconds that a terminal stays untouched: what takes no longer needs no picture"""
 PATIENCE = 2.0
 """seconds until a stop tells what it waits for"""
-WORDY = frozenset({"starting", "preparing", "stopping", "waiting"})
-"""words whose reason may change often, and says little new each time; as that of what is ready"""
+TOGETHER = ("starting", "waiting", "stopping")
+"""words for which services share a line: their reasons change often, and say little"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
 
@@ -49,18 +50,26 @@ def stopping(spell: Spell) -> Display:
 
 
 class _Told:
-    """A line for each change."""
+    """A line when the state or the health of a service changes."""
 
     def __init__(self, spell: Spell) -> None:
         self._spell = spell
-        self._told: dict[tuple[str, str], object] = {}
+        self._told: dict[tuple[str, str], str] = {}
 
     def show(self, board: Board, changed: Sequence[Row]) -> None:
-        for row in sorted(changed, key=_is_effect):
-            fact = _fact(row)
-            if self._told.get(words.key(row)) != fact:
-                self._told[words.key(row)] = fact
+        news = [row for row in changed if self._told.get(words.key(row)) != words.word(row)]
+        self._told.update((words.key(row), words.word(row)) for row in news)
+        for row in sorted(news, key=_is_effect):
+            if words.word(row) not in TOGETHER:
                 say.note(f"{self._spell(row)}: {sentence(row)}")
+        for word in TOGETHER:
+            if names := [self._named(row) for row in news if words.word(row) == word]:
+                say.note(f"{word}: {', '.join(names)}")
+
+    def _named(self, row: Row) -> str:
+        """`api`, or `api (for db)` while it waits."""
+        awaited = row.get("waiting_on") if words.word(row) == "waiting" else None
+        return f"{self._spell(row)} (for {words.listed(awaited)})" if awaited else self._spell(row)
 
     def tick(self, board: Board) -> None:
         pass
@@ -157,23 +166,16 @@ class _Drawn:
 
 def sentence(row: Row) -> str:
     """How a service is and why: `healthy (tcp) after 0.8s: pid 4790 accepts connections on …`."""
-    word, source = words.word(row), words.source(row)
-    took = between(row.get("started_at"), row.get("ready_at")) if words.is_ready(row) else None
-    head = f"{word} by {source}" if source and words.is_ready(row) else word
-    return f"{head}{'' if took is None else f' after {length(took)}'}: {words.because(row)}"
+    if not words.is_ready(row):
+        return f"{words.word(row)}: {words.because(row)}"
+    took = between(row.get("started_at"), row.get("ready_at"))
+    head = f"{words.word(row)}{words.by_source(row)}{'' if took is None else f' after {length(took)}'}"
+    return f"{head}: {words.because(row)}"
 
 
 def _is_effect(row: Row) -> bool:
     """Of what changed at once, what became ready or failed is told first: it is why the rest moved."""
     return not words.is_ready(row) and row.get("state") != "failed"
-
-
-def _fact(row: Row) -> object:
-    """What makes a change worth a line."""
-    word = words.word(row)
-    if words.is_ready(row):
-        return word, words.source(row), row.get("waiting_on")
-    return word, "", row.get("waiting_on") if word in WORDY else words.because(row)
 
 
 def _reason(row: Row) -> str:

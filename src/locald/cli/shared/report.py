@@ -1,7 +1,7 @@
 """What is said when services did not become ready: for each the reason, its last lines, the next step.
 
 A service that failed is explained in full. One that is blocked by it is named in a line; when the cause
-lies outside what was asked for, the cause is explained as well, for it is what has to be mended.
+lies outside what was asked for, the cause is explained as well, for it is what has to be fixed.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def failures(api: Api, target: Target, rows: Sequence[Row]) -> None:
 def gone(target: Target, names: Sequence[str]) -> None:
     """Tell of services that somebody took away while they were waited for."""
     if names:
-        verb = "is" if len(names) == 1 else "are"
+        verb = "was" if len(names) == 1 else "were"
         told = words.listed([target.spelled(name) for name in names])
-        say.error(f"{told} {verb} not there any more: taken down, or out of locald.toml")
+        say.error(f"{told} {verb} removed: taken down, or no longer in locald.toml")
 
 
 def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
@@ -54,7 +54,7 @@ def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
         if not words.is_ready(row):
             name = target.spelled(row["name"])
             say.error(f"{name} is not ready after {after}: {words.word(row)}: {words.because(row)}")
-            say.hinted(target.reached(f"`locald why {row['name']}` tells more", row["project"]))
+            say.hinted(target.reached(f"run `locald why {row['name']}` for details", row["project"]))
 
 
 def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
@@ -73,16 +73,16 @@ def _failed(api: Api, target: Target, row: Row) -> None:
         say.line(line)
     for hint in _hints(row, _why(api, row).get("hints") or ()):
         say.hinted(target.reached(hint, row["project"]))
-    looks = f"`locald why {row['name']}` shows what is known, `locald logs {row['name']}` all its output"
+    looks = f"run `locald why {row['name']}` for details, `locald logs {row['name']}` for the full log"
     say.hinted(target.reached(looks, row["project"]))
 
 
 def _hints(row: Row, hints: Sequence[str]) -> list[str]:
-    """Those that tell more than to look at its output, which is said anyway, and to try again."""
+    """Those that say more than to read its log, which is said anyway, and to try again."""
     said = [f"`locald logs {row['name']}`"]
     if row["state"] == "failed":
         said.append(f"`locald up {row['name']}`")
-    return [hint for hint in hints if not hint.startswith(tuple(said))]
+    return [hint for hint in hints if not hint.removeprefix("run ").startswith(tuple(said))]
 
 
 def _verb(row: Row) -> str:
@@ -93,7 +93,7 @@ def _held_up(target: Target, row: Row) -> None:
     name, word = target.spelled(row["name"]), words.word(row)
     say.error(f"{name} is {word}: {words.because(row)}")
     if word == "stopped":
-        say.hinted(target.reached(f"`locald up {row['name']}` starts it", row["project"]))
+        say.hinted(target.reached(f"run `locald up {row['name']}` to start it", row["project"]))
 
 
 def _why(api: Api, row: Row) -> dict[str, Any]:

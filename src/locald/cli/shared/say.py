@@ -114,8 +114,8 @@ def about(daemon: Mapping[str, Any]) -> None:
     """What is to be known about the daemon that answered: it is an old one, or lost what it had saved."""
     if (theirs := daemon.get("version", __version__)) != __version__:
         warning(
-            f"the daemon is version {theirs}, this command {__version__}; "
-            "`locald server restart` renews it, and services keep running"
+            f"daemon is version {theirs}, this command is {__version__}: "
+            "run `locald server restart` (services keep running)"
         )
     if trouble := daemon.get("trouble"):
         warning(trouble)

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 def seconds(text: str) -> float:
-    """A duration on the command line; argparse turns a ValueError into its own words."""
+    """A duration on the command line; of a ValueError argparse would keep no word."""
     import argparse
 
     try:
         return duration.from_argument(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; write 500ms, 2s or 1m30s") from None
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_waiting(parser: argparse.ArgumentParser) -> None:
@@ -47,10 +47,10 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="D",
         type=seconds,
-        help="give up waiting after this time, such as 30s or 2m (exit code 124); services go on starting",
+        help="stop waiting after this time, such as 30s or 2m (exit code 124); services keep starting",
     )
     parser.add_argument(
-        "--json", action="store_true", help="at the end print the document of `status --json`"
+        "--json", action="store_true", help="print the document of `status --json` at the end"
     )
 
 
@@ -86,6 +86,7 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
         board = following.run(live.starting(lambda row: target.spelled(row["name"])), deadline)
     except TimedOut as late:
         _print(late.board, args.json)
+        _sum_up(late.board.rows, args.timeout)
         report.not_ready(target, late.board.rows, after=duration.show(args.timeout))
         return 124
     except KeyboardInterrupt:
@@ -95,15 +96,17 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
     rows = board.rows if target.services else _asked_for(board.rows)
     # Who waits for a whole project waits for what there is of it.
     gone = board.gone if target.services or not rows else []
+    if rows or not gone:
+        _sum_up(rows, time.monotonic() - began)
     if all(map(words.is_ready, rows)) and not gone:
-        return _all_ready(rows, time.monotonic() - began)
+        return 0
     report.failures(following.api, target, rows)
     report.gone(target, gone)
     return 1
 
 
 def _asked_for(rows: list[Row]) -> list[Row]:
-    """Of the rows of a whole project those that somebody wants: `up web` leaves the others alone."""
+    """Of the rows of a whole project those that were requested: `up web` leaves the others alone."""
     return [row for row in rows if row["state"] != "stopped" or row["run"]] or rows
 
 
@@ -113,24 +116,27 @@ def _detached(api: Api, target: Target, args: argparse.Namespace) -> int:
         print(json.dumps(api.get("/v1/status", target.query), indent=2))
     if target.services:
         names = [target.spelled(name) for name in target.services]
-        say.note(f"starting {words.listed(names)}; `locald wait` waits until they are healthy")
+        say.note(f"starting {words.listed(names)}")
+        say.hinted("run `locald wait` to wait until they are healthy")
     return 0
 
 
 def _interrupted() -> int:
-    say.note("interrupted: services keep running; `locald status` shows them, `locald stop` stops them")
+    say.note("interrupted: services keep running (run `locald stop` to stop them)")
     return 130
 
 
-def _all_ready(rows: list[Row], took: float) -> int:
+def _sum_up(rows: list[Row], took: float) -> None:
+    """How many are ready, after how many seconds."""
     from locald.domain.values.amounts import length
 
-    if rows:
-        verb = "is" if len(rows) == 1 else "are"
-        say.note(f"{words.counted(len(rows), 'service')} {verb} ready, after {length(took)}")
+    ready = sum(map(words.is_ready, rows))
+    if not rows:
+        say.note("no services to wait for")
+    elif ready == len(rows):
+        say.note(f"{words.counted(ready, 'service')} ready after {length(took)}")
     else:
-        say.note("there are no services to wait for")
-    return 0
+        say.note(f"{ready} of {len(rows)} services ready after {length(took)}")
 
 
 def _print(board: Board, wanted: bool) -> None:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, query: list[tuple[str, str]]) -> int:
     except KeyboardInterrupt:
         pass
     else:
-        say.note("the daemon has stopped")
+        say.note("daemon stopped")
     if watch.board.rows and not args.json and say.is_terminal(sys.stdout):
         _leave_behind(watch.board, args.all)
     return 0
@@ -176,7 +176,7 @@ class _Drawn:
 
 def _head(rows: Sequence[Row]) -> str:
     ready = sum(map(words.is_ready, rows))
-    return f"{words.counted(len(rows), 'service')}, {ready} ready — Ctrl-C ends watching, not the services"
+    return f"{words.counted(len(rows), 'service')}, {ready} ready (press Ctrl-C to stop watching, services keep running)"
 
 
 def _fitting(rows: list[Row], room: int) -> tuple[list[Row], int]:
