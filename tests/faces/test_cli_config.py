@@ -229,7 +229,7 @@ def test_init_writes_a_file_that_is_valid(
     code, out, err = said(capsys, "init")
 
     assert (code, out) == (0, "")
-    assert err == f"wrote {folder}/locald.toml (services: web)\nhint: look it over, then `locald up`\n"
+    assert err == f"wrote {folder}/locald.toml (services: web)\nhint: review it, then run `locald up`\n"
     spec = config.parse((folder / "locald.toml").read_text())
     assert (spec.name, spec.services["web"].command) == ("my-shop", "python3 manage.py runserver $PORT")
 
@@ -238,7 +238,7 @@ def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.Capt
     assert said(capsys, "init") == (
         2,
         "",
-        f"error: {shop}/locald.toml: is there already\nhint: `locald config check` checks it\n",
+        f"error: {shop}/locald.toml: already exists\nhint: run `locald config check` to check it\n",
     )
     assert (shop / "locald.toml").read_text() == SHOP
 
@@ -257,7 +257,7 @@ def test_init_gives_the_name_that_was_asked_for_or_none(
     code, out, err = said(capsys, "init", "--print", "--name", name)
 
     assert (code, out) == (2, "")
-    assert f'argument --name: "{name}" is not a DNS label\nhint: use lower-case letters' in err
+    assert f'error: --name: "{name}" is not a DNS label\nhint: use lower-case letters' in err
 
 
 # Where the project is.
@@ -285,7 +285,8 @@ def test_without_a_project_the_next_step_is_named(tmp_path: Path, monkeypatch: p
         find_project(None)
 
     assert (
-        str(refusal.value) == f"{tmp_path.resolve()}: there is no locald.toml\nhint: `locald init` writes one"
+        str(refusal.value)
+        == f"{tmp_path.resolve()}: no locald.toml found\nhint: run `locald init` to write one"
     )
 
 
@@ -294,7 +295,7 @@ def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(Refused) as refusal:
         find_project(str(tmp_path))
     where = f"{tmp_path.resolve()}/locald.toml"
-    assert str(refusal.value) == f"{where}: is a folder, not a file\nhint: give it another name"
+    assert str(refusal.value) == f"{where}: is a folder, not a file\nhint: rename it"
 
 
 def test_a_named_folder_is_taken_at_its_word(shop: Path) -> None:

@@ -60,14 +60,14 @@ def test_it_can_be_asked_only_to_print_the_address(
 def test_without_a_screen_it_says_what_to_do(cli: Cli, invites: FakeDaemon) -> None:
     done = dashboard(cli)
     assert (done.code, done.out) == (0, f"{URL}\n")
-    assert "there is no browser here" in done.err
+    assert "no browser found" in done.err
     assert "ssh" not in done.err
 
 
 def test_over_ssh_it_tells_the_way(cli: Cli, invites: FakeDaemon) -> None:
     done = dashboard(cli, SSH_CONNECTION="10.0.0.1 5 10.0.0.2 22", USER="me")
     assert done.code == 0
-    assert "hint: from your own machine, first: ssh -L 23456:127.0.0.1:23456 me@" in done.err
+    assert "hint: on your own machine, first run `ssh -L 23456:127.0.0.1:23456 me@" in done.err
 
 
 def test_a_daemon_without_a_dashboard_says_why(cli: Cli, daemon: FakeDaemon) -> None:

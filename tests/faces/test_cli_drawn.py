@@ -40,10 +40,10 @@ def test_a_timeline_is_bars_on_one_scale(cli: Cli, daemon: FakeDaemon, columns: 
     assert web.count("·") == pytest.approx(db.count("▒"), abs=4)
     assert web.index("▒") >= db.rindex("▒")
     if columns >= 80:
-        assert "980ms, usually 200ms" in web
-        assert "usually" not in db
+        assert "980ms, median 200ms" in web
+        assert "median" not in db
     assert ("after db" in web) is (columns >= 100)
-    assert shown[-2:] == ["critical path: db → web", "in all: 1.5s"]
+    assert shown[-2:] == ["critical path: db → web", "total: 1.5s"]
 
 
 def test_while_something_is_on_its_way_no_path_is_told(cli: Cli, daemon: FakeDaemon) -> None:
@@ -68,7 +68,7 @@ def test_what_was_up_before_stands_below_without_a_bar(cli: Cli, daemon: FakeDae
     shown = screen(cli, "timeline")
 
     assert shown[1].startswith("◆ web")
-    assert shown[2] == "  db   was ready 59m59s before"
+    assert shown[2] == "  db   ready 59m59s earlier"
 
 
 def test_blockers_are_a_tree_down_to_the_root(cli: Cli, daemon: FakeDaemon) -> None:

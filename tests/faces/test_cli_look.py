@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -91,7 +92,7 @@ def test_why_names_the_blockers_down_to_the_root_the_evidence_and_hints(cli: Cli
         "      db has failed",
         "        root cause, exited with code 1",
     ]
-    assert told[10].split(maxsplit=2)[1:] == ["ago", "✗ no   explicit (http)  HTTP 500"]
+    assert told[10].split(maxsplit=2)[1:] == ["ago", "✗ fail  explicit (http)  HTTP 500"]
     assert told[12:15] == ["Last output of db, run 1", "  | begins", "  | no room"]
     assert told[16:] == ["hint: see `locald logs db`"]
     assert "\x1b" not in result.out
@@ -104,7 +105,7 @@ def test_why_of_what_is_ready_asks_for_no_output(cli: Cli, daemon: FakeDaemon) -
     )
     daemon.on("GET /v1/status", document(row("web")))
 
-    assert cli("why", "web").out.startswith("web is healthy by tcp (fallback)\n")
+    assert cli("why", "web").out.startswith("web is healthy (tcp, fallback)\n")
     assert not daemon.asked("GET /v1/logs")
 
 
@@ -112,7 +113,7 @@ def test_a_service_that_runs_is_not_said_to_be_blocked_by_what_it_lost(cli: Cli,
     daemon.on("GET /v1/why", {**WHY, "state": "running", "health": "healthy", "source": "tcp"})
     daemon.on("GET /v1/status", document(row("web", waiting_on=["api"])))
     told = cli("why", "web").out.splitlines()
-    assert "Runs without" in told
+    assert "Running without" in told
     assert "Blocked by" not in told
 
 
@@ -147,7 +148,7 @@ def test_timeline_shows_when_what_it_waited_for_and_the_critical_path(cli: Cli, 
 
     assert told[1].split() == ["db", "+0ms", "+10ms", "+500ms", "+510ms", "-", "tcp", "-"]
     assert told[2].split() == ["web", "+0ms", "+520ms", "-", "+1.5s", "400ms", "notify", "(fallback)", "db"]
-    assert told[-2:] == ["critical path: db → web", "in all: 1.5s"]
+    assert told[-2:] == ["critical path: db → web", "total: 1.5s"]
 
 
 def test_timeline_tells_apart_what_was_started_earlier(cli: Cli, daemon: FakeDaemon) -> None:
@@ -167,7 +168,7 @@ def test_timeline_tells_apart_what_was_started_earlier(cli: Cli, daemon: FakeDae
 
 
 def test_ping_says_who_answers(cli: Cli, daemon: FakeDaemon) -> None:
-    assert cli("ping").out.startswith(f"pid {os.getpid()} answers after ")
+    assert re.fullmatch(rf"daemon answered in \d+ms \(pid {os.getpid()}\)\n", cli("ping").out)
     assert json.loads(cli("ping", "--json").out) == {"pid": os.getpid(), "version": "0.1.0"}
 
 
@@ -177,7 +178,7 @@ def test_server_status_shows_where_it_is(cli: Cli, daemon: FakeDaemon, home: Hom
     told = dict(line.split(maxsplit=1) for line in cli("server", "status").out.splitlines())
 
     assert told["socket"] == home.socket
-    assert told["services"] == "2, 1 of them ready"
+    assert told["services"] == "2 (1 ready)"
     assert json.loads(cli("server", "status", "--json").out)["pid"] == 4711
 
 
@@ -195,13 +196,13 @@ def test_server_stop_waits_for_all_services_and_for_the_daemon(cli: Cli, daemon:
         other.wait()
         _, err = process.communicate(timeout=10)
 
-    assert (process.returncode, err) == (0, "the daemon has stopped, and all services with it\n")
+    assert (process.returncode, err) == (0, "stopped the daemon and all services\n")
 
 
 def test_server_stop_without_a_daemon_is_done_already(cli: Cli, home: Home) -> None:
     result = cli("server", "stop")
 
-    assert (result.code, result.err) == (0, "the daemon is not running\n")
+    assert (result.code, result.err) == (0, "daemon is not running\n")
     assert not os.path.exists(home.run)
 
 
@@ -246,7 +247,7 @@ def test_doctor_finds_the_engine_that_the_docker_command_would_use(cli: Cli, tmp
         engine.bind(str(path))
         engine.listen()
         found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="rootless")
-        assert f"ok    docker      the engine listens at {path}\n" in found.out
+        assert f"ok    docker      engine at {path}\n" in found.out
     found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="nowhere")
     assert 'warn  docker      there is no docker context "nowhere"\n' in found.out
     assert "hint: `docker context ls`" in found.out

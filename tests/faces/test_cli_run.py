@@ -69,11 +69,11 @@ def test_exec_says_what_is_missing_to_go_into_a_container(
 ) -> None:
     offer_container(daemon, None)
     stopped = cli("exec", "db", "--", "psql")
-    assert (stopped.code, "`locald up db` starts it" in stopped.err) == (2, True)
+    assert (stopped.code, "hint: run `locald up db` to start it" in stopped.err) == (2, True)
 
     offer_container(daemon, WAY_IN)
     without = cli("exec", "db", "--", "psql", PATH=str(tmp_path))
-    assert (without.code, "there is no docker command" in without.err) == (2, True)
+    assert (without.code, "no docker command found" in without.err) == (2, True)
 
 
 @pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137)])
@@ -139,8 +139,8 @@ def test_try_warns_of_a_server_that_listens_elsewhere(cli: Cli) -> None:
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)
 
-    assert hint == "hint: pass the port on, as in `locald try sh -c 'python3 -m http.server $PORT'`\n"
-    assert re.match(r"warning: it listens on http://127\.0\.0\.1:\d+/, not on PORT \d+", told)
+    assert hint == "hint: pass PORT to the command: `locald try sh -c 'python3 -m http.server $PORT'`\n"
+    assert re.match(r"warning: listening on http://127\.0\.0\.1:\d+/, not on PORT \d+", told)
 
 
 def test_try_leaves_no_process_behind(cli: Cli, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_lock_on_a_file_of_the_same_number_elsewhere_is_not_the_daemons(
             "upgrade",
         ),
         ("Traceback (most recent call last):\n  File x\nKeyError: 'x'", "KeyError: 'x'", "doctor"),
-        ("", "did not say why", "doctor"),
+        ("", "gave no reason", "doctor"),
     ],
 )
 def test_a_start_that_fails_says_why_at_once(home: Home, says: str, reason: str, hint: str) -> None:
@@ -204,7 +204,7 @@ def test_the_answer_of_a_daemon_is_complete_or_an_error(home: Home) -> None:
         server = threading.Thread(target=answer)
         server.start()
         assert Api(home.socket).get("/")["long"] == "ü" * 200_000
-        with pytest.raises(Unreachable, match="ended before"):
+        with pytest.raises(Unreachable, match="exited before"):
             Api(home.socket).get("/")
         server.join(5)
 
@@ -216,5 +216,5 @@ def test_who_has_gone_since_it_was_found_counts_as_one_that_ended_before_it_had_
         Api(home.socket).get("/v1/status")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(home.socket)
-    with pytest.raises(Unanswered, match="the daemon cannot be reached: Connection refused"):
+    with pytest.raises(Unanswered, match="cannot reach the daemon: Connection refused"):
         Api(home.socket).get("/v1/status")

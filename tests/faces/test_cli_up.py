@@ -56,12 +56,13 @@ def test_up_waits_until_all_are_healthy_and_tells_each_change(
     assert (result.code, result.out) == (0, "")
     told = result.err.splitlines()
     assert told[:2] == [
-        "db: starting: nothing listens on port 24001 yet",
-        "web: waiting: waiting for db to be healthy",
+        "starting: db",
+        "waiting: web (for db)",
     ]
-    assert told[2].startswith("db: healthy by tcp (fallback) after 800ms: pid 4790")
-    assert told[3].startswith("web: healthy by ")
-    assert told[4].startswith("2 services are ready, after ")
+    assert told[2].startswith("db: healthy (tcp, fallback) after 800ms: pid 4790")
+    assert told[3].startswith("web: healthy (")
+    assert told[4].startswith("2 services ready after ")
+    assert len(told) == 5
     asked = daemon.asked("GET /v1/events")[0].query
     assert asked == [("directory", str(project)), ("service", "db"), ("service", "web"), ("until", "ready")]
 
@@ -95,7 +96,7 @@ def test_up_of_an_unknown_project_is_refused(cli: Cli, daemon: FakeDaemon, tmp_p
     result = cli("up", "shop:web", cwd=tmp_path)
 
     assert result.code == 2
-    assert "no project called `shop`" in result.err
+    assert "no such project: shop" in result.err
 
 
 def test_detached_up_returns_without_waiting(cli: Cli, daemon: FakeDaemon) -> None:
@@ -147,7 +148,7 @@ def test_a_failed_service_is_explained_with_reason_lines_hints_and_what_it_block
     hints = [
         "port 5432 is held by postgres (pid 812)",
         "`locald logs db` shows all its output",
-        "`locald up db` tries again",
+        "run `locald up db` to try again",
     ]
     daemon.on("GET /v1/why", {"blockers": [], "hints": hints})
     daemon.on(
@@ -163,7 +164,7 @@ def test_a_failed_service_is_explained_with_reason_lines_hints_and_what_it_block
         "  db | one",
         "  db | two",
         "hint: port 5432 is held by postgres (pid 812)",
-        "hint: `locald why db` shows what is known, `locald logs db` all its output",
+        "hint: run `locald why db` for details, `locald logs db` for the full log",
         "error: web is blocked: db has failed",
     ]
     assert dict(daemon.asked("GET /v1/logs")[0].query)["n"] == "20"
@@ -178,7 +179,7 @@ def test_the_commands_of_hints_can_be_given_where_they_are_read(
 ) -> None:
     """A service is named with its project, unless this is the project's folder."""
     daemon.on("GET /v1/events", lambda _: Stream([snapshot(FAILED, settled=True)]))
-    daemon.on("GET /v1/why", {"blockers": [], "hints": ["mend it, then `locald restart db`"]})
+    daemon.on("GET /v1/why", {"blockers": [], "hints": ["fix it, then run `locald restart db`"]})
     daemon.on("GET /v1/logs", lambda _: Stream([]))
 
     is_elsewhere = "SHOP" in arguments
@@ -186,8 +187,8 @@ def test_the_commands_of_hints_can_be_given_where_they_are_read(
     result = cli(*words, cwd=tmp_path if is_elsewhere else project)
 
     assert result.err.splitlines()[-2:] == [
-        f"hint: mend it, then `locald restart {spelled}`",
-        f"hint: `locald why {spelled}` shows what is known, `locald logs {spelled}` all its output",
+        f"hint: fix it, then run `locald restart {spelled}`",
+        f"hint: run `locald why {spelled}` for details, `locald logs {spelled}` for the full log",
     ]
 
 
@@ -218,7 +219,7 @@ def test_wait_without_names_leaves_out_what_nobody_ever_asked_for(cli: Cli, daem
     daemon.on("GET /v1/events", lambda _: Stream([snapshot(row("db"), never, settled=True)]))
     result = cli("wait")
     assert result.code == 0, result.err
-    assert "1 service is ready" in result.err
+    assert "1 service ready after " in result.err
 
 
 def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
@@ -230,7 +231,7 @@ def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
     result = cli("wait")
 
     assert result.code == 1
-    assert "error: web is stopped: never started\nhint: `locald up web` starts it" in result.err
+    assert "error: web is stopped: never started\nhint: run `locald up web` to start it" in result.err
 
 
 def test_a_completed_task_counts_as_ready(cli: Cli, daemon: FakeDaemon) -> None:
@@ -270,7 +271,7 @@ def test_ctrl_c_leaves_services_running_says_so_and_exits_130(cli: Cli, daemon: 
     accept(daemon, snapshot(STARTING), never)
     process = cli.start("up")
     assert process.stderr is not None
-    assert process.stderr.readline().startswith("db: starting")
+    assert process.stderr.readline() == "starting: db\n"
 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
@@ -306,7 +307,7 @@ def test_on_a_terminal_each_service_has_a_line_that_changes_in_place(cli: Cli, d
     assert terminal.end() == 0
     assert "\x1b[32m●" in terminal.screen
     assert "http://127.0.0.1:24001/" in terminal.screen
-    assert "2 services are ready" in terminal.screen
+    assert "2 services ready after " in terminal.screen
 
 
 def test_escape_sequences_of_services_do_not_disturb_the_live_display(cli: Cli, daemon: FakeDaemon) -> None:
@@ -354,11 +355,11 @@ def test_up_fails_with_3_when_the_daemon_ends_again_and_again(cli: Cli, daemon: 
     result = cli("up")
 
     assert result.code == 3
-    assert "error: the daemon ends again and again" in result.err
+    assert "error: daemon keeps exiting" in result.err
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("stopped", "db and web are stopped\n"), ("completed", "web is stopped\n")]
+    ("state", "said"), [("stopped", "stopped db and web\n"), ("completed", "stopped web\n")]
 )
 def test_a_task_that_is_done_is_not_said_to_be_stopped(
     cli: Cli, daemon: FakeDaemon, state: str, said: str
@@ -368,9 +369,7 @@ def test_a_task_that_is_done_is_not_said_to_be_stopped(
     assert cli("stop").err == said
 
 
-@pytest.mark.parametrize(
-    ("command", "said"), [("stop", "db and web are stopped\n"), ("down", "shop is down\n")]
-)
+@pytest.mark.parametrize(("command", "said"), [("stop", "stopped db and web\n"), ("down", "shop is down\n")])
 def test_stop_and_down_return_when_everything_is_gone(
     cli: Cli, daemon: FakeDaemon, project: Path, command: str, said: str
 ) -> None:
@@ -417,7 +416,7 @@ def test_down_ends_though_the_project_is_forgotten_by_then(cli: Cli, daemon: Fak
 
 
 @pytest.mark.parametrize(
-    ("command", "said"), [("stop", "nothing is running\n"), ("down", "this project is not up\n")]
+    ("command", "said"), [("stop", "nothing is running\n"), ("down", "project is not running\n")]
 )
 def test_stop_and_down_start_no_daemon_when_there_is_nothing(
     cli: Cli, home: Home, command: str, said: str
@@ -432,7 +431,7 @@ def test_stop_of_what_is_not_up_is_done_already(cli: Cli, daemon: FakeDaemon) ->
     daemon.on("POST /v1/stop", {"project": None, "services": []})
     daemon.on("POST /v1/down", {"project": None, "services": []})
 
-    assert (cli("stop").err, cli("down").err) == ("nothing is running\n", "this project is not up\n")
+    assert (cli("stop").err, cli("down").err) == ("nothing is running\n", "project is not running\n")
     assert daemon.asked("GET /v1/events") == []
 
 
@@ -473,8 +472,8 @@ def test_services_that_somebody_took_away_meanwhile_are_not_ready(
     result = cli(command, *([] if "web" in asked else [asked]))
 
     assert result.code == 1
-    verb = "are" if "web" in asked else "is"
-    assert f"error: {asked} {verb} not there any more: taken down, or out of locald.toml" in result.err
+    verb = "were" if "web" in asked else "was"
+    assert f"error: {asked} {verb} removed: taken down, or no longer in locald.toml" in result.err
 
 
 def test_services_that_are_gone_before_they_could_be_followed_are_not_ready_either(
@@ -486,7 +485,7 @@ def test_services_that_are_gone_before_they_could_be_followed_are_not_ready_eith
     result = cli("up")
 
     assert result.code == 1
-    assert result.err == "error: db and web are not there any more: taken down, or out of locald.toml\n"
+    assert result.err == "error: db and web were removed: taken down, or no longer in locald.toml\n"
 
 
 def test_waiting_for_a_project_is_not_disturbed_by_a_service_that_leaves_it(

@@ -212,7 +212,7 @@ def test_it_ends_with_the_daemon_when_nothing_is_to_be_restored(cli: Cli, daemon
     threading.Thread(target=daemon.stop).start()
     _, err = process.communicate(timeout=20)
 
-    assert (process.returncode, err) == (0, "the daemon has stopped\n")
+    assert (process.returncode, err) == (0, "daemon stopped\n")
 
 
 def test_the_next_daemon_is_watched_as_the_one_before(
@@ -232,15 +232,15 @@ def test_the_next_daemon_is_watched_as_the_one_before(
 
 def test_a_bell_without_a_watch_is_a_mistake(cli: Cli) -> None:
     result = cli("status", "--bell")
-    assert (result.code, "add --watch" in result.err) == (2, True)
+    assert (result.code, "hint: run `locald status --watch --bell`" in result.err) == (2, True)
 
 
 def test_who_is_not_up_is_told_so(cli: Cli, daemon: FakeDaemon) -> None:
     from faces.fake_daemon import no
 
     daemon.on(
-        "GET /v1/events", no("this project is not up", exit=2, status=422, hint="`locald up` brings it up")
+        "GET /v1/events", no("project is not running", exit=2, status=422, hint="start it with `locald up`")
     )
     result = cli("status", "--watch")
     assert (result.code, result.out) == (2, "")
-    assert "error: this project is not up" in result.err
+    assert "error: project is not running" in result.err

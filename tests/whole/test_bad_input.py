@@ -48,14 +48,14 @@ def sentence(done: subprocess.CompletedProcess[str], code: int) -> str:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("sttaus",), "did you mean `locald status`"),
-        (("up", "--jsno"), "did you mean `--json`"),
+        (("sttaus",), "run `locald status`"),
+        (("up", "--jsno"), "run `locald up --json`"),
         (("up", "--timeout", "soon"), "soon"),
         (("logs", "-n", "many"), "many"),
         (("logs", "--grep", "("), "regular expression"),
         (("logs", "--since", "yesterday"), "yesterday"),
-        (("why",), "locald why"),
-        (("exec", "web"), "command"),
+        (("why",), "why needs a service"),
+        (("exec", "web"), "for example `locald exec web -- env`"),
         (("-C", "/nowhere", "up"), "/nowhere"),
         (("up", "a:b:c"), "a:b:c"),
         (("up", "web", "other:api"), "more than one project"),
@@ -64,8 +64,9 @@ def sentence(done: subprocess.CompletedProcess[str], code: int) -> str:
         (("stop", "wbe"), 'did you mean "web"'),
         (("why", "wbe"), 'did you mean "web"'),
         (("logs", "wbe"), 'did you mean "web"'),
-        (("config", "chekc"), "check"),
-        (("completion", "tcsh"), "bash"),
+        (("config", "chekc"), "run `locald config check`"),
+        (("completion", "tcsh"), "unsupported shell: tcsh (bash, zsh, fish)"),
+        (("down", "web"), "run `locald stop web`"),
     ],
 )
 def test_a_wrong_command_line_is_told_with_the_next_step(

@@ -165,7 +165,7 @@ def test_without_a_daemon_it_starts_none_and_exits_3(machine: Machine) -> None:
     machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
     terminal = on_terminal(machine)
     assert terminal.end() == 3
-    assert "the daemon is not running" in terminal.screen
+    assert "daemon is not running" in terminal.screen
 
 
 @pytest.mark.parametrize("key", [b"q", b"\x03"])
@@ -184,7 +184,7 @@ def test_it_leaves_the_terminal_as_it_was_and_services_running(machine: Machine,
 def test_outside_of_a_project_all_projects_can_be_watched(machine: Machine, tmp_path: Path) -> None:
     machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
     machine.up()
-    assert "there is no locald.toml" in _shown(on_terminal(machine, folder=tmp_path), 2)
+    assert "no locald.toml found" in _shown(on_terminal(machine, folder=tmp_path), 2)
     terminal = on_terminal(machine, "--all", folder=tmp_path)
     terminal.until("shop:web")
     terminal.press(b"q")

@@ -53,7 +53,7 @@ def test_who_honours_the_signal_is_stopped_within_a_second(machine: Machine) -> 
     done = machine.locald("stop")
     assert time.monotonic() - begun < 3  # the command's own start included
     assert done.returncode == 0
-    assert done.stderr == "web is stopped\n"
+    assert done.stderr == "stopped web\n"
     assert not is_alive(pid)
     row = machine.status()["web"]
     assert (row["state"], row["health"], row["pid"], row["because"]) == (
@@ -290,7 +290,7 @@ def test_what_is_asked_for_again_while_it_stops_starts_anew(machine: Machine) ->
         machine.locald("up", "-d")
         gate.open()
         _, said = stop.communicate(timeout=30)
-    assert (stop.returncode, said) == (0, "web is running again\n")
+    assert (stop.returncode, said) == (0, "running again: web\n")
     (machine.folder / "again").touch()
     row = machine.until("web", is_healthy)
     assert row["run"] == 2

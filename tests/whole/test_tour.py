@@ -43,7 +43,7 @@ def test_from_a_procfile_to_services_that_run(machine: Machine) -> None:
     assert "is valid: 1 service" in checked.stderr
     up = machine.locald("up")
     assert up.returncode == 0, up.stderr
-    assert "web: healthy by tcp (fallback)" in up.stderr
+    assert "web: healthy (tcp, fallback)" in up.stderr
     head, row = machine.locald("status").stdout.splitlines()[:2]
     assert head.split() == ["SERVICE", "STATE", "HEALTH", "SOURCE", "PORT", "PID", "UPTIME", "URL"]
     assert row.split()[:3] == ["web", "running", "healthy"]

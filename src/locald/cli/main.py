@@ -21,7 +21,7 @@ import time
 
 from locald.cli.shared import say
 from locald.client.http import Denied, Unanswered, Unreachable
-from locald.domain.values.problem import Problem, Refused
+from locald.domain.values.problem import Refused
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False

@@ -6,7 +6,6 @@ It takes a folder. What is no folder is taken for a service, and `locald stop` i
 from __future__ import annotations
 
 import os
-import shlex
 
 from locald.cli.shared import ending
 from locald.client.project import FILE
@@ -35,6 +34,8 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     home = Home.find()
     if len(args.words) > 1 or not all(_is_folder(home, word) for word in args.words):
+        import shlex
+
         hint = f"run `{shlex.join(['locald', 'stop', *args.words])}`"
         raise Refused(Problem("down takes no service", hint=hint))
     return ending.down(_target(home, next(iter(args.words), None), args.directory))

@@ -176,7 +176,8 @@ class _Drawn:
 
 def _head(rows: Sequence[Row]) -> str:
     ready = sum(map(words.is_ready, rows))
-    return f"{words.counted(len(rows), 'service')}, {ready} ready (press Ctrl-C to stop watching, services keep running)"
+    count = words.counted(len(rows), "service")
+    return f"{count}, {ready} ready (Ctrl-C stops watching, services keep running)"
 
 
 def _fitting(rows: list[Row], room: int) -> tuple[list[Row], int]:

@@ -1,0 +1,150 @@
+"""`up` without a terminal: a line when a state or a health changes, then how many are ready."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from faces.fake_daemon import FakeDaemon, Stream, change, down_row, gated, row, snapshot
+
+if TYPE_CHECKING:
+    from faces.run_cli import Cli
+
+
+def accept(daemon: FakeDaemon, *pieces: bytes | threading.Event, command: str = "up") -> None:
+    """The daemon takes the command, and then tells these events."""
+    daemon.on(f"POST /v1/{command}", {"project": "shop", "services": ["db"], "warnings": []})
+    daemon.on("GET /v1/events", lambda _: Stream(gated(*pieces)))
+    daemon.on("GET /v1/why", {"blockers": [], "hints": []})
+    daemon.on("GET /v1/logs", lambda _: Stream([]))
+
+
+def starting(name: str, because: str = "starting (run 1)") -> dict[str, Any]:
+    return row(name, health="starting", source="none", fallback=False, because=because, ready_at=None)
+
+
+def waiting(name: str, *on: str) -> dict[str, Any]:
+    return down_row(name, "waiting", f"waiting for {' and '.join(on)}", waiting_on=list(on))
+
+
+def told(cli: Cli, *arguments: str) -> list[str]:
+    """What is said on standard error, without how long things took."""
+    return [re.sub(r" after \d+\.?\d*m?s", "", line) for line in cli(*arguments).err.splitlines()]
+
+
+def test_what_begins_or_waits_at_the_same_time_shares_a_line(cli: Cli, daemon: FakeDaemon) -> None:
+    everything = snapshot(
+        starting("db"), starting("mail"), waiting("api", "db"), waiting("web", "api", "mail")
+    )
+    ready = change(*(row(name, because="listening") for name in ("db", "mail", "api", "web")), settled=True)
+    accept(daemon, everything, ready)
+
+    assert told(cli, "up") == [
+        "starting: db, mail",
+        "waiting: api (for db), web (for api and mail)",
+        *(f"{name}: healthy (tcp, fallback): listening" for name in ("db", "mail", "api", "web")),
+        "4 services ready",
+    ]
+
+
+def test_a_new_reason_alone_is_no_line(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(
+        daemon,
+        snapshot(starting("db"), waiting("web", "db", "mail")),
+        change(starting("db", "not listening on port 24001 yet")),
+        change(starting("db", "GET /health returned 503")),
+        change(waiting("web", "db")),
+        change(row("db", because="listening")),
+        change(row("db", because="listening on another address"), starting("web")),
+        change(row("db"), row("web", because="listening"), settled=True),
+    )
+
+    assert told(cli, "up") == [
+        "starting: db",
+        "waiting: web (for db and mail)",
+        "db: healthy (tcp, fallback): listening",
+        "starting: web",
+        "web: healthy (tcp, fallback): listening",
+        "2 services ready",
+    ]
+
+
+def test_a_service_that_comes_and_goes_has_a_line_for_each_change(cli: Cli, daemon: FakeDaemon) -> None:
+    backoff = down_row("db", "backoff", "exited with code 1, restart in 1s")
+    unhealthy = row("db", health="unhealthy", because="GET /health returned 500")
+    accept(
+        daemon,
+        snapshot(starting("db")),
+        change(backoff),
+        change(starting("db")),
+        change(unhealthy),
+        change(
+            row("db", source="explicit", check="http", because="GET /health returned 200 OK"), settled=True
+        ),
+    )
+
+    assert told(cli, "up") == [
+        "starting: db",
+        "db: backoff: exited with code 1, restart in 1s",
+        "starting: db",
+        "db: unhealthy: GET /health returned 500",
+        "db: healthy (explicit, http): GET /health returned 200 OK",
+        "1 service ready",
+    ]
+
+
+def test_what_becomes_ready_or_fails_is_told_before_what_follows_from_it(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    accept(daemon, snapshot(starting("db"), waiting("web", "db")), change(starting("web"), row("db")))
+    process = cli.start("up")
+    assert process.stderr is not None
+
+    lines = [process.stderr.readline() for _ in range(4)]
+
+    assert lines[:2] == ["starting: db\n", "waiting: web (for db)\n"]
+    assert lines[2].startswith("db: healthy")
+    assert lines[3] == "starting: web\n"
+
+
+def test_the_summary_counts_what_is_ready_before_the_failures_are_told(cli: Cli, daemon: FakeDaemon) -> None:
+    failed, blocked = down_row("db", "failed", "exited with code 1"), down_row("web", "blocked", "db failed")
+    accept(daemon, snapshot(row("mail", because="listening"), failed, blocked, settled=True))
+
+    lines = told(cli, "up")
+
+    assert lines[-4:] == [
+        "1 of 3 services ready",
+        "error: db failed: exited with code 1",
+        "hint: run `locald why db` for details, `locald logs db` for the full log",
+        "error: web is blocked: db failed",
+    ]
+
+
+def test_the_summary_tells_the_time_that_it_took(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon, snapshot(row("db"), settled=True))
+
+    assert re.fullmatch(r"1 service ready after (\d+\.\ds|\d+ms)", cli("up").err.splitlines()[-1])
+
+
+def test_a_timeout_is_summed_up_too(cli: Cli, daemon: FakeDaemon) -> None:
+    never = threading.Event()
+    accept(daemon, snapshot(row("mail"), starting("db", "not listening on port 24001 yet")), never)
+
+    lines = told(cli, "up", "--timeout", "200ms")
+
+    never.set()
+    assert lines[-3:] == [
+        "1 of 2 services ready",
+        "error: db is not ready: starting: not listening on port 24001 yet",
+        "hint: run `locald why db` for details",
+    ]
+
+
+def test_a_service_of_another_project_is_named_as_it_was_asked_for(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(
+        daemon, snapshot(starting("db"), waiting("web", "db")), change(row("db"), row("web"), settled=True)
+    )
+
+    assert told(cli, "wait", "shop:db", "shop:web")[:2] == ["starting: shop:db", "waiting: shop:web (for db)"]
