@@ -225,7 +225,7 @@ def test_doctor_names_a_daemon_that_hangs_with_the_way_out(machine: Machine) -> 
 def test_ping_and_server_status_tell_who_is_there(machine: Machine) -> None:
     machine.locald("server", "start")
     pid = machine.daemon_pid()
-    assert re.match(rf"pid {pid} answers after (\d+ms|\d\.\ds)\n", machine.locald("ping").stdout)
+    assert re.match(rf"daemon answered in (\d+ms|\d\.\ds) \(pid {pid}\)\n", machine.locald("ping").stdout)
     assert json.loads(machine.locald("ping", "--json").stdout)["pid"] == pid
     shown = machine.locald("server", "status").stdout
     for fact in (f"pid {pid}", str(machine.home / "run" / "locald.sock"), str(machine.home / "logs")):
