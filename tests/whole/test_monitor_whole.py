@@ -152,7 +152,7 @@ def test_without_a_terminal_it_says_what_to_use_instead(machine: Machine) -> Non
     machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
     done = machine.locald("monitor")
     assert done.returncode == 2
-    assert "error: the monitor needs a terminal" in done.stderr
+    assert "error: monitor needs a terminal" in done.stderr
     assert "hint: `locald status` and `locald logs -f` need none" in done.stderr
 
 

@@ -246,7 +246,7 @@ def holder_of(lock: str) -> int | None:
     Read from /proc/locks (proc_pid_locks(5)): to try the lock ourselves could make a daemon that starts
     at this very moment believe that another one runs. A file is named there by its inode number, which files
     of other file systems may have too, and by a device, which is not always the one that stat(2) tells: so
-    whoever is named has to have it open.
+    the process named has to have it open.
     """
     try:
         file = os.stat(lock)

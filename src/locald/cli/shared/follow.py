@@ -1,9 +1,9 @@
 """Follow services until they have settled: the one loop behind `up`, `wait`, `restart`, `stop`, `down`.
 
-The daemon says what is so (a snapshot) and then every change, and when nothing that was asked about can
-move any more. Nothing is decided here: the board holds the newest rows, a display shows them, the
-deadline ends the waiting. When the daemon dies meanwhile it is started again: services outlive it, and
-what was wanted still is.
+The daemon sends what is so (a snapshot), then every change, and tells when every service that was asked about
+has settled. Nothing is decided here: the board holds the newest rows, a display shows them, the deadline ends
+the waiting. When the daemon dies meanwhile it is started again: services outlive it, and so do their desired
+states.
 """
 
 from __future__ import annotations

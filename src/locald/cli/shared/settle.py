@@ -139,6 +139,6 @@ def _sum_up(rows: list[Row], took: float) -> None:
         say.note(f"{ready} of {len(rows)} services ready after {length(took)}")
 
 
-def _print(board: Board, wanted: bool) -> None:
-    if wanted:
+def _print(board: Board, as_json: bool) -> None:
+    if as_json:
         print(json.dumps(board.document, indent=2))
