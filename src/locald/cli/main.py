@@ -35,7 +35,7 @@ COMMANDS = {
     "Run services": {
         "up": ("up", "start services and their dependencies, wait until all are healthy"),
         "stop": ("stop", "stop services, dependents first"),
-        "restart": ("restart", "stop and start services; their dependents keep running"),
+        "restart": ("restart", "stop and start services, while their dependents keep running"),
         "down": ("down", "stop all services of the project and forget it"),
         "exec": ("exec", "run a command in the environment of a service"),
         "try": ("try_", "run a command with a free PORT, without a project"),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ABOUT = "Check, show or describe the project's locald.toml. Needs no daemon."
 CHECK = """\
-Check locald.toml. Every problem is shown with its line number; exits 2 when there is
+Check locald.toml. Every problem is shown with its line number. Exits 2 when there is
 one. Warns of what is right in the file but not on this machine: a variable that is not
 set, a missing env file or folder, a value that is ignored, and a check that runs as a
 command but reads like an address.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Open the dashboard in the browser, signed in, and print its address. The address works
-once, within five minutes; the browser then stays signed in. Starts the daemon if it
+once, within five minutes. The browser then stays signed in. Starts the daemon if it
 is not running.
 """
 

@@ -154,14 +154,14 @@ def _daemon(home: Home) -> Check:
     api = daemon.find(home)
     if api is None and (pid := daemon.holder_of(home.lock)):
         detail = f"pid {pid} holds {home.lock} but does not answer"
-        return Check("fail", detail, f"run `kill {pid}` (services keep running); its log is {home.log}")
+        return Check("fail", detail, f"run `kill {pid}`, services keep running (daemon log: {home.log})")
     if api is None:
         return Check("ok", "not running (starts when needed)")
     try:
         answer = api.get("/v1/ping", timeout=3.0)
     except (Unreachable, Denied) as error:
         return Check(
-            "fail", f"{error}", f"run `locald server restart` (services keep running); its log is {home.log}"
+            "fail", f"{error}", f"run `locald server restart`, services keep running (daemon log: {home.log})"
         )
     detail = f"pid {answer['pid']}, version {answer['version']}, at {api.path}"
     if answer["version"] != __version__:

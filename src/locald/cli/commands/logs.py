@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
 
 ABOUT = """\
-Print the last lines of output of the services, also of earlier runs, and exit; with
--f keep following. Lines of several services start with the service. On a terminal the
+Print the last lines of output of the services, also of earlier runs, and exit, or
+with -f keep following. Lines of several services start with the service. On a terminal the
 bar after the name is red for standard error. Without a terminal there are no colours
 and no escape sequences.
 """
@@ -50,7 +50,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("logs", description=ABOUT)
     parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these services")
     parser.add_argument(
-        "-n", metavar="N", type=_count, help="last N lines (default: 100, with --since all); 0 for none"
+        "-n", metavar="N", type=_count, help="last N lines (default: 100, with --since all), 0 for none"
     )
     parser.add_argument("-f", "--follow", action="store_true", help="follow new lines until Ctrl-C")
     parser.add_argument("--since", metavar="D", type=seconds, help="only lines of the last 30s, 5m, 1h…")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Show the services live: state and reason, the last start, the output; start, stop and
+Show the services live: state and reason, the last start, the output. Start, stop and
 restart them. Press `?` for the keys. Shows the project of this folder, with --all the
 services of all projects. Works over ssh and on 80 columns.
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-Check whether the daemon answers. Exits 0 when it does and 3 when it does not; never
+Check whether the daemon answers. Exits 0 when it does and 3 when it does not, and never
 starts it.
 """
 

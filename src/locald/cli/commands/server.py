@@ -45,8 +45,10 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
     action("start", start, "start the daemon and restore the requested services")
     action("stop", stop, "stop all services of all projects, then the daemon")
-    action("restart", restart, "restart the daemon; services keep running")
-    status_parser = action("status", status, "show whether and where the daemon is running; never starts it")
+    action("restart", restart, "restart the daemon, while services keep running")
+    status_parser = action(
+        "status", status, "show whether and where the daemon is running, without starting it"
+    )
     status_parser.add_argument("--json", action="store_true", help="print one JSON document")
     action("run", run, "run the daemon in the foreground of this terminal")
 

@@ -24,7 +24,7 @@ Show the services of the project: state, health, and the source of the health. B
 the table is the reason for each service that is not healthy. `(fallback)` marks a
 source that is used because there is no better one. Exits 0 whatever the health.
 
-With --watch the table is updated until Ctrl-C; without a terminal it is printed again
+With --watch the table is updated until Ctrl-C. Without a terminal it is printed again
 at each change.
 """
 
@@ -38,7 +38,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON document; with --watch one per line at each change",
+        help="print one JSON document, or with --watch one per line at each change",
     )
     parser.set_defaults(run=run)
 

@@ -47,7 +47,7 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="D",
         type=seconds,
-        help="stop waiting after this time, such as 30s or 2m (exit code 124); services keep starting",
+        help="stop waiting after this time, such as 30s or 2m (exit code 124), while services keep starting",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the document of `status --json` at the end"
