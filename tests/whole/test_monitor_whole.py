@@ -153,7 +153,7 @@ def test_without_a_terminal_it_says_what_to_use_instead(machine: Machine) -> Non
     done = machine.locald("monitor")
     assert done.returncode == 2
     assert "error: monitor needs a terminal" in done.stderr
-    assert "hint: `locald status` and `locald logs -f` need none" in done.stderr
+    assert "hint: run `locald status` or `locald logs -f` instead" in done.stderr
 
 
 def on_terminal(machine: Machine, *arguments: str, folder: Path | None = None) -> Terminal:
