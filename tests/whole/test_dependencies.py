@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from whole.looking import at, is_healthy, is_in, is_there, is_unhealthy
-from whole.machine import Gate, kill
+from whole.looking import at, is_healthy, is_in, is_settled, is_there, is_unhealthy
+from whole.machine import Gate, kill, wait_for
 from whole.programs import SERVE, STAY, command, noting, serve_after
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def test_a_dependency_that_turns_unhealthy_is_named_by_its_dependent(machine: Ma
     closes = command(f"kept = listen(); gate({str(close.path)!r}); kept.close(); stay()")
     machine.write(service("db", closes) + service("api", SERVE, "db"))
     machine.up()
+    wait_for(lambda: is_settled(machine.status()["db"]), "to be ready for a second")
     close.open()
     rows = machine.until_all(lambda rows: is_unhealthy(rows["db"]))
     assert rows["api"]["waiting_on"] == ["db"]

@@ -157,3 +157,11 @@ def test_the_start_timeout_counts_from_the_spawn_still() -> None:
     s.up(), s.spawned("db#1"), s.wait(1), s.listens("db#1"), s.wait(0.5), s.closes("db#1")
     assert s.wait(3.4) == []
     assert s.wait(0.2) == ["terminate db#1"]
+
+
+def test_who_ends_well_right_after_it_was_ready_was_ready() -> None:
+    """Its listener goes a moment before it does."""
+    s = started()
+    s.listens("db#1"), s.wait(0.2), s.closes("db#1")
+    s.exited("db#1", 0, pid=90), s.gone("db#1")
+    assert s.state("db") == "stopped"

@@ -49,7 +49,7 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
         return Completed(now - (facts.spawned_at or now))
     if facts.premature and facts.ready_at is None and not well:
         return Stopped()  # what it needs was not there: it waits for that, and starts anew
-    premature = well and facts.ready_at is None
+    premature = well and facts.ready_at is None and not facts.was_ready
     if premature:
         reason += " before it was ever ready" + (", leaving children behind" if left else "")
     if wants_another(spec.restart, failed=not well):

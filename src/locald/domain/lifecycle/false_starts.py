@@ -30,7 +30,7 @@ def taken_back(service: Service, at: float, now: float) -> Service:
     timeout = facts.definition.spec.start_timeout
     spawned_at = facts.ready_at if facts.spawned_at is None else facts.spawned_at
     fail_at = None if timeout is None else max(spawned_at + timeout, now + WITHIN)
-    facts = replace(facts, ready_at=None, watchdog_at=None)
+    facts = replace(facts, ready_at=None, was_ready=True, watchdog_at=None)
     return replace(service, facts=facts, phase=Starting(phase.run, fail_at))
 
 

@@ -78,6 +78,8 @@ class RunFacts:
     spawned_at: float | None = None
     listening_at: float | None = None
     ready_at: float | None = None
+    was_ready: bool = False
+    """it was, for less than a second: that was taken back"""
     ended_at: float | None = None
     exit: Exit | None = None
     left: int = 0
