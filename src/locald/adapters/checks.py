@@ -105,7 +105,7 @@ class _Read:
             found = self.pattern.found_in(text)
         except TooSlow as slow:
             self.tries -= 1
-            again = "" if self.tries else f", as in {TRIES - 1} lines before: it is looked for no longer"
+            again = "" if self.tries else f", as in {TRIES - 1} lines before (no longer checked)"
             return Result(False, f"{slow}{again}")
         return Result(True, f'a line matched /{self.pattern.text}/: "{shown(text)}"') if found else None
 
@@ -204,10 +204,10 @@ class Checks:
             return await look_command(check.command, watched.target, timeout)
         hosts, port = watched.where(check.port)
         if port is None:
-            return Result(False, "the service has no port, and its check names none")
+            return Result(False, "neither the service nor its check has a port")
         if not hosts:
-            again = "any more" if watched.listened else "yet"
-            return Result(False, f"nothing of this service listens on port {port} {again}")
+            where = f"listening on port {port}"
+            return Result(False, f"no longer {where}" if watched.listened else f"not {where} yet")
         if isinstance(check, TcpCheck):
             return await look_tcp(hosts, port, timeout)
         return await self._http.look(hosts, port, check.path, check.status, timeout)
@@ -230,5 +230,5 @@ def _how(code: int | None, timeout: float) -> str:
     if code is None:
         return f"the command did not end within {duration.show(timeout)}"
     if code < 0:
-        return f"the command was ended by {signals.name(-code)}"
+        return f"the command was killed by {signals.name(-code)}"
     return f"the command exited with code {code}"

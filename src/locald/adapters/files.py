@@ -39,4 +39,4 @@ def _chunks(file: int) -> Iterator[bytes]:
         if (size := size + len(chunk)) > LARGEST:
             raise OSError(0, f"is larger than {LARGEST >> 20}MiB")
         yield chunk
-    raise OSError(0, "is a pipe that nobody writes to, or does not close")
+    raise OSError(0, "is a pipe without a writer, or one that stays open")

@@ -53,16 +53,25 @@ def translate(run: Run, event: Json) -> Event | None:
             return None
 
 
+_STANDING: dict[str, Standing] = {
+    "member": "member",
+    "exited": "exited",
+    "stranger": "outside",
+    "spawner": "spawner",
+}
+"""A running keeper may be older than the daemon: on the wire it says "stranger" for a process outside."""
+
+
 def _sender(event: Json) -> Sender:
     """The sender, and whether its standing holds for its user too.
 
     A member of the tree is taken at its pid, whatever user it has become. One that is gone already, or
     that says it is the keeper (only root can), is known by its uid alone.
     """
-    standing: Standing = event["standing"]
+    standing = _STANDING[event["standing"]]
     own = event["uid"] == os.geteuid()
     if (standing == "exited" and not own) or (standing == "spawner" and event["uid"] != 0):
-        standing = "stranger"
+        standing = "outside"
     return Sender(Process(event["pid"], event["program"]), event["uid"], standing)
 
 
@@ -72,25 +81,25 @@ def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]
     `number` is an errno, or 0; `subject` the program or the folder that it is about; `text` says what failed.
     """
     if stage == "workdir":
-        return f"workdir {subject}: {text}", "`workdir` is relative to locald.toml"
+        return f"workdir {subject}: {text}", "check `workdir`, it is relative to locald.toml"
     if stage != "program":
-        return text, "`locald doctor` looks for what is short"
+        return text, "run `locald doctor` to check the limits"
     match number:
         case errno.ENOENT if text == os.strerror(errno.ENOENT):
             return (
                 f"no such program: {subject}",
-                "check the spelling of `command`, and the PATH of this shell",
+                "check the spelling of `command` and the PATH of this shell",
             )
         case errno.ENOENT:
             return (
                 f"{subject}: {text}",
-                "install that program, or correct the line; it may not end with CR LF",
+                "install that interpreter, or correct the first line (without CR LF)",
             )
         case errno.EACCES:
-            return f"{subject}: {text}", f"is it a program? `chmod +x {subject}`"
+            return f"{subject}: {text}", f"run `chmod +x {subject}` if it is a program"
         case errno.ENOEXEC:
-            return f"{subject}: {text}", "a script needs a first line such as #!/bin/sh"
+            return f"{subject}: {text}", "add a first line such as #!/bin/sh"
         case errno.E2BIG:
-            return f"{subject}: {text}", "make its arguments and its environment smaller"
+            return f"{subject}: {text}", "shorten its arguments or its environment"
         case _:
-            return f"{subject}: {text}", "`locald doctor` looks for the cause"
+            return f"{subject}: {text}", "run `locald doctor` to find the cause"

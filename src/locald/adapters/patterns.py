@@ -60,7 +60,7 @@ class Pattern:
                 if time.thread_time() - began > OWN * self._limit:
                     break
         length = f"{len(line)} character{'s' * (len(line) != 1)}"
-        what = f"looking for /{self.text}/ in a line of {length} took longer than"
+        what = f"matching /{self.text}/ against a line of {length} took longer than"
         raise TooSlow(f"{what} {duration.show(self._limit)}")
 
 

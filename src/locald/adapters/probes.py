@@ -75,12 +75,12 @@ class Http:
         """Raises ClientConnectorError when there is no connection."""
         try:
             async with self._open().get(address, allow_redirects=False) as response:
-                answer = f"HTTP {response.status} {_phrase(response)}".rstrip()
-                return Result(is_wanted(response.status, wanted), f"GET {address} answered {answer}")
+                answer = f"{response.status} {_phrase(response)}".rstrip()
+                return Result(is_wanted(response.status, wanted), f"GET {address} returned {answer}")
         except aiohttp.ClientConnectorError:
             raise  # nobody listens there: the next address may do
         except aiohttp.ServerDisconnectedError:
-            return Result(False, f"GET {address}: the connection was closed without an answer")
+            return Result(False, f"GET {address}: connection closed without an answer")
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
             return Result(False, f"GET {address}: the answer is not HTTP")
         except (aiohttp.ClientError, ValueError) as error:

@@ -130,7 +130,7 @@ class Processes:
             async with asyncio.timeout(LEFTOVERS):
                 await self._cleared.wait()
         except TimeoutError:
-            log.warning("still there, though not known any more: %s", ", ".join(map(str, self._unknown)))
+            log.warning("still running, although no longer known: %s", ", ".join(map(str, self._unknown)))
 
     def signal(self, run: Run, number: int) -> None:
         self._ask(run, {"do": "signal", "run": str(run), "signal": number})
@@ -217,8 +217,8 @@ class Processes:
             self._replayed.clear()
             self._unknown.clear()
             writer.close()
-        log.info("the keeper went away")
-        return None if loop.time() - began > PAUSE else OSError(0, "it ended at once")
+        log.info("the keeper closed the connection")
+        return None if loop.time() - began > PAUSE else OSError(0, "it exited immediately")
 
     def _rest(self) -> None:
         """No keeper is needed before something is asked for."""
@@ -230,7 +230,7 @@ class Processes:
         reason = f"locald's keeper cannot be started: {error.strerror or error}"
         for run in sorted(self._expected):
             if self._is_ordered(run):
-                hint = "`locald doctor` looks for the cause"
+                hint = "run `locald doctor` to find the cause"
                 self._end(run, NotStarted(run, reason, hint, self._clock.now()))
             else:
                 self._end(run, Lost(run, reason, self._clock.now()))
@@ -243,7 +243,7 @@ class Processes:
             try:
                 self._take(json.loads(line), writer)
             except Exception:  # a fault of ours, or the word of a later keeper: it costs this news alone
-                log.exception("the keeper cannot be understood: %.500r", line)
+                log.exception("malformed message from the keeper: %.500r", line)
 
     def _take(self, event: Json, writer: asyncio.StreamWriter) -> None:
         if "at" in event:
@@ -254,14 +254,14 @@ class Processes:
             case "replayed":
                 self._agree(writer)
             case "error":
-                log.error("the keeper could not do as asked: %s", event)
+                log.error("the keeper refused a request: %s", event)
             case _:
                 self._observe(Run.parse(event["run"]), event, writer)
 
     def _agree(self, writer: asyncio.StreamWriter) -> None:
         """The replay is over: what was expected and not named is lost, what waited is asked for."""
         self._writer = writer
-        reason = "the run was lost: its keeper ended, or the machine restarted"
+        reason = "the run was lost: its keeper exited, or the machine restarted"
         for run in sorted(self._expected - self._replayed):
             if not self._is_ordered(run):
                 self._end(run, Lost(run, reason, self._clock.now()))
@@ -314,8 +314,8 @@ class Processes:
         except Exception:
             if event["event"] != "refused":
                 raise
-            log.exception("the keeper cannot be understood: %s", event)
-            return NotStarted(run, "the keeper refused it", "its log says why", self._clock.now())
+            log.exception("malformed message from the keeper: %s", event)
+            return NotStarted(run, "the keeper refused it", "see the log of the keeper", self._clock.now())
 
     def _hold_back(self, exited: Exited) -> None:
         """Nothing is left of the run, so `Gone` follows at once: the two are told as one piece of news."""
@@ -335,7 +335,7 @@ class Processes:
         verb = {"spawned": "kill", "gone": "forget", "refused": "forget"}.get(event["event"])
         if not verb:
             return
-        log.warning("%s is not known any more: %s", run, verb)
+        log.warning("%s is no longer known: %s", run, verb)
         writer.write(_encoded({"do": verb, "run": str(run)}))
         if verb == "kill":
             self._unknown.add(run)
@@ -359,6 +359,6 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
             log.error("the keeper's connection broke: %s", error)
             return b""
         except ValueError:  # what follows is the rest of it, and will not be understood
-            log.error("the keeper said something longer than any event: it is passed over")
+            log.error("ignored a message of the keeper that is longer than any event")
             continue
         return line if line.endswith(b"\n") else b""

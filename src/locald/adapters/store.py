@@ -118,9 +118,10 @@ def _keep_aside(path: str, error: Exception) -> str:
     try:
         os.rename(path, aside)
     except OSError as cannot:
-        return f"the saved state {path} cannot be used ({reason}), nor moved ({cannot.strerror})"
-    ended = "what ran is ended, `locald up` starts it again"  # nobody could tell what it was, or stop it
-    return f"the saved state could not be used ({reason}); it is kept as {aside}; {ended}"
+        return f"the saved state {path} is unusable ({reason}) and cannot be moved ({cannot.strerror})"
+    # Without the state, no command could stop what ran.
+    ended = "services were stopped, run `locald up` to start them again"
+    return f"the saved state is unusable ({reason}) and was moved to {aside}: {ended}"
 
 
 def _reason(error: Exception) -> str:

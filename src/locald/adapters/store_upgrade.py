@@ -26,7 +26,7 @@ def upgraded(document: Json) -> Json:
         services = [entry | {"service": _service_2(entry["service"])} for entry in document["services"]]
         return document | {"schema": 2, "services": services}
     if schema != SCHEMA:
-        raise ValueError(f"it has schema {schema}, this version knows {SCHEMA}")
+        raise ValueError(f"schema {schema}, this version supports {SCHEMA}")
     return document
 
 

@@ -71,7 +71,7 @@ class CaptureWriter:
     def _note_of_loss(self, at: float) -> bytes:
         if not self._lost:
             return b""
-        note = f"{self._lost} bytes of output were lost here: {self._lost_why}\n"
+        note = f"{self._lost} bytes of output lost here: {self._lost_why}\n"
         return frames.encode(at, frames.LOCALD, note.encode())
 
     def _append(self, data: bytes) -> None:

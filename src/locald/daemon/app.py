@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
             limits.raise_limits()
             return _run(home, foreground=foreground)
     except Held as held:
-        print(f"error: {held}\nhint: `locald server status` shows it", file=sys.stderr)
+        print(f"error: {held}\nhint: run `locald server status` for details", file=sys.stderr)
         return 3
     except Refused as refused:
         for problem in refused.problems:
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        print("hint: `locald doctor` looks for the cause", file=sys.stderr)
+        print("hint: run `locald doctor` to find the cause", file=sys.stderr)
         return 3
 
 
@@ -78,8 +78,8 @@ def _run(home: Home, *, foreground: bool) -> int:
     try:
         asyncio.run(_live(home, foreground=foreground))
     except Exception as error:
-        log.critical("the daemon ends for a fault of its own", exc_info=error)
-        print(f"error: internal: {error!r}\nhint: the daemon's log is {home.log}", file=sys.stderr)
+        log.critical("the daemon stops because of an internal error", exc_info=error)
+        print(f"error: internal: {error!r}\nhint: see the log of the daemon: {home.log}", file=sys.stderr)
         return 3
     return 0
 
@@ -138,7 +138,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         _announce(core, home, foreground=foreground)
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
-        log.info("ending; what runs keeps running")
+        log.info("stopping, services keep running")
         await store.saved()  # or who is told now that the daemon ends would find something to restore
         await site.withdraw()
         await entrance.close()

@@ -79,8 +79,8 @@ def chosen(project: str, known: Iterable[str], names: list[str]) -> list[str]:
 
 def _unknown(project: str, name: str, known: list[str]) -> Problem:
     meant = near(name, known)
-    hint = f'did you mean "{meant}"?' if meant else f"its services: {', '.join(sorted(known))}"
-    return Problem(f'project "{project}" has no service "{name}"', hint=hint)
+    hint = f'did you mean "{meant}"?' if meant else f"services of {project}: {', '.join(sorted(known))}"
+    return Problem(f"no such service: {name}", hint=hint)
 
 
 def starting(project: Project, names: Iterable[str]) -> list[str]:
@@ -110,11 +110,11 @@ def _read(directory: str) -> str:
     try:
         return config.decode(files.read(path))
     except OSError as error:
-        hint = "can you read it?"
+        hint = "check its permissions"
         if isinstance(error, FileNotFoundError):
             is_there = os.path.isdir(directory)
-            gone = f"its folder is gone: `locald down {directory}` stops what is left of it, and forgets it"
-            hint = "`locald init` writes one" if is_there else gone
+            gone = f"the folder no longer exists, run `locald down {directory}` to remove the project"
+            hint = "run `locald init` to create it" if is_there else gone
         raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
 
 
@@ -140,9 +140,9 @@ def _refuse_second_folder(world: World, spec: ProjectSpec, directory: str) -> No
     if os.path.exists(os.path.join(place.directory, FILE)):
         raise Refused(
             Problem(
-                f'project "{spec.name}" is already the one in {place.directory}',
+                f'project "{spec.name}" already exists in {place.directory}',
                 f"{FILE}: project.name",
-                f"give this one another name, or forget the other: locald -C {place.directory} down",
+                f"rename this project, or run `locald -C {place.directory} down` to remove the other",
             )
         )
 
@@ -176,7 +176,7 @@ def _assign(key: Key, remembered: int | None, taken: set[int]) -> int:
         return ports.assign(key, remembered, taken)
     except OSError as error:
         raise Refused(
-            Problem(f"{key}: {error.strerror}", hint="`locald doctor` looks for the cause")
+            Problem(f"{key}: {error.strerror}", hint="run `locald doctor` to find the cause")
         ) from None
 
 

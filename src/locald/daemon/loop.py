@@ -83,7 +83,7 @@ class Loop:
         try:
             outcome = step(self.world, message, self._clock.now())
         except Exception as error:
-            log.exception("%s could not be taken in", type(message).__name__)
+            log.exception("%s could not be processed", type(message).__name__)
             _answer(done, error)
         else:
             self._take(outcome, performer)

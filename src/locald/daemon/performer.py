@@ -111,8 +111,8 @@ class Performer:
             await self._begin(run, service, world)
         except Exception as error:
             log.exception("failed: start %s", run)
-            reason = f"locald failed to start it: {type(error).__name__}: {error}"
-            hint = "the daemon's log says where; `locald doctor` shows the file"
+            reason = f"internal error while starting it: {type(error).__name__}: {error}"
+            hint = "run `locald doctor` to find the daemon's log"
             self._post(NotStarted(run, reason, hint, self._clock.now()))
 
     async def _begin(self, run: Run, service: Service, world: World) -> None:
@@ -184,13 +184,13 @@ def who_listens(world: World, port: int) -> Key | None:
 def taken(port: int, holder: Listener | None, service: Key | None) -> tuple[str, str]:
     """Why a service cannot be started on a port that somebody has, perhaps a `service`, and what to do."""
     if holder is None:
-        return f"port {port} is taken", "`locald up` again, when it is free"
+        return f"port {port} is already in use", "run `locald up` again when it is free"
     if not holder.owner.pid:
-        return f"port {port} is held by another user's process", "set another `port`"
-    held = f"port {port} is held by {holder.owner}, which listens on {holder.shown}"
+        return f"port {port} is already in use by a process of another user", "set another `port`"
+    held = f"port {port} is already in use by {holder.owner}, which listens on {holder.shown}"
     if service:
-        return f"{held}: it is service {service}", f"`locald stop {service}`, or set another `port`"
+        return f"{held} (service {service})", f"run `locald stop {service}`, or set another `port`"
     if holder.owner.program == PROXY:
-        hint = f"`docker ps --filter publish={port}` names it: stop it, or set another `port`"
+        hint = f"run `docker ps --filter publish={port}` to find it, or set another `port`"
         return f"{held} for a container", hint
-    return held, f"end that process (kill {holder.owner.pid}), or set another `port`"
+    return held, f"run `kill {holder.owner.pid}` to stop that process, or set another `port`"

@@ -104,7 +104,7 @@ class Keeper:
         name = request.text("run")
         run_number(name)
         if name in self._runs:
-            raise Malformed("there is such a run already", name)
+            raise Malformed("the run already exists", name)
         try:
             order = Order(request)
         except Malformed as error:
@@ -118,7 +118,7 @@ class Keeper:
 
     def _forget(self, run: Run) -> None:
         if not run.over:
-            raise Malformed("the run is not over", run.name)
+            raise Malformed("the run has not ended", run.name)
         del self._runs[run.name]
 
     # Staying, and going.

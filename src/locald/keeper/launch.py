@@ -43,7 +43,7 @@ def start(run: str, log: str) -> None:
         if said == "busy":  # it is starting, or ending: there is no news to wait for
             time.sleep(_PAUSE)
         elif said != "ready":
-            raise CannotStart(said or f"the keeper ended without a word, see {log}")
+            raise CannotStart(said or f"the keeper exited without a message, see {log}")
 
 
 def connect(run: str) -> socket.socket:

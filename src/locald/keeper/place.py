@@ -122,7 +122,7 @@ class Place:
         except OSError as error:
             self._tell(f"{error.filename or self.folder}: {error.strerror}")
         else:
-            self._tell(f"{self.folder}: inotify cannot be had, so it is looked at now and then" * self._deaf)
+            self._tell(f"{self.folder}: inotify is not available, polling instead" * self._deaf)
         if self._trouble:
             self._look_after(PAUSE)
 
@@ -162,5 +162,5 @@ def _lock(path: str) -> int:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(file)
-        raise BlockingIOError(errno.EWOULDBLOCK, "another keeper has it", path) from None
+        raise BlockingIOError(errno.EWOULDBLOCK, "locked by another keeper", path) from None
     return file

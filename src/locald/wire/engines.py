@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DOCKER = "unix:///var/run/docker.sock"
 PODMAN = "unix:///run/podman/podman.sock"
-CONTEXT_HINT = "`docker context ls` shows the contexts that there are"
+CONTEXT_HINT = "run `docker context ls` to list the contexts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,11 @@ def _checked(address: Address, where: str) -> Address:
     kind, colon, rest = address.url.partition("://")
     if kind == "ssh":
         hint = (
-            "forward its socket, and set DOCKER_HOST: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST"
+            "forward its socket and set DOCKER_HOST: ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST"
         )
-        raise Unusable(f"{where} is {address.url}: locald does not speak to engines through ssh", hint)
+        raise Unusable(f"{where} is {address.url}: locald does not support engines over ssh", hint)
     if kind not in ("unix", "tcp") or not colon or not rest:
-        raise Unusable(f'{where} is "{address.url}", which is no address', f"like {DOCKER}")
+        raise Unusable(f'{where} is "{address.url}", which is not an address', f"like {DOCKER}")
     return address
 
 
@@ -122,7 +122,7 @@ def _of_context(name: str, folder: str) -> Address:
     endpoint = _table(_table(meta.get("Endpoints")).get("docker"))
     host = endpoint.get("Host")
     if not isinstance(host, str):
-        raise Unusable(f'there is no docker context "{name}"', CONTEXT_HINT)
+        raise Unusable(f'no such docker context: "{name}"', CONTEXT_HINT)
     tls = os.path.join(folder, "contexts", "tls", digest, "docker")
     return Address(host, tls if os.path.isdir(tls) else "", not endpoint.get("SkipTLSVerify"))
 

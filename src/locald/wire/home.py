@@ -146,7 +146,7 @@ def _is_ours(folder: str) -> bool:
 def _check_length(socket: str, variable: str) -> None:
     length = len(os.fsencode(socket))
     if length > LONGEST_SOCKET_PATH:
-        what = f"the path of a socket may have {LONGEST_SOCKET_PATH} bytes, this one has {length}"
+        what = f"a socket path is limited to {LONGEST_SOCKET_PATH} bytes, this one has {length}"
         raise Refused(Problem(what, socket, f"set {variable} to a shorter path"))
 
 
@@ -155,7 +155,7 @@ def _make(folder: str) -> None:
         os.makedirs(folder, exist_ok=True)
         _keep_private(folder)
     except OSError as error:
-        hint = "set LOCALD_HOME to a folder of your own that can be written"
+        hint = "set LOCALD_HOME to a writable folder of your own"
         raise Refused(Problem(f"cannot be used: {error.strerror}", folder, hint)) from None
 
 

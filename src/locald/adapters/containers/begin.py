@@ -134,16 +134,16 @@ def _check_volumes(order: Order) -> None:
 def _foreign(name: str, labels: dict[str, str], held_by: Run | None, instance: str) -> Reason:
     """Who has the name. It may be a service of ours: `b` of `shop-a` is called as `a-b` of `shop` is."""
     if held_by is None or create.INSTANCE not in labels:
-        hint = f"docker rename {name} another-name, or remove it: docker rm -f {name}"
-        return refusals.name_held(name, "a container that locald did not make", hint)
+        hint = f"run `docker rename {name} another-name`, or `docker rm -f {name}` to remove it"
+        return refusals.name_held(name, "a container outside locald", hint)
     if labels[create.INSTANCE] == instance:
-        return refusals.name_held(name, f"the container of {held_by.key}", "give one of the two another name")
-    hint = "`locald down` it there, or give this project another name"
-    return refusals.name_held(name, f"the container of {held_by.key} of another locald", hint)
+        return refusals.name_held(name, f"the container of {held_by.key}", "rename one of the two services")
+    hint = "run `locald down` there, or rename this project"
+    return refusals.name_held(name, f"the container of {held_by.key} of another locald instance", hint)
 
 
 def _process_on(port: int) -> str:
     found = ports.holder(port)
     if found is None:
-        return "somebody who has just left"
+        return "a process that has just exited"
     return str(found.owner) if found.owner.pid else "a process of another user"

@@ -147,8 +147,8 @@ class Containers:
         try:
             await held.live(known=known)
         except Exception as error:
-            log.exception("%s cannot be looked after any more", held.run)
-            reason = f"locald failed to look after its container: {error!r}"
+            log.exception("%s can no longer be managed", held.run)
+            reason = f"internal error while managing its container: {error!r}"
             self._post(Lost(held.run, reason, self._clock.now()))
         held.gone = True
         if task := asyncio.current_task():

@@ -43,9 +43,9 @@ DOES_WITHIN = 120.0
 LONGEST_LINE = 4 << 20
 """bytes of one JSON document in a stream"""
 
-INSTALL = "install Docker Engine (https://docs.docker.com/engine/install), or set DOCKER_HOST"
-BEGIN = "`sudo systemctl start docker`, or start Docker Desktop"
-PERMIT = "`sudo usermod -aG docker $USER`, then log in again; or use an engine without root"
+INSTALL = "install Docker Engine (https://docs.docker.com/engine/install) or set DOCKER_HOST"
+BEGIN = "run `sudo systemctl start docker`, or start Docker Desktop"
+PERMIT = "run `sudo usermod -aG docker $USER` and log in again, or use a rootless engine"
 
 
 class EngineAbsent(Exception):
@@ -98,7 +98,7 @@ class Engine:
         try:
             version = agreed_by_ping(await self._ping()) or agreed(await self.get("/version") or {})
         except Refusal as refusal:
-            raise EngineAbsent(f"{self.address.url} does not answer as an engine does: {refusal}") from None
+            raise EngineAbsent(f"{self.address.url} is not a container engine: {refusal}") from None
         if version is None:
             raise EngineAbsent(f"the engine at {self.address.url} is too old", f"locald needs {NEEDED}")
         self._base = f"{self._root()}/v{version}"
@@ -208,7 +208,7 @@ async def first(candidates: tuple[Address, ...]) -> Engine:
             failed.append(absent_)
     if failed:
         raise failed[0]
-    raise EngineAbsent("there is no Docker Engine on this machine", INSTALL)
+    raise EngineAbsent("no Docker Engine found on this machine", INSTALL)
 
 
 def absent(address: Address, error: Exception) -> EngineAbsent:
@@ -217,13 +217,13 @@ def absent(address: Address, error: Exception) -> EngineAbsent:
     where_ = address.socket or address.url
     match number:
         case errno.EACCES | errno.EPERM:
-            return EngineAbsent(f"you may not use the Docker Engine: {where_}: permission denied", PERMIT)
+            return EngineAbsent(f"no access to the Docker Engine: {where_}: permission denied", PERMIT)
         case errno.ENOENT:
-            return EngineAbsent(f"the Docker Engine does not run: there is no {where_}", BEGIN)
+            return EngineAbsent(f"the Docker Engine is not running: no such file: {where_}", BEGIN)
         case errno.ECONNREFUSED:
-            return EngineAbsent(f"the Docker Engine does not run: nobody listens at {where_}", BEGIN)
+            return EngineAbsent(f"the Docker Engine is not running: {where_}: connection refused", BEGIN)
         case None:
-            return EngineAbsent(f"the Docker Engine at {where_} went away", BEGIN)
+            return EngineAbsent(f"lost the connection to the Docker Engine at {where_}", BEGIN)
         case _:
             return EngineAbsent(f"no Docker Engine at {where_}: {os.strerror(number)}", BEGIN)
 

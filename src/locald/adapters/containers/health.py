@@ -34,7 +34,7 @@ def word(health: Health) -> Word:
 
 
 def _silence(health: Health) -> str:
-    return f"the image's HEALTHCHECK has not spoken yet; it looks every {show(round(health.interval, 3))}"
+    return f"the image's HEALTHCHECK has not run yet, interval {show(round(health.interval, 3))}"
 
 
 def _verdict(health: Health) -> str:

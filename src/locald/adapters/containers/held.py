@@ -49,7 +49,7 @@ REMOVES_WITHIN = 10.0
 """seconds for an engine to remove a container that has ended"""
 AGAIN, PATIENT = 0.2, 2.0
 """seconds before something that failed is tried again: at first, and at most"""
-CALLED_OFF = Reason("it was stopped before it began")
+CALLED_OFF = Reason("stopped before it started")
 
 
 class Held:
@@ -152,7 +152,7 @@ class Held:
         try:
             await begin.undo()
         except EngineAbsent as absent:  # it is removed when the engine is there again
-            log.warning("%s is not removed yet: %s", self.run, absent)
+            log.warning("%s has not been removed yet: %s", self.run, absent)
 
     def _tell_progress(self, sentence: str) -> None:
         self._post(Prepares(self.run, sentence, self._clock.now()))
@@ -169,12 +169,12 @@ class Held:
                 await self._looking.doubt(absent)
                 continue
             if not listed:
-                raise Vanished("the run was lost: its container is not there any more")
+                raise Vanished("the run was lost: its container no longer exists")
             self._looking.container = listed[0]["Id"]
         found = await self._looking.look()
         if found[0].created:
             await self._take_away()
-            raise Vanished("the run was lost: locald ended while its container was being made")
+            raise Vanished("the run was lost: the daemon exited while creating its container")
         return found
 
     async def _reach_patiently(self) -> Link:
@@ -227,7 +227,7 @@ class Held:
             except EngineAbsent as absent:
                 log.debug("the output of %s: %s", self.run, absent)
             except Refusal as refusal:
-                log.warning("the output of %s cannot be had: %s", self.run, refusal)
+                log.warning("the output of %s cannot be read: %s", self.run, refusal)
             await asyncio.sleep(AGAIN)
 
     # Its end.

@@ -33,7 +33,7 @@ async def have(engine: Engine, name: str, tell: Callable[[str], None]) -> transl
         await _pull(engine, name, tell)
         found = await _look(engine, name)
     if found is None:
-        raise CannotBegin(pull(name, "the engine fetched something else"))
+        raise CannotBegin(pull(name, "the engine pulled a different image"))
     return found
 
 

@@ -89,7 +89,9 @@ class Link:
             async with asyncio.timeout(ANSWERS_WITHIN):
                 return await self.up()
         except TimeoutError:
-            raise EngineAbsent(f"the engine at {self.engine.address.url} does not tell its events") from None
+            raise EngineAbsent(
+                f"the engine at {self.engine.address.url} does not stream its events"
+            ) from None
 
     def doubt(self, why: str) -> None:
         """A call has failed: find out whether the engine is there, before anybody calls again."""
@@ -107,7 +109,7 @@ class Link:
                 why = await self._listen()
                 self._up.clear()
                 self._is_away = True
-                log.warning("the engine went away: %s", why)
+                log.warning("lost the connection to the engine: %s", why)
                 for user in list(self._users):
                     user.engine_went(why)
                 await self._come_back()
@@ -170,9 +172,7 @@ class Link:
         for listed in await self.engine.get("/containers/json", ours):
             run = create.run_of(labels_of(listed))
             if run not in self._runs():
-                log.warning(
-                    "removing %s: %s is not known any more", create.name(run.key) if run else "?", run
-                )
+                log.warning("removing %s: %s is no longer known", create.name(run.key) if run else "?", run)
                 await remove(self.engine, listed["Id"])
         for listed in await self.engine.get("/networks", ours):
             await self.networks.drop(self.engine, labels_of(listed).get(create.PROJECT, ""))

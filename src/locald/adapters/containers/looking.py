@@ -116,8 +116,8 @@ class Looking:
                 await self.doubt(absent)
             except Refusal as refusal:
                 if refusal.status == 404:
-                    raise Vanished("its container was removed by somebody else") from None
-                log.warning("%s cannot be looked at: %s", self.run, refusal)
+                    raise Vanished("its container was removed outside locald") from None
+                log.warning("%s cannot be inspected: %s", self.run, refusal)
                 await asyncio.sleep(PATIENT)
             else:
                 self._resume()
@@ -132,7 +132,7 @@ class Looking:
                     return await self.link.up()
             except TimeoutError:
                 if self._is_to_end and await self._has_gone():
-                    raise Vanished("it ended while its engine was away") from None
+                    raise Vanished("it exited while the engine was unavailable") from None
 
     async def _has_gone(self) -> bool:
         return self.is_here and not await asyncio.to_thread(is_of_this_machine, self.pid, self.container)

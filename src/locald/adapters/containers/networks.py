@@ -73,7 +73,7 @@ class Networks:
             await engine.post("/networks/create", body)
             return set()
         if not is_labelled(found, labels):
-            held = name_held(name, "a network that this locald did not make", f"docker network rm {name}")
+            held = name_held(name, "a network outside this locald instance", f"docker network rm {name}")
             raise CannotBegin(held)
         return set(found.get("Containers") or ())
 
@@ -82,7 +82,7 @@ class Networks:
         try:
             await engine.post(f"/networks/{create.network(project)}/connect", body)
         except Refusal as refusal:  # it has just ended, or is in it already
-            log.info("%s does not join the network of %s: %s", service, project, refusal)
+            log.info("%s cannot join the network of %s: %s", service, project, refusal)
 
     async def drop(self, engine: Engine, project: str) -> None:
         """Remove the project's network, unless somebody uses it. Never raises."""
@@ -94,7 +94,7 @@ class Networks:
                 if is_labelled(found, self._labels(project)):
                     await engine.delete(f"/networks/{found['Id']}")
             except (Refusal, EngineAbsent) as error:
-                log.debug("the network of %s stays: %s", project, error)
+                log.debug("the network of %s is not removed: %s", project, error)
 
     def _turn(self, project: str) -> asyncio.Lock:
         return self._turns.setdefault(project, asyncio.Lock())

@@ -45,25 +45,25 @@ _NO_NETWORK = re.compile(
 def pull(image: str, message: str) -> Reason:
     """An image could not be fetched."""
     if "toomanyrequests" in message or "rate limit" in message:
-        return Reason(f"{image} cannot be fetched now: its registry says that you fetch too much", _LOG_IN)
+        return Reason(f"{image} cannot be pulled: rate limit of its registry reached", _LOG_IN)
     if _NO_NETWORK.search(message):
-        what = f"{image} is not here and cannot be fetched: its registry cannot be reached"
-        return Reason(
-            f"{what} ({_cause(message)})", "is there a network? `docker pull` it once, where there is"
-        )
+        what = f"{image} is not available locally and its registry cannot be reached"
+        return Reason(f"{what} ({_cause(message)})", f"check the network, then run `docker pull {image}`")
     if _NOT_THERE.search(message):
-        hint = f"check the spelling of `image`; if it is private: `docker login`, then `docker pull {image}`"
-        return Reason(f"there is no image {image}, neither here nor in its registry", hint)
+        hint = "check the spelling of `image`, or run `docker login` if it is private"
+        return Reason(f"no such image: {image} (neither local nor in its registry)", hint)
     if "invalid reference format" in message:
-        return Reason(f'"{image}" is no name of an image', 'like "postgres:16"')
+        return Reason(f'"{image}" is not the name of an image', 'like "postgres:16"')
     if "no space left" in message:
         return Reason(
-            f"{image} cannot be fetched: the engine's disk is full", "`docker system prune` makes room"
+            f"{image} cannot be pulled: the engine's disk is full", "run `docker system prune` to free space"
         )
-    return Reason(f"{image} cannot be fetched: {shown(message)}", f"try it by hand: docker pull {image}")
+    return Reason(
+        f"{image} cannot be pulled: {shown(message)}", f"run `docker pull {image}` to try it by hand"
+    )
 
 
-_LOG_IN = "`docker login` raises the limit"
+_LOG_IN = "run `docker login` to raise the limit"
 
 
 def _cause(message: str) -> str:
@@ -104,45 +104,43 @@ def begin(image: str, message: str) -> Reason:
     if source := _NO_SOURCE.search(message):
         return no_source(source["path"])
     if _BAD_VOLUME.search(message):
-        hint = "a name has letters, digits, `_.-`; a folder begins with `./` or `/`"
+        hint = "use letters, digits and `_.-` for a name, begin a folder with `./` or `/`"
         return Reason(f"a source in `volumes` is neither a folder nor a name: {shown(message)}", hint)
     if "address pool" in message or "could not find an available" in message:
-        return Reason("the engine has no addresses left for another network", "`docker network prune`")
+        return Reason("the engine has no addresses left for another network", "run `docker network prune`")
     if "no space left" in message:
-        return Reason("the engine's disk is full", "`docker system prune` makes room")
-    return Reason(f"the engine would not start it: {shown(message)}")
+        return Reason("the engine's disk is full", "run `docker system prune` to free space")
+    return Reason(f"the engine cannot start it: {shown(message)}")
 
 
 def no_program(image: str, program: str, why: str = "") -> Reason:
     """The image lacks what it was told to run."""
     if "permission denied" in why:
-        return Reason(f"{program} in {image} is not a program: permission denied", "check `command`")
+        return Reason(f"{program} in {image} is not executable: permission denied", "check `command`")
     if program == "/bin/sh":
-        hint = 'give `command` as a list: ["program", "argument"]'
+        hint = 'write `command` as a list: ["program", "argument"]'
         return Reason(f"{image} has no /bin/sh to run `command` with", hint)
     return Reason(
-        f'{image} has no program "{program}"', "check `command`, or leave it out for the image's own"
+        f'{image} has no program "{program}"', "check `command`, or remove it to use the image's own"
     )
 
 
 def no_source(path: str) -> Reason:
     """A folder in `volumes` is not there. An engine would make one, as root: hardly what is meant."""
-    return Reason(f"{path} in `volumes` does not exist", f"mkdir -p {path}, or correct the path")
+    return Reason(f"{path} in `volumes` does not exist", f"run `mkdir -p {path}`, or correct the path")
 
 
 def no_port(image: str, ports: tuple[int, ...]) -> Reason:
     """A host port is set, and nobody knows which port of the container is meant."""
     if ports:
         which = ", ".join(map(str, ports))
-        return Reason(
-            f"{image} exposes several ports: {which}", "set `container_port` to the one that is meant"
-        )
-    return Reason(f"{image} exposes no port", "set `container_port` to the one that it listens on")
+        return Reason(f"{image} exposes several ports: {which}", "set `container_port` to one of them")
+    return Reason(f"{image} exposes no port", "set `container_port` to the port it listens on")
 
 
 def port_held(port: int, by: str) -> Reason:
-    return Reason(f"port {port} is held by {by}", "stop that one, or set another `port`")
+    return Reason(f"port {port} is already in use by {by}", "stop it, or set another `port`")
 
 
 def name_held(name: str, by: str, hint: str) -> Reason:
-    return Reason(f'the name "{name}" is held by {by}', hint)
+    return Reason(f'the name "{name}" is already in use by {by}', hint)

@@ -87,13 +87,13 @@ class Changing:
                 while project in self._core.world.places:
                     await self._core.hub.next(reader)
         except TimeoutError:
-            what = f'the services of "{project}", as this project was called, are still being stopped'
-            hint = "`locald status --all` shows them; `locald up` again, when they have ended"
+            what = f'services of "{project}", the former name of this project, are still stopping'
+            hint = "run `locald status --all` to see them, and `locald up` when they have stopped"
             raise Refused(Problem(what, f"{FILE}: project.name", hint)) from None
         finally:
             self._core.hub.unsubscribe(reader)
-        what = f'this project was called "{project}": what ran under that name was stopped'
-        return Problem(what, f"{FILE}: project.name", "its ports and its logs are forgotten")
+        what = f'project renamed from "{project}", services under the old name were stopped'
+        return Problem(what, f"{FILE}: project.name", "its ports and logs are discarded")
 
     async def stop(self, request: web.Request) -> web.Response:
         asked = await _body(request)
@@ -139,7 +139,7 @@ class Changing:
         """The project and its services that are meant."""
         chosen = await scope(self._core, asked, _services(asked))
         if chosen.project is None:
-            raise misused("give `project` or `directory`")
+            raise misused("set `project` or `directory`")
         return chosen.project, chosen.keys(self._core.world)
 
     def _ending(self, project: str, keys: list[Key]) -> web.Response:
@@ -160,7 +160,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise misused("the request is no JSON object")
+        raise misused("the request must be a JSON object")
     for field in found.keys() - FIELDS:  # passed over, a misspelt `services` would mean all of them
         raise misused("unknown field", field)
     return found

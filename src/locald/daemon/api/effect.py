@@ -32,7 +32,7 @@ class Effects:
             raise misused(f"must be one of {', '.join(ACTIONS)}", "action")
         chosen = await scope(self._core, request.query, request.query.getall("service", []))
         if chosen.project is None:
-            raise misused("give `project` or `directory`")
+            raise misused("set `project` or `directory`")
         commands = await self._commands(action, chosen.project, chosen)
         found = preview(self._core.world, commands, self._core.clock.now())
         told = {"ends": found.ends, "starts": found.starts}

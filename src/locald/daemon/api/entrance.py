@@ -84,9 +84,9 @@ class Entrance:
         try:
             await self._bind()
         except OSError as error:
-            log.warning("%s cannot be made anew: %s", self.path, error)
+            log.warning("%s cannot be created again: %s", self.path, error)
         else:
-            log.warning("%s was removed, and has been made anew", self.path)
+            log.warning("%s was removed, created it again", self.path)
 
     async def _bind(self) -> None:
         await self._withdraw()

@@ -70,7 +70,7 @@ class Live:
             heartbeat=HEARTBEAT, max_msg_size=LONGEST_WISH, timeout=FAREWELL, compress=False
         )
         if not socket.can_prepare(request):
-            raise misused("this is a WebSocket", request.path)
+            raise misused("this endpoint is a WebSocket", request.path)
         with self._streams.open():
             await socket.prepare(request)
             await _Face(self._core, socket).serve()
@@ -130,7 +130,7 @@ class _Face:
         async for message in self._socket:
             try:
                 if message.type is not WSMsgType.TEXT:
-                    raise misused("a message is JSON text")
+                    raise misused("a message must be JSON text")
                 self._take(tasks, _understood(message.data))
             except Refused as refused:
                 await self._refuse(None, refused.problems)
@@ -184,5 +184,5 @@ def _understood(text: str) -> Json:
     except (ValueError, RecursionError):
         asked = None
     if not isinstance(asked, dict) or not asked.keys() & {"usage", "logs"}:
-        raise misused("a message is a JSON object with `usage` or `logs`")
+        raise misused("a message must be a JSON object with `usage` or `logs`")
     return asked

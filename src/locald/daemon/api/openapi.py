@@ -25,23 +25,23 @@ Json = dict[str, Any]
 TIMES = ("since", "started_at", "ready_at", "at")
 
 _CHOICE = {
-    "project": "a project that is up, by name",
+    "project": "a running project, by name",
     "directory": "a project by the absolute path of its folder",
 }
-_SERVICES = "a service of it; may be given several times; none: all"
+_SERVICES = "a service of the project, repeatable (default: all)"
 
 QUERIES: dict[str, dict[str, str]] = {
     "/v1/status": {**_CHOICE, "service": _SERVICES},
     "/v1/events": {
         **_CHOICE,
         "service": _SERVICES,
-        "until": "what settles it: `ready` (nothing named can move any more), `down` (nothing left to end)",
+        "until": "when the stream ends: `ready` (every service has settled), `down` (everything has stopped)",
     },
     "/v1/why": {**_CHOICE, "service": "the service"},
     "/v1/environment": {
         **_CHOICE,
         "service": "the service",
-        "mask": "1: without what looks like a secret, as always on the dashboard's site",
+        "mask": "1: mask what looks like a secret (always on for the dashboard's site)",
     },
     "/v1/effect": {
         **_CHOICE,
@@ -52,11 +52,11 @@ QUERIES: dict[str, dict[str, str]] = {
     "/v1/logs": {
         **_CHOICE,
         "service": _SERVICES,
-        "n": "how many of the latest lines; 0: only new ones; all",
-        "since": "epoch seconds: only lines printed since",
-        "grep": "a regular expression: only lines that match",
-        "follow": "1: go on with new lines as they come",
-        "plain": "1: without escape sequences",
+        "n": "number of latest lines, 0 for new ones only, or `all`",
+        "since": "epoch seconds, only lines printed since",
+        "grep": "a regular expression, only lines that match",
+        "follow": "1: follow new lines",
+        "plain": "1: strip escape sequences",
     },
 }
 BODIES: dict[str, list[str]] = {
@@ -69,22 +69,22 @@ BODIES: dict[str, list[str]] = {
     "/v1/server/restart": [],
 }
 SUMMARIES = {
-    "/v1/ping": "Is the daemon there?",
-    "/v1/status": "Every service: state, health, and how it is known",
-    "/v1/events": "The same as it changes (server-sent events `snapshot` and `change`)",
-    "/v1/live": "Rows, log lines and usage over one WebSocket; `daemon/api/live.py` has its messages",
-    "/v1/why": "Why a service is not ready, or what its health rests on",
-    "/v1/timeline": "The last start: who waited for whom, and the critical path",
-    "/v1/logs": "What services printed, one JSON object a line; a last one with `problems` if it breaks off",
-    "/v1/environment": "The environment of a run, and where each value comes from",
+    "/v1/ping": "Check that the daemon is running",
+    "/v1/status": "State, health and source of every service",
+    "/v1/events": "Stream of status changes (server-sent events `snapshot` and `change`)",
+    "/v1/live": "Rows, log lines and usage over one WebSocket (messages: `daemon/api/live.py`)",
+    "/v1/why": "Explain the status of a service: blockers, evidence, hints",
+    "/v1/timeline": "Timeline of the last start, with the critical path",
+    "/v1/logs": "Output of services, one JSON object per line (a last one with `problems` on failure)",
+    "/v1/environment": "Environment of a run, with the origin of each value",
     "/v1/effect": "What an action would stop and start",
-    "/v1/up": "Apply the project's file and start services with what they depend on",
-    "/v1/stop": "Stop services; their dependents first",
-    "/v1/restart": "Stop, then start, just these services",
-    "/v1/down": "Stop a project and forget it",
-    "/v1/dashboard": "An address that lets a browser into the dashboard, once, for five minutes",
-    "/v1/server/stop": "Stop everything, then the daemon",
-    "/v1/server/restart": "End the daemon; services keep running",
+    "/v1/up": "Apply locald.toml and start services with their dependencies",
+    "/v1/stop": "Stop services, dependents first",
+    "/v1/restart": "Restart these services only",
+    "/v1/down": "Stop a project and remove it",
+    "/v1/dashboard": "Create a sign-in address for the dashboard (valid once, for five minutes)",
+    "/v1/server/stop": "Stop all services and the daemon",
+    "/v1/server/restart": "Stop the daemon, services keep running",
 }
 ANSWERS = {
     "/v1/ping": "Ping",
@@ -124,8 +124,8 @@ def _operation(path: str) -> Json:
         "summary": SUMMARIES[path],
         "responses": {
             "200": {"description": "done", "content": _content(path)},
-            "422": _problems("refused; nothing has changed"),
-            "default": _problems("a request that is none, or a fault of the daemon"),
+            "422": _problems("refused, nothing has changed"),
+            "default": _problems("malformed request, or internal error of the daemon"),
         },
     }
     if path in QUERIES:
@@ -164,7 +164,7 @@ _BODY: Json = {
     "services": {"type": "array", "items": _TEXT},
     "caller": {
         "type": "object",
-        "description": "the shell that asks: services inherit from it; none: the shell that did so last",
+        "description": "the calling shell, whose environment services inherit (default: the last one)",
         "properties": {
             "env": _MAP,
             "umask": _NUMBER,

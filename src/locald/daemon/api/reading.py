@@ -92,7 +92,7 @@ class Reading:
     async def timeline(self, request: web.Request) -> web.Response:
         project = await project_of(self._core, request.query)
         if project is None:
-            raise Refused(Problem("a timeline is one project's", hint="give `project` or `directory`"))
+            raise Refused(Problem("a timeline needs a project", hint="set `project` or `directory`"))
         services = self._core.world.of_project(project)
         return web.json_response(rows.timeline(timeline(project, services)))
 

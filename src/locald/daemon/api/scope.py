@@ -55,7 +55,7 @@ async def project_of(core: Core, asked: Mapping[str, Any]) -> str | None:
     if directory := folder(asked):
         found = await at(core, directory)
         if found is None:
-            raise Refused(Problem("this project is not up", directory, "`locald up` brings it up"))
+            raise Refused(Problem("project is not running", directory, "start it with `locald up`"))
         return found
     return None
 
@@ -108,13 +108,13 @@ async def one(core: Core, asked: Mapping[str, Any], services: list[str]) -> Key:
     """The one service that a question is about. Raises Refused."""
     found = await scope(core, asked, services)
     if found.project is None or len(found.services) != 1:
-        raise Refused(Problem("this asks about one service", hint="name it: web, or shop:web"))
+        raise Refused(Problem("exactly one service is required", hint="name it: web, or shop:web"))
     return Key(found.project, found.services[0])
 
 
 def misused(what: str, where: str = "") -> Refused:
     """A request that no command of ours would make."""
-    return Refused(Problem(what, where, "`GET /v1/openapi.json` describes every request"))
+    return Refused(Problem(what, where, "see `GET /v1/openapi.json` for every request"))
 
 
 def pattern(text: str) -> Pattern:
@@ -122,14 +122,14 @@ def pattern(text: str) -> Pattern:
     try:
         return Pattern(text, SEARCHING)
     except re.error as error:
-        raise misused(f"no regular expression: {error}", text) from None
+        raise misused(f"not a regular expression: {error}", text) from None
 
 
 def too_slow(slow: TooSlow) -> Refused:
-    return Refused(Problem(str(slow), "grep", "a simpler pattern: without a repetition inside a repetition"))
+    return Refused(Problem(str(slow), "grep", "use a simpler pattern, without nested repetitions"))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:
     meant = near(name, known)
-    hint = f'did you mean "{meant}"?' if meant else "`locald status --all` lists the projects that are up"
-    return Problem(f'no project "{name}" is up', hint=hint)
+    hint = f'did you mean "{meant}"?' if meant else "run `locald status --all` to list running projects"
+    return Problem(f'project "{name}" is not running', hint=hint)

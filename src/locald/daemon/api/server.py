@@ -40,8 +40,8 @@ async def tell_problems(
     except Refused as refused:
         return failure(422, 2, *refused.problems)
     except Ending:
-        what = "the daemon is stopping everything, as `locald server stop` told it to"
-        return failure(503, 3, Problem(what, hint="`locald up` again, when it has ended"))
+        what = "the daemon is stopping all services (`locald server stop`)"
+        return failure(503, 3, Problem(what, hint="run `locald up` again when it has stopped"))
     except web.HTTPException as error:
         wrong = misused(f"{request.method} {request.path}: {error.reason}")
         answer = failure(error.status, 2, *wrong.problems)
@@ -53,7 +53,7 @@ async def tell_problems(
     except Exception as error:
         log.exception("%s %s", request.method, request.path)
         what = f"the daemon failed: {type(error).__name__}: {error}"
-        return failure(500, 3, Problem(what, hint="its log says where: locald doctor shows the file"))
+        return failure(500, 3, Problem(what, hint="run `locald doctor` to find its log"))
 
 
 def failure(status: int, exit_code: int, *problems: Problem) -> web.Response:
@@ -97,7 +97,7 @@ class Api:
     async def _invite(self, _: web.Request) -> web.Response:
         url = self._core.dashboard.invite() if self._core.dashboard else None
         if url is None:
-            hint = "`locald monitor` shows the same in the terminal; the daemon's log says why"
+            hint = "run `locald monitor` instead, or see the daemon's log for the cause"
             raise Refused(Problem("the dashboard has no port to listen on", hint=hint))
         return web.json_response({"url": url})
 

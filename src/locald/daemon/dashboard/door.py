@@ -37,7 +37,7 @@ TICKET_LASTS = 300.0
 """seconds"""
 MOST_TICKETS = 100
 """that are valid at the same time; the oldest goes when another is made"""
-SIGN_IN = "`locald dashboard` opens the page signed in"
+SIGN_IN = "run `locald dashboard` to open it signed in"
 PUBLIC = ("/signin", "/assets/")
 """What is answered to everybody: the beginnings of paths that know nothing of anybody's services"""
 FAMILIAR = ("same-origin", "none")
@@ -73,39 +73,39 @@ class Door:
             self._is_of_another_user(uid)
             or self._is_for_another(headers)
             or self._is_foreign(path, headers)
-            or self._is_a_stranger(method, path, headers, cookies)
+            or self._is_signed_out(method, path, headers, cookies)
         )
 
     def _is_of_another_user(self, uid: int | None) -> Refusal | None:
         if uid is None or uid in (0, self._owner):
             return None
         what = "this is the dashboard of another user of this machine"
-        return Refusal(403, what, "`locald dashboard` opens your own")
+        return Refusal(403, what, "run `locald dashboard` to open your own")
 
     def _is_for_another(self, headers: Mapping[str, str]) -> Refusal | None:
         if headers.get("Host", "").lower() in self.hosts:
             return None
-        what = "this request is meant for another host"
-        return Refusal(421, what, f"the dashboard is at http://{self.hosts[0]}/ only; {SIGN_IN}")
+        what = "this request is for another host"
+        return Refusal(421, what, f"use http://{self.hosts[0]}/ only, {SIGN_IN}")
 
     def _is_foreign(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
         origin = headers.get("Origin")
         familiar = headers.get("Sec-Fetch-Site", "none") in FAMILIAR
         if (origin is None or self._is_ours(origin)) and (familiar or not path.startswith("/v1/")):
             return None
-        return Refusal(403, "another page asks for this", f"only the dashboard's own page may; {SIGN_IN}")
+        return Refusal(403, "this request comes from another page", SIGN_IN)
 
-    def _is_a_stranger(
+    def _is_signed_out(
         self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]
     ) -> Refusal | None:
         if path.startswith(PUBLIC) or self._has_token(headers):
             return None
         if not self.knows(cookies.get(self.cookie, "")):
-            return Refusal(401, "you are not signed in here", SIGN_IN)
+            return Refusal(401, "you are not signed in", SIGN_IN)
         harmless = method in ("GET", "HEAD") and "Upgrade" not in headers
         if harmless or "Origin" in headers:
             return None
-        return Refusal(403, "this request does not say which page it comes from", SIGN_IN)
+        return Refusal(403, "this request has no Origin header", SIGN_IN)
 
     def _has_token(self, headers: Mapping[str, str]) -> bool:
         scheme, _, token = headers.get("Authorization", "").partition(" ")

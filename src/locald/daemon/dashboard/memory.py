@@ -34,7 +34,7 @@ def recall(path: str) -> Memory:
     except FileNotFoundError:
         return _new()
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        log.warning("%s cannot be understood: whoever was signed in has to sign in again", path)
+        log.warning("%s is unusable: browsers have to sign in again", path)
         return _new()
 
 

@@ -30,7 +30,7 @@ POLICY = (
 def notice(title: str, *sentences: str, onward: str = "") -> str:
     """A whole page. What is in `backquotes` is shown as code. `onward`: an address of ours to go on to."""
     refresh = f'<meta http-equiv="refresh" content="0; url={html.escape(onward)}">' if onward else ""
-    link = f'<p><a href="{html.escape(onward)}">Go on</a></p>' if onward else ""
+    link = f'<p><a href="{html.escape(onward)}">Continue</a></p>' if onward else ""
     said = "".join(f"<p>{_formatted(sentence)}</p>" for sentence in sentences)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'

@@ -79,7 +79,7 @@ class Site:
         try:
             listening, remembered = await asyncio.to_thread(_listen, self._noted, taken)
         except OSError as error:
-            log.warning("there is no dashboard: %s", error.strerror)
+            log.warning("no dashboard: %s", error.strerror)
             return
         port = listening.getsockname()[1]
         self._door = Door(port, remembered.secret, os.geteuid())
@@ -139,9 +139,9 @@ class Site:
 
 
 _USED = Refusal(
-    403, "this address has been used, or is too old", f"it works once, for five minutes; {SIGN_IN}"
+    403, "this address has already been used or has expired", f"{SIGN_IN} (valid once, for five minutes)"
 )
-_NOWHERE = Refusal(404, "there is nothing here", "the dashboard is at `/`")
+_NOWHERE = Refusal(404, "no such page", "go to `/` for the dashboard")
 
 
 def _uid(request: web.Request) -> int | None:
@@ -161,7 +161,7 @@ def _discreet() -> logging.Logger:
 
 def _without_what_was_sent(record: logging.LogRecord) -> bool:
     if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-        record.msg, record.args, record.exc_info = "a request could not be understood", (), None
+        record.msg, record.args, record.exc_info = "malformed request", (), None
     return True
 
 

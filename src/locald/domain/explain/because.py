@@ -25,6 +25,7 @@ from locald.domain.lifecycle.phase import (
     Waiting,
     state,
 )
+from locald.domain.lifecycle.service import stop_reason
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
@@ -42,9 +43,9 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Stopped():
             return _resting(service)
         case Ended(reason):
-            return f"{reason}, and its restart policy is {service.spec.restart}"
+            return f"{reason}, not restarted (restart policy: {service.spec.restart})"
         case Waiting():
-            return f"waits for {_awaited(world, service, missing) or 'nothing'}"
+            return f"waiting for {_awaited(world, service, missing) or 'nothing'}"
         case Blocked(on, root):
             return _blocked(world, on, root)
         case Backoff(reason):
@@ -54,7 +55,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Completed():
             return service.result.because
         case Adopting(before):
-            return f"looking for run {before.run.number}, which an earlier daemon left {state(before)}"
+            return f"recovering run {before.run.number}, which was {state(before)} under the previous daemon"
         case Stopping():
             return _stopping(service, facts) + _extension(service)
         case Launching() | Preparing() | Starting() | Running():
@@ -64,7 +65,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
 def _resting(service: Service) -> str:
     if service.runs == 0:
         return "never started"
-    return "it was told to stop" if service.desired is not Desired.UP else "about to start"
+    return stop_reason(service) if service.desired is not Desired.UP else "about to start"
 
 
 # Dependencies.
@@ -88,12 +89,12 @@ def _now(other: Service) -> str:
 
 def _lost(world: World, missing: list[Key]) -> str:
     """What a service that runs has lost since it started."""
-    losses = (f"{key.service}, which {_stands(world.services[key])}" for key in missing)
-    told = ", and on ".join(losses)
-    return f"; it depends on {told}" if told else ""
+    losses = (f"dependency {key.service} {_status(world.services[key])}" for key in missing)
+    told = " and ".join(losses)
+    return f", but {told}" if told else ""
 
 
-def _stands(other: Service) -> str:
+def _status(other: Service) -> str:
     match other.phase:
         case Failed():
             return "has failed"
@@ -104,39 +105,41 @@ def _stands(other: Service) -> str:
 
 
 def _blocked(world: World, on: Key, root: Key) -> str:
-    cause = world.services.get(root)
-    stopped = cause is None or not cause.desired.is_up
-    how_so = "was stopped" if stopped else f"has {state(cause.phase)}" if cause else ""
-    if cause and isinstance(cause.phase, Failed):
-        how_so = f"failed: {cause.phase.reason}"
-    elif cause and isinstance(cause.phase, Ended) and not stopped:
-        how_so = cause.phase.reason
-    way = f"needs {on.service}, which needs {root.service}" if on != root else f"needs {root.service}"
-    return f"{way}; {root.service} {how_so}"
+    way = root.service if on == root else f"{on.service}, which needs {root.service}"
+    return f"blocked by {way} ({_cause(world.services.get(root))})"
+
+
+def _cause(root: Service | None) -> str:
+    """What is wrong with the service that blocks others."""
+    if root and isinstance(root.phase, Failed):
+        return f"failed: {root.phase.reason}"
+    if root is None or not root.desired.is_up:
+        return "stopped by user"
+    return root.phase.reason if isinstance(root.phase, Ended) else state(root.phase)
 
 
 def _retrying(service: Service, reason: str) -> str:
     restarts, limit = service.restarts, service.spec.max_restarts
-    return f"{reason}; restart {len(restarts.recent)} of {limit} in {show(restarts.latest_delay)}"
+    return f"{reason}, restart {len(restarts.recent)} of {limit} in {show(restarts.latest_delay)}"
 
 
 def _stopping(service: Service, facts: RunFacts | None) -> str:
     assert isinstance(service.phase, Stopping)
     if facts and facts.stuck:
-        return f"{', '.join(map(str, facts.stuck))} did not end even after SIGKILL"
+        return f"still running after SIGKILL: {', '.join(map(str, facts.stuck))}"
     if facts and facts.silenced:
-        return f"waits until it can be {'removed' if facts.exit else 'ended'}: {facts.silenced}"
+        return f"waiting to {'remove' if facts.exit else 'stop'} it: {facts.silenced}"
     if facts and facts.exit:
-        return how(facts.exit) + ("; what is left of it is being ended" if facts.left else "")
+        return how(facts.exit) + (", killing remaining processes" if facts.left else "")
     if service.phase.kill_at is None:
-        return "being ended with SIGKILL" if facts and facts.pid else "waits for its process, to end it"
+        return "killing with SIGKILL" if facts and facts.pid else "waiting for its process to stop it"
     match service.phase.then:
         case Failed(reason):
             return reason
         case _ if service.result.health is Health.UNHEALTHY:
             return service.result.because
         case _:
-            return "it was told to stop"
+            return stop_reason(service)
 
 
 def _extension(service: Service) -> str:
@@ -144,4 +147,4 @@ def _extension(service: Service) -> str:
     until = service.facts.extended_until if service.facts else None
     if until is None or until != service.deadline:
         return ""
-    return f"; extended by the service until {datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f", timeout extended by the service until {datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ}"

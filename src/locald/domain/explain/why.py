@@ -78,31 +78,35 @@ def _severity(service: Service) -> int:
             return 1
 
 
+_SEE_LOGS = "run `locald logs {}` to see its output"
+_RESTART = "run `locald restart {}` to start it again"
+
+
 def hints(service: Service) -> list[str]:
     """The next steps for a service that is not as it should be."""
     name, facts = service.spec.name, service.facts
     found: list[str] = []
     match service.phase:
         case Starting() | Running() | Stopping() if facts and facts.silenced:
-            found += ["it goes on by itself when the engine is back; `locald doctor` looks for one"]
+            found += ["start the container engine, run `locald doctor` to check for one"]
         case Failed(hint=hint):
             found += [hint] if hint else []
             found += _start_hints(service, facts) if facts and _ran_out_of_time(facts) else []
             found += _exit_hints(facts) if facts and facts.exit else []
-            found += [f"`locald logs {name}` shows all its output", f"`locald up {name}` tries again"]
+            found += [_SEE_LOGS.format(name), f"run `locald up {name}` to try again"]
         case Backoff():
-            found += [f"`locald logs {name}` shows all its output"]
+            found += [_SEE_LOGS.format(name)]
         case Stopped() if service.desired is not Desired.UP:
-            found += [f"`locald up {name}` starts it"]
+            found += [f"run `locald up {name}` to start it"]
         case Ended():
-            found += [f"`locald restart {name}` starts it again"]
+            found += [_RESTART.format(name)]
         case Starting() | Stopping() if facts:
             found += _start_hints(service, facts)
         case Running() if facts and not service.is_healthy:
             found += [
                 *_ready_hints(service, facts),
-                f"`locald logs {name}` shows all its output",
-                f"`locald restart {name}` starts it again",
+                _SEE_LOGS.format(name),
+                _RESTART.format(name),
             ]
         case _:
             pass
@@ -126,8 +130,8 @@ def _exit_hints(facts: RunFacts) -> list[str]:
     code = facts.exit.code if facts.exit else None
     if not isinstance(facts.definition.spec.command, str) or code not in (126, 127):
         return []
-    what = "found no such program" if code == 127 else "may not run that program"
-    return [f"the shell {what}: its last line of output names it"]
+    what = "find" if code == 127 else "execute"
+    return [f"check the last line of output, it names the program that the shell could not {what}"]
 
 
 def _port_hints(facts: RunFacts) -> list[str]:
@@ -136,7 +140,7 @@ def _port_hints(facts: RunFacts) -> list[str]:
     if port is None or facts.open or facts.spawned_at is None or (facts.check and not facts.checks_own_port):
         return []
     if facts.holder and facts.holder.owner.pid:
-        return [f"end {facts.holder.owner}, which holds port {port}, or set another `port`"]
+        return [f"stop {facts.holder.owner}, which uses port {port}, or set another `port`"]
     if facts.listeners and facts.container_port:
         return [_container_hint(facts.listeners[0].port, facts.container_port)]
     if facts.listeners:
@@ -145,16 +149,16 @@ def _port_hints(facts: RunFacts) -> list[str]:
         words = command if isinstance(command, str) else " ".join(command or ())
         return [fix(words, other.owner.program, other.port)]
     if facts.check:
-        return [f"let it listen on $PORT ({port}): its health_check looks there"]
+        return [f"make it listen on $PORT ({port}), which its health_check uses"]
     if facts.definition.spec.type is Type.EXEC and not facts.notify.spoke:
-        return [f'let it listen on $PORT ({port}); if it has no port, set type = "worker"']
+        return [f'make it listen on $PORT ({port}), or set type = "worker" if it has no port']
     return []
 
 
 def _container_hint(port: int, inside: int) -> str:
     if port == inside:
-        return "let it listen on 0.0.0.0: its own 127.0.0.1 is another one than that of this machine"
-    return f"set container_port = {port}, or let it listen on $PORT ({inside})"
+        return "make it listen on 0.0.0.0, since 127.0.0.1 is reachable only inside the container"
+    return f"set container_port = {port}, or make it listen on $PORT ({inside})"
 
 
 def _ready_hints(service: Service, facts: RunFacts) -> list[str]:
@@ -164,7 +168,7 @@ def _ready_hints(service: Service, facts: RunFacts) -> list[str]:
     if not waits or facts.notify.ready or facts.definition.spec.type is Type.TASK:
         return []
     instead = "none" if facts.definition.port is None else "tcp"
-    because = "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does"
+    when = "if it no longer does"
     if spoke and not service.expects_ready:
-        because = "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that"
-    return [f'{because}, say how to know: health_check = {{ type = "{instead}" }}']
+        when = "if it uses the socket for other messages only"
+    return [f'make it send READY=1 to $NOTIFY_SOCKET, or set health_check = {{ type = "{instead}" }} {when}']

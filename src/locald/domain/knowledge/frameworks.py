@@ -83,14 +83,14 @@ def fix(command: str, program: str, port: int) -> str:
     server = recognise(command, program, port)
     if re.search(r"\$\{?PORT\b", command):
         return (
-            "the command names $PORT, but the program does not follow it; a command that is a list is run "
-            "without a shell, and $PORT stays as it is: write it as a string"
+            "the command contains $PORT, but the program does not use it: "
+            "write `command` as a string, since $PORT in a list is not expanded"
         )
     if server is None:
-        return f"it listens on {port}: pass $PORT on the command line, or let the program read PORT"
-    head = f"{server.name} listens on {port}; it takes another port from its command line"
-    mended = _mended(command, server)
-    return f"{head}: `{server.fix}`" + ("" if mended == server.fix else f", here `{mended}`")
+        return f"it listens on {port}: pass $PORT on the command line, or make the program read PORT"
+    head = f"{server.name} listens on {port}, set its port on the command line"
+    fixed = _with_fix(command, server)
+    return f"{head}: `{server.fix}`" + ("" if fixed == server.fix else f", here `{fixed}`")
 
 
 def recognise(command: str, program: str = "", port: int = 0) -> Server | None:
@@ -112,7 +112,7 @@ def with_port(command: str, server: Server) -> str:
     return f"{command}{separator} {server.option}"
 
 
-def _mended(command: str, server: Server) -> str:
+def _with_fix(command: str, server: Server) -> str:
     """The user's own command with the port in it where that is easily seen, else the usual one."""
     command = command.strip()
     if not server.option or not _ALONE.fullmatch(command) or re.search(r"\b\d{4,5}\b", command):

@@ -37,7 +37,7 @@ def due(service: Service, now: float) -> Outcome:
             return expired(service, facts, run, now)
         case Stopping(run, _, then):
             killed = replace(service, phase=Stopping(run, None, then))
-            return killed, [Note(run, "did not stop in time: SIGKILL"), Kill(run)]
+            return killed, [Note(run, "did not stop in time, sending SIGKILL"), Kill(run)]
         case Backoff():
             return replace(service, phase=Waiting()), []
         case _:
@@ -66,7 +66,7 @@ def put_off(service: Service, seconds: float) -> Service:
 def _too_late(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
     """The start timeout: the run is ended and the service has failed, without another try."""
     within = show(facts.definition.spec.start_timeout or 0)
-    within += " and the time that it asked for" if facts.extended_until else ""
+    within += " plus the requested extension" if facts.extended_until else ""
     reason = f"not healthy within {within}: {service.result.because}"
     if facts.definition.spec.type is Type.TASK:
         reason = f"not completed within {within}"

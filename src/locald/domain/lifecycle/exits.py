@@ -12,7 +12,7 @@ from locald.domain.knowledge.signals import name as signal_name
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Note
 from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopped, Stopping, Then
-from locald.domain.lifecycle.restarts import wants_another
+from locald.domain.lifecycle.restarts import WINDOW, wants_another
 from locald.domain.lifecycle.run_facts import overdue, with_evidence
 from locald.domain.lifecycle.service import calmed, end
 from locald.domain.project.spec import Type
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Outcome, Service
     from locald.domain.project.names import Run
 
-FOREGROUND = "let it run in the foreground: locald looks after it, so it need not fork away"
-ONCE = 'a command that runs to completion is a task: set type = "task"'
+FOREGROUND = "run it in the foreground, so that locald can manage its process"
+ONCE = 'set type = "task" if the command runs to completion'
 
 
 def how(exit_: Exit) -> str:
     """How a process ended, in words."""
     if exit_.signal is not None:
-        told = f"ended by {signal_name(exit_.signal)}"
+        told = f"killed by {signal_name(exit_.signal)}"
     else:
-        told = "ended, nobody saw how" if exit_.code is None else f"exited with {exit_.code}"
+        told = "exit status unknown" if exit_.code is None else f"exited with code {exit_.code}"
     return f"{told} ({exit_.reason})" if exit_.reason else told
 
 
@@ -48,10 +48,10 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
     if spec.type is Type.TASK and well:
         return Completed(now - (facts.spawned_at or now))
     if facts.premature and facts.ready_at is None and not well:
-        return Stopped()  # what it needs was not there: it waits for that, and starts anew
+        return Stopped()  # what it needs was not there: it waits for that, and starts again
     premature = well and facts.ready_at is None and not facts.was_ready
     if premature:
-        reason += " before it was ever ready" + (", leaving children behind" if left else "")
+        reason += " before becoming ready" + (", leaving processes behind" if left else "")
     if wants_another(spec.restart, failed=not well):
         return _retry(service, reason, now)
     if premature:
@@ -84,8 +84,8 @@ def _retry(service: Service, reason: str, now: float) -> Then:
     limit = service.spec.max_restarts
     if service.restarts.within(now) < limit:
         return Retry(reason)
-    restarts = "one restart" if limit == 1 else f"{limit} restarts"
-    return Failed(f"{reason}; gave up after {restarts} within a minute" if limit else reason)
+    restarts = "1 restart" if limit == 1 else f"{limit} restarts"
+    return Failed(f"{reason}, crash loop: {restarts} in {WINDOW:.0f}s (max_restarts)" if limit else reason)
 
 
 def _reason(facts: RunFacts, exit_: Exit) -> str:

@@ -59,7 +59,7 @@ class HealthResult:
     because: str
 
 
-NOTHING_RUNS = HealthResult(Health.UNKNOWN, Source.NONE, "nothing runs")
+NOTHING_RUNS = HealthResult(Health.UNKNOWN, Source.NONE, "not running")
 
 
 def strongest(evidence: dict[Source, Evidence]) -> Evidence | None:

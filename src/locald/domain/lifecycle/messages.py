@@ -55,8 +55,8 @@ class Listener:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
-Standing = Literal["member", "exited", "stranger", "spawner"]
-"""A sender's relation to a run: of its tree; gone before anyone looked; another tree; the keeper itself."""
+Standing = Literal["member", "exited", "outside", "spawner"]
+"""A sender's relation to a run: of its tree; already exited; outside its tree; the keeper itself."""
 
 
 @dataclass(frozen=True, slots=True)

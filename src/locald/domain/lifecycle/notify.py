@@ -93,8 +93,8 @@ def parse(datagram: bytes) -> Notification | None:
 
 def refusal(sender: Sender) -> str | None:
     """Why this sender may not speak for the run, or None when it may."""
-    if sender.standing == "stranger":
-        return f"{sender.process}, not part of this service"
+    if sender.standing == "outside":
+        return f"{sender.process}, a process outside the service"
     return None
 
 
@@ -107,7 +107,7 @@ def introduce(sender: Sender) -> str:
             # A root sender may forge its pid: systemd-notify run by root shows its parent's, even the
             # keeper's own. The socket is private to the run, so its word is taken.
             return f"{sender.process}, run as root,"
-        case "member" | "stranger":
+        case "member" | "outside":
             return str(sender.process)
 
 

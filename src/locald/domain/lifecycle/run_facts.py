@@ -167,12 +167,15 @@ def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -
 def observe_process(facts: RunFacts, at: float) -> RunFacts:
     source = _process_source(facts)
     check = facts.check.kind if facts.check else None
-    who = f"container {facts.container[:12]}" if facts.container else f"pid {facts.pid}"
-    bare = "a worker has no port to look at"
-    if facts.container:
-        bare = "its image has no HEALTHCHECK, and it has no port"
-    why = "its health_check asks for no more" if check else bare
-    return with_evidence(facts, Evidence(source, True, at, f"{who} is alive; {why}", check))
+    return with_evidence(facts, Evidence(source, True, at, _alive(facts), check))
+
+
+def _alive(facts: RunFacts) -> str:
+    """One sentence on a live process, or container, that is enough."""
+    if facts.container is None:
+        return f"process running (pid {facts.pid})"
+    bare = "" if facts.check else ", its image has no HEALTHCHECK and no port"
+    return f"container running ({facts.container[:12]}){bare}"
 
 
 def observe_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
@@ -246,21 +249,21 @@ def closed(facts: RunFacts) -> str:
     """One sentence on a port that this run does not listen on."""
     port = facts.definition.port
     if facts.holder:
-        return f"port {port} is held by {facts.holder.owner}, which does not belong to this service"
+        return f"port {port} is already in use by {facts.holder.owner}, a process outside the service"
     if facts.listening_at is not None:
-        return f"nothing of this service listens on port {port} any more"
+        return f"no longer listening on port {port}"
     if facts.listeners:
         return _elsewhere(facts, facts.listeners[0])
-    return f"nothing of this service listens on port {port} yet"
+    return f"not listening on port {port} yet"
 
 
 def _elsewhere(facts: RunFacts, other: Listener) -> str:
     listens = f"{other.owner} listens on {other.shown}"
     if facts.container_port is None:
-        return f"{listens} although PORT is {facts.definition.port}"
+        return f"{listens}, but PORT is {facts.definition.port}"
     if other.port == facts.container_port:
-        return f"{listens}, which cannot be reached from outside of its container"
-    return f"{listens} in its container although container_port is {facts.container_port}"
+        return f"{listens}, which is reachable only inside the container"
+    return f"{listens} in its container, but container_port is {facts.container_port}"
 
 
 def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notification | None]:
@@ -270,7 +273,7 @@ def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, No
     if words is None or turned_away:
         what = str(words) if words else "a malformed datagram"
         by = turned_away or introduce(event.sender)
-        ignored = Evidence(Source.NOTIFY, False, event.at, f"{what} from {by}: ignored")
+        ignored = Evidence(Source.NOTIFY, False, event.at, f"ignored {what} from {by}")
         facts = replace(facts, notify=replace(facts.notify, refused=facts.notify.refused + 1))
         return with_evidence(facts, ignored, counts=False), None
     if not words.are_known:
@@ -325,13 +328,11 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     if facts.silenced:
         return HealthResult(late, Source.NONE, facts.silenced)
     if facts.notify.stopping:
-        return HealthResult(
-            Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service said that it is stopping")
-        )
+        return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service sent STOPPING=1"))
     if facts.expired:
         return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, overdue(facts)))
     if facts.definition.spec.type is Type.TASK:
-        return HealthResult(late, Source.NONE, _tell(facts, f"pid {facts.pid} is running to completion"))
+        return HealthResult(late, Source.NONE, _tell(facts, f"task running (pid {facts.pid})"))
     configured = facts.check is not None
     word = strongest(only(facts.evidence, Source.EXPLICIT) if configured else facts.evidence)
     if not configured and facts.listening_at is not None and not facts.open:
@@ -341,12 +342,12 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
             late, word.source if word else Source.NONE, _tell(facts, _silence(facts, expects_ready))
         )
     if expects_ready and word.source in (Source.TCP, Source.PROCESS):
-        wait = "waits for READY=1, which an earlier run of this definition sent"
-        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}; {word.detail}"))
+        wait = "waiting for READY=1, which an earlier run sent"
+        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait} ({word.detail})"))
     health = Health.HEALTHY if word.ok else late
     unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
     return HealthResult(
-        health, word.source, _tell(facts, f"{UNSAID}; {word.detail}" if unsaid else word.detail)
+        health, word.source, _tell(facts, f"{UNSAID} ({word.detail})" if unsaid else word.detail)
     )
 
 
@@ -362,15 +363,15 @@ def _silence(facts: RunFacts, expects_ready: bool) -> str:
         case NotifyCheck():
             return UNSAID
         case None if expects_ready:
-            return f"{UNSAID}, as an earlier run of this definition did"
+            return f"{UNSAID}, as an earlier run did"
         case None if facts.definition.port:
             return closed(facts)
         case HttpCheck() | TcpCheck() if facts.checks_own_port and not facts.open:
             return closed(facts)
         case None:
-            return f"pid {facts.pid} has just started"
+            return f"process just started (pid {facts.pid})"
         case check:
-            return f"the {check.kind} check has not been carried out yet"
+            return f"the {check.kind} check has not run yet"
 
 
 def overdue(facts: RunFacts) -> str:
@@ -388,7 +389,7 @@ def _tell(facts: RunFacts, sentence: str) -> str:
         "reloading" if said.reloading else "",
         said.reason,
     ]
-    told = "; ".join(extra for extra in extras if extra)
+    told = ", ".join(extra for extra in extras if extra)
     return f"{sentence} ({told})" if told else sentence
 
 

@@ -170,6 +170,15 @@ def calmed(service: Service, now: float) -> Service:
     return service
 
 
+def stop_reason(service: Service) -> str:
+    """Which command stops what runs of the service: one of the user's, directly or on a dependency."""
+    if service.desired is Desired.RESTART:
+        return "restarting"
+    if service.desired is Desired.UP and service.held_by:
+        return f"stopped because {service.held_by.service} was stopped"
+    return "stopped by user"
+
+
 def program(definition: Definition) -> str:
     """What makes a program the same one, for remembering that it speaks the notify protocol."""
     return repr((definition.spec.command, definition.spec.image))
@@ -179,7 +188,7 @@ def _result(service: Service) -> HealthResult:
     facts = service.facts
     match service.phase:
         case Launching(run):
-            return HealthResult(Health.STARTING, Source.NONE, f"run {run.number} is being started")
+            return HealthResult(Health.STARTING, Source.NONE, f"starting (run {run.number})")
         case Preparing(_, detail):
             return HealthResult(Health.STARTING, Source.NONE, detail)
         case Starting() | Running() if facts:
@@ -188,7 +197,7 @@ def _result(service: Service) -> HealthResult:
             result = evaluate(facts, expects_ready=service.expects_ready)
             own_doing = facts.notify.stopping or facts.expired
             return HealthResult(
-                Health.UNHEALTHY, result.source, result.because if own_doing else "it was told to stop"
+                Health.UNHEALTHY, result.source, result.because if own_doing else stop_reason(service)
             )
         case Adopting():
             return service.result

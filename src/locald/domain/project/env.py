@@ -51,8 +51,8 @@ _SOCKETS_OF_THE_SHELL = {"LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_F
 """sd_listen_fds(3): they speak of descriptors that a service does not get"""
 
 _INSTEAD = {
-    "PORT": "for a port of your choice, set `port` of the service",
-    "WATCHDOG_USEC": "for a watchdog, set `watchdog` of the service",
+    "PORT": "set `port` of the service to choose a port",
+    "WATCHDOG_USEC": "set `watchdog` of the service to use a watchdog",
 }
 
 _HOST_OF_THE_MACHINE = "host.docker.internal"
@@ -85,7 +85,7 @@ def _not_a_variable(where: str, found: Original) -> Problem:
     text = found.string
     line = found.line + text[: len(text) - len(text.lstrip())].count("\n")
     return Problem(
-        "is not of the form NAME=value", f"{where}:{line}", "is a quote left open, or a name missing?"
+        "must be of the form NAME=value", f"{where}:{line}", "check for an open quote or a missing name"
     )
 
 
@@ -145,7 +145,7 @@ class Reach:
             return address
         number = port(self._viewer, target, self._ports.get(target.name))
         if number is None:
-            raise Bad(f'{wanted}: the port of "{target.name}" is not known', _port_hint(target))
+            raise Bad(f'{wanted}: the port of "{target.name}" is unknown', _port_hint(target))
         return str(number) if wanted.fact == "port" else f"http://{address}:{number}/"
 
     def variable(self, wanted: Variable) -> str:

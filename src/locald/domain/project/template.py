@@ -89,7 +89,7 @@ def _part(hole: re.Match[str]) -> Part:
     if hole.group() == "$${":
         return "${"
     if inside is None:
-        raise Bad('has a "${" without its "}"', 'write "$${" where "${" itself is meant')
+        raise Bad('"${" without a closing "}"', 'write "$${" for a literal "${"')
     if inside.startswith("services."):
         return _fact(hole.group(), inside)
     return _variable(hole.group(), inside)
@@ -98,7 +98,7 @@ def _part(hole: re.Match[str]) -> Part:
 def _fact(shown: str, inside: str) -> ServiceFact:
     found = _SERVICE.fullmatch(inside)
     if not found:
-        raise Bad(f"{shown} does not say what of the service", _FORMS)
+        raise Bad(f"{shown} does not name a fact of the service", _FORMS)
     if found["fact"] not in FACTS:
         raise Bad(f'{shown}: unknown "{found["fact"]}"', one_of(found["fact"], FACTS))
     return ServiceFact(found["name"], found["fact"])
@@ -107,5 +107,5 @@ def _fact(shown: str, inside: str) -> ServiceFact:
 def _variable(shown: str, inside: str) -> Variable:
     found = _VARIABLE.fullmatch(inside)
     if not found or "${" in (found["default"] or ""):
-        raise Bad(f"{shown} cannot be read", _FORMS)
+        raise Bad(f"{shown} is not a valid placeholder", _FORMS)
     return Variable(found["name"], found["default"])

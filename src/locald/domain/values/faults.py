@@ -82,7 +82,7 @@ def wrong_type(expected: str, value: object) -> str:
 def shown(value: object) -> str:
     """A value as it stands in the file, cut when it is long."""
     if isinstance(value, int) and value.bit_length() > 200:
-        return "so large a number"  # Python refuses to write out thousands of digits
+        return "such a large number"  # Python refuses to write out thousands of digits
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | int) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PATIENCE = 5.0
-"""seconds until what cannot be ended is left to the next keeper"""
+"""seconds until what cannot be killed is left to the next keeper"""
 _PAUSE = 0.01
 _SUFFIX = ".json"
 
@@ -44,7 +44,7 @@ class Table:
         try:
             self._write(token, json.dumps(note).encode("ascii"))
         except OSError as error:
-            report(f"run {note['run']} is not written down: {error}")
+            report(f"run {note['run']} cannot be recorded: {error}")
 
     def _write(self, token: str, data: bytes) -> None:
         """In place: what is to be survived is our own death, and one small `write` is done or is not."""
@@ -71,7 +71,7 @@ class Table:
             if note.get("boot") != self._boot or _end(token, note, until):
                 self.drop(token)
             else:
-                report(f"run {note.get('run')} cannot be ended")
+                report(f"run {note.get('run')} cannot be killed")
 
     def _notes(self) -> dict[str, dict[str, Any]]:
         names = [name for name in os.listdir(self._folder) if name.endswith(_SUFFIX)]

@@ -219,7 +219,7 @@ def tell(report: int, stage: str, error: BaseException) -> None:
     number = error.errno if isinstance(error, OSError) and error.errno else 0
     text = os.strerror(number) if number else f"{type(error).__name__}: {error}"[:500]
     if isinstance(error, FileNotFoundError) and stage == "program" and _exists(error.filename):
-        text += ": the interpreter that its first line names"
+        text += " (the interpreter in its first line)"
     try:
         os.write(report, json.dumps([stage, number, text]).encode("ascii") + b"\n")
     except OSError:
@@ -239,5 +239,5 @@ def parse_report(data: bytes) -> tuple[int | None, Refusal | None]:
         else:
             pid = int(line)
     if pid is None and refusal is None:
-        refusal = Refusal("resources", 0, "was killed before it could begin")
+        refusal = Refusal("resources", 0, "was killed before it could start")
     return pid, refusal

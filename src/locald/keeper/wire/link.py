@@ -61,7 +61,7 @@ class Link:
         self._out += data
         self._flush()
         if len(self._out) > self._limit:
-            report("the daemon does not read: its connection is dropped")
+            report("the daemon does not read, connection dropped")
             self.close()
 
     def send_all(self, data: bytes) -> None:

@@ -42,13 +42,13 @@ class CheckTable(Table):
     """What every check has in common."""
 
     interval: Annotated[
-        Duration, Doc("Time between two looks, once the service is healthy.", 'interval = "5s"', "5s")
+        Duration, Doc("Time between two checks once the service is healthy.", 'interval = "5s"', "5s")
     ] = NOT_GIVEN
     timeout: Annotated[
-        Duration, Doc("How long one look may take before it counts as failed.", 'timeout = "2s"', "2s")
+        Duration, Doc("Time after which one check counts as failed.", 'timeout = "2s"', "2s")
     ] = NOT_GIVEN
     retries: Annotated[
-        OneOrMore, Doc("Failed looks in a row that make a healthy service unhealthy.", "retries = 3", 3)
+        OneOrMore, Doc("Consecutive failed checks that make a healthy service unhealthy.", "retries = 3", 3)
     ] = NOT_GIVEN
 
     def check(self) -> Check:
@@ -67,18 +67,18 @@ COMMON = tuple(CheckTable.model_fields)
 
 
 class HttpTable(CheckTable):
-    """A GET request is answered with a status that is allowed."""
+    """A GET request returns an allowed status."""
 
     type: Annotated[
         Literal["http"],
         constant("http"),
-        Doc("A GET request is answered with a status that is allowed.", 'type = "http"'),
+        Doc("A GET request returns an allowed status.", 'type = "http"'),
     ]
-    path: Annotated[UrlPath, Doc("The path that is asked for.", 'path = "/health"', "/")] = NOT_GIVEN
+    path: Annotated[UrlPath, Doc("The path of the request.", 'path = "/health"', "/")] = NOT_GIVEN
     port: Annotated[
         Port,
         Doc(
-            "The port that is asked. Whoever listens there counts, also another process.",
+            "The port of the request. Any listener counts, including other processes.",
             "port = 9000",
             otherwise="the service's own port, where the listener must be the service",
         ),
@@ -99,7 +99,7 @@ class TcpTable(CheckTable):
     port: Annotated[
         Port,
         Doc(
-            "The port that is connected to. Whoever listens there counts, also another process.",
+            "The port of the connection. Any listener counts, including other processes.",
             "port = 9000",
             otherwise="the service's own port, where the listener must be the service",
         ),
@@ -110,10 +110,10 @@ class TcpTable(CheckTable):
 
 
 class CommandTable(CheckTable):
-    """A command of yours exits with 0."""
+    """A command exits with code 0."""
 
     type: Annotated[
-        Literal["command"], constant("command"), Doc("A command of yours exits with 0.", 'type = "command"')
+        Literal["command"], constant("command"), Doc("A command exits with code 0.", 'type = "command"')
     ]
     command: Annotated[
         Text,
@@ -136,7 +136,7 @@ class LogTable(CheckTable):
     pattern: Annotated[
         Regex,
         Doc(
-            "A regular expression (Python's), looked for in every line of stdout and stderr.",
+            "A regular expression (Python syntax), searched in every line of stdout and stderr.",
             "pattern = 'listening on port \\d+'",
         ),
     ]
@@ -152,7 +152,7 @@ class NotifyTable(CheckTable):
         Literal["notify"],
         constant("notify"),
         Doc(
-            "The service says so itself: it has to send `READY=1` to `NOTIFY_SOCKET` (sd_notify).",
+            "The service must send `READY=1` to `NOTIFY_SOCKET` (sd_notify).",
             'type = "notify"',
         ),
     ]
@@ -164,9 +164,7 @@ class NotifyTable(CheckTable):
 class NoneTable(CheckTable):
     """Nothing is looked at."""
 
-    type: Annotated[
-        Literal["none"], constant("none"), Doc("A live process is enough, and you say so.", 'type = "none"')
-    ]
+    type: Annotated[Literal["none"], constant("none"), Doc("A running process is enough.", 'type = "none"')]
 
     def check(self) -> Check:
         return NoCheck()

@@ -85,7 +85,7 @@ class ServiceTable(Table):
     type: Annotated[
         Annotated[Type, choice("a type of service", Type, Type, _TYPES)],
         Doc(
-            "What kind of thing this is: `exec`, a process with a port; `worker`, a process without one; "
+            "The kind of service: `exec`, a process with a port; `worker`, a process without one; "
             "`task`, a process that runs to completion; `container`, an image run by Docker.",
             'type = "worker"',
             otherwise="`container` with `image`, else `exec`",
@@ -104,7 +104,7 @@ class ServiceTable(Table):
     image: Annotated[
         Image,
         Doc(
-            "The image of a container. It is pulled when it is not there.",
+            "The image of a container. It is pulled if missing.",
             'image = "postgres:16"',
             otherwise="none; required for `container`",
         ),
@@ -120,7 +120,7 @@ class ServiceTable(Table):
     volumes: Annotated[
         Volumes,
         Doc(
-            "What a container keeps: `SOURCE:/PATH/IN/CONTAINER`, with `:ro` behind it to only read. A "
+            "Volumes of a container: `SOURCE:/PATH/IN/CONTAINER`, with `:ro` behind it to only read. A "
             "source that begins with `.` or `/` is a folder, relative to `locald.toml`; else it is the name "
             "of a volume.",
             'volumes = ["./data:/var/lib/postgresql/data"]',
@@ -161,8 +161,8 @@ class ServiceTable(Table):
     depends_on: Annotated[
         DependsOn,
         Doc(
-            "What must be there before this service starts. A list waits for each to be healthy, and for a "
-            "task to be completed. A table says what to wait for: `healthy`; `completed`, for a task; "
+            "Services that must be ready before this one starts. With a list, each must be healthy, and a "
+            "task completed. A table says what to wait for: `healthy`; `completed`, for a task; "
             "`started`.",
             'depends_on = ["db", "migrate"]',
             [],
@@ -171,17 +171,17 @@ class ServiceTable(Table):
     health_check: Annotated[
         HealthCheckValue,
         Doc(
-            "How to tell that the service is healthy. A string is a command that exits with 0. It overrides "
-            "everything that locald would find out by itself.",
+            "How to check that the service is healthy. A string is a command that exits with code 0. "
+            "It overrides what locald would infer.",
             'health_check = { type = "http", path = "/health" }',
-            otherwise="found out from the image's HEALTHCHECK, from `READY=1`, from the open port, or for a "
+            otherwise="inferred from the image's HEALTHCHECK, from `READY=1`, from the open port, or for a "
             "worker from its process",
         ),
     ] = NOT_GIVEN
     start_timeout: Annotated[
         Duration,
         Doc(
-            "Time from spawn to first healthy; after it the run is stopped and the service has failed.",
+            "Time from spawn to first healthy; then the run is stopped and the service has failed.",
             'start_timeout = "2m"',
             "60s",
             otherwise="`60s`; a task has none",
@@ -190,7 +190,7 @@ class ServiceTable(Table):
     restart: Annotated[
         Annotated[RestartPolicy, choice("a restart policy", RestartPolicy, RestartPolicy, _POLICIES)],
         Doc(
-            "Which ends of a run are followed by another: `no`; `on-failure`, an exit code other than 0, a "
+            "When a run that ended is restarted: `no`; `on-failure`, an exit code other than 0, a "
             "signal or the watchdog; `always`. After 100 ms, doubling up to 30 s; from 100 ms again after "
             "10 s of health.",
             'restart = "always"',
@@ -209,19 +209,19 @@ class ServiceTable(Table):
     stop_signal: Annotated[
         Signal,
         Doc(
-            "The signal that asks the service to end, sent to every process of it. With or without `SIG`.",
+            "The stop signal, sent to every process of the service. With or without `SIG`.",
             'stop_signal = "SIGINT"',
             "SIGTERM",
         ),
     ] = NOT_GIVEN
     stop_timeout: Annotated[
         Duration,
-        Doc("Time to end in; what is left after it is killed.", 'stop_timeout = "30s"', "10s"),
+        Doc("Time to stop; remaining processes are then killed.", 'stop_timeout = "30s"', "10s"),
     ] = NOT_GIVEN
     watchdog: Annotated[
         Duration,
         Doc(
-            "The service promises a `WATCHDOG=1` within this time, again and again (`WATCHDOG_USEC` tells it "
+            "The service promises a `WATCHDOG=1` repeatedly within this time (`WATCHDOG_USEC` tells it "
             "so). When it does not come, the run is ended, and `restart` decides what follows.",
             'watchdog = "10s"',
             otherwise="none",
@@ -257,7 +257,7 @@ class ProjectTable(Table):
 
     name: Annotated[
         Name,
-        Doc("What the project is called; one folder at a time may bear a name.", 'name = "shop"'),
+        Doc("The name of the project, used by one folder at a time.", 'name = "shop"'),
     ]
     domain: Annotated[
         Domain,

@@ -121,7 +121,7 @@ def _keys_of_the_type(draft: Draft) -> Iterator[Fault]:
         for key in PROCESS_ONLY.keys() & draft.raw.keys():
             yield Fault(draft.path(key), "is only for processes", _NOT_FOR_CONTAINERS + PROCESS_ONLY[key])
         if draft.check.get("type") == "notify":
-            hint = "use another check, or none: the image's HEALTHCHECK and the port are looked at"
+            hint = "use another check, or none: the image's HEALTHCHECK and the port are checked"
             yield Fault(draft.path("health_check", "type"), "a container has no NOTIFY_SOCKET", hint)
     elif draft.type not in (Type.CONTAINER, None):
         for key in CONTAINER_ONLY.keys() & draft.raw.keys():
@@ -145,7 +145,7 @@ def _dependencies(draft: Draft, names: Any, drafts: Mapping[str, Draft]) -> Iter
             yield Fault(path, f'unknown service "{name}"', _services(name, names, draft.name))
         elif condition == Condition.COMPLETED and _type(drafts, name) not in (Type.TASK, None):
             hint = f'wait for "healthy" or "started", or make "{name}" a task'
-            yield Fault(path, f'"{name}" is not a task: it never completes', hint)
+            yield Fault(path, f'"{name}" is not a task, it never completes', hint)
 
 
 def _unexpanded(draft: Draft) -> Iterator[Fault]:
