@@ -155,7 +155,7 @@ def test_the_last_output_is_that_of_the_latest_run(machine: Machine, visitor: Vi
     page = visitor.signed_in("/service/shop/db/why")
     output = page.get_by_role("group", name="Last output")
     expect(output).to_contain_text("the second")
-    expect(output).to_contain_text("exited with 3")
+    expect(output).to_contain_text("exited with code 3")
     expect(output).not_to_contain_text("the first")
 
 

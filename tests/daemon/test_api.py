@@ -471,8 +471,8 @@ async def test_services_that_there_are_not_are_all_named_and_nothing_happens(off
     is_refused(refused)
     problems = refused.json["problems"]
     assert [each["what"] for each in problems] == [
-        'project "shop" has no service "dbb"',
-        'project "shop" has no service "nothing"',
+        "no such service: dbb",
+        "no such service: nothing",
     ]
     assert problems[0]["hint"] == 'did you mean "db"?'
     assert not office.loop.world.services
@@ -582,7 +582,7 @@ async def test_under_a_new_name_a_project_begins_when_the_old_one_has_ended(offi
     answer = await renamed
     assert answer.json["project"] == "store"
     (warning,) = answer.json["warnings"]
-    assert warning["what"] == 'this project was called "shop": what ran under that name was stopped'
+    assert warning["what"] == 'project renamed from "shop", services under the old name were stopped'
     assert office.loop.world.places.keys() == {"store", "other"}
     assert (await office.rows(directory=folder)).keys() == {"db", "web", "alone"}
     is_refused(await office.get("status", project="shop"))

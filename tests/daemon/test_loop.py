@@ -363,8 +363,8 @@ async def test_a_fault_in_one_message_leaves_the_world_as_it_was(
         await bench.loop.ask(spawned("web"))
         assert isinstance(bench.phase(), Starting)
     assert [record.getMessage() for record in caplog.records] == [
-        "Due could not be taken in",
-        "Down could not be taken in",
+        "Due could not be processed",
+        "Down could not be processed",
     ]
 
 

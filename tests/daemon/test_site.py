@@ -127,7 +127,7 @@ async def test_a_ticket_works_once(visit: Visit) -> None:
     path = await visit.invitation()
     assert (await visit.ask(path)).status == 303
     again = await visit.ask(path)
-    is_page(again, 403, "has been used", "<code>locald dashboard</code>")
+    is_page(again, 403, "already been used", "<code>locald dashboard</code>")
     assert "Set-Cookie" not in again.headers
     assert (await visit.signed_in(path)).status == 303, "but whoever is in already is merely sent on"
 
@@ -244,7 +244,7 @@ async def test_another_page_gets_nothing_though_the_browser_is_signed_in(visit: 
     named = origin.replace("PORT", str(visit.port))
     is_problem(await visit.signed_in("/v1/status", Origin=named), 403, "another page")
     is_problem(await visit.signed_in("/v1/server/stop", "POST", Origin=named), 403, "another page")
-    is_page(await visit.signed_in("/", Origin=named), 403, "Another page")
+    is_page(await visit.signed_in("/", Origin=named), 403, "comes from another page")
     answer = await visit.signed_in("/v1/status", "OPTIONS", Origin=named)
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert not visit.office.core.leaving.is_set()
@@ -257,7 +257,7 @@ async def test_a_page_on_another_port_of_this_machine_is_another_page(visit: Vis
 
 
 async def test_a_cookie_alone_changes_nothing(visit: Visit) -> None:
-    is_problem(await visit.signed_in("/v1/server/stop", "POST"), 403, "does not say which page")
+    is_problem(await visit.signed_in("/v1/server/stop", "POST"), 403, "has no Origin header")
     assert not visit.office.core.leaving.is_set()
     ours = {"Origin": f"http://127.0.0.1:{visit.port}"}
     assert (await visit.signed_in("/v1/server/stop", "POST", **ours)).status == 200
@@ -376,7 +376,7 @@ async def test_there_is_nothing_else_to_be_had(visit: Visit, path: str) -> None:
         caller.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost:{visit.port}\r\n{cookie}\r\n\r\n".encode())
         answer = await asyncio.to_thread(lambda: b"".join(iter(lambda: caller.recv(65536), b"")))
     assert answer.startswith(b"HTTP/1.1 404 "), answer
-    assert b"There is nothing here" in answer
+    assert b"No such page" in answer
 
 
 async def test_of_a_page_that_was_not_built_is_said_why_and_how(visit: Visit) -> None:

@@ -169,7 +169,7 @@ def test_every_env_file_that_cannot_be_used_is_told_and_holds_nobody_up(machine:
         assert words in told
     machine.file("a.env", "A=1\n")
     machine.write(f'[services.web]\n{SLEEPER}env_file = ["a.env", "."]')
-    assert 'locald.toml:6: services.web.env_file: there is no file "."' in sentence(machine.locald("up"), 2)
+    assert "locald.toml:6: services.web.env_file: no such file: ." in sentence(machine.locald("up"), 2)
 
 
 def test_a_folder_that_is_called_like_the_env_file_is_none(machine: Machine) -> None:
@@ -198,7 +198,7 @@ def test_what_cannot_be_started_fails_with_the_reason_and_the_rest_goes_on(machi
         "format": ('command = ["./no-format"]', "Exec format error"),
         "nowhere": ('command = "true"\nworkdir = "gone"', "gone: No such file or directory"),
         "file": ('command = "true"\nworkdir = "a-file"', "a-file: Not a directory"),
-        "taken": (f'command = "true"\nport = {port}', f"port {port} is held by pid"),
+        "taken": (f'command = "true"\nport = {port}', f"port {port} is already in use by pid"),
         "huge": (f'command = "true"\nenv = {{ A = "{"x" * 200_000}" }}', "too long"),
     }
     machine.write(
@@ -224,7 +224,7 @@ def test_what_cannot_be_started_fails_with_the_reason_and_the_rest_goes_on(machi
 def test_a_command_that_its_shell_cannot_find_is_told_with_what_the_shell_said(machine: Machine) -> None:
     machine.write('[services.web]\ntype = "worker"\nmax_restarts = 0\ncommand = "no-such-program --serve"')
     told = sentence(machine.locald("up"), 1).splitlines()
-    assert any("exited with 127" in line for line in told)
+    assert any("exited with code 127" in line for line in told)
     assert any("no-such-program" in line and "not found" in line for line in told)
 
 
@@ -233,7 +233,7 @@ def test_a_service_that_forks_away_is_told_to_stay(machine: Machine) -> None:
     code = "os.fork() and os._exit(0); os.setsid(); append('pid', os.getpid()); kept = listen(); stay()"
     machine.write(f"[services.web]\ncommand = {programs.command(code)}")
     told = sentence_of_failure(machine)
-    assert "exited with 0 before it was ever ready" in told
+    assert "exited with code 0 before becoming ready" in told
     assert "foreground" in told
     pids = machine.folder / "pid"
     assert not (pids.exists() and is_alive(int(pids.read_text())))

@@ -274,7 +274,7 @@ def test_a_port_that_another_container_has_is_told_by_its_name_or_with_a_way_to_
     try:
         write(harbour, f"[services.db]\n{image('http')}port = {port}\n")
         assert harbour.locald("up").returncode == 1
-        assert harbour.status()["db"]["because"] == f"port {port} is held by the container {name}"
+        assert harbour.status()["db"]["because"] == f"port {port} is already in use by the container {name}"
 
         write(harbour, f'[services.web]\ncommand = "exec sleep 1000"\nport = {port}\n')
         assert harbour.locald("up").returncode == 1

@@ -174,12 +174,12 @@ def test_what_a_failed_task_blocks_names_the_root_cause_and_never_runs(machine: 
     up = machine.locald("up", "--timeout", "25s")
     assert time.monotonic() - begun < 15
     assert up.returncode == 1
-    assert "seed failed: exited with 1" in up.stderr
+    assert "seed failed: exited with code 1" in up.stderr
     assert "no such table: users" in up.stderr
     rows = machine.status()
     assert [rows[name]["state"] for name in ("seed", "api", "web")] == ["failed", "blocked", "blocked"]
-    assert rows["api"]["because"] == "needs seed; seed failed: exited with 1"
-    assert rows["web"]["because"] == "needs api, which needs seed; seed failed: exited with 1"
+    assert rows["api"]["because"] == "blocked by seed (failed: exited with code 1)"
+    assert rows["web"]["because"] == "blocked by api, which needs seed (failed: exited with code 1)"
     assert rows["web"]["waiting_on"] == ["api"]
     assert [rows["api"]["run"], rows["web"]["run"]] == [0, 0]
     assert names_in(ran) == []
@@ -206,7 +206,7 @@ def test_what_depends_on_a_stopped_service_is_blocked_and_starts_with_it_again(m
     assert machine.locald("stop", "db").returncode == 0
     rows = machine.status()
     assert [rows["db"]["state"], rows["api"]["state"]] == ["stopped", "blocked"]
-    assert rows["api"]["because"] == "needs db; db was stopped"
+    assert rows["api"]["because"] == "blocked by db (stopped by user)"
     waited = machine.locald("wait", "api")
     assert waited.returncode == 1
     assert "db was stopped" in waited.stderr

@@ -83,7 +83,7 @@ def test_a_port_that_never_opens_fails_at_the_start_timeout_and_says_what_was_tr
     assert up.returncode == 1
     row = machine.status()["web"]
     assert (row["state"], row["pid"], row["restarts"]) == ("failed", None, 0)
-    assert f"nothing of this service listens on port {row['port']}" in up.stderr
+    assert f"not listening on port {row['port']}" in up.stderr
     assert "not healthy within 1s" in up.stderr
     assert "I am here, port or no port" in up.stderr
     assert 'type = "worker"' in up.stderr
@@ -109,7 +109,7 @@ def test_who_ignores_port_is_told_where_it_listens_and_how_its_framework_takes_i
     up = machine.locald("up")
     assert up.returncode == 1
     port = machine.status()["web"]["port"]
-    said = f"listens on 127.0.0.1:{other} although PORT is {port}"
+    said = f"listens on 127.0.0.1:{other}, but PORT is {port}"
     assert said in up.stderr
     assert "vite --port $PORT" in up.stderr
     why = machine.why("web")
@@ -123,7 +123,7 @@ def test_while_it_starts_why_names_the_port_that_it_listens_on_instead(machine: 
     machine.locald("up", "-d")
     row = machine.until("web", lambda row: str(other) in row["because"])
     assert (row["state"], row["health"], row["source"]) == ("starting", "starting", "tcp")
-    assert f"127.0.0.1:{other} although PORT is {row['port']}" in row["because"]
+    assert f"127.0.0.1:{other}, but PORT is {row['port']}" in row["because"]
     assert "PORT" in hints(machine.why("web"))
 
 
@@ -150,7 +150,7 @@ def test_a_stale_process_that_answers_on_the_port_is_not_believed(machine: Machi
     with listener(port):
         row = machine.until("web", lambda row: str(os.getpid()) in row["because"])
         assert row["health"] == "starting"
-        assert f"port {port} is held by pid {os.getpid()}" in row["because"]
+        assert f"port {port} is already in use by pid {os.getpid()}" in row["because"]
         assert f"end pid {os.getpid()}" in hints(machine.why("web"))
     gate.open()
     assert machine.until("web", is_healthy)["source"] == "tcp"
@@ -168,7 +168,7 @@ def test_nor_does_a_check_of_the_own_port_believe_it(machine: Machine, kind: str
     with listener(port):
         row = machine.until("web", lambda row: row["source"] == "explicit")
         assert row["health"] == "starting"
-        assert f"nothing of this service listens on port {port}" in row["because"]
+        assert f"not listening on port {port}" in row["because"]
     gate.open()
     assert machine.until("web", is_healthy)["source"] == "explicit"
 
@@ -219,7 +219,7 @@ def test_a_listener_that_closes_while_its_process_lives_ends_health_and_one_that
     close.open()
     row = machine.until("web", is_unhealthy)
     assert (row["state"], row["pid"]) == ("running", before["pid"])
-    assert row["because"] == f"nothing of this service listens on port {row['port']} any more"
+    assert row["because"] == f"no longer listening on port {row['port']}"
     assert row["since"] > before["since"]
     assert machine.locald("status").returncode == 0
     open_again.open()
@@ -274,7 +274,7 @@ def test_an_http_check_is_healthy_only_after_the_status_that_it_wants(machine: M
         web(f'health_check = {{ type = "http", path = "/health" }}\ncommand = {http_told_by(status)}')
     )
     machine.locald("up", "-d")
-    row = machine.until("web", lambda row: "HTTP 503" in row["because"])
+    row = machine.until("web", lambda row: "returned 503" in row["because"])
     assert (row["state"], row["health"], row["source"]) == ("starting", "starting", "explicit")
     status.write_text("200 OK")
     row = machine.until("web", is_healthy)
@@ -500,10 +500,10 @@ def test_ready_from_somebody_else_is_ignored_and_recorded(machine: Machine) -> N
     with subprocess.Popen(
         [sys.executable, "-c", stranger, path.read_text().strip()], stdin=subprocess.PIPE
     ) as other:
-        ignored = f"READY=1 from pid {other.pid}"
+        ignored = f"ignored READY=1 from pid {other.pid}"
         wait_for(lambda: ignored in details(machine.why("web")), "the datagram to be recorded")
         other.kill()
-    assert "not part of this service: ignored" in details(machine.why("web"))
+    assert "a process outside the service" in details(machine.why("web"))
     assert machine.status()["web"]["health"] == "starting"
 
 

@@ -126,7 +126,7 @@ def test_a_pattern_that_would_never_end_is_refused_and_stops_nobody(machine: Mac
     for arguments in (("logs",), ("logs", "-f"), ("logs", "web", "--json")):
         done = machine.locald(*arguments, "--grep", "(a|aa)+$")
         assert done.returncode == 2
-        assert "looking for /(a|aa)+$/ in a line of 201 characters took longer than 250ms" in done.stderr
+        assert "looking for /(a|aa)+$/ against a line of 201 characters took longer than 250ms" in done.stderr
     assert machine.status()["web"]["state"] == "running"
 
 
@@ -195,10 +195,10 @@ def test_last_words_without_a_newline_come_before_what_is_said_of_the_exit(machi
     code = "os.write(1, b'bye'); os.write(2, b'no space'); os._exit(3)"
     machine.write(f'[services.web]\ntype = "task"\ncommand = {programs.command(code)}')
     assert "web | no space" in machine.locald("up").stderr
-    wait_for(lambda: "exited with 3" in machine.locald("logs").stdout, "what is said of the exit")
+    wait_for(lambda: "exited with code 3" in machine.locald("logs").stdout, "what is said of the exit")
     found = entries(machine)
     assert {entry["line"] for entry in found[1:-1]} == {"bye", "no space"}
-    assert found[-1]["line"] == "exited with 3"
+    assert found[-1]["line"] == "exited with code 3"
     assert [entry["at"] for entry in found] == sorted(entry["at"] for entry in found)
 
 

@@ -141,13 +141,11 @@ def test_a_failure_in_one_line(machine: Machine) -> None:
 
     told = machine.locald("why", "web", "--line").stdout
 
-    assert told.startswith("shop:web is blocked: db failed: exited with 3 ")
+    assert told.startswith("shop:web is blocked: db failed: exited with code 3 ")
     assert told.endswith("(Error: nothing works) — locald logs shop:db\n")
     machine.write("[services.db]\ntype = 'worker'\ncommand = 'sleep 1000'\n")
     machine.up()
-    assert machine.locald("why", "db", "--line").stdout.startswith(
-        "shop:db is healthy by process (fallback): "
-    )
+    assert machine.locald("why", "db", "--line").stdout.startswith("shop:db is healthy (process, fallback): ")
 
 
 def test_whoever_watches_sees_what_happens_also_with_the_next_daemon(machine: Machine) -> None:

@@ -109,7 +109,7 @@ async def test_a_failure_rings_and_is_explained_and_copied(machine: Machine) -> 
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard)
     assert app.clipboard.startswith("shop:web ")
-    assert "exited with 3" in app.clipboard
+    assert "exited with code 3" in app.clipboard
 
 
 async def test_it_finds_the_next_daemon_after_a_kill(machine: Machine) -> None:

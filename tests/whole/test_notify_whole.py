@@ -95,7 +95,7 @@ def test_who_once_said_ready_is_waited_for_in_later_runs_until_its_command_chang
     assert up.returncode == 1
     assert "READY=1" in up.stderr
     why = machine.why("web")
-    assert "waits for READY=1, which an earlier run of this definition sent" in why["because"]
+    assert "waiting for READY=1, which an earlier run sent" in why["because"]
     assert "accepts connections" in details(why)
     assert "READY=1" in hints(why)
     machine.write(text.replace("kept = listen();", "kept = listen(); changed = True;"))
@@ -222,7 +222,7 @@ def test_a_reason_that_the_service_gives_is_shown_when_it_fails(machine: Machine
     machine.write(web(f'restart = "no"\ncommand = {code}'))
     up = machine.locald("up")
     assert up.returncode == 1
-    assert "exited with 1" in up.stderr
+    assert "exited with code 1" in up.stderr
     assert "errno 5" in up.stderr
 
 
@@ -327,7 +327,7 @@ def test_the_process_that_mainpid_names_is_the_one_that_is_watched(machine: Mach
     os.kill(main, signal.SIGUSR1)
     row = machine.until("web", lambda row: row["run"] == 2)
     assert row["restarts"] == 1
-    assert f"ended by {signal.SIGUSR1.name}" in "\n".join(machine.logs("web"))
+    assert f"killed by {signal.SIGUSR1.name}" in "\n".join(machine.logs("web"))
 
 
 def test_the_main_process_s_exit_code_is_the_run_s_and_the_launcher_is_ended(machine: Machine) -> None:
@@ -338,7 +338,7 @@ def test_the_main_process_s_exit_code_is_the_run_s_and_the_launcher_is_ended(mac
     machine.up()
     gate.open()
     row = machine.until("web", is_in("failed"))
-    assert (row["exit_code"], row["because"]) == (9, "exited with 9")
+    assert (row["exit_code"], row["because"]) == (9, "exited with code 9")
     assert not is_alive(int((machine.folder / "launcher").read_text()))
 
 
@@ -381,7 +381,8 @@ def test_senders_that_were_turned_away_are_in_the_evidence_and_change_nothing(ma
         stranger.wait(30)
     evidence = [each for each in machine.why("web")["evidence"] if ignored in each["detail"]]
     assert [(each["source"], each["ok"]) for each in evidence] == [("notify", False)]
-    assert evidence[0]["detail"].endswith("not part of this service: ignored")
+    assert evidence[0]["detail"].startswith(f"ignored {ignored}")
+    assert evidence[0]["detail"].endswith("a process outside the service")
     assert at(evidence[0]["at"]) >= at(before["ready_at"])
     row = machine.status()["web"]
     assert (row["health"], row["because"]) == ("healthy", before["because"])

@@ -117,7 +117,7 @@ def test_a_fixed_port_of_somebody_else_is_refused_with_the_name_of_who_has_it(ma
         done = machine.locald("up")
         row = machine.status()["web"]
     assert (done.returncode, row["state"], row["pid"]) == (1, "failed", None)
-    assert f"error: web failed: port {port} is held by pid" in done.stderr
+    assert f"error: web failed: port {port} is already in use by pid" in done.stderr
     assert "python" in done.stderr
     assert "hint: " in done.stderr
     assert machine.up()["web"]["health"] == "healthy"
@@ -132,7 +132,7 @@ def test_a_start_that_was_refused_is_in_the_history_and_not_explained_by_the_run
     machine.locald("stop")
     with socket.create_server(("127.0.0.1", port)):
         done = machine.locald("up")
-    refused = f"not started: port {port} is held by pid"
+    refused = f"not started: port {port} is already in use by pid"
     assert refused in machine.logs("web")[-1]
     assert [
         line.partition(" | ")[2].startswith(f"locald: {refused}")

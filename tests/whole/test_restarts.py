@@ -58,9 +58,9 @@ def test_a_crash_is_retried_with_growing_delays_and_given_up_after_so_many(machi
         assert up.stderr
         said = up.stderr.read()
     assert told == [
-        "exited with 7; restart 1 of 3 in 100ms",
-        "exited with 7; restart 2 of 3 in 200ms",
-        "exited with 7; restart 3 of 3 in 400ms",
+        "exited with code 7, restart 1 of 3 in 100ms",
+        "exited with code 7, restart 2 of 3 in 200ms",
+        "exited with code 7, restart 3 of 3 in 400ms",
     ]
     moments = list(map(float, lines(starts)))
     pauses = [later - earlier for earlier, later in pairwise(moments)]
@@ -162,14 +162,14 @@ def test_the_policy_says_which_ends_are_followed_by_another_run(
     else:
         assert (row["state"], row["run"], row["restarts"]) == (state, 1, 0)
         assert (row["health"], row["exit_code"]) == ("unknown", end)
-        assert f"exited with {end}" in row["because"]
+        assert f"exited with code {end}" in row["because"]
 
 
 def test_what_exits_with_0_before_it_was_ever_ready_has_failed(machine: Machine) -> None:
     machine.write(web('command = "true"'))
     up = machine.locald("up")
     assert up.returncode == 1
-    assert "exited with 0 before it was ever ready" in up.stderr
+    assert "exited with code 0 before becoming ready" in up.stderr
     assert 'type = "task"' in up.stderr
     row = machine.status()["web"]
     assert (row["state"], row["run"], row["exit_code"]) == ("failed", 1, 0)
@@ -180,7 +180,7 @@ def test_what_forks_away_is_told_to_stay_and_its_children_are_ended(machine: Mac
     machine.write(web(f'command = "setsid sleep 1000 & echo $! > {pids}"'))
     up = machine.locald("up")
     assert up.returncode == 1
-    assert "leaving children behind" in up.stderr
+    assert "leaving processes behind" in up.stderr
     assert "foreground" in up.stderr
     assert not is_alive(int(pids.read_text()))
 

@@ -56,7 +56,7 @@ def test_up_ends_with_1_and_names_who_failed_why_and_its_last_lines(machine: Mac
         out, err = up.communicate(timeout=30)
     assert up.returncode == 1
     assert out == ""
-    assert "error: web failed: exited with 3" in err
+    assert "error: web failed: exited with code 3" in err
     assert "the cause of it all" in err
     assert "hint: " in err
     assert "error: other" not in err
@@ -147,7 +147,7 @@ def test_wait_ends_with_1_when_somebody_cannot_become_healthy_any_more(machine: 
     done = machine.locald("wait", "--timeout", "25s")
     assert done.returncode == 1
     assert time.monotonic() - begun < 15
-    assert "web failed: exited with 4" in done.stderr
+    assert "web failed: exited with code 4" in done.stderr
 
 
 def test_wait_with_a_timeout_ends_with_124_and_changes_nothing(machine: Machine) -> None:
@@ -362,7 +362,7 @@ def test_restart_waits_for_health_and_ends_as_up_does(machine: Machine) -> None:
     mended.unlink()
     done = machine.locald("restart", "web")
     assert done.returncode == 1
-    assert "web failed: exited with 1" in done.stderr
+    assert "web failed: exited with code 1" in done.stderr
     mended.touch()
     assert machine.locald("restart", "-d").returncode == 0
     assert machine.until("web", is_healthy)["run"] == 4
@@ -463,7 +463,7 @@ def test_why_tells_in_words_what_it_tells_in_json(machine: Machine) -> None:
     for each in (why["because"], "other", *why["hints"]):
         assert each in said
     assert why["blockers"][-1].keys() == {"service", "state", "health", "because"}
-    assert "exited with 6" in why["blockers"][-1]["because"]
+    assert "exited with code 6" in why["blockers"][-1]["because"]
 
 
 def test_why_of_a_healthy_service_tells_what_its_health_rests_on(machine: Machine) -> None:

@@ -37,15 +37,15 @@ RUN = Run(key("web"), 1)
 
 STATES: list[tuple[Phase, str]] = [
     (Stopped(), "stopped"),
-    (Ended("exited with 0"), "stopped"),
+    (Ended("exited with code 0"), "stopped"),
     (Waiting(), "waiting"),
     (Blocked(key("db"), key("db")), "blocked"),
     (Launching(RUN), "starting"),
     (Starting(RUN, None), "starting"),
     (Running(RUN), "running"),
     (Stopping(RUN, None), "stopping"),
-    (Backoff("exited with 1", 1.0), "backoff"),
-    (Failed("exited with 1"), "failed"),
+    (Backoff("exited with code 1", 1.0), "backoff"),
+    (Failed("exited with code 1"), "failed"),
     (Completed(1.0), "completed"),
     (Adopting(Running(RUN)), "running"),
     (Adopting(Launching(RUN)), "starting"),

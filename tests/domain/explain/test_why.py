@@ -12,16 +12,21 @@ def blockers(s: Story, name: str) -> list[tuple[str, str]]:
 
 def test_the_blockers_lead_down_to_the_root() -> None:
     s = Story(service("db"), service("api", "db"), service("web", "api"))
-    s.up(), s.refused("db#1", "port 5432 is held by pid 7 (postgres)", "end it, or set another `port`")
+    (
+        s.up(),
+        s.refused("db#1", "port 5432 is already in use by pid 7 (postgres)", "end it, or set another `port`"),
+    )
 
     assert blockers(s, "web") == [("api", "blocked"), ("db", "failed")]
     why = s.why("web")
-    assert why.row.because == ("needs api, which needs db; db failed: port 5432 is held by pid 7 (postgres)")
-    assert why.blockers[-1].because == "port 5432 is held by pid 7 (postgres)"
+    assert why.row.because == (
+        "blocked by api, which needs db (failed: port 5432 is already in use by pid 7 (postgres))"
+    )
+    assert why.blockers[-1].because == "port 5432 is already in use by pid 7 (postgres)"
     assert why.hints == (
         "end it, or set another `port`",
-        "`locald logs db` shows all its output",
-        "`locald up db` tries again",
+        "run `locald logs db` to see its output",
+        "run `locald up db` to try again",
     )
 
 
@@ -39,7 +44,7 @@ def test_of_several_that_are_as_bad_the_first_of_the_file_is_the_root_as_in_beca
         s.spawned(f"{name}#1"), s.exits(f"{name}#1", 1)
 
     assert blockers(s, "web") == [("b", "failed"), ("a", "failed")]
-    assert s.because("web") == "needs a; a failed: exited with 1"
+    assert s.because("web") == "blocked by a (failed: exited with code 1)"
 
 
 def test_what_somebody_stopped_leads_on_also_while_it_still_stops() -> None:
@@ -49,7 +54,7 @@ def test_what_somebody_stopped_leads_on_also_while_it_still_stops() -> None:
     assert s.state("db") == "stopping"
     assert blockers(s, "web") == [("slow", "starting"), ("db", "stopping")]
     s.stopped("db#1")
-    assert s.why("web").hints == ("`locald up db` starts it",)
+    assert s.why("web").hints == ("run `locald up db` to start it",)
 
 
 def test_nobody_is_named_twice() -> None:
@@ -71,7 +76,7 @@ def test_a_healthy_service_shows_what_its_health_rests_on_newest_first() -> None
     ] == [
         ("notify", True, "sent READY=1"),
         ("tcp", True, "accepts connections on 127.0.0.1:8080"),
-        ("tcp", False, "listens on 127.0.0.1:9229 although PORT is 8080"),
+        ("tcp", False, "listens on 127.0.0.1:9229, but PORT is 8080"),
     ]
 
 
@@ -80,7 +85,7 @@ def test_what_never_ran_has_no_evidence() -> None:
     s.up("db")
 
     assert s.why("web").evidence == ()
-    assert s.why("web").hints == ("`locald up web` starts it",)
+    assert s.why("web").hints == ("run `locald up web` to start it",)
 
 
 def test_evidence_outlives_its_run_until_the_next() -> None:
@@ -97,7 +102,7 @@ def test_a_running_service_that_lost_a_dependency_names_it() -> None:
     s.up(), s.healthy("db#1", "web#1"), s.exits("db#1", 1)
 
     assert blockers(s, "web") == [("db", "failed")]
-    assert "`locald logs db` shows all its output" in s.why("web").hints
+    assert "run `locald logs db` to see its output" in s.why("web").hints
 
 
 # Hints.
@@ -117,7 +122,7 @@ def fails(s: Story) -> str:
 
 def test_what_never_opened_its_port_is_told_of_the_port_and_of_workers() -> None:
     s = late()
-    hint = 'let it listen on $PORT (8080); if it has no port, set type = "worker"'
+    hint = 'make it listen on $PORT (8080), or set type = "worker" if it has no port'
 
     assert s.why("web").hints == (hint,)
     assert fails(s) == hint
@@ -141,14 +146,13 @@ def test_whoever_holds_the_port_is_to_be_ended() -> None:
     s = late()
     s.closes("web#1", holder=8080)
 
-    assert fails(s) == "end pid 4711 (nc), which holds port 8080, or set another `port`"
+    assert fails(s) == "stop pid 4711 (nc), which uses port 8080, or set another `port`"
 
 
 def test_what_waits_for_ready_is_told_how_to_do_without() -> None:
     s = late(health_check=HealthCheck(NotifyCheck()))
     hint = (
-        "it has to send READY=1 to $NOTIFY_SOCKET; if it no longer does, "
-        'say how to know: health_check = { type = "tcp" }'
+        'make it send READY=1 to $NOTIFY_SOCKET, or set health_check = { type = "tcp" } if it no longer does'
     )
 
     assert fails(s) == hint
@@ -158,33 +162,39 @@ def test_what_has_no_port_is_not_told_to_have_it_looked_at() -> None:
     s = Story(worker("web", start_timeout=3.0, health_check=HealthCheck(NotifyCheck())))
     s.up(), s.spawned("web#1")
 
-    assert fails(s).endswith('say how to know: health_check = { type = "none" }')
+    assert fails(s).endswith('or set health_check = { type = "none" } if it no longer does')
 
 
 def test_a_check_of_the_own_port_is_named_when_nothing_listens_there() -> None:
     s = late(health_check=HealthCheck(HttpCheck()))
 
-    assert fails(s) == "let it listen on $PORT (8080): its health_check looks there"
+    assert fails(s) == "make it listen on $PORT (8080), which its health_check uses"
 
 
 def test_a_check_elsewhere_gives_no_hints_about_the_port() -> None:
     s = late(health_check=HealthCheck(HttpCheck(port=9000)))
 
-    assert fails(s) == "`locald logs web` shows all its output"
+    assert fails(s) == "run `locald logs web` to see its output"
 
 
 def test_a_crash_is_not_explained_by_a_port() -> None:
     s = late(restart="no")
     s.exits("web#1", 1)
 
-    assert s.why("web").hints == ("`locald logs web` shows all its output", "`locald up web` tries again")
+    assert s.why("web").hints == (
+        "run `locald logs web` to see its output",
+        "run `locald up web` to try again",
+    )
 
 
 def test_a_failure_after_it_was_ready_is_not_explained_by_a_port() -> None:
     s = late(restart="no")
     s.listens("web#1"), s.wait(100), s.closes("web#1"), s.exits("web#1", 1)
 
-    assert s.why("web").hints == ("`locald logs web` shows all its output", "`locald up web` tries again")
+    assert s.why("web").hints == (
+        "run `locald logs web` to see its output",
+        "run `locald up web` to try again",
+    )
 
 
 def test_a_worker_is_not_told_to_listen() -> None:
@@ -196,8 +206,8 @@ def test_a_worker_is_not_told_to_listen() -> None:
 
 def test_who_speaks_but_never_says_ready_is_told_that_this_is_waited_for() -> None:
     hint = (
-        "it has spoken on $NOTIFY_SOCKET, so READY=1 is waited for; if it never sends that, "
-        'say how to know: health_check = { type = "tcp" }'
+        'make it send READY=1 to $NOTIFY_SOCKET, or set health_check = { type = "tcp" } '
+        "if it uses the socket for other messages only"
     )
     s = late()
     s.says("web#1", "STATUS=x"), s.listens("web#1")
@@ -217,20 +227,20 @@ def test_a_task_is_not_told_to_say_ready() -> None:
     s.up(), s.spawned("seed#1"), s.says("seed#1", "READY=1"), s.exits("seed#1", 0)
     s.up("seed"), s.spawned("seed#2"), s.says("seed#2", "STATUS=x"), s.wait(3), s.stopped("seed#2")
 
-    assert s.why("seed").hints[0] == "`locald logs seed` shows all its output"
+    assert s.why("seed").hints[0] == "run `locald logs seed` to see its output"
 
 
 def test_every_other_state_says_what_can_be_done() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1"), s.wait(1), s.closes("web#1")
     assert s.why("web").hints == (
-        "`locald logs web` shows all its output",
-        "`locald restart web` starts it again",
+        "run `locald logs web` to see its output",
+        "run `locald restart web` to start it again",
     )
 
     s.exits("web#1", 1)
-    assert s.why("web").hints == ("`locald logs web` shows all its output",)
+    assert s.why("web").hints == ("run `locald logs web` to see its output",)
     s.wait(0.1), s.healthy("web#2"), s.exits("web#2", 0)
-    assert s.why("web").hints == ("`locald restart web` starts it again",)
+    assert s.why("web").hints == ("run `locald restart web` to start it again",)
     s.stop("web")
-    assert s.why("web").hints == ("`locald up web` starts it",)
+    assert s.why("web").hints == ("run `locald up web` to start it",)

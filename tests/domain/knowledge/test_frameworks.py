@@ -47,12 +47,12 @@ def test_the_fix_of_a_known_server_is_a_command(command: str, program: str, port
 
 def test_of_an_unknown_program_the_general_advice_is_given() -> None:
     assert fix("cargo run", "shop", 3030) == (
-        "it listens on 3030: pass $PORT on the command line, or let the program read PORT"
+        "it listens on 3030: pass $PORT on the command line, or make the program read PORT"
     )
 
 
 def test_a_command_that_names_the_port_already_is_not_told_to_name_it() -> None:
-    assert "write it as a string" in fix("vite --port $PORT", "node", 5173)
+    assert "write `command` as a string" in fix("vite --port $PORT", "node", 5173)
 
 
 @pytest.mark.parametrize("command", ["vitest", "nextcloud", "python3 server.py", "node trails.js"])

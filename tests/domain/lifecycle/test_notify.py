@@ -161,14 +161,14 @@ def test_they_may_speak(standing: Standing) -> None:
 
 
 def test_a_stranger_may_not() -> None:
-    assert refusal(Sender(Process(7, "sh"), 0, "stranger")) == "pid 7 (sh), not part of this service"
+    assert refusal(Sender(Process(7, "sh"), 0, "outside")) == "pid 7 (sh), a process outside the service"
 
 
 @pytest.mark.parametrize(
     ("standing", "said"),
     [
         ("member", "pid 7 (sh)"),
-        ("stranger", "pid 7 (sh)"),
+        ("outside", "pid 7 (sh)"),
         ("exited", "pid 7 (sh), which had already exited,"),
         ("spawner", "pid 7 (sh), run as root,"),
     ],

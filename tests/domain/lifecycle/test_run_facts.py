@@ -161,15 +161,15 @@ def test_keep_alives_are_no_evidence() -> None:
 
 
 def test_who_was_turned_away_is_counted() -> None:
-    sender, known = Sender(Process(7), 0, "stranger"), facts()
+    sender, known = Sender(Process(7), 0, "outside"), facts()
     for datagram in (b"READY=1", b"READY=1", b"x\0y"):
         known, words = observe_notification(known, Notified(RUN, sender, datagram, 1.0))
         assert words is None
 
     assert known.notify == NotifyState(refused=3)
     assert [word.detail for word in known.history] == [
-        "a malformed datagram from pid 7, not part of this service: ignored",
-        "READY=1 from pid 7, not part of this service: ignored",
+        "ignored a malformed datagram from pid 7, a process outside the service",
+        "ignored READY=1 from pid 7, a process outside the service",
     ]
 
 

@@ -61,7 +61,7 @@ def test_a_stop_during_a_pull_calls_it_off() -> None:
 
     assert s.stop("db") == ["terminate db#1"]
     assert s.state("db") == "stopping"
-    s.tell(NotStarted(DB, "it was stopped before it began", "", s.now))
+    s.tell(NotStarted(DB, "stopped before started", "", s.now))
     assert s.state("db") == "stopped"
 
 
@@ -85,12 +85,12 @@ def test_the_images_own_check_is_believed_before_an_open_port() -> None:
     s.listens("db#1")
     assert s.health("db") == ("starting", "docker")
 
-    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with code 0", s.now))
     assert s.health("db") == ("healthy", "docker")
     assert not s.row("db").fallback
     assert s.row("db").container == ID
 
-    s.wait(30), s.tell(Checked(DB, False, "its HEALTHCHECK exited with 1: no space left", s.now))
+    s.wait(30), s.tell(Checked(DB, False, "its HEALTHCHECK exited with code 1: no space left", s.now))
     assert s.health("db") == ("unhealthy", "docker")
     assert s.because("db").endswith("no space left")
 
@@ -108,8 +108,13 @@ def test_a_container_without_a_healthcheck_is_found_by_its_port_as_a_fallback() 
 @pytest.mark.parametrize(
     ("address", "port", "because", "hint"),
     [
-        ("::", 8080, "[::]:8080 in its container although container_port is 5432", "container_port = 8080"),
-        ("127.0.0.1", 5432, "127.0.0.1:5432, which cannot be reached from outside", "listen on 0.0.0.0"),
+        ("::", 8080, "[::]:8080 in its container, but container_port is 5432", "container_port = 8080"),
+        (
+            "127.0.0.1",
+            5432,
+            "127.0.0.1:5432, which is reachable only inside the container",
+            "listen on 0.0.0.0",
+        ),
     ],
 )
 def test_a_container_that_listens_elsewhere_is_told_of_by_its_ports_inside(
@@ -139,7 +144,7 @@ def test_a_container_without_a_healthcheck_and_a_port_is_healthy_while_it_lives(
 
 def test_while_the_engine_is_away_nobody_claims_to_know() -> None:
     s = begun()
-    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with code 0", s.now))
 
     s.tell(Silenced(DB, "the Docker Engine does not answer", s.now))
     assert s.state("db") == "running"
@@ -155,34 +160,34 @@ def test_what_waits_for_an_engine_says_so_and_what_to_do() -> None:
     s = begun()
     s.tell(Silenced(DB, "the Docker Engine does not run", s.now))
     assert list(s.why("db").hints) == [
-        "it goes on by itself when the engine is back; `locald doctor` looks for one"
+        "run `locald doctor` to check the container engine, locald reconnects when it is back"
     ]
 
     s.stop("db"), s.wait(10)
-    assert s.because("db") == "waits until it can be ended: the Docker Engine does not run"
+    assert s.because("db") == "waiting to stop it: the Docker Engine does not run"
     s.tell(Exited(DB, 77, Exit(code=0), 0, s.now))
-    assert s.because("db") == "waits until it can be removed: the Docker Engine does not run"
+    assert s.because("db") == "waiting to remove it: the Docker Engine does not run"
     assert len(s.why("db").hints) == 1
 
 
 def test_how_a_container_ended_is_told_with_its_reason() -> None:
     s = begun()
-    s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with code 0", s.now))
     s.tell(Exited(DB, 77, Exit(signal=9, reason="out of memory"), 0, s.now))
     s.tell(Gone(DB, s.now))
 
     assert s.state("db") == "backoff"
-    assert s.because("db").startswith("ended by SIGKILL (out of memory)")
+    assert s.because("db").startswith("killed by SIGKILL (out of memory)")
 
 
 def test_a_process_may_depend_on_a_container() -> None:
     s = Story(container(port=15432), service("api", "db"))
     assert s.up() == ["start db#1"]
     s.tell(Prepares(DB, "pulling postgres:16", s.now))
-    assert s.because("api") == "waits for db to be healthy (now preparing)"
+    assert s.because("api") == "waiting for db to be healthy (now preparing)"
 
     s.tell(Spawned(DB, 77, s.now, ID, 5432))
-    assert "start api#1" in s.tell(Checked(DB, True, "its HEALTHCHECK exited with 0", s.now))
+    assert "start api#1" in s.tell(Checked(DB, True, "its HEALTHCHECK exited with code 0", s.now))
 
 
 def test_up_leaves_a_container_alone_that_turned_out_to_have_no_port() -> None:
@@ -199,5 +204,5 @@ def test_a_pull_that_the_daemon_did_not_live_to_see_ends_as_any_start() -> None:
     s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
 
     assert s.daemon_dies() == ["adopt db#1"]
-    assert s.because("db") == "looking for run 1, which an earlier daemon left preparing"
+    assert s.because("db") == "recovering run 1, which was preparing under the previous daemon"
     assert s.lost("db#1") == ["start db#2"]

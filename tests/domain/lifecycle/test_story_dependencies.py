@@ -69,7 +69,7 @@ def test_a_task_has_to_complete_for_its_dependents() -> None:
 
     assert s.up() == ["start seed#1"]
     assert s.spawned("seed#1") == []
-    assert s.because("web") == "waits for seed to be completed (now starting)"
+    assert s.because("web") == "waiting for seed to be completed (now starting)"
     assert s.exited("seed#1", 0) == []
     assert s.gone("seed#1") == ["start web#1", "start api#1"]
 
@@ -87,7 +87,7 @@ def test_waiting_on_names_the_direct_dependencies_that_are_missing() -> None:
 
     assert s.waiting_on("api") == ("db", "cache")
     assert s.because("api") == (
-        "waits for db to be healthy (now starting), cache to be healthy (now starting)"
+        "waiting for db to be healthy (now starting), cache to be healthy (now starting)"
     )
     s.healthy("db#1")
     assert s.waiting_on("api") == ("cache",)
@@ -104,8 +104,8 @@ def test_whoever_needs_what_failed_is_blocked_and_names_the_root() -> None:
 
     assert s.exits("migrate#1", 1) == []
     assert s.states() == {"migrate": "failed", "api": "blocked", "web": "blocked"}
-    assert s.because("api") == "needs migrate; migrate failed: exited with 1"
-    assert s.because("web") == "needs api, which needs migrate; migrate failed: exited with 1"
+    assert s.because("api") == "blocked by migrate (failed: exited with code 1)"
+    assert s.because("web") == "blocked by api, which needs migrate (failed: exited with code 1)"
     assert s.row("web").run == 0
     assert s.is_settled()
 
@@ -124,9 +124,9 @@ def test_a_dependency_that_cannot_be_started_blocks_at_once() -> None:
     s = Story(service("db"), service("web", "db"))
     s.up()
 
-    assert s.refused("db#1", "port 5432 is held by pid 7 (postgres)", "kill 7") == []
+    assert s.refused("db#1", "port 5432 is already in use by pid 7 (postgres)", "kill 7") == []
     assert s.states() == {"db": "failed", "web": "blocked"}
-    assert s.because("web") == "needs db; db failed: port 5432 is held by pid 7 (postgres)"
+    assert s.because("web") == "blocked by db (failed: port 5432 is already in use by pid 7 (postgres))"
 
 
 def test_a_dependency_that_ended_by_itself_blocks_too() -> None:
@@ -134,7 +134,7 @@ def test_a_dependency_that_ended_by_itself_blocks_too() -> None:
     s.up(), s.healthy("db#1"), s.exits("db#1", 0)
 
     assert s.states() == {"db": "stopped", "cache": "starting", "web": "blocked"}
-    assert s.because("web") == "needs db; db exited with 0"
+    assert s.because("web") == "blocked by db (exited with code 0)"
 
 
 def test_one_dead_end_is_enough_to_be_blocked() -> None:
@@ -172,13 +172,13 @@ def test_a_running_service_keeps_running_when_its_dependency_goes_and_names_it()
     assert s.state("web") == "running"
     assert s.health("web") == ("healthy", "tcp")
     assert s.waiting_on("web") == ("db",)
-    assert s.because("web").endswith("127.0.0.1:24318; it depends on db, which has failed")
+    assert s.because("web").endswith("127.0.0.1:24318, but dependency db has failed")
 
 
 def test_what_it_lost_is_forgotten_when_the_dependency_is_back() -> None:
     s = Story(service("db"), service("web", "db"))
     s.up(), s.healthy("db#1", "web#1"), s.exits("db#1", 1)
-    assert s.because("web").endswith("; it depends on db, which is in backoff")
+    assert s.because("web").endswith(", but dependency db is in backoff")
 
     assert s.wait(0.1) == ["start db#2"]
     s.healthy("db#2")
@@ -193,7 +193,7 @@ def test_a_starting_service_goes_on_when_its_dependency_turns_unhealthy() -> Non
     assert s.closes("db#1") == []
     assert s.states() == {"db": "running", "web": "starting"}
     assert s.waiting_on("web") == ("db",)
-    assert s.because("web").endswith("; it depends on db, which is unhealthy")
+    assert s.because("web").endswith(", but dependency db is unhealthy")
 
 
 def test_an_unhealthy_dependency_is_waited_for_by_what_has_not_started() -> None:
@@ -201,7 +201,7 @@ def test_an_unhealthy_dependency_is_waited_for_by_what_has_not_started() -> None
     s.up("db"), s.healthy("db#1"), s.wait(1), s.closes("db#1")
 
     assert s.up("web") == []
-    assert s.because("web") == "waits for db to be healthy (now unhealthy)"
+    assert s.because("web") == "waiting for db to be healthy (now unhealthy)"
     assert s.listens("db#1") == ["start web#1"]
 
 
@@ -228,7 +228,7 @@ def test_nor_does_one_that_ended_by_itself() -> None:
     s.up(), s.healthy("db#1", "web#1"), s.exits("web#1", 0), s.exits("db#1", 1)
 
     assert s.waiting_on("web") == ()
-    assert s.because("web") == "exited with 0, and its restart policy is on-failure"
+    assert s.because("web") == "exited with code 0, not restarted (restart policy: on-failure)"
 
 
 def test_a_tangle_of_dependencies_costs_no_more_than_its_edges() -> None:

@@ -35,7 +35,7 @@ def checked(check: Check, **keys: int) -> Story:
 def test_a_service_is_healthy_when_it_accepts_connections_on_its_port() -> None:
     s = Story(service("web", port=8080))
     s.up(), s.spawned("web#1")
-    assert s.because("web") == "nothing of this service listens on port 8080 yet"
+    assert s.because("web") == "not listening on port 8080 yet"
 
     s.wait(1), s.listens("web#1")
     row = s.row("web")
@@ -68,7 +68,7 @@ def test_another_port_is_not_health_and_is_named() -> None:
     s.up(), s.spawned("web#1"), s.listens("web#1", 5173)
 
     assert s.health("web")[0] == "starting"
-    assert s.because("web").endswith("(node) listens on 127.0.0.1:5173 although PORT is 8080")
+    assert s.because("web").endswith("(node) listens on 127.0.0.1:5173, but PORT is 8080")
 
 
 def test_a_foreign_holder_of_the_port_is_never_health_and_is_named() -> None:
@@ -76,7 +76,7 @@ def test_a_foreign_holder_of_the_port_is_never_health_and_is_named() -> None:
     s.up(), s.spawned("web#1"), s.closes("web#1", holder=8080)
 
     assert s.health("web")[0] == "starting"
-    held = "port 8080 is held by pid 4711 (nc), which does not belong to this service"
+    held = "port 8080 is already in use by pid 4711 (nc), a process outside the service"
     assert s.because("web") == held
     assert s.wait(60) == ["terminate web#1"]
     s.stopped("web#1")
@@ -90,7 +90,7 @@ def test_a_listener_that_vanishes_while_the_process_lives_is_unhealthy() -> None
     s.closes("web#1")
     assert s.state("web") == "running"
     assert s.health("web") == ("unhealthy", "tcp")
-    assert s.because("web") == "nothing of this service listens on port 8080 any more"
+    assert s.because("web") == "no longer listening on port 8080"
     assert s.row("web").since == s.now
     assert s.row("web").ready_at == s.now - 5
     s.listens("web#1")
@@ -102,7 +102,7 @@ def test_a_stranger_that_takes_the_port_over_is_named() -> None:
     s.up(), s.healthy("web#1"), s.wait(1), s.closes("web#1", holder=8080)
 
     assert s.health("web") == ("unhealthy", "tcp")
-    assert "held by pid 4711 (nc)" in s.because("web")
+    assert "already in use by pid 4711 (nc)" in s.because("web")
 
 
 # process
@@ -133,7 +133,7 @@ def test_a_worker_that_speaks_within_200_ms_is_believed_only_at_its_word() -> No
 
 def test_a_stranger_that_speaks_for_a_worker_changes_nothing() -> None:
     s = Story(worker("jobs"))
-    s.up(), s.spawned("jobs#1"), s.says("jobs#1", "STATUS=hello", by="stranger")
+    s.up(), s.spawned("jobs#1"), s.says("jobs#1", "STATUS=hello", by="outside")
 
     s.wait(0.2)
     assert s.health("jobs") == ("healthy", "process")
@@ -201,8 +201,8 @@ def test_it_says_what_is_waited_for_while_no_check_was_carried_out() -> None:
     ]
 
     assert {check.kind: checked(check).because("web") for check in checks} == {
-        "http": "the http check has not been carried out yet",
-        "command": "the command check has not been carried out yet",
+        "http": "the http check has not run yet",
+        "command": "the command check has not run yet",
         "log": "no line of output has matched /listening on \\d+/ yet",
         "notify": "has not sent READY=1 yet",
     }
@@ -212,10 +212,10 @@ def test_it_says_what_is_waited_for_while_no_check_was_carried_out() -> None:
 def test_a_check_of_the_own_port_says_that_nothing_listens_there_yet(check: Check) -> None:
     s = checked(check)
     port = s.port("web")
-    assert s.because("web") == f"nothing of this service listens on port {port} yet"
+    assert s.because("web") == f"not listening on port {port} yet"
 
     s.listens("web#1", 5173)
-    assert s.because("web").endswith(f"listens on 127.0.0.1:5173 although PORT is {port}")
+    assert s.because("web").endswith(f"listens on 127.0.0.1:5173, but PORT is {port}")
     assert s.health("web") == ("starting", "none")
     assert any("5173" in hint for hint in s.why("web").hints)
 
@@ -226,7 +226,7 @@ def test_a_check_that_reached_a_stranger_on_the_own_port_does_not_count(check: C
     s.closes("web#1", holder=s.port("web")), s.probed("web#1", True, "HTTP 200")
 
     assert s.health("web")[0] == "starting"
-    assert "held by pid 4711 (nc)" in s.because("web")
+    assert "already in use by pid 4711 (nc)" in s.because("web")
     s.listens("web#1")
     assert s.health("web") == ("healthy", "explicit")
 
@@ -289,7 +289,7 @@ def test_a_notify_check_is_met_by_ready_alone() -> None:
     s = checked(NotifyCheck())
     s.listens("web#1"), s.says("web#1", "STATUS=soon")
     assert s.health("web") == ("starting", "explicit")
-    assert s.because("web").startswith("has not sent READY=1 yet; pid ")
+    assert s.because("web").startswith("has not sent READY=1 yet, pid ")
 
     s.says("web#1", "READY=1")
     row = s.row("web")
@@ -326,10 +326,10 @@ def test_once_it_has_sent_ready_an_open_port_is_not_enough_any_more() -> None:
     s.up(), s.spawned("web#2"), s.listens("web#2")
 
     assert s.health("web") == ("starting", "notify")
-    assert s.because("web").startswith("waits for READY=1, which an earlier run of this definition sent")
+    assert s.because("web").startswith("waiting for READY=1, which an earlier run sent")
     assert s.wait(60) == ["terminate web#2"]
     s.stopped("web#2")
-    assert s.because("web").startswith("not healthy within 1m: waits for READY=1")
+    assert s.because("web").startswith("not healthy within 1m: waiting for READY=1")
     assert any("$NOTIFY_SOCKET" in hint for hint in s.why("web").hints)
 
 

@@ -47,11 +47,11 @@ def test_whoever_belongs_to_the_service_may_speak_for_it(by: Standing, introduce
 
 def test_a_stranger_is_ignored_and_recorded() -> None:
     s = started()
-    s.says("web#1", "READY=1", by="stranger", pid=77)
+    s.says("web#1", "READY=1", by="outside", pid=77)
 
     assert s.health("web") == ("starting", "none")
     evidence = s.why("web").evidence[0]
-    assert evidence.detail == "READY=1 from pid 77 (node), not part of this service: ignored"
+    assert evidence.detail == "ignored READY=1 from pid 77 (node), a process outside the service"
     assert (evidence.source, evidence.ok) == ("notify", False)
     s.listens("web#1")
     assert s.health("web") == ("healthy", "tcp"), "the service itself said nothing"
@@ -124,7 +124,7 @@ def test_the_first_word_after_the_port_opened_counts_too() -> None:
 
     assert s.health("web") == ("unhealthy", "notify")
     pid = s.row("web").pid
-    assert s.because("web") == f"has not sent READY=1 yet; pid {pid} (node) sent STATUS=warming up"
+    assert s.because("web") == f"has not sent READY=1 yet, pid {pid} (node) sent STATUS=warming up"
     s.says("web#1", "READY=1")
     assert s.health("web") == ("healthy", "notify")
     assert s.because("web") == f"pid {pid} (node) sent READY=1 (status: warming up)"
@@ -139,7 +139,7 @@ def test_stopping_ends_health_at_once() -> None:
     assert s.says("web#1", "STOPPING=1", "STATUS=flushing") == []
     row = s.row("web")
     assert (row.state, row.health, row.source) == ("stopping", "unhealthy", "notify")
-    assert row.because == "the service said that it is stopping (status: flushing)"
+    assert row.because == "the service sent STOPPING=1 (status: flushing)"
 
 
 def test_ready_after_stopping_is_ignored() -> None:
@@ -245,7 +245,7 @@ def test_dependents_keep_running_when_it_stops_by_itself() -> None:
 
     assert s.says("db#1", "STOPPING=1") == []
     assert s.state("web") == "running"
-    assert s.because("web").endswith("; it depends on db, which is stopping")
+    assert s.because("web").endswith(", but dependency db is stopping")
 
 
 # ERRNO, EXIT_STATUS
@@ -254,17 +254,17 @@ def test_dependents_keep_running_when_it_stops_by_itself() -> None:
 def test_the_reason_that_it_gives_is_shown() -> None:
     s = started()
     s.says("web#1", "STATUS=cannot bind", "ERRNO=98")
-    assert s.because("web").endswith("sent ERRNO=98 (status: cannot bind; errno 98)")
+    assert s.because("web").endswith("sent ERRNO=98 (status: cannot bind, errno 98)")
 
     s.exits("web#1", 1)
-    assert s.because("web") == "exited with 1 (errno 98); restart 1 of 5 in 100ms"
+    assert s.because("web") == "exited with code 1 (errno 98), restart 1 of 5 in 100ms"
 
 
 def test_an_exit_status_that_it_announces_is_shown() -> None:
     s = ready(restart="no")
     s.says("web#1", "STOPPING=1", "EXIT_STATUS=7"), s.exits("web#1", 7)
 
-    assert s.because("web") == "exited with 7 (exit status 7)"
+    assert s.because("web") == "exited with code 7 (exit status 7)"
 
 
 # MAINPID
@@ -287,7 +287,7 @@ def test_a_main_process_outside_the_run_is_not_believed() -> None:
     s.says("web#1", "MAINPID=1", "READY=1")
 
     assert s.row("web").pid not in (1, None)
-    s.says("web#1", "MAINPID=88", by="stranger", main=88)
+    s.says("web#1", "MAINPID=88", by="outside", main=88)
     assert s.row("web").pid != 88
 
 
@@ -297,11 +297,11 @@ def test_a_main_process_outside_the_run_is_not_believed() -> None:
 def test_the_start_timeout_can_be_extended() -> None:
     s = started(start_timeout=10.0)
     s.wait(8), s.says("web#1", "EXTEND_TIMEOUT_USEC=5000000")
-    assert s.because("web").endswith("; extended by the service until 1970-01-01T00:16:53Z")
+    assert s.because("web").endswith(", timeout extended by the service until 1970-01-01T00:16:53Z")
 
     assert s.wait(4.9) == []
     assert s.wait(0.1) == ["terminate web#1"]
-    assert s.because("web").startswith("not healthy within 10s and the time that it asked for: ")
+    assert s.because("web").startswith("not healthy within 10s plus the requested extension: ")
 
 
 def test_an_extension_never_shortens() -> None:
@@ -316,7 +316,7 @@ def test_an_extension_never_shortens() -> None:
 def test_the_stop_deadline_can_be_extended() -> None:
     s = ready(stop_timeout=2.0)
     s.stop("web"), s.wait(1), s.says("web#1", "EXTEND_TIMEOUT_USEC=5000000")
-    assert s.because("web") == "it was told to stop; extended by the service until 1970-01-01T00:16:46Z"
+    assert s.because("web") == "stopped by user, timeout extended by the service until 1970-01-01T00:16:46Z"
 
     assert s.wait(4.9) == []
     assert s.wait(0.1) == ["kill web#1"]
@@ -328,7 +328,7 @@ def test_whoever_says_that_it_stops_can_say_in_the_same_breath_how_long_that_tak
 ) -> None:
     s = before()
     s.says("web#1", "STOPPING=1\nEXTEND_TIMEOUT_USEC=5000000")
-    assert "; extended by the service until" in s.because("web")
+    assert ", timeout extended by the service until" in s.because("web")
 
     assert s.wait(4.9) == []
     assert s.wait(0.1) == ["kill web#1"]
@@ -338,14 +338,14 @@ def test_an_extension_after_sigkill_is_too_late() -> None:
     s = ready(stop_timeout=2.0)
     s.stop("web"), s.wait(2), s.says("web#1", "EXTEND_TIMEOUT_USEC=5000000")
 
-    assert s.because("web") == "being ended with SIGKILL"
+    assert s.because("web") == "killing with SIGKILL"
     assert s.wait(60) == []
 
 
 def test_the_watchdog_can_be_extended() -> None:
     s = ready(watchdog=2.0)
     s.says("web#1", "EXTEND_TIMEOUT_USEC=5000000")
-    assert "; extended by the service until" in s.because("web")
+    assert ", timeout extended by the service until" in s.because("web")
     s.says("web#1", "WATCHDOG=1")
 
     assert s.wait(4.9) == []
@@ -381,7 +381,7 @@ def test_a_watchdog_that_is_not_fed_ends_the_run_and_the_policy_follows() -> Non
     assert (row.state, row.health, row.source) == ("stopping", "unhealthy", "notify")
     assert row.because == "the service sent no WATCHDOG=1 within 2s"
     s.exits("web#1", 0)
-    assert s.because("web") == "the watchdog expired; restart 1 of 5 in 100ms"
+    assert s.because("web") == "the watchdog expired, restart 1 of 5 in 100ms"
     assert s.wait(0.1) == ["start web#2"]
 
 
@@ -437,7 +437,7 @@ def test_trigger_needs_neither_a_watchdog_nor_health(first: str) -> None:
 
     assert s.says("web#1", "WATCHDOG=trigger") == ["terminate web#1"]
     s.stopped("web#1")
-    assert s.because("web") == "the service sent WATCHDOG=trigger; restart 1 of 5 in 100ms"
+    assert s.because("web") == "the service sent WATCHDOG=trigger, restart 1 of 5 in 100ms"
 
 
 def test_trigger_of_what_is_being_stopped_changes_nothing() -> None:
@@ -485,4 +485,4 @@ def test_no_watchdog_runs_once_it_is_being_stopped() -> None:
     s.stop("web")
 
     assert s.wait(9.9) == []
-    assert s.because("web") == "it was told to stop"
+    assert s.because("web") == "stopped by user"

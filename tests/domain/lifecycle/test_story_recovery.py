@@ -11,7 +11,7 @@ def test_what_lives_is_kept_and_healthy_as_before() -> None:
     before = s.row("web")
 
     assert s.daemon_dies() == ["adopt db#1", "adopt web#1"]
-    assert s.because("web") == "looking for run 1, which an earlier daemon left running"
+    assert s.because("web") == "recovering run 1, which was running under the previous daemon"
     assert (s.state("web"), s.health("web")) == ("running", ("healthy", "tcp"))
     assert s.spawned("db#1") == s.spawned("web#1") == []
     assert s.asides == ["watch web#1"]
@@ -24,7 +24,7 @@ def test_what_died_meanwhile_is_restarted_by_its_policy_with_its_exit_code() -> 
 
     s.spawned("web#1"), s.exits("web#1", 3)
     assert s.row("web").exit_code == 3
-    assert s.because("web") == "exited with 3; restart 1 of 5 in 100ms"
+    assert s.because("web") == "exited with code 3, restart 1 of 5 in 100ms"
     assert s.wait(0.1) == ["start web#2"]
 
 

@@ -18,7 +18,7 @@ def test_a_crash_is_retried_and_says_when() -> None:
 
     assert s.exits("web#1", 1) == []
     assert s.state("web") == "backoff"
-    assert s.because("web") == "exited with 1; restart 1 of 5 in 100ms"
+    assert s.because("web") == "exited with code 1, restart 1 of 5 in 100ms"
     assert s.health("web") == ("unknown", "none")
     assert s.wait(0.099) == []
     assert s.wait(0.001) == ["start web#2"]
@@ -35,7 +35,7 @@ def test_the_delay_doubles_and_the_sixth_crash_within_a_minute_fails() -> None:
     crash(s, "web#6")
 
     assert s.state("web") == "failed"
-    assert s.because("web") == "exited with 1; gave up after 5 restarts within a minute"
+    assert s.because("web") == "exited with code 1, crash loop: 5 restarts in 60s (max_restarts)"
     assert s.wait(3600) == []
     assert s.row("web").restarts == 5
 
@@ -62,7 +62,7 @@ def test_only_restarts_of_the_last_minute_count() -> None:
     assert s.state("web") == "backoff", "the first restart was a minute ago"
     s.wait(1), crash(s, "web#3")
     assert s.state("web") == "failed"
-    assert s.because("web") == "exited with 1; gave up after one restart within a minute"
+    assert s.because("web") == "exited with code 1, crash loop: 1 restart in 60s (max_restarts)"
 
 
 def test_no_restarts_are_allowed_where_the_file_says_so() -> None:
@@ -70,7 +70,7 @@ def test_no_restarts_are_allowed_where_the_file_says_so() -> None:
     s.up(), crash(s, "web#1")
 
     assert s.state("web") == "failed"
-    assert s.because("web") == "exited with 1"
+    assert s.because("web") == "exited with code 1"
 
 
 @pytest.mark.parametrize("lost", ["by exit", "after a while unhealthy", "after STOPPING=1"])
@@ -84,7 +84,7 @@ def test_ten_seconds_of_health_bring_the_delay_back(lost: str) -> None:
         s.says("web#3", "STOPPING=1")
 
     s.exits("web#3", 1)
-    assert s.because("web") == "exited with 1; restart 3 of 5 in 100ms"
+    assert s.because("web") == "exited with code 1, restart 3 of 5 in 100ms"
 
 
 def test_less_than_ten_seconds_of_health_do_not() -> None:
@@ -92,7 +92,7 @@ def test_less_than_ten_seconds_of_health_do_not() -> None:
     s.up(), crash(s, "web#1"), s.wait(0.1), s.healthy("web#2"), s.wait(9.9)
 
     s.exits("web#2", 1)
-    assert s.because("web") == "exited with 1; restart 2 of 5 in 200ms"
+    assert s.because("web") == "exited with code 1, restart 2 of 5 in 200ms"
 
 
 def test_each_run_has_to_become_healthy_anew() -> None:
@@ -168,8 +168,8 @@ def test_an_exit_with_0_before_it_was_ready_says_what_to_do() -> None:
     s = Story(service("web"))
     s.up(), s.spawned("web#1"), s.exits("web#1", 0)
 
-    assert s.because("web") == "exited with 0 before it was ever ready"
-    assert 'a command that runs to completion is a task: set type = "task"' in s.why("web").hints
+    assert s.because("web") == "exited with code 0 before becoming ready"
+    assert 'set type = "task" if the command runs to completion' in s.why("web").hints
 
 
 def test_a_service_that_forks_away_is_told_to_stay_in_the_foreground() -> None:
@@ -178,7 +178,7 @@ def test_a_service_that_forks_away_is_told_to_stay_in_the_foreground() -> None:
 
     assert s.exited("web#1", 0, left=1) == ["terminate web#1"]
     s.gone("web#1")
-    assert s.because("web") == "exited with 0 before it was ever ready, leaving children behind"
+    assert s.because("web") == "exited with code 0 before becoming ready, leaving processes behind"
     assert any("foreground" in hint for hint in s.why("web").hints)
 
 
@@ -189,7 +189,7 @@ def test_exiting_with_0_for_ever_before_being_ready_is_a_crash_loop_too() -> Non
         crash(s, f"jobs#{number}", 0), s.wait(5)
 
     assert s.because("jobs") == (
-        "exited with 0 before it was ever ready; gave up after 2 restarts within a minute"
+        "exited with code 0 before becoming ready, crash loop: 2 restarts in 60s (max_restarts)"
     )
 
 
@@ -197,7 +197,7 @@ def test_a_service_that_exits_0_later_is_stopped_and_says_that_it_exited() -> No
     s = Story(service("web"))
     s.up(), s.healthy("web#1"), s.exits("web#1", 0)
 
-    assert s.because("web") == "exited with 0, and its restart policy is on-failure"
+    assert s.because("web") == "exited with code 0, not restarted (restart policy: on-failure)"
     assert s.row("web").exit_code == 0
     assert s.is_settled()
 
@@ -221,7 +221,7 @@ def test_a_run_that_leaves_nothing_is_not_said_to_have_left_something() -> None:
     s.up(), s.healthy("web#1")
 
     s.exited("web#1", 1)
-    assert (s.state("web"), s.because("web")) == ("stopping", "exited with 1")
+    assert (s.state("web"), s.because("web")) == ("stopping", "exited with code 1")
 
 
 def test_what_is_left_of_a_run_is_ended_before_the_next_begins() -> None:
@@ -230,7 +230,7 @@ def test_what_is_left_of_a_run_is_ended_before_the_next_begins() -> None:
 
     assert s.exited("web#1", 1, left=3) == ["terminate web#1"]
     assert s.state("web") == "stopping"
-    assert s.because("web") == "exited with 1; what is left of it is being ended"
+    assert s.because("web") == "exited with code 1, killing remaining processes"
     assert s.health("web") == ("unknown", "none")
     assert s.wait(9.9) == []
     assert s.wait(0.1) == ["kill web#1"]
@@ -252,14 +252,14 @@ def test_a_run_that_is_gone_without_an_exit_has_ended_nobody_saw_how() -> None:
     s.up(), crash(s, "web#1"), s.wait(0.1), s.healthy("web#2"), s.wait(10)
 
     assert s.gone("web#2") == []
-    assert s.because("web") == "ended, nobody saw how; restart 2 of 5 in 100ms"
+    assert s.because("web") == "exit status unknown, restart 2 of 5 in 100ms"
 
 
 def test_an_exit_is_told_in_the_log() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1"), s.exits("web#1", signal=9)
 
-    assert s.notes[-1] == "ended by SIGKILL"
+    assert s.notes[-1] == "killed by SIGKILL"
 
 
 def test_the_end_of_another_process_of_the_tree_is_no_end_of_the_run() -> None:

@@ -31,19 +31,19 @@ def test_what_is_not_healthy_in_time_is_ended_and_has_failed_without_a_retry() -
 def test_it_names_the_port_and_says_what_to_do() -> None:
     s = late()
     s.wait(3)
-    assert s.because("web") == "not healthy within 3s: nothing of this service listens on port 8080 yet"
+    assert s.because("web") == "not healthy within 3s: not listening on port 8080 yet"
     assert s.notes[-1] == s.because("web")
 
     s.stopped("web#1")
-    assert s.because("web") == "not healthy within 3s: nothing of this service listens on port 8080 yet"
-    assert 'let it listen on $PORT (8080); if it has no port, set type = "worker"' in s.why("web").hints
+    assert s.because("web") == "not healthy within 3s: not listening on port 8080 yet"
+    assert 'make it listen on $PORT (8080), or set type = "worker" if it has no port' in s.why("web").hints
 
 
 def test_it_names_the_port_that_it_listens_on_instead() -> None:
     s = late()
     s.listens("web#1", 5173), s.wait(3), s.stopped("web#1")
 
-    assert s.because("web").endswith("(node) listens on 127.0.0.1:5173 although PORT is 8080")
+    assert s.because("web").endswith("(node) listens on 127.0.0.1:5173, but PORT is 8080")
     assert any("vite --port $PORT" in hint for hint in s.why("web").hints)
 
 

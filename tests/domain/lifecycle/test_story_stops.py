@@ -21,11 +21,11 @@ def test_a_stop_signal_that_is_honoured_is_the_end() -> None:
 
     assert s.stop("web") == ["terminate web#1"]
     row = s.row("web")
-    assert (row.state, row.health, row.because) == ("stopping", "unhealthy", "it was told to stop")
+    assert (row.state, row.health, row.because) == ("stopping", "unhealthy", "stopped by user")
     assert s.exits("web#1", signal=15) == []
     row = s.row("web")
     assert (row.state, row.health, row.source) == ("stopped", "unknown", "none")
-    assert (row.exit_code, row.pid, row.because) == (143, None, "it was told to stop")
+    assert (row.exit_code, row.pid, row.because) == (143, None, "stopped by user")
     assert s.is_down()
 
 
@@ -35,8 +35,8 @@ def test_the_stubborn_is_killed_when_its_grace_is_over() -> None:
 
     assert s.wait(2.9) == []
     assert s.wait(0.1) == ["kill web#1"]
-    assert s.because("web") == "being ended with SIGKILL"
-    assert s.notes[-1] == "did not stop in time: SIGKILL"
+    assert s.because("web") == "killing with SIGKILL"
+    assert s.notes[-1] == "did not stop in time, sending SIGKILL"
     assert s.wait(3600) == [], "once is enough"
     assert s.exits("web#1", signal=9) == []
     assert s.row("web").exit_code == 137
@@ -47,7 +47,7 @@ def test_what_survives_even_sigkill_is_named() -> None:
     s.up(), s.healthy("web#1"), s.stop("web"), s.wait(10)
 
     s.stuck("web#1", Process(77, "nfsd"))
-    assert s.because("web") == "pid 77 (nfsd) did not end even after SIGKILL"
+    assert s.because("web") == "still running after SIGKILL: pid 77 (nfsd)"
     assert not s.is_down()
     s.gone("web#1")
     assert s.is_down()
@@ -74,8 +74,8 @@ def test_dependents_go_first_and_stay_wanted_but_blocked() -> None:
     assert s.stopped("api#1") == ["terminate db#1"]
     assert s.stopped("db#1") == []
     assert s.states() == {"db": "stopped", "api": "blocked", "web": "blocked"}
-    assert s.because("api") == "needs db; db was stopped"
-    assert s.because("web") == "needs api, which needs db; db was stopped"
+    assert s.because("api") == "blocked by db (stopped by user)"
+    assert s.because("web") == "blocked by api, which needs db (stopped by user)"
     assert s.waiting_on("web") == ("api",)
     assert s.is_settled()
     assert s.is_down()
@@ -146,12 +146,12 @@ def test_what_waits_for_the_stopped_is_blocked() -> None:
     s.up(), s.spawned("db#1")
 
     assert s.stop("db") == ["terminate db#1"]
-    assert s.because("web") == "needs db; db was stopped"
+    assert s.because("web") == "blocked by db (stopped by user)"
     assert s.state("web") == "blocked"
 
 
 def test_while_dependents_leave_nothing_has_settled() -> None:
-    """Whoever waits for db to be healthy must not be told that it is, a moment before it is stopped."""
+    """Whoever waiting for db to be healthy must not be told that it is, a moment before it is stopped."""
     s = Story(service("db"), service("api", "db"), service("web", "api"))
     s.up(), s.healthy("db#1", "api#1", "web#1")
     assert s.is_settled("db")
@@ -171,7 +171,7 @@ def test_stop_before_there_is_a_process_waits_for_it_and_ends_it() -> None:
 
     assert s.stop("web") == []
     assert s.state("web") == "stopping"
-    assert s.because("web") == "waits for its process, to end it"
+    assert s.because("web") == "waiting for its process to stop it"
     assert s.spawned("web#1") == ["terminate web#1"]
     assert s.wait(10) == ["kill web#1"]
     s.exits("web#1", signal=9)
@@ -235,7 +235,7 @@ def test_stop_what_has_failed_forgets_the_failure() -> None:
     s.up(), s.spawned("web#1"), s.exits("web#1", 1), s.stop("web")
 
     row = s.row("web")
-    assert (row.state, row.because, row.exit_code) == ("stopped", "it was told to stop", 1)
+    assert (row.state, row.because, row.exit_code) == ("stopped", "stopped by user", 1)
 
 
 def test_stop_twice_signals_once() -> None:

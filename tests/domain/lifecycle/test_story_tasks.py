@@ -89,7 +89,7 @@ def test_up_runs_a_completed_task_again_when_it_changed() -> None:
     s.edit(task("seed", command="run seed --more"), service("web", "seed"))
     assert s.up() == ["start seed#2"]
     assert s.state("web") == "running"
-    assert s.because("web").endswith("; it depends on seed, which is starting")
+    assert s.because("web").endswith(", but dependency seed is starting")
 
 
 def test_up_runs_a_failed_task_again() -> None:
@@ -168,9 +168,9 @@ def test_a_task_shows_its_status() -> None:
     s = Story(task("seed"))
     s.up(), s.spawned("seed#1"), s.says("seed#1", "STATUS=12 of 30 tables")
 
-    assert s.because("seed") == f"{s.row('seed').pid and 'pid'} {s.row('seed').pid} is running to " + (
-        "completion (status: 12 of 30 tables)"
-    )
+    pid = s.row("seed").pid
+    assert pid
+    assert s.because("seed") == f"task running (pid {pid}), status: 12 of 30 tables"
 
 
 def test_a_task_has_no_start_timeout_of_its_own() -> None:

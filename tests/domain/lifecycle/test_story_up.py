@@ -26,7 +26,7 @@ def test_up_forgets_failures() -> None:
     assert s.up() == ["start web#3"]
     assert s.row("web").restarts == 0
     s.spawned("web#3"), s.exits("web#3", 1)
-    assert s.because("web") == "exited with 1; restart 1 of 1 in 100ms"
+    assert s.because("web") == "exited with code 1, restart 1 of 1 in 100ms"
 
 
 def test_up_starts_at_once_what_waits_for_its_retry() -> None:

@@ -135,9 +135,9 @@ def test_a_value_of_the_users_own_is_ignored_with_a_warning() -> None:
     assert composed(project, "x").get("PORT_DB") == "24003"
     assert [problem.where for problem in warned(project, "x")] == [".env", *["services.x.env"] * 3]
     assert warned(project, "x")[0] == Problem(
-        "PORT is for locald to set: this value is ignored",
+        "PORT is set by locald; value ignored",
         ".env",
-        "for a port of your choice, set `port` of the service",
+        "set `port` of the service to choose a port",
     )
 
 
@@ -250,7 +250,7 @@ def test_a_variable_that_is_not_set_is_an_error_with_its_line() -> None:
 
 def test_a_port_inside_that_only_the_image_knows_has_to_be_named() -> None:
     assert refused('[services.cms]\nimage = "cms"\nenv = { V = "${services.admin.port}" }') == [
-        'locald.toml:18: services.cms.env.V: ${services.admin.port}: the port of "admin" is not known\n'
+        'locald.toml:18: services.cms.env.V: ${services.admin.port}: the port of "admin" is unknown\n'
         'hint: set `container_port` of "admin"'
     ]
 
@@ -311,8 +311,7 @@ def test_later_env_files_go_over_earlier_ones() -> None:
 def test_the_default_env_file_may_be_missing_but_not_one_that_is_named() -> None:
     assert shop().definitions["web"].env_files == {}
     assert refused('[services.x]\ncommand = "x"\nenv_file = "x.env"') == [
-        'locald.toml:18: services.x.env_file: there is no file "x.env"\n'
-        "hint: paths are relative to locald.toml"
+        "locald.toml:18: services.x.env_file: no such file: x.env\nhint: paths are relative to locald.toml"
     ]
 
 

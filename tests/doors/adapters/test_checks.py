@@ -136,7 +136,7 @@ async def test_the_status_decides_and_is_told(status: int, wanted: tuple[int, ..
     async with bench() as made, serve(answer) as port:
         seen = await made.once(HttpCheck("/health?full=1", status=wanted), port)
     assert seen.ok is ok
-    assert seen.detail.startswith(f"GET http://127.0.0.1:{port}/health?full=1 answered HTTP {status} ")
+    assert seen.detail.startswith(f"GET http://127.0.0.1:{port}/health?full=1 returned {status} ")
 
 
 async def test_a_check_goes_where_the_service_listens() -> None:
@@ -146,7 +146,7 @@ async def test_a_check_goes_where_the_service_listens() -> None:
     async with bench() as made, serve(answer, "::1") as port:
         made.watch(HttpCheck(), port)
         made.checks.listening(WEB, True, "::1")
-        assert (await made.probed(ok=True)).detail == f"GET http://[::1]:{port}/ answered HTTP 200 OK"
+        assert (await made.probed(ok=True)).detail == f"GET http://[::1]:{port}/ returned 200 OK"
 
 
 async def test_a_check_with_a_port_of_its_own_finds_any_listener_there() -> None:
@@ -173,8 +173,8 @@ async def test_an_answer_that_never_ends_is_an_answer() -> None:
     ("said", "detail"),
     [
         (b"220 mail.test ESMTP\r\n", "the answer is not HTTP"),
-        (b"", "the connection was closed without an answer"),
-        (b"HTTP/1.1 503 \x1b[31mnot now\x07\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
+        (b"", "connection closed without an answer"),
+        (b"HTTP/1.1 503 \x1b[31mnot now\x07\r\nContent-Length: 0\r\n\r\n", "returned 503"),
     ],
 )
 async def test_whatever_a_server_says_becomes_one_clean_sentence(said: bytes, detail: str) -> None:
@@ -210,9 +210,7 @@ async def test_a_stale_process_on_the_port_is_not_asked(check: Check) -> None:
     async with bench() as made, serve(answer) as port:
         made.watch(check, port)
         seen = [await made.probed(), await made.probed()]
-        assert {(each.ok, each.detail) for each in seen} == {
-            (False, f"nothing of this service listens on port {port} yet")
-        }
+        assert {(each.ok, each.detail) for each in seen} == {(False, f"not listening on port {port} yet")}
         assert asked == []
         made.checks.listening(WEB, True, "127.0.0.1")
         assert (await made.probed(ok=True)).ok
@@ -246,7 +244,7 @@ async def test_a_vanished_listener_fails_the_check() -> None:
             assert (await made.probed(ok=True)).detail == f"127.0.0.1:{port} accepts connections"
             made.checks.listening(WEB, False)
             gone = await made.probed(ok=False)
-    assert gone.detail == f"nothing of this service listens on port {port} any more"
+    assert gone.detail == f"no longer listening on port {port}"
 
 
 async def test_nothing_is_said_of_an_earlier_daemon_s_run_before_it_is_known_whether_it_listens() -> None:
@@ -267,12 +265,12 @@ async def test_an_earlier_daemon_s_run_that_listens_no_more_fails_the_check(
         made.watch(HttpCheck(), 1, listened=True)
         made.checks.listening(WEB, False)
         event = await made.probed()
-        assert (event.ok, event.detail) == (False, "nothing of this service listens on port 1 any more")
+        assert (event.ok, event.detail) == (False, "no longer listening on port 1")
 
 
 async def test_a_check_without_any_port_says_so() -> None:
     async with bench() as made:
-        assert (await made.once(TcpCheck())).detail == "the service has no port, and its check names none"
+        assert (await made.once(TcpCheck())).detail == "neither the service nor its check has a port"
 
 
 # pace
@@ -339,7 +337,7 @@ async def test_after_close_nothing_is_looked_at() -> None:
             False,
             "the command exited with code 3: no such table",
         ),
-        ("kill -9 $$", False, "the command was ended by SIGKILL"),
+        ("kill -9 $$", False, "the command was killed by SIGKILL"),
         ("printf '\\033[31mred\\007\\tand\\r\\n'; false", False, "the command exited with code 1: red and"),
         ("printf 'half\\377'; false", False, "the command exited with code 1: half\ufffd"),
         ("read line || exit 4", False, "the command exited with code 4"),
@@ -487,7 +485,7 @@ async def test_a_pattern_that_takes_too_long_passes_a_line_over_and_finds_the_ne
         b.checks.line(WEB, "a" * 200 + "!")
         b.checks.line(WEB, "ready, aa")
         slow, found = await b.probed(False), await b.probed(True)
-    assert slow.detail.endswith("in a line of 201 characters took longer than 50ms")
+    assert slow.detail.endswith("against a line of 201 characters took longer than 50ms")
     assert found.detail == 'a line matched /(a|aa)+$/: "ready, aa"'
 
 
@@ -502,4 +500,4 @@ async def test_a_pattern_that_takes_too_long_again_and_again_is_given_up(
         b.checks.line(WEB, "ready, aa")
         last = [await b.probed(False) for _ in range(module.TRIES)][-1]
         assert not [event for event in b.posted.events if isinstance(event, Probed) and event.ok]
-    assert last.detail.endswith("took longer than 10ms, as in 9 lines before: it is looked for no longer")
+    assert last.detail.endswith("took longer than 10ms, as in 9 lines before (no longer checked)")

@@ -629,7 +629,7 @@ async def test_without_a_keeper_what_was_ordered_is_refused_after_some_attempts(
     assert keeper.reached == module.PATIENCE
     refused = next(event for event in keeper.ears.all if isinstance(event, NotStarted))
     assert refused.reason == "locald's keeper cannot be started: No space left on device"
-    assert refused.hint == "`locald doctor` looks for the cause"
+    assert refused.hint == "run `locald doctor` to find the cause"
     keeper.cannot = None
     keeper.processes.start(Run(RUN.key, 2), ORDER)
     line = await keeper.agreed()
@@ -716,14 +716,14 @@ def test_a_datagram_keeps_its_bytes_and_names_the_main_process() -> None:
         ("member", os.geteuid(), "member"),
         ("member", os.geteuid() + 1, "member"),
         ("exited", os.geteuid(), "exited"),
-        ("exited", os.geteuid() + 1, "stranger"),
-        ("stranger", os.geteuid(), "stranger"),
+        ("exited", os.geteuid() + 1, "outside"),
+        ("stranger", os.geteuid(), "outside"),
         ("spawner", 0, "spawner"),
-        ("spawner", 12345, "stranger"),
+        ("spawner", 12345, "outside"),
     ],
 )
 def test_whom_the_kernel_cannot_tell_any_more_is_known_by_its_user(
-    standing: Standing, uid: int, taken_for: Standing
+    standing: str, uid: int, taken_for: Standing
 ) -> None:
     assert notified(standing, uid).sender.standing == taken_for
 
@@ -735,7 +735,7 @@ def test_whom_the_kernel_cannot_tell_any_more_is_known_by_its_user(
         ("program", errno.ENOENT, "run.sh", "no interpreter /bin/zsh", "run.sh: no interpreter", "install"),
         ("program", errno.EACCES, "./x", "Permission denied", "./x: Permission denied", "chmod +x ./x"),
         ("program", errno.ENOEXEC, "x.bin", "Exec format error", "x.bin: Exec format error", "#!/bin/sh"),
-        ("program", errno.E2BIG, "x", "Argument list too long", "x: Argument list too long", "smaller"),
+        ("program", errno.E2BIG, "x", "Argument list too long", "x: Argument list too long", "shorten"),
         ("program", errno.EIO, "x", "Input/output error", "x: Input/output error", "doctor"),
         ("workdir", errno.ENOENT, "/a/b", "No such file", "workdir /a/b: No such file", "locald.toml"),
         ("resources", errno.EAGAIN, "", "fork: Resource", "fork: Resource", "doctor"),

@@ -76,7 +76,7 @@ SHELL = Caller({"PATH": "/usr/bin", "NAME": "Ærøskøbing", "LINES": "a\nb"}, 0
 
 PHASES: list[Phase] = [
     Stopped(),
-    Ended("exited with 0"),
+    Ended("exited with code 0"),
     Waiting(),
     Blocked(DB, DB),
     Launching(RUN),
@@ -85,12 +85,12 @@ PHASES: list[Phase] = [
     Starting(RUN, None),
     Running(RUN),
     Stopping(RUN, AT + 10),
-    Stopping(RUN, None, Retry("exited with 1")),
-    Stopping(RUN, None, Failed("exited with 1", "mend it")),
+    Stopping(RUN, None, Retry("exited with code 1")),
+    Stopping(RUN, None, Failed("exited with code 1", "fix it")),
     Stopping(RUN, None, Completed(2.5)),
-    Stopping(RUN, None, Ended("exited with 0")),
+    Stopping(RUN, None, Ended("exited with code 0")),
     Stopping(RUN, None, None),
-    Backoff("exited with 1", AT + 0.1),
+    Backoff("exited with code 1", AT + 0.1),
     Failed("no such program: x", "check the spelling"),
     Completed(0.25),
     Adopting(Starting(RUN, AT)),
@@ -381,8 +381,8 @@ async def test_a_file_that_cannot_be_used_is_kept_aside_and_named(desk: Desk, da
     aside = desk.file.with_name("state.json.unusable-1")
     assert aside.read_bytes() == wrong
     assert not desk.file.exists()
-    assert saved.trouble.startswith("the saved state could not be used (")
-    assert f"it is kept as {aside}; what ran is ended" in saved.trouble
+    assert saved.trouble.startswith("the saved state is unusable (")
+    assert f"was moved to {aside}; what ran is ended" in saved.trouble
     assert "\n" not in saved.trouble
 
 
@@ -402,7 +402,7 @@ def test_one_that_can_neither_be_read_nor_moved_is_told_of(
 
     (tmp_path / "state.json").write_text("{")
     monkeypatch.setattr(os, "rename", refuse)
-    assert "nor moved (Permission denied)" in load(str(tmp_path / "state.json")).trouble
+    assert "cannot be moved (Permission denied)" in load(str(tmp_path / "state.json")).trouble
 
 
 # Writing.
@@ -568,7 +568,7 @@ async def test_a_fault_of_ours_ends_nothing(
         ({}, False),
         ({"desired": Desired.UP}, True),
         ({"desired": Desired.RESTART}, True),
-        ({"desired": Desired.UP, "phase": Failed("exited with 1")}, True),
+        ({"desired": Desired.UP, "phase": Failed("exited with code 1")}, True),
         ({"desired": Desired.DOWN, "phase": Stopping(RUN, AT)}, True),
         ({"desired": Desired.REMOVED, "phase": Stopping(RUN, AT)}, True),
         ({"desired": Desired.DOWN, "phase": Completed(1.0)}, False),

@@ -130,7 +130,7 @@ async def test_what_is_stopped_before_it_began_never_begins(here: Bench) -> None
     await asyncio.sleep(0)
     here.containers.signal(run, signal.SIGTERM)
     refused = await here.wait_for(NotStarted)
-    assert refused.reason == "it was stopped before it began"
+    assert refused.reason == "stopped before it started"
     await here.until_nothing_is_left()
 
 

@@ -139,7 +139,7 @@ async def test_a_pull_can_be_called_off(here: Bench, registry: Registry) -> None
     await asyncio.to_thread(registry.waiting.wait, 20)
     here.containers.signal(run, signal.SIGTERM)
     stopped = await here.wait_for(NotStarted)
-    assert stopped.reason == "it was stopped before it began"
+    assert stopped.reason == "stopped before it started"
     here.containers.forget(run)
 
 
@@ -178,7 +178,7 @@ async def test_a_port_that_a_process_has(here: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as theirs:
         port = theirs.getsockname()[1]
         said = await here.not_started(here.start("http", port=port))
-    assert f"port {port} is held by pid {os.getpid()} (" in said
+    assert f"port {port} is already in use by pid {os.getpid()} (" in said
     assert "set another `port`" in said
 
 

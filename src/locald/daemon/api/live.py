@@ -70,7 +70,7 @@ class Live:
             heartbeat=HEARTBEAT, max_msg_size=LONGEST_WISH, timeout=FAREWELL, compress=False
         )
         if not socket.can_prepare(request):
-            raise misused("this endpoint is a WebSocket", request.path)
+            raise misused("this is a WebSocket", request.path)
         with self._streams.open():
             await socket.prepare(request)
             await _Face(self._core, socket).serve()

@@ -1,8 +1,8 @@
 """A service in one line, to be copied into a message to somebody.
 
-    shop:web failed: exited with 1 after 2.3s (Error: address already in use) — locald logs shop:web
-    shop:web is blocked: db failed: exited with 1 at once (no such file) — locald logs shop:db
-    shop:web is healthy by notify: pid 4790 (node) sent READY=1 — locald why shop:web
+    shop:web failed: exited with code 1 after 2.3s (Error: address already in use) — locald logs shop:web
+    shop:web is blocked: db failed: exited with code 1 immediately (no such file) — locald logs shop:db
+    shop:web is healthy (notify): pid 4790 (node) sent READY=1 — locald why shop:web
 
 What is held up is told by its root cause. In parentheses stands the line of the root's output that says most:
 the last that names an error, else the last on stderr. At the end stands where to look, or what to do.
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 LONGEST = 160
 """characters of a line of output"""
 MOST = 1000
-"""characters in all"""
+"""characters at most"""
 MOMENT = 0.05
-"""seconds: what ran no longer than this ended at once"""
+"""seconds: what ran no longer than this ended immediately"""
 _BREAKS = re.compile(r"[\s\u2028\u2029]+")
 _DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """of writing: it can lie about what stands where"""
@@ -49,7 +49,7 @@ def summary(world: World, key: Key, said: str = "") -> str:
     if root is not service:
         head += f": {cause.name} {_is(cause)}"
     elif source := _source(shown):
-        head += f" by {source}"
+        head += f" ({source})"
     told = f"{head}: {_reason(root, cause)}{f' ({_cut(said, LONGEST)})' if said else ''}"
     return f"{_cut(told, MOST)} — {_next(root, cause)}"
 
@@ -77,7 +77,7 @@ def _source(shown: Row) -> str:
     if shown.source is Source.NONE:
         return ""
     remark = shown.check if shown.source is Source.EXPLICIT else "fallback" if shown.fallback else ""
-    return f"{shown.source} ({remark})" if remark else str(shown.source)
+    return f"{shown.source}, {remark}" if remark else str(shown.source)
 
 
 def _reason(service: Service, shown: Row) -> str:

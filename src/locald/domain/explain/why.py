@@ -88,7 +88,7 @@ def hints(service: Service) -> list[str]:
     found: list[str] = []
     match service.phase:
         case Starting() | Running() | Stopping() if facts and facts.silenced:
-            found += ["start the container engine, run `locald doctor` to check for one"]
+            found += ["run `locald doctor` to check the container engine, locald reconnects when it is back"]
         case Failed(hint=hint):
             found += [hint] if hint else []
             found += _start_hints(service, facts) if facts and _ran_out_of_time(facts) else []

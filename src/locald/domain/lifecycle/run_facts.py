@@ -343,11 +343,11 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
         )
     if expects_ready and word.source in (Source.TCP, Source.PROCESS):
         wait = "waiting for READY=1, which an earlier run sent"
-        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait} ({word.detail})"))
+        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
     health = Health.HEALTHY if word.ok else late
     unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
     return HealthResult(
-        health, word.source, _tell(facts, f"{UNSAID} ({word.detail})" if unsaid else word.detail)
+        health, word.source, _tell(facts, f"{UNSAID}, {word.detail}" if unsaid else word.detail)
     )
 
 
@@ -390,7 +390,9 @@ def _tell(facts: RunFacts, sentence: str) -> str:
         said.reason,
     ]
     told = ", ".join(extra for extra in extras if extra)
-    return f"{sentence} ({told})" if told else sentence
+    if not told:
+        return sentence
+    return f"{sentence}, {told}" if sentence.endswith(")") else f"{sentence} ({told})"
 
 
 def _process_source(facts: RunFacts) -> Source:
