@@ -249,7 +249,7 @@ def test_doctor_finds_the_engine_that_the_docker_command_would_use(cli: Cli, tmp
         found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="rootless")
         assert f"ok    docker      engine at {path}\n" in found.out
     found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="nowhere")
-    assert 'warn  docker      there is no docker context "nowhere"\n' in found.out
+    assert 'warn  docker      no such docker context: "nowhere"\n' in found.out
     assert "hint: `docker context ls`" in found.out
 
 

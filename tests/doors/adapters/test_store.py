@@ -382,7 +382,7 @@ async def test_a_file_that_cannot_be_used_is_kept_aside_and_named(desk: Desk, da
     assert aside.read_bytes() == wrong
     assert not desk.file.exists()
     assert saved.trouble.startswith("the saved state is unusable (")
-    assert f"was moved to {aside}; what ran is ended" in saved.trouble
+    assert f"was moved to {aside}: services were stopped" in saved.trouble
     assert "\n" not in saved.trouble
 
 

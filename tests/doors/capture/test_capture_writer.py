@@ -144,7 +144,7 @@ def test_a_full_disk_loses_frames_but_stops_nothing_and_is_told_afterwards(
     capture.close()
     _, note, last = frames_of(path)
     assert note[:2] == (4.0, frames.LOCALD)
-    assert note[2].startswith(b"1500 bytes of output were lost here: ")
+    assert note[2].startswith(b"1500 bytes of output lost here: ")
     assert last == (4.0, 1, b"d")
 
 
@@ -157,7 +157,7 @@ def test_a_folder_that_cannot_be_made_is_made_as_soon_as_it_can(tmp_path: Path) 
     capture.write(2.0, 0, b"kept")
     capture.close()
     note, kept = frames_of(obstacle / "web" / "00000001-0001.cap")
-    assert note[2].startswith(b"4 bytes of output were lost here: ")
+    assert note[2].startswith(b"4 bytes of output lost here: ")
     assert kept == (2.0, 0, b"kept")
 
 

@@ -41,7 +41,7 @@ async def test_an_image_with_a_healthcheck_speaks_through_it_from_the_beginning(
     first = await here.next_event()
     assert isinstance(first, Checked)
     assert not first.ok
-    assert "has not spoken yet; it looks every 300ms" in first.detail
+    assert "has not run yet, interval 300ms" in first.detail
 
 
 async def test_a_healthcheck_that_succeeds_makes_it_healthy_at_that_moment(here: Bench) -> None:
@@ -96,7 +96,7 @@ async def test_an_old_verdict_of_an_earlier_start_is_not_believed(docker: Docker
             first = await here.wait_for(Checked)
         state = here.inspect()["State"]
         recent = [probe for probe in state["Health"]["Log"] if probe["End"] > state["StartedAt"]]
-        assert "has not spoken yet" in first.detail or recent
+        assert "HEALTHCHECK has not run yet" in first.detail or recent
 
 
 # Its port.

@@ -69,7 +69,7 @@ async def test_a_container_that_is_not_there_any_more_is_lost(here: Bench) -> No
     async with here.daemon() as daemon:
         daemon.adopt(here.run(), here.order("plain"))
         lost = await here.wait_for(Lost)
-        assert "not there any more" in lost.reason
+        assert "no longer exists" in lost.reason
 
 
 async def test_a_container_that_was_made_and_not_started_is_removed_and_lost(here: Bench) -> None:
@@ -128,7 +128,7 @@ async def test_an_engine_that_is_killed_is_told_within_a_second_and_the_truth_af
         try:
             silenced = await here.wait_for(Silenced)
             assert silenced.at - began_at < 1
-            assert "went away" in silenced.detail
+            assert "lost the connection" in silenced.detail
         finally:
             await asyncio.to_thread(private_docker.start)
         await here.wait_for(Resumed)
@@ -146,9 +146,9 @@ async def test_an_engine_that_stops_ends_its_containers_and_is_used_again_when_i
         await here.spawned("healthy")
         await asyncio.to_thread(private_docker.stop)
         try:
-            assert "does not run" in (await here.wait_for(Silenced)).detail
+            assert "is not running" in (await here.wait_for(Silenced)).detail
             refused = here.start("plain", "late")
-            assert "the Docker Engine does not run" in await here.not_started(refused)
+            assert "the Docker Engine is not running" in await here.not_started(refused)
         finally:
             await asyncio.to_thread(private_docker.start)
         await here.wait_for(Resumed)

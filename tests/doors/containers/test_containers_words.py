@@ -75,7 +75,7 @@ def test_a_context_may_have_certificates(tmp_path: Path) -> None:
 def test_a_context_that_says_nothing_is_none(tmp_path: Path, meta: str) -> None:
     digest = context(tmp_path, "far", "tcp://far:2376", current=True)
     (tmp_path / ".docker" / "contexts" / "meta" / digest / "meta.json").write_text(meta)
-    with pytest.raises(Unusable, match='there is no docker context "far"'):
+    with pytest.raises(Unusable, match='no such docker context: "far"'):
         addresses({"HOME": str(tmp_path)})
 
 
@@ -188,7 +188,7 @@ def test_a_verdict_from_before_this_start_is_none() -> None:
     health = translate.state(inspected({"Status": "unhealthy", "Log": [probe(5, 1), probe(9, 1)]})).health
     assert health
     assert health.probes == ()
-    assert "has not spoken yet" in word(health).detail
+    assert "HEALTHCHECK has not run yet" in word(health).detail
 
 
 def test_a_verdict_after_this_start_counts() -> None:
@@ -311,11 +311,14 @@ def test_a_pull_is_told_in_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("message", "found"),
     [
-        ("pull access denied for x, repository does not exist or may require 'docker login'", "there is no"),
-        ("manifest for x:1 not found: manifest unknown: manifest unknown", "there is no image x:1"),
+        (
+            "pull access denied for x, repository does not exist or may require 'docker login'",
+            "no such image",
+        ),
+        ("manifest for x:1 not found: manifest unknown: manifest unknown", "no such image: x:1"),
         ('Get "https://registry-1.docker.io/v2/": dial tcp: lookup r: no such host', "(no such host)"),
         ('Get "https://r/v2/": net/http: TLS handshake timeout', "cannot be reached"),
-        ("toomanyrequests: You have reached your pull rate limit.", "fetch too much"),
+        ("toomanyrequests: You have reached your pull rate limit.", "rate limit of its registry"),
         ("write /var/lib/docker/x: no space left on device", "disk is full"),
         ("something that nobody has thought of", "something that nobody has thought of"),
     ],

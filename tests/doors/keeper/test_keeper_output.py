@@ -244,7 +244,7 @@ def test_a_full_disk_stops_nothing_and_what_was_lost_is_told(daemon: Daemon, kee
     printed = daemon.printed(frames.LOCALD).decode()
     assert printed.partition("\n")[2].startswith("before\n")
     assert "during" not in printed
-    assert "bytes of output were lost here: File too large\n" in printed
+    assert "bytes of output lost here: File too large\n" in printed
     assert printed.endswith("after\n")
 
 

@@ -185,7 +185,7 @@ def test_what_another_keeper_has_made_meanwhile_stays_its_own(
     shutil.rmtree(keeping.run)
     wait_found(keeping.run)
     assert keeping.daemon().of(WEB) == ["spawned"]
-    assert "another keeper has it" in keeping.log.read_text()
+    assert "locked by another keeper" in keeping.log.read_text()
 
 
 # The place alone.
@@ -200,7 +200,7 @@ def test_where_inotify_cannot_be_had_it_is_looked_at_now_and_then(
     found.take()
     found.watch(loop, lambda: None if next(looks, None) is not None else loop.end())
     loop.run()
-    assert capfd.readouterr().err.count("inotify cannot be had") == 1
+    assert capfd.readouterr().err.count("inotify is not available") == 1
 
 
 def none_left() -> int:
