@@ -2,11 +2,12 @@
 
 python tools/messages.py               print all of them: by file, with line numbers, top to bottom
 python tools/messages.py --check       only look for banned words (exit code 1 where there are any)
-python tools/messages.py FOLDER        the same for another copy of the sources, with or without --check
+python tools/messages.py --check --all the same, PENDING or not
+python tools/messages.py FOLDER        any of these for another copy of the sources
 
 Python is read as a syntax tree, the page's Svelte and TypeScript as text. A string is for people when two
-words stand in it, next to each other. These are not: docstrings; regular expressions; the words of `assert`
-and of exceptions that only a programmer sees; header fields of HTTP; style sheets. A placeholder is shown as
+words stand in it, next to each other. These are not: docstrings, regular expressions, the words of `assert`
+and of exceptions for programmers, HTTP, HTML, style sheets, styles of a terminal. A placeholder is shown as
 `{name}`, a choice between two texts as `{this|that}`.
 """
 
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 SPEAKING = ("src/locald", "dashboard/src")
 
-PENDING: tuple[str, ...] = ()
+PENDING: tuple[str, ...] = ("src/locald/cli", "src/locald/monitor", "dashboard/src")
 """folders and files that are shown, but not checked yet"""
 
 BETTER = {
@@ -63,13 +64,26 @@ BETTER = {
     r"the program's own word": "sd_notify",
     r"brings? it up": "start it with `locald up`",
     r"has no service": "no such service",
+    r"needed by": "required by",
+    r"not there yet": "blocking",
+    r"stands? as": "status",
+    r"further back": "older",
+    r"what is known": "details",
+    r"can move": "has settled",
 }
 """banned words, and what is said instead"""
 
 _BANNED = [
     (re.compile(rf"(?<![\w-]){word}(?![\w-])", re.IGNORECASE), better) for word, better in BETTER.items()
 ]
+_WORD = re.compile(r"[A-Za-z]{2,}")
 _TWO_WORDS = re.compile(r"(?:[A-Za-z]{2,}|\})[,.:;)'\"`]* [(\"'`]*(?:[A-Za-z]{2,}|\{)")
+_PLACEHOLDER = re.compile(r"\{[^{}|]*\}")
+_FOR_MACHINES = re.compile(
+    r"^(?:bold|dim|black|bright|reverse)\b(?: [\w{}]+)*$"  # styles of a terminal
+    r"|\r\n|; max-age|, max-age|-src '|-uri '|<[!a-z]+ "  # HTTP, HTML
+    r"|[\w-]+: [^;{}]+; [\w-]+:|^rgb\(|^\(prefers-"  # style sheets
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +99,9 @@ class Sentence:
 
 
 def is_for_people(text: str) -> bool:
-    """Two words next to each other; placeholders alone are none."""
-    return bool(_TWO_WORDS.search(text)) and bool(re.search(r"[A-Za-z]{2,}", re.sub(r"\{.*?\}", "", text)))
+    """Two words next to each other, of which a placeholder may be one."""
+    bare = _PLACEHOLDER.sub("", text)
+    return bool(_TWO_WORDS.search(text) and _WORD.search(bare)) and not _FOR_MACHINES.search(text)
 
 
 # Python.
@@ -224,14 +239,16 @@ def sentences(root: Path = ROOT) -> Iterator[Sentence]:
 def banned(sentence: Sentence) -> Iterator[tuple[str, str]]:
     """Each banned word of a sentence, and what is said instead."""
     for pattern, better in _BANNED:
-        if found := pattern.search(re.sub(r"\{[^{}|]*\}", "…", sentence.text)):
+        if found := pattern.search(_PLACEHOLDER.sub("…", sentence.text)):
             yield found[0], better
 
 
 def main(arguments: list[str]) -> int:
-    folders = [each for each in arguments if each != "--check"]
+    folders = [each for each in arguments if not each.startswith("--")]
     root = Path(folders[0]) if folders else ROOT
-    return _check(root) if "--check" in arguments else _show(root)
+    if "--check" not in arguments:
+        return _show(root)
+    return _check(root, () if "--all" in arguments else PENDING)
 
 
 def _show(root: Path) -> int:
@@ -244,11 +261,11 @@ def _show(root: Path) -> int:
     return 0
 
 
-def _check(root: Path) -> int:
+def _check(root: Path, but: tuple[str, ...]) -> int:
     found = [
         f'{each.file}:{each.line}: "{word}" is better said: {better}'
         for each in sentences(root)
-        if not each.file.startswith(PENDING)
+        if not each.file.startswith(but)
         for word, better in banned(each)
     ]
     print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)

@@ -28,7 +28,8 @@ def test_a_failure_says_how_after_how_long_and_what_was_printed() -> None:
 
 def test_between_two_tries_it_says_when_the_next_is_due() -> None:
     assert told(fails(restart="on-failure")) == (
-        "shop:web is in backoff: exited with code 1 after 2.3s, restart 1 of 5 in 100ms — locald logs shop:web"
+        "shop:web is in backoff: exited with code 1 after 2.3s, restart 1 of 5 in 100ms"
+        " — locald logs shop:web"
     )
 
 

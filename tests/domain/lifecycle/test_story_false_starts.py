@@ -58,7 +58,7 @@ def test_a_port_probe_is_no_readiness_and_leaves_a_line_in_why() -> None:
     s = started(service("web", "db"))
     assert s.tell(Listens(DB, (), False, None, s.now, probes=1)) == []
     assert s.health("db") == ("starting", "none")
-    assert s.because("db") == "nothing of this service listens on port 8080 yet"
+    assert s.because("db") == "not listening on port 8080 yet"
     assert [each.detail for each in s.why("db").evidence] == [
         "port 8080 was open for a moment only: a probe, not the server"
     ]
@@ -75,7 +75,7 @@ def test_a_listener_that_goes_before_anybody_was_taken_was_not_open() -> None:
     listens(s, untaken=UNTAKEN)
     s.wait(1), s.closes("db#1")
     assert s.health("db") == ("starting", "tcp")
-    assert s.because("db") == "nothing of this service listens on port 8080 yet"
+    assert s.because("db") == "not listening on port 8080 yet"
 
     s.wait(3)
     assert s.listens("db#1") == ["start web#1"]

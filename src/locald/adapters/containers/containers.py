@@ -92,7 +92,7 @@ class Containers:
         one sentence. Never raises for what the command or the engine does."""
         held = self._held.get(run)
         if held is None or not held.container or held.link is None:
-            return False, "the container is not there yet"
+            return False, "the container does not exist yet"
         return await inside.check(held.link.engine, held.container, command, timeout)
 
     def main(self, run: Run) -> tuple[int, str] | None:
