@@ -55,7 +55,7 @@ class Look:
     async def news(self) -> News:
         async with asyncio.timeout(5):
             news = await self.hub.next(self.reader)
-        if news.anew:
+        if news.complete:
             self.rows.clear()
         self.rows.update({key(each.name): each for each in news.rows})
         for gone in news.removed:
@@ -84,7 +84,7 @@ async def test_the_first_news_is_everything_as_it_is() -> None:
     s.up(), s.healthy("db#1")
     look = s.look()
     news = await look.news()
-    assert news.anew
+    assert news.complete
     assert {each.name: each.state for each in news.rows} == {"db": "running", "web": "starting"}
     assert (news.removed, news.settled) == ((), False)
     await look.nothing()
@@ -201,7 +201,7 @@ async def test_a_slow_reader_is_told_everything_anew_when_it_comes_back(
     s.edit(worker("db")), s.up(), s.stopped("web#1")
     await idle()
     seen = [await slow.news() for _ in range(module.BACKLOG + 1)]
-    assert [each.anew for each in seen] == [True, False, True]
+    assert [each.complete for each in seen] == [True, False, True]
     assert slow.rows.keys() == {key("db")}
     await slow.nothing()
     s.healthy("db#1")
@@ -224,7 +224,7 @@ async def test_at_the_end_what_is_left_to_tell_is_told() -> None:
     look = s.look()
     s.stop("web")
     first, last = s.hub.rest(look.reader)
-    assert first.anew
+    assert first.complete
     assert [each.state for each in last.rows] == ["stopping"]
     assert list(s.hub.rest(look.reader)) == []
 

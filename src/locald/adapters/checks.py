@@ -5,7 +5,7 @@ service that takes 200 ms is known 50 ms later and one that takes a minute costs
 every `interval`. A check of the service's own port is carried out only while the service listens there,
 so that a stale process that answers in its place is not believed; it is carried out at once
 when the listener appears, and so is a command, which often looks at the same port. Of a run that an earlier
-daemon saw listen, it is told in a moment whether it still does; only then is there anything to say.
+daemon saw listen, it is reported in a moment whether it still does; only then is there anything to say.
 
 A `log` check is fed line by line and is done with its first match. A line in which looking for the pattern
 takes too long is passed over, and after some of these the check is given up, for everything else has to wait

@@ -31,7 +31,7 @@ KEPT = 4096
 TOKEN = "LOCALD_CHECK"
 ROUNDS = 20
 ROUND = 0.01
-"""seconds between two searches for what is left"""
+"""seconds between two searches for remaining processes"""
 DYING = 1.0
 """seconds to wait for a killed command; one that is stuck in the kernel is reaped whenever it ends"""
 
@@ -63,7 +63,7 @@ async def run(command: str, cwd: str, env: Mapping[str, str], timeout: float, um
 
 
 class _Child:
-    """The running command. Whoever makes one awaits `end`."""
+    """The running command. Its maker awaits `end`."""
 
     def __init__(self, command: str, cwd: str, env: Mapping[str, str], umask: int) -> None:
         self._loop = asyncio.get_running_loop()

@@ -59,7 +59,8 @@ _STANDING: dict[str, Standing] = {
     "stranger": "outside",
     "spawner": "spawner",
 }
-"""A running keeper may be older than the daemon: on the wire it says "stranger" for a process outside."""
+"""The words of the wire stay as they are, for a running keeper may be older than the daemon: what the domain
+calls "outside" is "stranger" there."""
 
 
 def _sender(event: Json) -> Sender:

@@ -6,13 +6,13 @@ down with the time that nothing comes. A listener on the expected port is the ru
 processes holds the socket; it is believed when the program has taken one real connection off it (see
 `acceptance`), and only then told of, unless that takes long. (We connect to nothing but a listener that we
 have seen, so we never reach a stale process, nor ourselves.) Other ports that the run listens on are looked
-for twice a second meanwhile, because they explain why the expected one stays closed; so does a stranger's
+for twice a second meanwhile, because they explain why the expected one stays closed; so does a foreign
 listener on that port.
 
 Once every run has its port there is nothing to poll: the kernel does have news of listeners that end.
 
 What is done in the loop never waits: netlink and `/proc` answer from memory, in some 0.1 ms for a usual
-run. Only the search for a stranger, through all processes of the machine, is done in a thread.
+run. Only the search for a process outside the run, through all processes of the machine, is done in a thread.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Listeners:
         self._door = Door()
         self._watched: dict[Run, Watched] = {}
         self._holders: dict[int, Listener | None] = {}
-        """strangers on our ports, by inode; None while they are being looked for"""
+        """foreign listeners on our ports, by inode; None while they are being looked for"""
         self._wake = asyncio.Event()
         self._told = False
         """the kernel tells of listeners that end"""
@@ -61,7 +61,7 @@ class Listeners:
     ) -> None:
         """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over.
 
-        `again`: an earlier daemon saw it listen, so what is seen first is told even when it is nothing.
+        `again`: an earlier daemon saw it listen, so what is seen first is reported even when it is nothing.
         """
         if port is None or run in self._watched:
             return
@@ -154,13 +154,13 @@ class Listeners:
             if watched.missing and not watched.connecting and now >= watched.connect_at:
                 self._connect(watched, tasks)
             self._tell(watched, now)
-        self._name_strangers(look, tasks)
+        self._name_foreign(look, tasks)
 
     def _tell(self, watched: Watched, now: float) -> None:
         """Post what has changed. While the first connection is under way, what it shows is awaited."""
         if watched.connecting and not watched.failures and not watched.untaken_since and watched.on_port():
             return
-        holders = (self._holders.get(inode) for inode in sorted(watched.strangers))
+        holders = (self._holders.get(inode) for inode in sorted(watched.foreign))
         seen = watched.seen(next((holder for holder in holders if holder), None), now)
         if seen != watched.told and self._watched.get(watched.run) is watched:
             watched.told = seen
@@ -213,18 +213,18 @@ class Listeners:
 
     # Who else it is.
 
-    def _name_strangers(self, look: Look, tasks: asyncio.TaskGroup) -> None:
+    def _name_foreign(self, look: Look, tasks: asyncio.TaskGroup) -> None:
         """Look for the holders of sockets on our ports that are not ours, each once."""
-        present = {inode for each in self._watched.values() for inode in each.strangers}
+        present = {inode for each in self._watched.values() for inode in each.foreign}
         self._holders = {inode: holder for inode, holder in self._holders.items() if inode in present}
         new = [look.by_inode[inode] for inode in present - self._holders.keys()]
         if new:
             self._holders.update((each.inode, None) for each in new)
             tasks.create_task(self._find(new), name="holders")
 
-    async def _find(self, strangers: list[Listening]) -> None:
-        held = await asyncio.to_thread(owners.holders_anywhere, {each.inode for each in strangers})
-        for each in strangers:
+    async def _find(self, foreign: list[Listening]) -> None:
+        held = await asyncio.to_thread(owners.holders_anywhere, {each.inode for each in foreign})
+        for each in foreign:
             pids = held.get(each.inode, [])
             if each.inode in self._holders and not self._claim(each, pids):
                 self._holders[each.inode] = listener_of(each, pids)
@@ -233,7 +233,7 @@ class Listeners:
     def _claim(self, listening: Listening, pids: list[int]) -> bool:
         """Whether it belongs to one of our runs after all: a process that was too young to be seen."""
         for watched in self._watched.values():
-            if listening.inode in watched.strangers and (ours := set(watched.pids()).intersection(pids)):
+            if listening.inode in watched.foreign and (ours := set(watched.pids()).intersection(pids)):
                 watched.own[listening.inode] = listener_of(listening, sorted(ours))
                 return True
         return False

@@ -8,7 +8,8 @@ replaced), so followers also look by themselves, ever more rarely up to once a s
 not depend on why they look: each has a place in each history, and goes on from there, so nothing is lost and
 nothing comes twice.
 
-The last line of a run may have no end yet. It is told as a line when it gets one, or when the run is over.
+The last line of a run may have no end yet. It is reported as a line when it gets one, or when the run is
+over.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 SOON, RARELY = 0.05, 1.0
 """seconds until a follower looks without a hint: doubled each time that it finds nothing"""
 HEARTBEAT = 15.0
-"""seconds of silence after which a follower is told that there is nothing"""
+"""seconds of silence after which a follower is notified that there is nothing"""
 BATCH = 10_000
 """lines of one service that are read before others have their turn"""
 HEAVY = 16 << 20
@@ -130,9 +131,9 @@ class Logbook:
         """Forget the service's history. Its next run may be number 1 again."""
         loop = asyncio.get_running_loop()
         removed = loop.run_in_executor(None, _remove, self.folder(key), self._root)
-        removed.add_done_callback(lambda _: self._begin_anew(key))
+        removed.add_done_callback(lambda _: self._begin_again(key))
 
-    def _begin_anew(self, key: Key) -> None:
+    def _begin_again(self, key: Key) -> None:
         for follower in self._following(key):
             follower.readers[key] = CaptureReader(self.folder(key))
             follower.wake(key)
@@ -159,7 +160,7 @@ class Logbook:
     ) -> AsyncGenerator[list[LogLine]]:
         """The last `count` lines, and then whatever is printed, until closed.
 
-        Empty lists come now and then when nothing is printed, for whoever wants to know that somebody
+        Empty lists come now and then when nothing is printed, for a reader who wants to know that somebody
         still listens.
         """
         async with self._follower(keys) as follower:
@@ -358,7 +359,7 @@ def _write(writer: CaptureWriter, at: float, line: str) -> None:
 def _remove(folder: Path, root: Path) -> None:
     """Take it away in one step, for a new history may begin at once, and then apart.
 
-    With the last history of a project its folder goes. The keeper makes anew what it needs.
+    With the last history of a project its folder goes. The keeper creates again what it needs.
     """
     aside = root / f".discarded-{secrets.token_hex(8)}"
     try:

@@ -7,8 +7,8 @@ What it reads otherwise than Python does (`{e}` behind a letter: "with errors") 
 patterns are plain words, which need none of this: those are looked for as they are, many times faster.
 
 The limit is of the processor's time, so a busy machine makes no pattern slow. But it is that of all our
-threads, and one of them may be busy with a large history meanwhile: so whoever ran out of time and had little
-of it himself looks again.
+threads, and one of them may be busy with a large history meanwhile: so a search that ran out of time and had
+little of it himself looks again.
 """
 
 from __future__ import annotations

@@ -308,7 +308,7 @@ class Processes:
             self._post(translated)
 
     def _translated(self, run: Run, event: Json) -> Event | None:
-        """The event in our words; that a run is over is told even when it is not clear how."""
+        """The event in our words; that a run is over is reported even when it is not clear how."""
         try:
             return translate(run, event)
         except Exception:

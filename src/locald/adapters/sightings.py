@@ -1,6 +1,6 @@
-"""What is known of the sockets of one run: which are its own, which on its port are a stranger's.
+"""What is known of the sockets of one run: which are its own, which on its port are foreign.
 
-A socket that appears is the run's own when one of its processes holds it. The result "a stranger's" may
+A socket that appears is the run's own when one of its processes holds it. The result "foreign" may
 be wrong for a moment, since a child that was just born may not be seen yet, so it is looked at again, ever
 more rarely. Everything is worked out from one dump of listening sockets; only the question who holds
 a socket goes to `/proc`, for the run's own processes.
@@ -28,7 +28,7 @@ PATIENT = 10.0
 WIDE = 0.5
 """seconds between two looks at everything that a starting run listens on"""
 DOUBT = 0.01
-"""seconds after which a stranger's listener is first looked at again: it may be a child's, just born"""
+"""seconds after which a foreign listener is first looked at again: it may be a child's, just born"""
 
 
 def pace(waited: float) -> float:
@@ -79,7 +79,7 @@ class Watched:
     own: dict[int, Listener] = field(default_factory=dict)
     accepting: dict[int, Process | None] = field(default_factory=dict)
     """which of them the program has taken a connection off, and which process did"""
-    strangers: dict[int, tuple[float, float]] = field(default_factory=dict)
+    foreign: dict[int, tuple[float, float]] = field(default_factory=dict)
     """on our port: when to look whether they are ours after all, and how long to wait the next time"""
     missing: bool = True
     """no listener of ours on our port is known to accept"""
@@ -106,7 +106,7 @@ class Watched:
             held = owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
             self.own.update((inode, listener_of(look.by_inode[inode], pids)) for inode, pids in held.items())
         on_port = {each.inode for each in look.by_port.get(self.port, ())} - self.own.keys()
-        self.strangers = {inode: self._doubt(inode, now) for inode in on_port}
+        self.foreign = {inode: self._doubt(inode, now) for inode in on_port}
 
     def _in_doubt(self, look: Look, now: float) -> bool:
         """Whether we do not know whose a socket on our port is, or it is time to look at all anyway."""
@@ -114,10 +114,10 @@ class Watched:
             self.wide_at = now + WIDE
             return True
         on_port = (each.inode for each in look.by_port.get(self.port, ()) if each.inode not in self.own)
-        return any(self.strangers.get(inode, (now, DOUBT))[0] <= now for inode in on_port)
+        return any(self.foreign.get(inode, (now, DOUBT))[0] <= now for inode in on_port)
 
     def _doubt(self, inode: int, now: float) -> tuple[float, float]:
-        again_at, wait = self.strangers.get(inode, (now, DOUBT))
+        again_at, wait = self.foreign.get(inode, (now, DOUBT))
         return (now + wait, min(wait * 2, WIDE)) if again_at <= now else (again_at, wait)
 
     def note(self, now: float) -> None:

@@ -1,7 +1,7 @@
 """What must outlive the daemon, in one file: `state.json`, written whole, read once.
 
-It is replaced atomically, a short while after a change, so a flood of changes costs a few writes. Whoever is
-about to do what a later daemon has to know of (start a run) waits for `saved` first: then no run is ever
+It is replaced atomically, a short while after a change, so a flood of changes costs a few writes. Code that
+is about to do what a later daemon has to know of (start a run) waits for `saved` first: then no run is ever
 alive that the file does not name. A service is serialised only when it has changed.
 
 The file of an earlier version is read as well (`store_upgrade`). One that cannot be read, or that a newer

@@ -1,7 +1,7 @@
 """The saved state of earlier versions, in today's words. Pure: a document in, a document out.
 
 Each step leads from one schema to the next, so a state of any age walks up to the present one. A step knows
-names only, not what they mean: what is wrong with a document is found by whoever reads the result.
+names only, not what they mean: what is wrong with a document is found when the result is read.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ One sweep looks at every run once. Who belongs to a run is asked as everywhere: 
 its subreaper; of a container, descent from its main process, where that is a process of this machine. Where
 all runs have cgroups only their members are read; else one pass over `/proc` serves them all.
 
-Time of the processor is told in cores since the sweep before (1.0: one core all the time), at first sight
+Time of the processor is reported in cores since the sweep before (1.0: one core all the time), at first sight
 since the run's oldest process began. A cgroup counts it itself, to the last of its dead. Elsewhere it is
 added up from the processes, in clock ticks (10 ms): what has ended counts through the parent that waited for
 it, and what nobody of the run waited for is lost.

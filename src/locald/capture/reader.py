@@ -1,11 +1,11 @@
 """Reads a service's history back as lines, onward from any place.
 
-A history is the row of all segments of a service's folder; a `Position` is a place in it. Frames hold
-bytes as they came, so a position also carries the lines that were begun before it and not ended yet, one
-for each stream: reading on from there neither loses nor doubles anything. A line is told when its end has
-been read, at the time of the frame that ended it, so times never go back within a run. What a stream
-left unended is told when the stream ends. What a run that was cut short left unended is told when the next
-run begins, or by `finish`, for whoever knows that the run is over.
+A history is the row of all segments of a service's folder; a `Position` is a place in it. Frames hold bytes
+as they came, so a position also carries the lines that were begun before it and not ended yet, one for each
+stream: reading on from there neither loses nor doubles anything. A line is reported when its end has been
+read, at the time of the frame that ended it, so times never go back within a run. What a stream left unended
+is reported when the stream ends. What a run that was cut short left unended is reported when the next run
+begins, or by `finish`, for a caller who knows that the run is over.
 
 The writer may append, and delete the oldest segments, at any time. A torn last frame is not there yet.
 Nothing here keeps a file open, holds more than a piece of one in memory, or writes.

@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 def main(arguments: list[str]) -> int:
     """Run until told to end. Returns an exit code; a start that fails says why on standard error."""
     foreground = "--foreground" in arguments
-    os.umask(0o077)  # what is made here is the owner's alone, whatever whoever started us wants for himself
+    os.umask(0o077)  # what is made here is the owner's alone, whatever the starter wants for himself
     try:
         home = Home.find()
         home.make()
@@ -139,7 +139,9 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
         log.info("stopping, services keep running")
-        await store.saved()  # or who is told now that the daemon ends would find something to restore
+        await (
+            store.saved()
+        )  # or a client that learns now that the daemon ends would find something to restore
         await site.withdraw()
         await entrance.close()
         await site.close()
@@ -168,7 +170,7 @@ def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
 
 
 def _announce(core: Core, home: Home, *, foreground: bool) -> None:
-    """The daemon answers: say so to whoever started it, and let go of what it inherited."""
+    """The daemon answers: say so to the process that started it, and let go of what it inherited."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, core.leaving.set)
     supervisor.tell("READY=1")

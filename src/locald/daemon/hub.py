@@ -2,7 +2,7 @@
 
 Changes are gathered until the loop is idle for a moment, so that a burst of steps is one piece of news; only
 rows that really differ are sent. A dependent's row may change although only its dependency moved, so the
-rows of direct dependents are made anew too.
+rows of direct dependents are made again too.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key
 
 BACKLOG = 256
-"""pieces of news that a reader may be behind; then it is told everything anew instead"""
+"""pieces of news that a reader may be behind; then it is sent everything again instead"""
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What changed since the last piece. `anew`: `rows` are all there are."""
+    """What changed since the last piece. `complete`: `rows` are all there are."""
 
     rows: tuple[Row, ...]
     removed: tuple[Key, ...]
     settled: bool
-    anew: bool = False
+    complete: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -39,7 +39,7 @@ class Subscription:
     shown: dict[Key, Row] = field(default_factory=dict)
     settled: bool = False
     behind: bool = False
-    """it missed something; when it has read what waits for it, it is told everything anew"""
+    """it missed something; when it has read what waits for it, it is sent everything again"""
 
 
 UNTIL = {"ready": settled, "down": is_down}
@@ -113,7 +113,7 @@ class Hub:
             key: row(world, service) for key, service in world.services.items() if reader.chosen(key)
         }
         reader.settled = reader.until(world, list(reader.shown))
-        self._put(reader, News(tuple(reader.shown.values()), (), reader.settled, anew=True))
+        self._put(reader, News(tuple(reader.shown.values()), (), reader.settled, complete=True))
 
     def _put(self, reader: Subscription, news: News) -> None:
         try:

@@ -1,6 +1,7 @@
 """One daemon for each state folder, by an flock: it goes with the process, however that ends.
 
-The file's only line is the path of the daemon's socket, so whoever finds the lock held knows where to ask.
+The file's only line is the path of the daemon's socket, so a process that finds the lock held knows where to
+ask.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The one loop: take a message, step the world, hand out the effects, tell the watchers.
 
-Whoever has news posts it; nobody else writes the world, so there are no locks and every reader sees a
+Who has news posts it; nobody else writes the world, so there are no locks and every reader sees a
 finished one. A deadline is an ordinary message that one timer posts: the next deadline of all services is on
 top of a heap, and entries of services that have moved on since are dropped when they come up.
 

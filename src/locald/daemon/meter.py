@@ -1,7 +1,7 @@
 """What services take of the machine, for all who ask, at the cost of one.
 
 Nobody is looked at unless somebody asks. Who asks soon after another gets the same answer, so several faces
-cost what one does, and the time that usage is told of is never too short to be told.
+cost what one does, and the time that usage is reported for is never too short.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class Performer:
                 self._logbook.discard(key)
 
     def _runner(self, run: Run, service: Service) -> Runner:
-        """Whoever carries out this run. It is remembered: a run may outlive its service by some messages."""
+        """The runner that carries out this run. Remembered, since a run may outlive its service."""
         known = self._runners.get(run)
         if known is None:
             is_container = service.present.spec.type is Type.CONTAINER
@@ -117,7 +117,7 @@ class Performer:
 
     async def _begin(self, run: Run, service: Service, world: World) -> None:
         """Have it begun, once the port is free and the saved state names the run. If the port is taken, no
-        runner ever hears of the run, so it is for us to write in its history why there is no more of it."""
+        runner ever knows of the run, so it is for us to write in its history why there is no more of it."""
         if in_the_way := await self._in_the_way(service, world):
             refused = NotStarted(run, *in_the_way, self._clock.now())
             await self._logbook.note(
@@ -141,7 +141,7 @@ class Performer:
         return taken(port, holder, other)
 
     async def _forget(self, run: Run, runner: Runner) -> None:
-        """Let the run be forgotten, once its end is in the saved state: a later daemon has to hear of it
+        """Let the run be forgotten, once its end is in the saved state: a later daemon has to learn of it
         from one of the two."""
         await self._store.saved(hurry=False)
         runner.forget(run)

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class Cancellable(Protocol):
-    """What is left of a task to whoever spawned it: nobody awaits it, but it may be called off."""
+    """What is left of a task to the code that spawned it: nobody awaits it, but it may be called off."""
 
     def cancel(self) -> object: ...
 

@@ -1,7 +1,7 @@
 """The keeper itself: which runs there are, and what the daemon asks for.
 
 It ends when it holds nothing and no daemon wants it. As long as it holds something, nothing but SIGKILL ends
-it, and it can be found: what is removed from its folder it makes anew.
+it, and it can be found: what is removed from its folder it creates again.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Keeper:
         self._leaving = False
         self._alone: Timer | None = None
         self.loop.before_sleep(self._consider_leaving)
-        place.watch(self.loop, self._mend)
+        place.watch(self.loop, self._repair)
 
     def have_zygote(self) -> None:
         """Where runs can have no cgroups. To be called when everything is there that will be."""
@@ -123,13 +123,13 @@ class Keeper:
 
     # Staying, and going.
 
-    def _mend(self) -> None:
+    def _repair(self) -> None:
         """Something may be missing in our folder, where all that we hold is to be found. Raises OSError."""
         if self._runs:
             self._place.take()
             self._server.listen()
         for run in self._runs.values():
-            run.mend()
+            run.repair()
 
     def leave_if_idle(self) -> None:
         """End, unless something is held: then nothing but SIGKILL ends us."""
@@ -155,7 +155,7 @@ class Keeper:
             self._alone = None
 
     def _replay(self) -> list[Event]:
-        """What a new daemon hears first."""
+        """What a new daemon gets first."""
         self._leaving = False
         now = self.loop.now()
         hello = {"event": "hello", "at": now, "protocol": PROTOCOL, "pid": os.getpid()}

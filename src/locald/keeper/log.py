@@ -1,4 +1,4 @@
-"""The keeper's log: standard error, for what nobody else hears. A disk that is full costs the line only."""
+"""The keeper's log: standard error, for what goes nowhere else. A disk that is full costs the line only."""
 
 from __future__ import annotations
 

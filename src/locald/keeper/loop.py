@@ -43,7 +43,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.clock = Clock.new()
-        """The same for all that ever hear from this keeper."""
+        """The same for all that ever connect to this keeper."""
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._masks: dict[int, int] = {}

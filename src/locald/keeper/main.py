@@ -1,7 +1,7 @@
-"""How a keeper comes to be: it leaves whoever started it behind, makes sure that it is the only one, ends
+"""How a keeper comes to be: it detaches from its starter, makes sure that it is the only one, ends
 what an earlier keeper left, and listens.
 
-Whoever started it reads one line from it: `ready`, `busy` (there is another one), or what went wrong.
+Its starter reads one line from it: `ready`, `busy` (there is another one), or what went wrong.
 Everything is imported before it listens, for it may run for months while the files it was started from
 are replaced.
 """
@@ -115,7 +115,7 @@ def _claim(groups: str) -> None:
 
 
 def _hear_signals(keeper: Keeper) -> None:
-    """SIGCHLD wakes the loop. What asks us to end is heard only while nothing is held."""
+    """SIGCHLD wakes the loop. Requests to end are read only while nothing is held."""
     for number in set(range(1, signal.NSIG)) - {signal.SIGKILL, signal.SIGSTOP}:
         try:
             signal.signal(number, signal.SIG_DFL)

@@ -2,14 +2,15 @@
 
 A logout empties `$XDG_RUNTIME_DIR`, and who tidies up a temporary directory knows nothing of us. Services run
 on, but the file of a socket cannot be had again once it is gone: no daemon could reach the keeper any more,
-another keeper would be started beside it, and no service could say READY=1. So the keeper hears of losses in
-its folder, and makes anew what is missing, under the same names. Where that cannot be done yet (until the
-next login there is no such directory) it tries again every few seconds, for there is no news of a permission.
+another keeper would be started beside it, and no service could say READY=1. So the keeper watches for losses
+in its folder, and creates again what is missing, under the same names. Where that cannot be done yet (until
+the next login there is no such directory) it tries again every few seconds, for there is no news of a
+permission.
 
 The lock is a file in the folder, too; it is ours as long as the file of that name is the one we hold.
 
 A mount may cover or uncover the folder without a word from inotify, and the next login mounts a directory
-over one that was there a moment earlier: so changes of the mounts are heard of as well.
+over one that was there a moment earlier: so changes of the mounts are seen as well.
 
 Source: inotify(7); poll of `/proc/PID/mountinfo`: proc_pid_mounts(5).
 """
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from locald.keeper.loop import Loop, Timer
 
 MOMENT = 0.1
-"""seconds after a loss, in which whoever removes the folder can finish"""
+"""seconds after a loss, in which the removal of the folder can finish"""
 PAUSE = 2.0
 """seconds between attempts, and between looks where inotify cannot be had"""
 
@@ -40,7 +41,7 @@ PAUSE = 2.0
 class Place:
     """`folder`: absolute."""
 
-    __slots__ = ("_deaf", "_listener", "_lock", "_loop", "_mend", "_timer", "_trouble", "folder")
+    __slots__ = ("_deaf", "_listener", "_lock", "_loop", "_repair", "_timer", "_trouble", "folder")
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -99,10 +100,10 @@ class Place:
     def _lock_file(self) -> str:
         return os.path.join(self.folder, "keeper.lock")
 
-    def watch(self, loop: Loop, mend: Callable[[], None]) -> None:
-        """Call `mend` soon after something may have been removed; again and again where it raises OSError."""
+    def watch(self, loop: Loop, repair: Callable[[], None]) -> None:
+        """Call `repair` soon after something may have been removed; again where it raises OSError."""
         self._loop = loop
-        self._mend = mend
+        self._repair = repair
         mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
         loop.watch(mounts, select.EPOLLPRI, self._news)
         if self._listener >= 0:
@@ -115,10 +116,10 @@ class Place:
         self._look_after(MOMENT)
 
     def look(self) -> None:
-        """Mend what there is to mend, now."""
+        """Repair what is missing, now."""
         self._cancel()
         try:
-            self._mend()
+            self._repair()
         except OSError as error:
             self._tell(f"{error.filename or self.folder}: {error.strerror}")
         else:

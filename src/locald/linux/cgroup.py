@@ -113,7 +113,7 @@ def _can_join(folder: str) -> bool:
 
 def claim(base: str) -> int:
     """Make the folder where it is missing, and show others that it is in use, for as long as the descriptor
-    is open. Somebody who sweeps may remove it before it is locked: then it is made anew. Raises OSError.
+    is open. Somebody who sweeps may remove it before it is locked: then it is made again. Raises OSError.
     """
     while True:
         try:
@@ -126,7 +126,7 @@ def claim(base: str) -> int:
             file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
-        fcntl.flock(file, fcntl.LOCK_SH)  # whoever sweeps holds the other lock for a moment only
+        fcntl.flock(file, fcntl.LOCK_SH)  # the sweeper holds the other lock for a moment only
         if _is_at(base, file):
             return file
         os.close(file)

@@ -1,6 +1,6 @@
 """News of a folder: that something in it, or the folder itself, was removed or moved away.
 
-Only that there is news is of use here, never what it says: whoever hears it looks for himself.
+Only that there is news is of use here, never what it says: the receiver looks for himself.
 
 Source: inotify(7).
 """
@@ -21,7 +21,7 @@ def listen() -> int:
 
 
 def hear_of_losses(listener: int, folder: str) -> None:
-    """From now on also of this folder; nothing changes where it is heard of already. Raises OSError."""
+    """From now on also of this folder; nothing changes where it is watched already. Raises OSError."""
     _checked(_LIBC.inotify_add_watch(listener, os.fsencode(folder), _LOSSES))
 
 

@@ -1,8 +1,8 @@
 """Which process holds a socket: the links in `/proc/PID/fd` say `socket:[INODE]`.
 
-There is no index from a socket to its holders, so somebody's descriptors have to be gone through. Whoever
+There is no index from a socket to its holders, so somebody's descriptors have to be gone through. Who
 can, names the few processes that come into question (a descriptor costs about 2 µs); all processes of the
-machine are asked only where the holder is a stranger. Descriptors of another user's process cannot be
+machine are asked only where the holder is foreign. Descriptors of another user's process cannot be
 read without privilege: it then holds nothing that we know of.
 
 Source: proc(5).

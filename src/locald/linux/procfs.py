@@ -5,8 +5,8 @@ A pid alone names nobody, since pids are used again; a process is named by its p
 or that is not ours to look at: they return None or something empty, because a process may vanish between
 any two lines. A zombie is dead; the exception is one whose main thread has ended while others go on.
 
-`/proc/PID/task/TID/children` may skip an entry while other children end, so whoever must find every process
-looks again until nothing new turns up. Kernels built without this file are swept by parent instead.
+`/proc/PID/task/TID/children` may skip an entry while other children end, so a caller that must find every
+process looks again until nothing new turns up. Kernels built without this file are swept by parent instead.
 
 Source: proc(5).
 """

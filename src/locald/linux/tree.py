@@ -4,9 +4,9 @@ Both kinds answer the same questions. `pids` are those alive now; `has` says whe
 too) belongs; `signal` reaches every member. The keeper makes trees, and tells the daemon which kind by
 `{"cgroup": path}` or `{"reaper": pid}`, from which the daemon asks the same questions itself.
 
-A pid that was read is stale at once: its process may end and the number go to a stranger. So a signal goes
-through a pidfd, and membership is checked *after* the pidfd was opened: a stranger is never hit. A member
-that forks while it is being signalled is found by looking again until nobody new turns up.
+A pid that was read is stale at once: its process may end and the number go to another process. So a signal
+goes through a pidfd, and membership is checked *after* the pidfd was opened: another process is never hit. A
+member that forks while it is being signalled is found by looking again until nobody new turns up.
 """
 
 from __future__ import annotations

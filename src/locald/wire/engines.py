@@ -2,7 +2,7 @@
 
 `DOCKER_HOST` decides; else the context that `DOCKER_CONTEXT` or `~/.docker/config.json` names; else the usual
 sockets are tried in turn: Docker's own, that of an engine without root, Docker Desktop's, Podman's. What
-counts is the environment and the home of whoever ran `up`, never the daemon's.
+counts is the environment and the home of the user who ran `up`, never the daemon's.
 
 Nothing is asked of an engine here; only small files are read.
 

@@ -78,13 +78,13 @@ def why(view: Why, summary: str) -> Json:
     }
 
 
-def evidence(heard: Evidence) -> Json:
+def evidence(seen: Evidence) -> Json:
     return {
-        "source": heard.source,
-        "check": heard.check,
-        "ok": heard.ok,
-        "at": timestamp(heard.at),
-        "detail": heard.detail,
+        "source": seen.source,
+        "check": seen.check,
+        "ok": seen.ok,
+        "at": timestamp(seen.at),
+        "detail": seen.detail,
     }
 
 

@@ -26,6 +26,12 @@ def test_restart_leaves_dependents_running() -> None:
     assert s.is_settled()
 
 
+def test_while_it_is_stopped_for_a_restart_it_says_so() -> None:
+    s = Story(service("web"))
+    s.up(), s.healthy("web#1"), s.restart("web")
+    assert (s.state("web"), s.because("web")) == ("stopping", "restarting")
+
+
 def test_restart_leaves_dependencies_running() -> None:
     s = shop()
 

@@ -69,6 +69,7 @@ def test_dependents_go_first_and_stay_wanted_but_blocked() -> None:
     s.up(), s.healthy("db#1", "api#1", "web#1")
 
     assert s.stop("db") == ["terminate web#1"]
+    assert s.because("web") == "stopped because db was stopped"
     assert s.stopped("web#1") == ["terminate api#1"]
     assert s.states() == {"db": "running", "api": "stopping", "web": "blocked"}
     assert s.stopped("api#1") == ["terminate db#1"]

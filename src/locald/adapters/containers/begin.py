@@ -39,7 +39,7 @@ class Begin:
         self.container: str | None = None
 
     async def carry_out(self, tell: Callable[[str], None]) -> None:
-        """Raises CannotBegin, EngineAbsent. `tell` hears how far the pull of the image is."""
+        """Raises CannotBegin, EngineAbsent. `tell` gets how far the pull of the image is."""
         await asyncio.to_thread(_check_volumes, self.order)
         image = await images.have(self.engine, self.order.image, tell)
         self._check_port(image)

@@ -1,8 +1,8 @@
 """Containers, by way of the local engine: the face of this package, of the same shape as `processes`.
 
 Every run that was ordered ends in exactly one `NotStarted`, `Gone` or `Lost`. An engine is looked for only
-when something is started or adopted, and let go of when nothing is there any more; which one it is says
-the environment of whoever ran `up`.
+when something is started or adopted, and let go of when nothing is left there; which one it is says
+the environment of the shell that ran `up`.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ LOCALHOST = "127.0.0.1"
 class Order:
     """All that a container needs. `env` is its environment, but for PORT where only the image knows it.
 
-    `shell` is the environment of whoever ran `up`: it says where the engine is, and nothing of it gets into
-    the container. `logs` is the service's folder of captures.
+    `shell` is the environment of the shell that ran `up`: it says where the engine is, and nothing of it gets
+    into the container. `logs` is the service's folder of captures.
     """
 
     definition: Definition

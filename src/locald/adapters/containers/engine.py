@@ -1,7 +1,7 @@
 """The engine: plain HTTP with JSON, over its socket.
 
 An engine answers, refuses (`Refusal`, with its own words), or is not there (`EngineAbsent`, with ours).
-Whether it was never there, may not be used, or has gone in the middle of a call is the same to whoever calls.
+Whether it was never there, may not be used, or has gone in the middle of a call is the same to the caller.
 The version of the API is agreed upon by asking `/_ping`, and `/version` where that does not tell enough: the
 only calls that have none in their paths.
 
@@ -184,7 +184,7 @@ async def documents(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, An
 
 
 async def find(env: Mapping[str, str]) -> Engine:
-    """The engine that whoever has this environment would get from the docker command. Raises EngineAbsent."""
+    """The engine that this environment would get from the docker command. Raises EngineAbsent."""
     return await first(await where(env))
 
 

@@ -2,7 +2,7 @@
 
 An image with a HEALTHCHECK speaks through it from the beginning: until its first probe it says "not yet", so
 that nothing weaker is believed meanwhile. A probe that failed while the container is still starting, or not
-often enough to matter, is told as well: it is what people want to read when they wait.
+often enough to matter, is reported as well: it is what people want to read when they wait.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def word(health: Health) -> Word:
         return Word(False, _silence(health))
     last = health.probes[-1]
     ok = health.status == "healthy"
-    return Word(ok, f"{_verdict(health)}: {_told(last)}", last.at)
+    return Word(ok, f"{_outcome(health)}: {_told(last)}", last.at)
 
 
 def _silence(health: Health) -> str:
     return f"the image's HEALTHCHECK has not run yet, interval {show(round(health.interval, 3))}"
 
 
-def _verdict(health: Health) -> str:
+def _outcome(health: Health) -> str:
     failing = health.probes[-1].code != 0
     match health.status:
         case "healthy" if failing:

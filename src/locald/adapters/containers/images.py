@@ -24,7 +24,7 @@ PACE = 0.25
 
 
 async def have(engine: Engine, name: str, tell: Callable[[str], None]) -> translate.Image:
-    """What the image says of itself. `tell` hears how far its pull is, where it has to be pulled.
+    """What the image says of itself. `tell` gets how far its pull is, where it has to be pulled.
 
     Raises CannotBegin, EngineAbsent.
     """

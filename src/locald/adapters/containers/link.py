@@ -1,6 +1,6 @@
 """The connection to one engine, for as long as some container of ours is there: its events, and its absence.
 
-Events are only hints to look: whoever is told looks at the container itself. So after a pause it is enough
+Events are only hints to look: the receiver looks at the container itself. So after a pause it is enough
 to look at all of them once, and nothing depends on seeing every event. The stream of events is also
 what tells, at once, that the engine has gone; it is then tried again, ever more rarely, for as long as
 anybody needs it.
@@ -117,7 +117,7 @@ class Link:
             await self.engine.close()
 
     async def _listen(self) -> str:
-        """Hear events until they end, and say why they did."""
+        """Read events until they end, and say why they did."""
         since = str(int(time.time()) - 1)  # an engine begins to listen a little after it has answered
         filters = json.dumps({"type": ["container"], "label": [self._label], "event": WANTED})
         try:

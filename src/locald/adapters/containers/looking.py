@@ -1,6 +1,6 @@
 """Looks at one container whenever there is something to see, and says what it sees.
 
-It is told by the engine's events that there is something, and then looks at the container itself: what that
+The engine's events say that there is something, then it looks at the container itself: what that
 says is what is, whatever was missed. While there is something to wait for that no event tells of (what the
 probes of a HEALTHCHECK say before they succeed), and now and then as a safety net, it looks without being
 told. While the engine is away it waits: `Silenced`, then `Resumed`, then whatever has changed.
@@ -52,7 +52,7 @@ SOONEST, LATEST = 0.25, 2.0
 NET = 15.0
 """seconds between two looks that nothing asked for"""
 DIES_WITHIN = 2.0
-"""seconds after SIGKILL until what is left is named"""
+"""seconds after SIGKILL until remaining processes are named"""
 AWAY = 0.5
 """seconds between two looks whether a process still lives whose engine is away"""
 PATIENT = 2.0
@@ -83,7 +83,7 @@ class Looking:
         self.is_here = False
         """its first process is one of this machine, and can be looked at"""
 
-    # What it is told.
+    # News for it.
 
     def signal(self, number: int) -> None:
         self._is_to_end = True
@@ -191,7 +191,7 @@ class Looking:
             self._post(Stuck(self.run, (Process(self.pid, procfs.program(self.pid)),), now))
 
     async def _send_signals(self, engine: Engine) -> None:
-        """Raises EngineAbsent; then what is left is sent later."""
+        """Raises EngineAbsent; then the rest is sent later."""
         while self._signals:
             number = self._signals[0]
             try:

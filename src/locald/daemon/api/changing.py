@@ -126,7 +126,7 @@ class Changing:
         return web.json_response({})
 
     async def server_restart(self, request: web.Request) -> web.Response:
-        """The daemon ends, services keep running; whoever asked starts the next one."""
+        """The daemon ends, services keep running; the caller starts the next one."""
         self._core.leaving.set()
         return web.json_response({})
 

@@ -1,4 +1,4 @@
-"""How a server of the daemon stops listening: whoever was let in a moment ago is heard like all others.
+"""How a server of the daemon stops listening: who was let in a moment ago is answered like all others.
 
 Between the moment at which a connection is accepted and the one at which its request is read, the loop takes
 some turns. A server that is closed in one of them loses the connection (asyncio), or waits for it until the

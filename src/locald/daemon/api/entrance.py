@@ -1,7 +1,7 @@
 """The Unix socket at which the API is found, for as long as the daemon lives.
 
 Somebody may tidy up the folder it is in (a logout, a cleaner of temporary directories), and the file of a
-socket cannot be had again once it is gone. So it is looked at now and then, and made anew.
+socket cannot be had again once it is gone. So it is looked at now and then, and created again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Entrance:
             await asyncio.sleep(LOOK_EVERY)
             async with self._turn:
                 if not (self._closed or await asyncio.to_thread(self._stands)):
-                    await self._bind_anew()
+                    await self._bind_again()
 
     async def close(self) -> None:
         """Finish what is under way, and be gone."""
@@ -80,7 +80,7 @@ class Entrance:
             await self.runner.cleanup()
             await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
 
-    async def _bind_anew(self) -> None:
+    async def _bind_again(self) -> None:
         try:
             await self._bind()
         except OSError as error:

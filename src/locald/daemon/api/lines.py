@@ -59,7 +59,7 @@ async def lines(core: Core, asked: Json) -> AsyncGenerator[Json]:
 async def _followed(
     core: Core, keys: Collection[Key], count: int, choice: Choice, *, skipped: bool
 ) -> AsyncGenerator[Json]:
-    """Ends when the reader is so late that it should begin anew."""
+    """Ends when the reader is so late that it should begin again."""
     history = True
     loop = asyncio.get_running_loop()
     async with aclosing(core.logbook.follow(keys, count, choice)) as following:
@@ -76,7 +76,7 @@ async def _followed(
 
 
 def _batches(found: list[LogLine], *, history: bool) -> Iterator[tuple[list[LogLine], bool]]:
-    """Each batch, and whether another follows. A history is one batch at least, so that its end is told."""
+    """Each batch, and whether another follows. A history is at least one, so that its end is reported."""
     batch: list[LogLine] = []
     weight = 0
     for line in found:

@@ -1,8 +1,8 @@
 """The live socket: all that changes, over one connection for each page or monitor that is open.
 
 A browser allows six connections to one host, so everything comes over this one, as JSON text: rows as they
-change, what services take of the machine, and log lines. Whoever looks asks for the last two, and may ask
-anew at any time.
+change, what services take of the machine, and log lines. A reader asks for the last two, and may ask
+again at any time.
 
     told    {"kind": "snapshot", "daemon", "services", "settled"}        first, and when it had fallen behind
             {"kind": "change", "services", "removed", "settled"}
@@ -14,7 +14,7 @@ anew at any time.
             {"logs": null}
 
 Lines are those of the services that are there when they are asked for: who sees another service in the rows
-asks anew. The first batch of a watch is always told, also an empty one, with `history`: these lines were
+asks again. The first batch of a watch is always told, also an empty one, with `history`: these lines were
 there already; `more`: the next batch belongs to them.
 
 There is one turn to send, taken in the order of asking: a flood of lines delays news by one batch, and a
@@ -78,14 +78,14 @@ class Live:
 
 
 class _Face:
-    """Whoever looks, and what it wants to see."""
+    """One reader, and what it wants to see."""
 
     def __init__(self, core: Core, socket: web.WebSocketResponse) -> None:
         self._core = core
         self._socket = socket
         self._turn = asyncio.Lock()
         self._wishes: dict[str, asyncio.Task[None]] = {}
-        """what is told because it was asked for: `usage`, `logs`"""
+        """what is reported because it was asked for: `usage`, `logs`"""
 
     async def serve(self) -> None:
         """Until it goes, or the daemon."""
@@ -105,11 +105,11 @@ class _Face:
             self._core.hub.unsubscribe(news)
 
     async def _say_farewell(self, news: Subscription) -> None:
-        """The daemon ends: what is known until then is told, if it can be told soon."""
+        """The daemon ends: what is known until then is reported, if it can be told soon."""
         try:
             async with asyncio.timeout(FAREWELL):
                 for last in self._core.hub.rest(news):
-                    await self._tell("snapshot" if last.anew else "change", **told(self._core, last))
+                    await self._tell("snapshot" if last.complete else "change", **told(self._core, last))
         except TimeoutError:
             pass
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
@@ -122,7 +122,7 @@ class _Face:
     async def _tell_news(self, reader: Subscription) -> None:
         while True:
             news = await self._core.hub.next(reader)
-            await self._tell("snapshot" if news.anew else "change", **told(self._core, news))
+            await self._tell("snapshot" if news.complete else "change", **told(self._core, news))
 
     # What it asks for.
 

@@ -44,7 +44,7 @@ HEARTBEAT = 15.0
 
 
 MASKED = web.AppKey("masked", bool)
-"""of an application that shows no secrets, whoever asks"""
+"""of an application that shows no secrets to any reader"""
 
 
 class Reading:
@@ -179,14 +179,14 @@ class Reading:
                 yield news
 
     def _event(self, news: News) -> bytes:
-        name = "snapshot" if news.anew else "change"
+        name = "snapshot" if news.complete else "change"
         return f"event: {name}\ndata: {json.dumps(told(self._core, news))}\n\n".encode()
 
 
 def told(core: Core, news: News) -> dict[str, Any]:
     """A piece of news, of a `snapshot` or of a `change`."""
     body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
-    if news.anew:
+    if news.complete:
         return body | {"daemon": core.identity()}
     return body | {"removed": [{"project": key.project, "name": key.service} for key in news.removed]}
 

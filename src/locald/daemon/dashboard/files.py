@@ -2,7 +2,7 @@
 
 What is in `assets/` has a digest of its content in its name, so it never changes, and a browser need not ask
 again. `index.html`, which names them, is asked for each time, and told the version of the daemon: a page that
-later hears another version from its daemon loads itself anew.
+later gets another version from its daemon reloads itself.
 """
 
 from __future__ import annotations

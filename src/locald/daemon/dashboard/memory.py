@@ -2,7 +2,7 @@
 
 So an open page finds the next daemon at the same place, and is still let in. The file is for its owner's eyes
 only; one that cannot be read, or understood, counts as none, and one that cannot be written costs nothing
-but that the next daemon begins anew.
+but that the next daemon begins afresh.
 """
 
 from __future__ import annotations

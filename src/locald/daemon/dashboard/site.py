@@ -89,7 +89,7 @@ class Site:
         log.info("dashboard: %s", self.url)
 
     async def withdraw(self) -> None:
-        """Let nobody in any more: who is told that the daemon ends should not find it here again."""
+        """Let nobody in any more: who is notified that the daemon ends should not find it here again."""
         if self._listening:
             await self._listening.end()
         self._listening = None

@@ -4,8 +4,8 @@
     shop:web is blocked: db failed: exited with code 1 immediately (no such file) — locald logs shop:db
     shop:web is healthy (notify): pid 4790 (node) sent READY=1 — locald why shop:web
 
-What is held up is told by its root cause. In parentheses stands the line of the root's output that says most:
-the last that names an error, else the last on stderr. At the end stands where to look, or what to do.
+What is held up is reported by its root cause. In parentheses stands the line of the root's output that says
+most: the last that names an error, else the last on stderr. At the end stands where to look, or what to do.
 """
 
 from __future__ import annotations

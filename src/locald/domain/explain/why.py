@@ -48,12 +48,12 @@ def why(world: World, key: Key) -> Why:
 
 
 def root_of(world: World, service: Service) -> Service:
-    """The service that somebody has to do something about: what is in the way of this one, or itself."""
+    """The service that somebody has to do something about: what blocks this one, or itself."""
     return (blockers(world, service) or [service])[-1]
 
 
 def blockers(world: World, service: Service) -> list[Service]:
-    """The dependencies in the way, nearest first; of several the one that is worst off leads on."""
+    """The blocking dependencies, nearest first; of several the one that is worst off leads on."""
     chain: list[Service] = []
     missing = unmet(world.services, service)
     while missing:

@@ -2,7 +2,7 @@
 
 A name says that its value is secret by one of its words (`DB_PASSWORD`, `apiKey`, `GITHUB_TOKEN`), a value by
 having a password in it, as the URLs of databases do (`postgres://app:secret@db/shop`). Rather too much is
-hidden than too little: whoever is allowed to see it asks `locald exec`.
+hidden than too little: who is allowed to see it asks `locald exec`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What dependencies mean: the conditions between services.
 
 All of it is looked up on the spot, from a service and those next to it; `held_by` is what a service knows of
-those further away. It is kept right in every world by whoever changes a service (see `world`), so that no
+those further away. It is kept right in every world when a service changes (see `world`), so that no
 question here walks the graph.
 """
 

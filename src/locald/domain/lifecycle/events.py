@@ -164,7 +164,7 @@ def _spawned(service: Service, facts: RunFacts, event: Spawned, now: float) -> O
 
 
 def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Outcome:
-    """The main process ended. What is left of its tree is ended before anything else happens."""
+    """The main process ended. The rest of its tree is killed before anything else happens."""
     if event.pid != facts.pid or facts.ended_at is not None:
         return service, []
     run = facts.run
@@ -229,7 +229,7 @@ def _notified(service: Service, facts: RunFacts, event: Notified, now: float) ->
     if words.has("WATCHDOG", b"trigger") and service.facts and isinstance(service.phase, Starting | Running):
         service, ending = expired(service, service.facts, event.run, now)
         return service, [*effects, *ending]
-    # In this order: whoever says that it stops may say in the same datagram how long that will take.
+    # In this order: a service that says that it stops may say in the same datagram how long that will take.
     return _extended(_leaving(service, words, now), words, now), effects
 
 

@@ -2,7 +2,7 @@
 
 A service that loses its health within a second of getting it was never ready (a tool tried its port, a server
 closed its listener to open another). It is starting again, as if nothing had been said. What was started for
-its sake in between had nothing to talk to: if such a run fails, that counts for nothing, and it waits anew.
+its sake in between had nothing to talk to: if such a run fails, that counts for nothing, and it waits again.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ class Notified:
 
 
 UNTAKEN, STALLED = 0.05, 10.0
-"""seconds after which it is told that a connection waits to be taken by the program, and told again"""
+"""seconds after which it is reported that a connection waits to be taken by the program, and again"""
 
 
 @dataclass(frozen=True, slots=True)

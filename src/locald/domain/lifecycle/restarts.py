@@ -15,7 +15,7 @@ LONGEST_DELAY = 30.0
 WINDOW = 60.0
 """seconds within which restarts are counted"""
 CALM = 10.0
-"""seconds of health after which the delay starts anew"""
+"""seconds of health after which the delay starts again"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ Outcome = tuple[Service, list[Effect]]
 
 
 def fresh(service: Service, now: float) -> Service:
-    """Somebody asks for it: failures before are forgotten, and what nothing runs of starts anew."""
+    """Somebody asks for it: failures before are forgotten, and what nothing runs of starts again."""
     phase = _forgiven(service.phase)
     return replace(service, phase=phase, restarts=Restarts(), queued_at=now, waited_for=frozenset())
 

@@ -6,8 +6,9 @@ again and again until nothing changes. A dependency is a condition, looked at wh
 service is ever told once that another is ready.
 
 A step costs what the neighbourhood of the change costs, however many services there are (but for shallow
-copies of dictionaries). One fact travels further: that a service was stopped concerns whoever cannot be
-without it, near or far. It goes from neighbour to neighbour, as `held_by`, before anything is reconciled.
+copies of dictionaries). One fact travels further: that a service was stopped concerns all services that
+cannot be without it, near or far. It goes from neighbour to neighbour, as `held_by`, before anything is
+reconciled.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ class _Draft:
                 self.put(replace(service, desired=desired))
 
     def settle(self) -> None:
-        """Spread what was stopped, then reconcile; whatever changes begins it anew."""
+        """Spread what was stopped, then reconcile; whatever changes begins it again."""
         while self._uninformed or self._agenda:
             informing = bool(self._uninformed)
             waiting = self._uninformed if informing else self._agenda

@@ -1,7 +1,7 @@
 """Which line of a TOML file a key stands on.
 
 TOML parsers say where a syntax error is, but nothing about the keys of a file that they accept, and
-"line 12" is what a person needs to mend one. So the text is read a second time, here, by a scanner
+"line 12" is what a person needs to fix one. So the text is read a second time, here, by a scanner
 that knows just enough of TOML to follow keys: headers, dotted and quoted keys, inline tables, arrays,
 and strings well enough to skip them. It may lean on one fact: the text has already been accepted by
 `tomllib`, so nothing is checked again.

@@ -37,7 +37,7 @@ class Birth:
     def pump(self, executed: bool = False) -> None:
         """Take in what the child has said: call `over` if that is all.
 
-        `executed`: the program was seen at work, so that is all, although whoever forked it may hold the
+        `executed`: the program was seen at work, so that is all, although its parent may hold the
         pipe open still.
         """
         while self._file >= 0:

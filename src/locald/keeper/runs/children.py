@@ -61,7 +61,7 @@ class Children:
         self._expected[pid] = owner
 
     def expect_members(self, group: str, owner: Owner) -> None:
-        """Whoever is in the cgroup of this name is the owner's."""
+        """What is in the cgroup of this name is the owner's."""
         self._members[group] = owner
 
     def expect_no_members(self, group: str) -> None:

@@ -1,7 +1,7 @@
-"""How the keeper holds a run's tree together and hears of its ends: by a cgroup, or by a subreaper.
+"""How the keeper holds a run's tree together and learns of its ends: by a cgroup, or by a subreaper.
 
 In a cgroup the leader, and every orphan of the run, becomes the keeper's own child, for the keeper is a
-subreaper; the last one's end is told by `cgroup.events`. With a subreaper of the run's own the keeper has
+subreaper; the last one's end is reported by `cgroup.events`. With a subreaper of the run's own the keeper has
 one child for each run, which reports the ends and goes when the tree is empty.
 
 Should such a subreaper be killed, what was below it becomes the keeper's own: strays. They are ended, for

@@ -1,4 +1,4 @@
-"""A process whose end is told besides the leader's: the one that the run named by MAINPID=.
+"""A process whose end is reported besides the leader's: the one that the run named by MAINPID=.
 
 It need not be our child, so a pidfd tells its end.
 """
@@ -29,7 +29,7 @@ class Follower:
         self.pid: int | None = None
 
     def turn_to(self, pid: int, member: Callable[[int], bool]) -> bool:
-        """Follow this one, alive or a zombie, and no other. False, and all as before, for a stranger."""
+        """Follow this one, alive or a zombie, and no other. False, and no change, for a process outside."""
         try:
             file = os.pidfd_open(pid)
         except OSError:

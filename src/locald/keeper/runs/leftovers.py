@@ -1,4 +1,4 @@
-"""What is left when a keeper was killed: a note on disk for each run, and the end of what it names.
+"""What remains when a keeper was killed: a note on disk for each run, and the end of what it names.
 
 The next keeper ends these leftovers before it accepts anything, for nobody holds the other ends of their
 terminals any more. It is careful: after a restart of the machine there are none, a cgroup is ours by its

@@ -2,7 +2,7 @@
 
 The standing is found out at the moment of arrival, for later nobody could tell. It counts only if the pid
 still means the sender after we have looked. For the same reason MAINPID= is taken up here: `main` in an event
-says that the process it names was one of the run's, whose end is told from now on.
+says that the process it names was one of the run's, whose end is reported from now on.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It is read as soon as it is there, so a service never waits for its output to be taken, whatever the daemon
 does. A stream that ended is closed, and where it ended within a line, the capture says so. `drain` takes
-what is there at this moment: before an exit is told, so that the last words of the process are in the
+what is there at this moment: before an exit is reported, so that the last words of the process are in the
 capture when somebody asks why it ended; a background process that goes on printing does not hold it up,
 because what one stream may hold is limited.
 """

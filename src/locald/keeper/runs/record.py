@@ -4,7 +4,7 @@ A daemon may be dead when a service says READY=1 or exits. So every event of a r
 in order to each daemon that connects. Events are few, except for datagrams, which a service may send as
 often as it likes: of the same bytes from the same process only the newest is kept, and at most 256 in all.
 Three kinds are never dropped, since they decide about health: the first READY=1 (when the run became ready),
-the last MAINPID= that counts, and STOPPING=1; a stranger's do not count.
+the last MAINPID= that counts, and STOPPING=1; those of processes outside the run do not count.
 """
 
 from __future__ import annotations

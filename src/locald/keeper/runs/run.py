@@ -2,7 +2,7 @@
 
 The events of a run come in this order: `spawned`, then `notified` and `exited` as they happen, `gone` last
 and once; or `refused` alone when its program never began, and then nothing is left either. Before an exit
-is told, the notify socket is drained (a "READY=1, exit" counts) and so is the output. The exits that are
+is reported, the notify socket is drained (a "READY=1, exit" counts) and so is the output. The exits that are
 told are the leader's, and that of the member which the run itself named in its place (MAINPID=).
 """
 
@@ -67,7 +67,7 @@ class Run:
         """Signals to send as soon as the program is there."""
         self._followed = Follower(context.loop, self._followed_ended)
         self._tailed = False
-        """The daemon wants to hear of output."""
+        """The daemon wants to know of output."""
         self._killing: Killing | None = None
 
     @property
@@ -78,7 +78,7 @@ class Run:
     # Beginning.
 
     def begin(self) -> None:
-        """Fork the program off. It is told later whether it became one; a lack of resources at once."""
+        """Fork the program off. It is reported later whether it became one; a lack of resources at once."""
         theirs: list[int] = []
         try:
             self._begin(theirs)
@@ -138,8 +138,8 @@ class Run:
             self._birth = None
             self._context.children.births.discard(self.pump)
 
-    def mend(self) -> None:
-        """Make anew what somebody may have removed from the keeper's folder. Raises OSError."""
+    def repair(self) -> None:
+        """Create again what was removed from the keeper's folder. Raises OSError."""
         if self._notifications is not None and self._hold is not None:
             self._notifications.listen()
             if not self._context.table.has(self._token):
@@ -166,7 +166,7 @@ class Run:
     def settle(self) -> None:
         """Finish when nothing is left. To be called whenever that may have come true.
 
-        A cgroup is empty a moment before its last process can be waited for: its exit is told first.
+        A cgroup is empty a moment before its last process can be waited for: its exit is reported first.
         """
         told = self._birth is None and self._followed.pid is None
         if told and self._hold is not None and self._hold.empty():
@@ -214,7 +214,7 @@ class Run:
             self._killing.go_on()
 
     def tail(self, on: bool) -> None:
-        """Whether the daemon wants to hear of output from now on. What there is already is told at once."""
+        """Whether the daemon wants to know of output from now on. Existing output is reported at once."""
         self._tailed = on
         self._grew()
 
@@ -235,17 +235,17 @@ class Run:
         if self._hold is None or not self._followed.turn_to(pid, self._hold.tree.has):
             return False
         if pid == self._leader:
-            self._followed.stop()  # its end is told anyway
+            self._followed.stop()  # its end is reported anyway
         return True
 
     def _followed_ended(self) -> None:
         if self._hold is not None:
-            self._hold.pump()  # the best witness is whoever reaped it
+            self._hold.pump()  # the best witness is its reaper
         if self._followed.pid is not None:
             self._exited(self._followed.pid, self._followed.exit_status())
         self.settle()
 
-    # What is told.
+    # What is reported.
 
     def _hear(self) -> None:
         if self._notifications is not None:

@@ -103,7 +103,7 @@ def _serve(link: int, most_files: int) -> NoReturn:
             for file in files:
                 os.set_inheritable(file, False)  # Python's recv_fds drops the flag for it
             answer = _fork(files, most_files)
-            for file in files:  # before the answer: whoever waits for the end of one waits for ours too
+            for file in files:  # before the answer: who waits for the end of one waits for ours too
                 os.close(file)
             orders.send(_ANSWER.pack(*answer))
     finally:
@@ -111,7 +111,7 @@ def _serve(link: int, most_files: int) -> NoReturn:
 
 
 def _fork(files: list[int], most_files: int) -> tuple[int, int]:
-    """(pid, errno) of a subreaper. Whoever forks it is gone when this returns."""
+    """(pid, errno) of a subreaper. Its parent is gone when this returns."""
     listen, tell = os.pipe()
     try:
         between = os.fork()

@@ -1,6 +1,6 @@
 """The keeper's socket, and who is the daemon: one at a time.
 
-Whoever connects and says `hello` is the daemon from then on; the one before is cut off. Until then a
+Who connects and says `hello` is the daemon from then on; the one before is cut off. Until then a
 connection is a guest that cannot ask for anything (so somebody who only looks whether we are there disturbs
 nobody). Hints about output carry nothing that the captures do not hold, so of them at most one for each run
 waits for a daemon that is slow.
@@ -29,7 +29,7 @@ _REST_WHEN_FULL = 0.1
 
 
 class Server:
-    """`handle` carries out a request; `replay` gives what a new daemon must hear after `hello`."""
+    """`handle` carries out a request; `replay` gives what a new daemon must get after `hello`."""
 
     __slots__ = ("_file", "_guests", "_handle", "_hints", "_link", "_listener", "_loop", "_path", "_replay")
 
@@ -156,7 +156,7 @@ class Server:
 
 
 def _listen(path: str) -> socket.socket:
-    """Take the place of a dead keeper's socket: whoever calls holds the lock."""
+    """Take the place of a dead keeper's socket: the caller holds the lock."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         if os.path.lexists(path):

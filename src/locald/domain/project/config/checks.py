@@ -192,7 +192,7 @@ _TYPE_OF = {
 
 
 def _command(value: object) -> str:
-    """A string is a command; whoever writes the name of a type means that type."""
+    """A string is a command; who writes the name of a type means that type."""
     command = text(value)
     if command in CHECKS:
         raise Bad(f'"{command}" is a type of check: a string is a command', f'write {{ type = "{command}" }}')

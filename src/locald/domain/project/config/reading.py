@@ -161,7 +161,7 @@ def _unknown_key(path: Path, check: str, file: Mapping[str, Any]) -> str:
 
 
 def _like(path: Path, check: str = "") -> str:
-    """What the key looks like when it is right, for whoever hears only that it is wrong."""
+    """What the key looks like when it is right, for a reader who knows only that it is wrong."""
     table, key = _key_of(path, check)
     return f"like {docs(table)[key].example}" if key in table.model_fields else ""
 
