@@ -410,7 +410,7 @@ def test_the_socket_is_locald_s_own_whatever_the_user_sets(machine: Machine) -> 
     machine.write(web(f'env = {{ NOTIFY_SOCKET = "/run/mine" }}\ncommand = {command(code)}'))
     up = machine.locald("up", env={"NOTIFY_SOCKET": "/run/the-shell-s"})
     assert up.returncode == 0
-    assert "NOTIFY_SOCKET is for locald to set" in up.stderr
+    assert "NOTIFY_SOCKET is set by locald; value ignored" in up.stderr
     machine.locald("restart")
     first, second = (machine.folder / "seen").read_text().split()
     assert first != second

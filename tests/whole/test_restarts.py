@@ -68,7 +68,7 @@ def test_a_crash_is_retried_with_growing_delays_and_given_up_after_so_many(machi
         assert least <= pause < least + 1.5
     row = machine.status()["web"]
     assert (row["run"], row["restarts"], row["exit_code"]) == (4, 3, 7)
-    assert "gave up after 3 restarts" in row["because"]
+    assert "crash loop: 3 restarts in 60s (max_restarts)" in row["because"]
     for sentence in told:
         assert sentence in said
     assert f"web failed: {row['because']}" in said
