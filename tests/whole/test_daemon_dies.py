@@ -481,7 +481,7 @@ def test_a_saved_state_that_cannot_be_used_is_kept_aside_and_everything_works(
     assert not is_alive(before["pid"])
     (aside,) = state.parent.glob("state.json.*")
     assert aside.read_bytes() == damaged
-    assert "the saved state could not be used" in done.stderr
+    assert "the saved state is unusable" in done.stderr
     assert str(aside) in done.stderr
     for said in (done.stdout, done.stderr, (machine.home / "logs" / "daemon.log").read_text()):
         assert "Traceback" not in said

@@ -209,7 +209,7 @@ def test_what_depends_on_a_stopped_service_is_blocked_and_starts_with_it_again(m
     assert rows["api"]["because"] == "blocked by db (stopped by user)"
     waited = machine.locald("wait", "api")
     assert waited.returncode == 1
-    assert "db was stopped" in waited.stderr
+    assert "blocked by db (stopped by user)" in waited.stderr
     machine.up("db")
     row = machine.until("api", is_healthy)
     assert row["run"] == before["api"]["run"] + 1
@@ -233,7 +233,7 @@ def test_a_waiting_service_is_blocked_when_its_dependency_is_stopped_meanwhile(m
         assert machine.locald("stop", "db").returncode == 0
         assert up.wait(30) == 1
         assert up.stderr
-        assert "was stopped" in up.stderr.read()
+        assert "(stopped by user)" in up.stderr.read()
     assert machine.until("api", is_in("blocked"))["run"] == 0
 
 

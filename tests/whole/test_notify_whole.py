@@ -183,7 +183,7 @@ def test_stopping_ends_health_at_once_and_for_good(machine: Machine, speaker: Sp
         speaker.say("STOPPING=1")
         row = machine.until("web", is_unhealthy)
         assert (row["state"], row["source"], row["pid"]) == ("stopping", "notify", pid)
-        assert "said that it is stopping" in row["because"]
+        assert "the service sent STOPPING=1" in row["because"]
         speaker.say("READY=1 & STATUS=never mind")
         row = machine.until("web", lambda row: "never mind" in row["because"])
         assert row["health"] == "unhealthy"

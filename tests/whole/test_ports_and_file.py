@@ -94,7 +94,7 @@ def test_a_fixed_port_of_another_service_is_refused_with_its_name(machine: Machi
     machine.up()
     done = machine.locald("-C", "other", "up")
     assert done.returncode == 1
-    assert ": it is service shop:web" in done.stderr
+    assert "(service shop:web)" in done.stderr
     assert "hint: `locald stop shop:web`, or set another `port`" in done.stderr
 
 
@@ -105,7 +105,7 @@ def test_a_project_whose_folder_is_gone_can_be_forgotten(machine: Machine) -> No
     shutil.rmtree(other)
     done = machine.locald("up", "other:api")
     assert done.returncode == 2
-    assert f"hint: its folder is gone: `locald down {other}` stops what is left" in done.stderr
+    assert f"hint: the folder no longer exists, run `locald down {other}` to remove the project" in done.stderr
     assert machine.locald("down", str(other)).returncode == 0
     assert json.loads(machine.locald("status", "--all", "--json").stdout)["services"] == []
 
