@@ -105,7 +105,9 @@ def test_a_project_whose_folder_is_gone_can_be_forgotten(machine: Machine) -> No
     shutil.rmtree(other)
     done = machine.locald("up", "other:api")
     assert done.returncode == 2
-    assert f"hint: the folder no longer exists, run `locald down {other}` to remove the project" in done.stderr
+    assert (
+        f"hint: the folder no longer exists, run `locald down {other}` to remove the project" in done.stderr
+    )
     assert machine.locald("down", str(other)).returncode == 0
     assert json.loads(machine.locald("status", "--all", "--json").stdout)["services"] == []
 

@@ -125,7 +125,7 @@ def _read_env_file(directory: str, path: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except OSError as error:
-        hint = "an env file holds lines of NAME=value, and your user has to be able to read it"
+        hint = "make it a readable file with lines of NAME=value"
         raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
 
 

@@ -19,7 +19,7 @@ def test_a_task_that_exits_0_is_completed_and_healthy_by_its_process() -> None:
     s.exits("seed#1", 0)
     row = s.row("seed")
     assert (row.state, row.health, row.source, row.fallback) == ("completed", "healthy", "process", False)
-    assert row.because == "exited with 0 after 1.5s"
+    assert row.because == "exited with code 0 after 1.5s"
     assert (row.exit_code, row.pid, row.ready_at) == (0, None, s.now)
 
 

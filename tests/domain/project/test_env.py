@@ -229,7 +229,7 @@ def test_a_command_with_another_port_is_another_definition(monkeypatch: pytest.M
 
 def test_the_port_inside_of_another_container_has_to_be_named_for_a_command_too() -> None:
     assert refused('[services.cms]\nimage = "cms"\ncommand = "x ${services.admin.url}"') == [
-        'locald.toml:18: services.cms.command: ${services.admin.url}: the port of "admin" is not known\n'
+        'locald.toml:18: services.cms.command: ${services.admin.url}: the port of "admin" is unknown\n'
         'hint: set `container_port` of "admin"'
     ]
 

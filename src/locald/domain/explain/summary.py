@@ -87,8 +87,10 @@ def _reason(service: Service, shown: Row) -> str:
     if not ran or facts is None or facts.ended_at is None or facts.spawned_at is None:
         return shown.because
     took = facts.ended_at - facts.spawned_at
-    head, separator, rest = shown.because.partition(";")
-    return f"{head} {f'after {length(took)}' if took >= MOMENT else 'at once'}{separator}{rest}"
+    if shown.because.startswith(("not healthy within", "not completed within")):
+        return shown.because
+    head, separator, rest = shown.because.partition(",")
+    return f"{head} {f'after {length(took)}' if took >= MOMENT else 'immediately'}{separator}{rest}"
 
 
 def _next(root: Service, cause: Row) -> str:

@@ -202,6 +202,6 @@ def _result(service: Service) -> HealthResult:
         case Adopting():
             return service.result
         case Completed(took):
-            return HealthResult(Health.HEALTHY, Source.PROCESS, f"exited with 0 after {length(took)}")
+            return HealthResult(Health.HEALTHY, Source.PROCESS, f"exited with code 0 after {length(took)}")
         case _:
             return NOTHING_RUNS

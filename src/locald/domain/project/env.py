@@ -213,7 +213,7 @@ def warning(definition: Definition, origin: Origin, name: str) -> Problem:
         "shell": "the environment of the shell",
         "env": f"services.{definition.key.service}.env",
     }
-    what = f"{name} is for locald to set: this value is ignored"
+    what = f"{name} is set by locald; value ignored"
     return Problem(what, places[origin], _INSTEAD.get(name, ""))
 
 

@@ -94,9 +94,9 @@ class ServiceTable(Table):
     command: Annotated[
         Command,
         Doc(
-            "What is run: a string by `sh -c`, so that `$PORT`, pipes and `&&` work; a list directly, each "
-            "string an argument as it stands. `${services.NAME.port}`, `.host` and `.url` are filled in, as "
-            "in `env`. With `image`, the container's command.",
+            "The command to run: a string by `sh -c`, so that `$PORT`, pipes and `&&` work; a list directly, "
+            "each string an argument as it stands. `${services.NAME.port}`, `.host` and `.url` are filled in "
+            "as in `env`. With `image`, the container's command.",
             'command = "npm run dev"',
             otherwise="required without `image`; with `image`, what the image says",
         ),

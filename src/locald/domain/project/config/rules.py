@@ -175,9 +175,9 @@ def _reference(
         yield Fault(path, f'{wanted}: unknown service "{wanted.service}"', _services(wanted.service, names))
     elif kind in (Type.WORKER, Type.TASK):
         hint = f'only a service of type "exec" or "container" has one: "{wanted.service}" is a {kind}'
-        yield Fault(path, f"{wanted}: there is no such port", hint)
+        yield Fault(path, f"{wanted}: no such port", hint)
     elif wanted.fact != "host" and _is_port_unknown(draft, drafts[wanted.service]):
-        what = f'{wanted}: the port of "{wanted.service}" is not known'
+        what = f'{wanted}: the port of "{wanted.service}" is unknown'
         yield Fault(path, what, f'set `container_port` of "{wanted.service}"')
 
 
