@@ -250,7 +250,7 @@ def test_doctor_finds_the_engine_that_the_docker_command_would_use(cli: Cli, tmp
         assert f"ok    docker      engine at {path}\n" in found.out
     found = cli("doctor", DOCKER_CONFIG=config, DOCKER_CONTEXT="nowhere")
     assert 'warn  docker      no such docker context: "nowhere"\n' in found.out
-    assert "hint: `docker context ls`" in found.out
+    assert "hint: run `docker context ls`" in found.out
 
 
 def test_doctor_points_out_an_older_daemon(cli: Cli, daemon: FakeDaemon) -> None:
