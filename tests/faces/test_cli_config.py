@@ -88,7 +88,7 @@ def test_what_only_this_shell_lacks_is_a_warning(
     assert err.splitlines()[:4] == [
         "warning: locald.toml:5: services.web.env.A: ${LOCALD_NONE} is not set",
         "hint: set LOCALD_NONE in the shell, or write ${LOCALD_NONE:-default}",
-        'warning: locald.toml:6: services.web.env_file: there is no file "x.env"',
+        'warning: locald.toml:6: services.web.env_file: no such file: x.env',
         "hint: paths are relative to locald.toml",
     ]
 
@@ -160,15 +160,15 @@ def test_a_value_that_would_be_ignored_is_a_warning(shop: Path, capsys: pytest.C
     (shop / "locald.toml").write_text(SHOP + '[services.api]\ncommand = "api"\n')
 
     assert said(capsys, "config", "check")[2].splitlines()[:2] == [
-        "warning: .env: PORT is for locald to set: this value is ignored",
-        "hint: for a port of your choice, set `port` of the service",
+        "warning: .env: PORT is set by locald; value ignored",
+        "hint: set `port` of the service to choose a port",
     ]
 
 
 def test_a_broken_env_file_is_told_with_its_line(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / ".env").write_text("A=1\nB='open\n")
 
-    assert ".env:2: is not of the form NAME=value" in said(capsys, "config", "check")[2]
+    assert ".env:2: must be of the form NAME=value" in said(capsys, "config", "check")[2]
 
 
 def test_shown_is_a_file_of_the_same_meaning_with_where_each_value_comes_from(

@@ -82,7 +82,7 @@ def _absent(service: ServiceSpec, env_files: EnvFiles) -> Iterator[Fault]:
     """`.env` may be missing when nobody named it; a file that somebody named may not."""
     for path in service.env_file or ():
         if path not in env_files:
-            what = f'no such file: {path}'
+            what = f"no such file: {path}"
             yield Fault(("services", service.name, "env_file"), what, "paths are relative to locald.toml")
 
 
