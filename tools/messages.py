@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 SPEAKING = ("src/locald", "dashboard/src")
 
-PENDING: tuple[str, ...] = ("src/locald/cli",)
+PENDING: tuple[str, ...] = ()
 """folders and files that are shown, but not checked yet"""
 
 BETTER = {

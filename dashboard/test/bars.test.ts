@@ -78,8 +78,8 @@ describe("the timeline", () => {
   it("tells what is slower than usual by so much that it is worth a word", () => {
     const [start] = starts(
       timeline([
-        part("a", 0, 0, null, 9_000, { usually_ms: 2_100 }),
-        part("b", 0, 0, null, 90, { usually_ms: 30 }),
+        part("a", 0, 0, null, 9_000, { median_ms: 2_100 }),
+        part("b", 0, 0, null, 90, { median_ms: 30 }),
         part("c", 0, 0, null, 9_000),
       ]),
       ZERO,

@@ -88,7 +88,7 @@ def test_what_only_this_shell_lacks_is_a_warning(
     assert err.splitlines()[:4] == [
         "warning: locald.toml:5: services.web.env.A: ${LOCALD_NONE} is not set",
         "hint: set LOCALD_NONE in the shell, or write ${LOCALD_NONE:-default}",
-        'warning: locald.toml:6: services.web.env_file: no such file: x.env',
+        "warning: locald.toml:6: services.web.env_file: no such file: x.env",
         "hint: paths are relative to locald.toml",
     ]
 

@@ -12,7 +12,7 @@ from faces.test_cli_look import TIMELINE, WHY
 if TYPE_CHECKING:
     from faces.run_cli import Cli
 
-SLOW = {**TIMELINE["services"][1], "usually_ms": 200}
+SLOW = {**TIMELINE["services"][1], "median_ms": 200}
 
 
 def screen(cli: Cli, *arguments: str, columns: int = 100) -> list[str]:
@@ -61,7 +61,7 @@ def test_what_was_up_before_stands_below_without_a_bar(cli: Cli, daemon: FakeDae
     stamps = {
         name: f"2026-03-01T13:00:0{i}.000Z" for i, name in enumerate(("queued_at", "spawned_at", "ready_at"))
     }
-    later = {**SLOW, **stamps, "usually_ms": None}
+    later = {**SLOW, **stamps, "median_ms": None}
     daemon.on("GET /v1/timeline", {**TIMELINE, "services": [TIMELINE["services"][0], later]})
     daemon.on("GET /v1/status", document(row("db"), row("web")))
 

@@ -56,7 +56,7 @@ TIMELINE: dict[str, Any] = {
             "ready_at": "2026-03-01T12:00:00.510Z",
             "source": "tcp",
             "waited_for": [],
-            "usually_ms": None,
+            "median_ms": None,
         },
         {
             "name": "web",
@@ -66,7 +66,7 @@ TIMELINE: dict[str, Any] = {
             "ready_at": "2026-03-01T12:00:01.500Z",
             "source": "notify",
             "waited_for": ["db"],
-            "usually_ms": 400,
+            "median_ms": 400,
         },
     ],
     "critical_path": ["db", "web"],

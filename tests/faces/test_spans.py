@@ -17,12 +17,12 @@ def stamp(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(NOON + at, UTC).isoformat()
 
 
-def part(name: str, *moments: float | None, usually: int | None = None, after: tuple[str, ...] = ()) -> Json:
+def part(name: str, *moments: float | None, median: int | None = None, after: tuple[str, ...] = ()) -> Json:
     """Queued, spawned, listening and ready, in seconds after noon."""
     times = [*moments, *[None] * (4 - len(moments))]
     names = ("queued_at", "spawned_at", "listening_at", "ready_at")
     shown = dict(zip(names, map(stamp, times), strict=True))
-    return {"name": name, **shown, "source": "tcp", "waited_for": list(after), "usually_ms": usually}
+    return {"name": name, **shown, "source": "tcp", "waited_for": list(after), "median_ms": median}
 
 
 def start(*parts: Json, rows: tuple[Json, ...] = (), now: float = 100.0, path: tuple[str, ...] = ()) -> Start:
@@ -75,15 +75,15 @@ def test_a_run_that_failed_lasted_until_then() -> None:
 
 
 def test_only_what_takes_notably_longer_is_slow() -> None:
-    assert only(part("web", 0, 0, 9, 9, usually=2100)).is_slow
-    assert not only(part("web", 0, 0, 3, 3, usually=2100)).is_slow
-    assert not only(part("web", 0, 0, 0.3, 0.3, usually=100)).is_slow
+    assert only(part("web", 0, 0, 9, 9, median=2100)).is_slow
+    assert not only(part("web", 0, 0, 3, 3, median=2100)).is_slow
+    assert not only(part("web", 0, 0, 0.3, 0.3, median=100)).is_slow
     assert not only(part("web", 0, 0, 9, 9)).is_slow
-    assert only(part("web", 0, 0, usually=2100), row("web", state="starting", health="starting")).is_slow
+    assert only(part("web", 0, 0, median=2100), row("web", state="starting", health="starting")).is_slow
 
 
 def test_what_a_daemon_of_another_version_does_not_tell_is_unknown() -> None:
     told = part("web", 0, 1, 2, 2)
-    del told["usually_ms"], told["waited_for"]
+    del told["median_ms"], told["waited_for"]
     span = only(told)
-    assert (span.usually, span.waited_for, span.word, span.took) == (None, [], "", 1)
+    assert (span.median, span.waited_for, span.word, span.took) == (None, [], "", 1)

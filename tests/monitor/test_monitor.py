@@ -46,7 +46,7 @@ TIMELINE = {
             "ready_at": "2026-03-01T12:00:04.000Z",
             "source": "tcp",
             "waited_for": [],
-            "usually_ms": 1000,
+            "median_ms": 1000,
         }
     ],
     "critical_path": ["db"],

@@ -184,7 +184,7 @@ def test_what_failed_is_said_and_does_not_grow() -> None:
 
 def test_what_takes_much_longer_than_usual_stands_out() -> None:
     def told(ready: float) -> tuple[str, str]:
-        part = started("db", 0, 0, 1, ready, usually_ms=2100)
+        part = started("db", 0, 0, 1, ready, median_ms=2100)
         note = bars.note(Span(part, known("db"), NOON))
         return note.plain, str(note.style)
 
@@ -194,7 +194,7 @@ def test_what_takes_much_longer_than_usual_stands_out() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_the_picture_fits_its_width(width: int) -> None:
-    services = started("a" * 60, 0, 0, 8, 9, usually_ms=2100), started("web", 0, 0, None, None)
+    services = started("a" * 60, 0, 0, 8, 9, median_ms=2100), started("web", 0, 0, None, None)
     rows = [known("a" * 60), known("web", state="starting", health="starting")]
     assert all(len(line) <= width for line in lines_of(width, NOON + 20, rows, *services)[:3])
 

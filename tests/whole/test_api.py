@@ -211,7 +211,7 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     timeline = get(machine, f"/v1/timeline?directory={machine.folder}")
     assert list(timeline) == ["project", "services", "critical_path", "total_ms"]
     assert list(timeline["services"][0]) == [
-        "name", "queued_at", "spawned_at", "listening_at", "ready_at", "source", "waited_for", "usually_ms",
+        "name", "queued_at", "spawned_at", "listening_at", "ready_at", "source", "waited_for", "median_ms",
     ]  # fmt: skip
     environment = get(machine, "/v1/environment?project=shop&service=db")
     assert environment["workdir"] == str(machine.folder)

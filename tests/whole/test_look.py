@@ -1,4 +1,4 @@
-"""What is known of services beyond their state: what they take, how long they usually take, and more."""
+"""What is known of services beyond their state: what they take, how long a start takes, and more."""
 
 from __future__ import annotations
 
@@ -67,22 +67,22 @@ def test_usage_is_that_of_the_whole_tree(machine: Machine) -> None:
 def test_how_long_it_usually_takes_survives_the_daemon_and_a_change_and_ends_with_the_project(
     machine: Machine,
 ) -> None:
-    def usually() -> Any:
+    def median() -> Any:
         (part,) = json.loads(machine.locald("timeline", "--json").stdout)["services"]
-        return part["usually_ms"]
+        return part["median_ms"]
 
     machine.write(f"[services.web]\ncommand = {programs.SERVE}\n")
     machine.up()
-    assert usually() is None
+    assert median() is None
     machine.write(f"[services.web]\ncommand = {programs.SERVE}\nenv = {{ A = '1' }}\n")
     machine.up()
-    first = usually()
+    first = median()
     assert 0 < first < 30_000
     machine.locald("server", "restart")
-    assert usually() == first
+    assert median() == first
     machine.locald("down")
     machine.up()
-    assert usually() is None
+    assert median() is None
 
 
 def test_an_action_does_what_was_foreseen(machine: Machine) -> None:

@@ -127,7 +127,7 @@ function track(one: Timed, at: number, path: string[], now: number): Track {
     waited: spawned === null && !one.open ? null : Math.max((spawned ?? now) - one.queued, 0),
     listening: since(one.listening),
     ready: since(one.ready),
-    median: part.usually_ms ?? null,
+    median: part.median_ms ?? null,
     open: one.open && one.ready === null,
     failed: one.failedAt !== null && one.ready === null,
   };

@@ -104,7 +104,7 @@ export interface Started {
   ready_at: string | null;
   source: Source;
   waited_for: string[];
-  usually_ms?: number | null;
+  median_ms?: number | null;
 }
 
 export interface Timeline {

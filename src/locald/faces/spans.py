@@ -37,7 +37,7 @@ class Span:
     """One service's part. Times are epoch seconds; None for what has not happened.
 
     `end`: when it was ready, or now, or the last that is known. `word`: how it is, if it is not ready now.
-    `took`, `usually` (the median of earlier starts): seconds from spawn to ready.
+    `took`, `median` (the median of earlier starts): seconds from spawn to ready.
     """
 
     def __init__(self, part: Document, row: Document, now: float) -> None:
@@ -54,8 +54,8 @@ class Span:
         self.begin = min(known, default=now)
         self.end = now if self.is_moving else max(known, default=now)
         self.took = None if self.spawned is None or self.ready is None else self.ready - self.spawned
-        usually = part.get("usually_ms")
-        self.usually = usually / 1000 if isinstance(usually, int | float) else None
+        median = part.get("median_ms")
+        self.median = median / 1000 if isinstance(median, int | float) else None
 
     def _failed(self, row: Document) -> float | None:
         """When its run ended without having been ready: its health is unknown since then."""
@@ -71,8 +71,8 @@ class Span:
 
     @property
     def is_slow(self) -> bool:
-        took, usually = self.so_far, self.usually
-        return took is not None and usually is not None and took > max(usually * SLOW, usually + AT_LEAST)
+        took, median = self.so_far, self.median
+        return took is not None and median is not None and took > max(median * SLOW, median + AT_LEAST)
 
 
 class Start:

@@ -48,7 +48,7 @@ def note(span: Span) -> Text:
     took = None if span.word in NOTHING_THERE else span.so_far
     sign = f"{words.sign(span.word)} {span.word}" if span.word else ""
     told = " ".join(part for part in (sign, "" if took is None else length(took)) if part)
-    median = "" if span.usually is None else f"median {length(span.usually)}"
+    median = "" if span.median is None else f"median {length(span.median)}"
     look = style(span.word) if span.word else "bold yellow" if span.is_slow else ""
     return Text(", ".join(part for part in (told, median) if part), look)
 
@@ -96,11 +96,11 @@ def _part(raw: Any) -> dict[str, Any] | None:
         return None
     times = ("queued_at", "spawned_at", "listening_at", "ready_at")
     stamps = {name: raw[name] for name in times if isinstance(raw.get(name), str)}
-    usually = raw.get("usually_ms")
+    median = raw.get("median_ms")
     return {
         "name": raw["name"],
         **stamps,
-        "usually_ms": usually if isinstance(usually, int | float) else None,
+        "median_ms": median if isinstance(median, int | float) else None,
     }
 
 

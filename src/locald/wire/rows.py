@@ -107,7 +107,7 @@ def _started(part: Started) -> Json:
         "ready_at": timestamp(part.ready_at),
         "source": part.source,
         "waited_for": list(part.waited_for),
-        "usually_ms": milliseconds(part.usually),
+        "median_ms": milliseconds(part.median),
     }
 
 

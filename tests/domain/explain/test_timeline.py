@@ -164,11 +164,11 @@ def test_the_path_is_a_path_and_explains_the_total(times: list[float]) -> None:
     assert abs(shown.total - (took["a"] + took[second] + took["d"])) < 1e-4
 
 
-# How long it usually takes.
+# How long a start takes: the median.
 
 
-def usually(s: Story, name: str) -> float | None:
-    found = next(part.usually for part in told(s).services if part.name == name)
+def median(s: Story, name: str) -> float | None:
+    found = next(part.median for part in told(s).services if part.name == name)
     return None if found is None else round(found, 3)
 
 
@@ -180,28 +180,28 @@ def again(s: Story, took: float) -> list[str]:
 def test_what_is_usual_is_the_median_of_earlier_starts() -> None:
     s = Story(service("web"))
     s.up(), starts(s, "web#1", 2)
-    assert usually(s, "web") is None
+    assert median(s, "web") is None
     again(s, 4)
-    assert usually(s, "web") == 2
+    assert median(s, "web") == 2
     again(s, 30), again(s, 9)
-    assert usually(s, "web") == 4
+    assert median(s, "web") == 4
 
 
 def test_the_present_start_is_no_earlier_one() -> None:
     s = Story(service("web"))
     s.up(), starts(s, "web#1", 2)
     s.restart("web"), s.stopped("web#1"), s.spawned("web#2"), s.wait(50)
-    assert usually(s, "web") == 2
+    assert median(s, "web") == 2
     s.listens("web#2")
-    assert usually(s, "web") == 2
+    assert median(s, "web") == 2
 
 
 def test_only_what_became_ready_counts() -> None:
     s = Story(service("web"))
     s.up(), s.spawned("web#1"), s.wait(1), s.exits("web#1", 1), s.wait(0.1), starts(s, "web#2", 3)
-    assert usually(s, "web") is None
+    assert median(s, "web") is None
     again(s, 1)
-    assert usually(s, "web") == 3
+    assert median(s, "web") == 3
 
 
 def test_a_task_counts_until_it_has_completed() -> None:
@@ -209,7 +209,7 @@ def test_a_task_counts_until_it_has_completed() -> None:
     s.up(), s.spawned("seed#1"), s.wait(4), s.exits("seed#1", 0)
     s.up("seed"), s.spawned("seed#2"), s.wait(9), s.exits("seed#2", 3)
     s.up("seed")
-    assert usually(s, "seed") == 4
+    assert median(s, "seed") == 4
     assert s.service("seed").durations == (4.0,)
 
 
@@ -218,10 +218,10 @@ def test_ten_starts_are_remembered() -> None:
     s.up(), starts(s, "web#1", 50)
     for _ in range(9):
         again(s, 50)
-    assert usually(s, "web") == 50
+    assert median(s, "web") == 50
     for _ in range(11):
         again(s, 1)
-    assert usually(s, "web") == 1
+    assert median(s, "web") == 1
     assert len(s.service("web").durations) == 10
 
 
@@ -230,7 +230,7 @@ def test_a_changed_definition_and_another_daemon_remember_it() -> None:
     s.up(), starts(s, "web#1", 2), s.daemon_dies()
     s.edit(service("web", env={"A": "b"}))
     s.up(), s.stopped("web#1"), starts(s, "web#2", 5)
-    assert usually(s, "web") == 2
+    assert median(s, "web") == 2
 
 
 def test_it_is_forgotten_with_the_service() -> None:
@@ -238,4 +238,4 @@ def test_it_is_forgotten_with_the_service() -> None:
     s.up(), starts(s, "web#1", 2), s.down(), s.stopped("web#1")
     s.up(), starts(s, "web#1", 5)
     again(s, 5)
-    assert usually(s, "web") == 5
+    assert median(s, "web") == 5

@@ -83,7 +83,7 @@ def _cells(span: Span, start: Start) -> list[Cell]:
         Cell("" if at is None else f"+{length(at - start.origin)}")
         for at in (span.queued, span.spawned, span.listening, span.ready)
     ]
-    median = Cell("" if span.usually is None else length(span.usually))
+    median = Cell("" if span.median is None else length(span.median))
     return [Cell(span.name), *moments, median, Cell(span.source), Cell(", ".join(span.waited_for))]
 
 
@@ -125,8 +125,8 @@ def _note(span: Span, width: int) -> str:
     took = span.so_far
     is_of_interest = took is not None and span.word not in NOTHING_THERE
     note = " ".join(part for part in (_sign(span), length(took or 0) if is_of_interest else "") if part)
-    if span.is_slow and span.usually is not None:
-        note += f", median {length(span.usually)}"
+    if span.is_slow and span.median is not None:
+        note += f", median {length(span.median)}"
     if width >= ROOMY and span.waited_for:
         note += f"  after {words.listed(span.waited_for)}"
     return note

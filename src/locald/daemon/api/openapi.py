@@ -216,7 +216,7 @@ def _why(row: Json) -> Json:
 def _timeline(row: Json) -> Json:
     times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), _TIME)
     source, number = row["properties"]["source"], {"type": ["integer", "null"]}
-    ending = {"waited_for": _list(_TEXT), "usually_ms": number}
+    ending = {"waited_for": _list(_TEXT), "median_ms": number}
     part = _object({"name": _TEXT, **times, "source": source, **ending})
     path, total = _list(_TEXT), number
     return _object({"project": _TEXT, "services": _list(part), "critical_path": path, "total_ms": total})

@@ -31,7 +31,7 @@ class Started:
     ready_at: float | None
     source: Source
     waited_for: tuple[str, ...]
-    usually: float | None
+    median: float | None
     """seconds from spawn to ready of earlier starts, their median; None when there was none"""
 
 
