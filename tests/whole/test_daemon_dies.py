@@ -580,7 +580,7 @@ def test_server_run_stays_in_the_foreground_until_ctrl_c(machine: Machine, numbe
         out, err = server.communicate(timeout=30)
         assert server.returncode == 0, err
         assert out == ""
-        assert "ending" in err
+        assert "stopping, services keep running" in err
         assert "Traceback" not in err
     assert is_alive(before["web"]["pid"])
     machine.locald("status")

@@ -117,7 +117,7 @@ def test_a_value_of_the_user_s_own_for_a_name_of_locald_is_ignored_with_a_warnin
     places.add("the environment of the shell: PORT_DB ")
     for place in places:
         assert any(line.startswith(f"warning: {place}") for line in warnings), (place, warnings)
-    assert "hint: for a port of your choice, set `port`" in done.stderr
+    assert "hint: set `port` of the service to choose a port" in done.stderr
 
 
 def test_the_shell_of_the_latest_up_or_restart_counts_and_not_that_of_the_daemon(

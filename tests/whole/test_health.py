@@ -151,7 +151,7 @@ def test_a_stale_process_that_answers_on_the_port_is_not_believed(machine: Machi
         row = machine.until("web", lambda row: str(os.getpid()) in row["because"])
         assert row["health"] == "starting"
         assert f"port {port} is already in use by pid {os.getpid()}" in row["because"]
-        assert f"end pid {os.getpid()}" in hints(machine.why("web"))
+        assert f"stop pid {os.getpid()}" in hints(machine.why("web"))
     gate.open()
     assert machine.until("web", is_healthy)["source"] == "tcp"
 
@@ -247,8 +247,8 @@ def test_a_vanished_listener_overrides_what_the_program_said_but_not_an_explicit
     close.open()
     own.open()
     row = machine.until("web", is_unhealthy)
-    assert "any more" in row["because"]
-    wait_for(lambda: "any more" in details(machine.why("own")), "the end of the listener to be seen")
+    assert "no longer listening" in row["because"]
+    wait_for(lambda: "no longer listening" in details(machine.why("own")), "the end of the listener to be seen")
     row = machine.status()["own"]
     assert (row["health"], row["source"], row["check"]) == ("healthy", "explicit", "notify")
 
@@ -280,7 +280,7 @@ def test_an_http_check_is_healthy_only_after_the_status_that_it_wants(machine: M
     row = machine.until("web", is_healthy)
     assert (row["source"], row["check"], row["fallback"]) == ("explicit", "http", False)
     assert f"http://127.0.0.1:{row['port']}/health" in row["because"]
-    assert "HTTP 200" in row["because"]
+    assert "returned 200" in row["because"]
 
 
 def test_an_http_check_takes_health_away_after_so_many_failures_and_gives_it_back(machine: Machine) -> None:
@@ -291,9 +291,9 @@ def test_an_http_check_takes_health_away_after_so_many_failures_and_gives_it_bac
     pid = machine.up()["web"]["pid"]
     status.write_text("500 Broken")
     row = machine.until("web", is_unhealthy)
-    assert "HTTP 500" in row["because"]
+    assert "returned 500" in row["because"]
     assert (row["state"], row["pid"], row["restarts"]) == ("running", pid, 0)
-    failed = [each["at"] for each in machine.why("web")["evidence"] if "HTTP 500" in each["detail"]]
+    failed = [each["at"] for each in machine.why("web")["evidence"] if "returned 500" in each["detail"]]
     assert failed
     status.write_text("204 Fine")
     row = machine.until("web", is_healthy)
@@ -309,7 +309,7 @@ def test_a_server_that_does_not_answer_in_time_is_not_healthy(machine: Machine) 
     row = machine.until("web", lambda row: "did not answer within 300ms" in row["because"])
     assert row["health"] == "starting"
     answers.open()
-    assert "HTTP 302" in machine.until("web", is_healthy)["because"]
+    assert "returned 302" in machine.until("web", is_healthy)["because"]
 
 
 def test_an_http_check_may_want_other_statuses(machine: Machine) -> None:
@@ -318,9 +318,9 @@ def test_an_http_check_may_want_other_statuses(machine: Machine) -> None:
     check = 'health_check = { type = "http", status = [401, 418] }'
     machine.write(web(f"{check}\ncommand = {http_told_by(status)}"))
     machine.locald("up", "-d")
-    machine.until("web", lambda row: "HTTP 200" in row["because"] and not is_healthy(row))
+    machine.until("web", lambda row: "returned 200" in row["because"] and not is_healthy(row))
     status.write_text("401 Who Are You")
-    assert "HTTP 401" in machine.until("web", is_healthy)["because"]
+    assert "returned 401" in machine.until("web", is_healthy)["because"]
 
 
 def test_fewer_failures_than_retries_change_nothing(machine: Machine) -> None:

@@ -53,7 +53,7 @@ def test_an_http_check_asks_for_a_path_and_minds_the_status(machine: Machine, pu
     rows = machine.until_all(
         lambda rows: (
             all(rows[name]["health"] == "healthy" for name in ("path", "status"))
-            and "HTTP 401" in rows["any"]["because"]
+            and "returned 401" in rows["any"]["because"]
         )
     )
     assert rows["any"]["health"] == "starting"

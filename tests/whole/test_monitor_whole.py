@@ -105,7 +105,7 @@ async def test_a_failure_rings_and_is_explained_and_copied(machine: Machine) -> 
         await sees(pilot, "web has failed:", "✗ 1 failed")
         await until(pilot, lambda: app.terminal_title == "✗ web failed · shop")
         await pilot.press("2")
-        await sees(pilot, "Next steps", "`locald up web` tries again")
+        await sees(pilot, "Next steps", "run `locald up web` to try again")
         await pilot.press("y")
         await until(pilot, lambda: app.clipboard)
     assert app.clipboard.startswith("shop:web ")

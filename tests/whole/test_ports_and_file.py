@@ -95,7 +95,7 @@ def test_a_fixed_port_of_another_service_is_refused_with_its_name(machine: Machi
     done = machine.locald("-C", "other", "up")
     assert done.returncode == 1
     assert "(service shop:web)" in done.stderr
-    assert "hint: `locald stop shop:web`, or set another `port`" in done.stderr
+    assert "hint: run `locald stop shop:web`, or set another `port`" in done.stderr
 
 
 def test_a_project_whose_folder_is_gone_can_be_forgotten(machine: Machine) -> None:
