@@ -2,8 +2,7 @@
 
 python tools/messages.py               print all of them: by file, with line numbers, top to bottom
 python tools/messages.py --check       only look for banned words (exit code 1 where there are any)
-python tools/messages.py --check --all the same, PENDING or not
-python tools/messages.py FOLDER        any of these for another copy of the sources
+python tools/messages.py FOLDER        either of these for another copy of the sources
 
 Python is read as a syntax tree, the page's Svelte and TypeScript as text. A string is for people when two
 words stand in it, next to each other. These are not: docstrings, regular expressions, the words of `assert`
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 SPEAKING = ("src/locald", "dashboard/src")
-
-PENDING: tuple[str, ...] = ()
-"""folders and files that are shown, but not checked yet"""
 
 BETTER = {
     r"in the way": "blocking",
@@ -246,9 +242,7 @@ def banned(sentence: Sentence) -> Iterator[tuple[str, str]]:
 def main(arguments: list[str]) -> int:
     folders = [each for each in arguments if not each.startswith("--")]
     root = Path(folders[0]) if folders else ROOT
-    if "--check" not in arguments:
-        return _show(root)
-    return _check(root, () if "--all" in arguments else PENDING)
+    return _check(root) if "--check" in arguments else _show(root)
 
 
 def _show(root: Path) -> int:
@@ -261,11 +255,10 @@ def _show(root: Path) -> int:
     return 0
 
 
-def _check(root: Path, but: tuple[str, ...]) -> int:
+def _check(root: Path) -> int:
     found = [
         f'{each.file}:{each.line}: "{word}" is better said: {better}'
         for each in sentences(root)
-        if not each.file.startswith(but)
         for word, better in banned(each)
     ]
     print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)

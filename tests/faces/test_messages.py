@@ -85,7 +85,7 @@ def test_a_planted_sentence_is_shown_and_its_banned_word_is_named(
     assert len(at) == 1
     assert at[0] >= first
 
-    checked = run("--check", "--all", tmp_path)
+    checked = run("--check", tmp_path)
     assert checked.returncode == 1
     found = [line for line in checked.stderr.splitlines() if line.startswith(f"{file}:{at[0]}: ")]
     assert any(f'"{word}"' in line and better in line for line in found)

@@ -248,7 +248,9 @@ def test_a_vanished_listener_overrides_what_the_program_said_but_not_an_explicit
     own.open()
     row = machine.until("web", is_unhealthy)
     assert "no longer listening" in row["because"]
-    wait_for(lambda: "no longer listening" in details(machine.why("own")), "the end of the listener to be seen")
+    wait_for(
+        lambda: "no longer listening" in details(machine.why("own")), "the end of the listener to be seen"
+    )
     row = machine.status()["own"]
     assert (row["health"], row["source"], row["check"]) == ("healthy", "explicit", "notify")
 
