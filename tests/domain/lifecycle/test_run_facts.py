@@ -8,17 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.story import definition, listener, service, worker
+from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Listens, Notified, Process, Sender
-from locald.domain.lifecycle.run_facts import (
-    REMEMBERED,
-    NotifyState,
-    RunFacts,
-    evaluate,
-    observe_listeners,
-    observe_notification,
-    with_evidence,
-)
+from locald.domain.lifecycle.observations import observe_listeners, observe_notification
+from locald.domain.lifecycle.run_facts import REMEMBERED, NotifyState, RunFacts, with_evidence
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import CommandCheck, HealthCheck, ServiceSpec, Type
 

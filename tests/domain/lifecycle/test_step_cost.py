@@ -26,8 +26,9 @@ from locald.domain.lifecycle.messages import (
     Sender,
     Stop,
 )
+from locald.domain.lifecycle.observations import observe_listeners
 from locald.domain.lifecycle.phase import Desired, Running
-from locald.domain.lifecycle.run_facts import RunFacts, observe_listeners
+from locald.domain.lifecycle.run_facts import RunFacts
 from locald.domain.lifecycle.service import Service, with_result
 from locald.domain.lifecycle.world import World, step
 from locald.domain.project.names import Key, Run

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
 from locald.domain.lifecycle.messages import Kill, Note
+from locald.domain.lifecycle.observations import observe_process
 from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
-from locald.domain.lifecycle.run_facts import RunFacts, observe_process
 from locald.domain.lifecycle.service import Outcome, Service, end
 from locald.domain.project.spec import Type
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
+    from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.project.names import Run
 
 

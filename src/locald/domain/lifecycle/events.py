@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.exits import after, expired, how, not_begun, over
 from locald.domain.lifecycle.false_starts import taken_back
 from locald.domain.lifecycle.health import Evidence, Health, Source
@@ -37,6 +38,13 @@ from locald.domain.lifecycle.messages import (
     Unwatch,
     Watch,
 )
+from locald.domain.lifecycle.observations import (
+    born,
+    observe_healthcheck,
+    observe_listeners,
+    observe_notification,
+    observe_probe,
+)
 from locald.domain.lifecycle.phase import (
     Adopting,
     Desired,
@@ -49,16 +57,7 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
 )
-from locald.domain.lifecycle.run_facts import (
-    RunFacts,
-    born,
-    evaluate,
-    observe_healthcheck,
-    observe_listeners,
-    observe_notification,
-    observe_probe,
-    with_evidence,
-)
+from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.lifecycle.service import program
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.knowledge.signals import name as signal_name
+from locald.domain.lifecycle.evaluation import overdue
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Note
 from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Retry, Stopped, Stopping, Then
 from locald.domain.lifecycle.restarts import WINDOW, wants_another
-from locald.domain.lifecycle.run_facts import overdue, with_evidence
+from locald.domain.lifecycle.run_facts import with_evidence
 from locald.domain.lifecycle.service import calmed, end
 from locald.domain.project.spec import Type
 

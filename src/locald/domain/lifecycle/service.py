@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.health import NOTHING_RUNS, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
 from locald.domain.lifecycle.phase import (
@@ -28,7 +29,7 @@ from locald.domain.lifecycle.phase import (
     Then,
 )
 from locald.domain.lifecycle.restarts import CALM, Restarts
-from locald.domain.lifecycle.run_facts import RunFacts, evaluate
+from locald.domain.lifecycle.run_facts import RunFacts
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
 from locald.domain.values.amounts import length

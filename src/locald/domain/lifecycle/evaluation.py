@@ -1,0 +1,127 @@
+"""How healthy a live run is, derived from its facts: `evaluate`.
+
+The last word of the strongest source counts, but some facts override every source: an exit, STOPPING=1 and an
+expired watchdog; and a listener that was there and vanished overrides what was inferred, not what the user
+configured.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
+from locald.domain.lifecycle.notify import clean
+from locald.domain.project.spec import (
+    HttpCheck,
+    LogCheck,
+    NotifyCheck,
+    TcpCheck,
+    Type,
+)
+from locald.domain.values.duration import show
+
+if TYPE_CHECKING:
+    from locald.domain.lifecycle.messages import (
+        Listener,
+    )
+    from locald.domain.lifecycle.run_facts import RunFacts
+
+UNSAID = "has not sent READY=1 yet"
+
+
+def closed(facts: RunFacts) -> str:
+    """One sentence on a port that this run does not listen on."""
+    port = facts.definition.port
+    if facts.holder:
+        return f"port {port} is already in use by {facts.holder.owner}, a process outside the service"
+    if facts.listening_at is not None:
+        return f"no longer listening on port {port}"
+    if facts.listeners:
+        return _elsewhere(facts, facts.listeners[0])
+    return f"not listening on port {port} yet"
+
+
+def _elsewhere(facts: RunFacts, other: Listener) -> str:
+    listens = f"{other.owner} listens on {other.shown}"
+    if facts.container_port is None:
+        return f"{listens}, but PORT is {facts.definition.port}"
+    if other.port == facts.container_port:
+        return f"{listens}, which is reachable only inside the container"
+    return f"{listens} in its container, but container_port is {facts.container_port}"
+
+
+def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
+    """How healthy a live run is: the last word of the strongest source, unless a fact overrides it.
+
+    `expects_ready`: an earlier run of this definition sent READY=1, so an open port or a live process
+    is not enough for this one.
+    """
+    late = Health.STARTING if facts.ready_at is None else Health.UNHEALTHY
+    if facts.silenced:
+        return HealthResult(late, Source.NONE, facts.silenced)
+    if facts.notify.stopping:
+        return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service sent STOPPING=1"))
+    if facts.expired:
+        return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, overdue(facts)))
+    if facts.definition.spec.type is Type.TASK:
+        return HealthResult(late, Source.NONE, _tell(facts, f"task running (pid {facts.pid})"))
+    configured = facts.check is not None
+    word = strongest(only(facts.evidence, Source.EXPLICIT) if configured else facts.evidence)
+    if not configured and facts.listening_at is not None and not facts.open:
+        return HealthResult(late, Source.TCP, _tell(facts, closed(facts)))
+    if word is None or (facts.checks_own_port and facts.holder and not facts.open):
+        return HealthResult(
+            late, word.source if word else Source.NONE, _tell(facts, _silence(facts, expects_ready))
+        )
+    if expects_ready and word.source in (Source.TCP, Source.PROCESS):
+        wait = "waiting for READY=1, which an earlier run sent"
+        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
+    health = Health.HEALTHY if word.ok else late
+    unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
+    return HealthResult(
+        health, word.source, _tell(facts, f"{UNSAID}, {word.detail}" if unsaid else word.detail)
+    )
+
+
+def _is_of_notify(facts: RunFacts, word: Evidence) -> bool:
+    return word.source is Source.NOTIFY or isinstance(facts.check, NotifyCheck)
+
+
+def _silence(facts: RunFacts, expects_ready: bool) -> str:
+    """What is being waited for while nothing has spoken."""
+    match facts.check:
+        case LogCheck(pattern):
+            return f"no line of output has matched /{clean(pattern)}/ yet"
+        case NotifyCheck():
+            return UNSAID
+        case None if expects_ready:
+            return f"{UNSAID}, as an earlier run did"
+        case None if facts.definition.port:
+            return closed(facts)
+        case HttpCheck() | TcpCheck() if facts.checks_own_port and not facts.open:
+            return closed(facts)
+        case None:
+            return f"process just started (pid {facts.pid})"
+        case check:
+            return f"the {check.kind} check has not run yet"
+
+
+def overdue(facts: RunFacts) -> str:
+    """One sentence on a watchdog that expired."""
+    if facts.notify.triggered:
+        return "the service sent WATCHDOG=trigger"
+    return f"the service sent no WATCHDOG=1 within {show(facts.watchdog or 0)}"
+
+
+def _tell(facts: RunFacts, sentence: str) -> str:
+    """The sentence, with what the program says of itself."""
+    said = facts.notify
+    extras = [
+        f"status: {said.status}" if said.status and f"STATUS={said.status}" not in sentence else "",
+        "reloading" if said.reloading else "",
+        said.reason,
+    ]
+    told = ", ".join(extra for extra in extras if extra)
+    if not told:
+        return sentence
+    return f"{sentence}, {told}" if sentence.endswith(")") else f"{sentence} ({told})"

@@ -1,0 +1,166 @@
+"""How each event about a run's health is folded into its facts: one `observe_…` for each kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from locald.domain.lifecycle.evaluation import closed
+from locald.domain.lifecycle.health import Evidence, Source
+from locald.domain.lifecycle.messages import (
+    STALLED,
+    Checked,
+    Listener,
+    Listens,
+    Notified,
+    Probed,
+    Spawned,
+)
+from locald.domain.lifecycle.notify import Notification, introduce, parse, refusal
+from locald.domain.lifecycle.run_facts import NotifyState, RunFacts, process_source, with_evidence
+from locald.domain.project.spec import (
+    NotifyCheck,
+)
+from locald.domain.values.duration import show
+
+
+def born(facts: RunFacts, event: Spawned) -> RunFacts:
+    """There is a process now. A container may turn out to have no port that could be published."""
+    if event.container and event.container_port is None:
+        facts = replace(facts, definition=replace(facts.definition, port=None))
+    inside = event.container_port
+    return replace(
+        facts, pid=event.pid, container=event.container, container_port=inside, spawned_at=event.at
+    )
+
+
+def observe_process(facts: RunFacts, at: float) -> RunFacts:
+    source = process_source(facts)
+    check = facts.check.kind if facts.check else None
+    return with_evidence(facts, Evidence(source, True, at, _alive(facts), check))
+
+
+def _alive(facts: RunFacts) -> str:
+    """One sentence on a live process, or container, that is enough."""
+    if facts.container is None:
+        return f"process running (pid {facts.pid})"
+    bare = "" if facts.check else ", its image has no HEALTHCHECK and no port"
+    return f"container running ({facts.container[:12]}){bare}"
+
+
+def observe_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
+    """The image's own HEALTHCHECK. Its retries are the engine's business."""
+    return with_evidence(facts, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
+
+
+def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:
+    """One look of the explicit check. A healthy service loses its health only after `retries` failures."""
+    check = facts.definition.spec.health_check
+    if check is None:
+        return facts
+    failures = 0 if event.ok else facts.failures + 1
+    latest = facts.evidence.get(Source.EXPLICIT)
+    held = not event.ok and failures < check.retries and latest is not None and latest.ok
+    evidence = Evidence(Source.EXPLICIT, event.ok, event.at, event.detail, check.check.kind)
+    return replace(with_evidence(facts, evidence, counts=not held), failures=failures)
+
+
+def observe_listeners(facts: RunFacts, event: Listens) -> RunFacts:
+    """What the tree listens on now. The own port is evidence once the program has taken a connection on it;
+    other ports and holders explain its absence."""
+    port = facts.definition.port
+    if port is None:
+        return replace(facts, listeners=event.listeners)
+    own = next((one for one in event.listeners if one.port == port), None)
+    nothing_yet = own is None and facts.listening_at is None
+    facts = _probed(_opened(facts, own, event.at), event)
+    facts = replace(facts, listeners=event.listeners, holder=event.holder)
+    if nothing_yet and not event.listeners and not event.holder:
+        return facts  # nothing was seen at all: silence is no evidence
+    detail = _taken(own, event) if own else closed(facts)
+    return with_evidence(facts, Evidence(Source.TCP, own is not None and event.accepts, event.at, detail))
+
+
+def _opened(facts: RunFacts, own: Listener | None, at: float) -> RunFacts:
+    """Since when the port is open. What closes again before it accepted anything was not open at all."""
+    was_taken = Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
+    listening_at = facts.listening_at
+    if own and (listening_at is None or (not facts.open and facts.ready_at is None)):
+        listening_at = at
+    elif own is None and not was_taken and facts.ready_at is None:
+        listening_at = None
+    return replace(facts, open=own is not None, listening_at=listening_at)
+
+
+def _probed(facts: RunFacts, event: Listens) -> RunFacts:
+    """A tool tried whether the port is free: a line in `why`, and no evidence."""
+    if event.probes <= facts.probes:
+        return facts
+    detail = f"port {facts.definition.port} was open for a moment only: a probe, not the server"
+    facts = replace(facts, probes=event.probes)
+    return with_evidence(facts, Evidence(Source.TCP, False, event.at, detail), counts=False)
+
+
+def _taken(own: Listener, event: Listens) -> str:
+    """Whether the program takes connections on its port, and which of its processes does."""
+    by = event.acceptor
+    if event.accepts and by and by.pid != own.owner.pid:
+        return f"{by}, child of {own.owner.pid}, accepted a connection on {own.shown}"
+    if event.accepts:
+        return f"{own.owner} accepts connections on {own.shown}"
+    if event.untaken >= STALLED:
+        return f"{own.owner} listens on {own.shown}, but has accepted no connection for {show(event.untaken)}"
+    if event.untaken:
+        return f"{own.owner} listens on {own.shown}, but has not accepted a connection yet"
+    return f"{own.owner} listens on {own.shown} but does not accept connections"
+
+
+def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notification | None]:
+    """Fold one datagram in. Returns what was said when the sender was accepted, for its side effects."""
+    words = parse(event.datagram)
+    turned_away = refusal(event.sender)
+    if words is None or turned_away:
+        what = str(words) if words else "a malformed datagram"
+        by = turned_away or introduce(event.sender)
+        ignored = Evidence(Source.NOTIFY, False, event.at, f"ignored {what} from {by}")
+        facts = replace(facts, notify=replace(facts.notify, refused=facts.notify.refused + 1))
+        return with_evidence(facts, ignored, counts=False), None
+    if not words.are_known:
+        return facts, words
+    before, facts = facts.notify, replace(facts, notify=_listen(facts.notify, words))
+    if before.spoke and not _turns(before, facts.notify):
+        return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
+    detail = f"{introduce(event.sender)} sent {words}"
+    ok = facts.notify.ready and not facts.notify.stopping
+    facts = with_evidence(facts, Evidence(Source.NOTIFY, ok, event.at, detail))
+    if isinstance(facts.check, NotifyCheck):
+        facts = with_evidence(facts, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
+    return facts, words
+
+
+def _turns(before: NotifyState, after: NotifyState) -> bool:
+    return (before.ready, before.reloading, before.stopping) != (after.ready, after.reloading, after.stopping)
+
+
+def _listen(said: NotifyState, words: Notification) -> NotifyState:
+    """READY=1 ends a reload, and says nothing once STOPPING=1 was said."""
+    ready = words.has("READY", b"1") and not said.stopping
+    status = words.text("STATUS")
+    return replace(
+        said,
+        spoke=True,
+        ready=said.ready or ready,
+        reloading=(said.reloading or words.has("RELOADING", b"1")) and not ready,
+        triggered=said.triggered or words.has("WATCHDOG", b"trigger"),
+        stopping=said.stopping or words.has("STOPPING", b"1"),
+        status=said.status if status is None else status,
+        reason=_reason(words) or said.reason,
+    )
+
+
+def _reason(words: Notification) -> str:
+    parts = [
+        f"{label} {number}"
+        for key, label in (("ERRNO", "errno"), ("EXIT_STATUS", "exit status"))
+        if (number := words.number(key)) is not None
+    ]
+    return " and ".join(parts)
