@@ -486,3 +486,44 @@ def test_no_watchdog_runs_once_it_is_being_stopped() -> None:
 
     assert s.wait(9.9) == []
     assert s.because("web") == "stopped by user"
+
+
+# Who promises READY=1.
+
+
+def test_lines_end_as_systemd_reads_them() -> None:
+    s = started()
+    s.says_bytes("web#1", b"STATUS=x\r\nREADY=1\r\n")
+    assert s.health("web") == ("healthy", "notify")
+    assert s.because("web").endswith("(status: x)")
+
+
+def test_an_errno_of_a_failing_tool_promises_nothing() -> None:
+    """`systemctl is-active x; exec server`: the tool sends it by itself."""
+    s = started()
+    s.says("web#1", "ERRNO=112", pid=77), s.listens("web#1")
+    assert s.health("web") == ("healthy", "tcp")
+    (remark, *_) = (each.detail for each in s.why("web").evidence if each.source == "notify")
+    assert remark == "pid 77 (node) sent ERRNO=112, which does not announce READY=1"
+
+
+@pytest.mark.parametrize("word", ["STATUS=installing", "RELOADING=1", "MAINPID=77", "EXTEND_TIMEOUT_USEC=1"])
+def test_what_a_tool_beside_the_main_process_says_promises_nothing(word: str) -> None:
+    """As the bootstrap of mariadb-install-db does."""
+    s = started()
+    s.says("web#1", word, pid=77), s.listens("web#1")
+    assert s.health("web") == ("healthy", "tcp")
+
+
+def test_what_the_listener_says_is_a_promise() -> None:
+    s = started()
+    s.listens("web#1", accepts=False), s.says("web#1", "STATUS=loading"), s.listens("web#1")
+    assert s.health("web") == ("starting", "notify")
+    s.says("web#1", "READY=1")
+    assert s.health("web") == ("healthy", "notify")
+
+
+def test_ready_from_anybody_of_the_service_is_ready() -> None:
+    s = started()
+    s.says("web#1", "READY=1", pid=77)
+    assert s.health("web") == ("healthy", "notify")

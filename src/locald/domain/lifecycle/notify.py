@@ -51,6 +51,12 @@ class Notification:
         """Whether it says anything at all that is understood."""
         return not KNOWN.isdisjoint(self.assignments)
 
+    @property
+    def are_promise(self) -> bool:
+        """Whether it announces that READY=1 will follow. ERRNO= alone never does: failing tools of systemd
+        (`systemctl`, `loginctl`, `busctl`) send it by themselves, whatever they were started by."""
+        return not (KNOWN - {"ERRNO", "EXIT_STATUS"}).isdisjoint(self.assignments)
+
     def has(self, key: str, value: bytes) -> bool:
         return self.assignments.get(key) == value
 
@@ -84,7 +90,7 @@ def parse(datagram: bytes) -> Notification | None:
     if len(datagram) > LONGEST or b"\0" in body:
         return None
     assignments: dict[str, bytes] = {}
-    for line in body.split(b"\n"):
+    for line in re.split(rb"[\r\n]", body):  # as systemd's own parser does
         key, sign, value = line.partition(b"=")
         if sign and key.isascii():
             assignments.setdefault(key.decode(), value)

@@ -13,6 +13,7 @@ from locald.domain.lifecycle.messages import (
     Listens,
     Notified,
     Probed,
+    Sender,
     Spawned,
 )
 from locald.domain.lifecycle.notify import Notification, introduce, parse, refusal
@@ -126,7 +127,10 @@ def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, No
         return with_evidence(facts, ignored, counts=False), None
     if not words.are_known:
         return facts, words
-    before, facts = facts.notify, replace(facts, notify=_listen(facts.notify, words))
+    promised = facts.notify.spoke or _is_promise(facts, words, event.sender)
+    before, facts = facts.notify, replace(facts, notify=_listen(facts.notify, words, promised))
+    if not promised:
+        return _remarked(facts, event, words), words
     if before.spoke and not _turns(before, facts.notify):
         return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
     detail = f"{introduce(event.sender)} sent {words}"
@@ -137,17 +141,34 @@ def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, No
     return facts, words
 
 
+def _is_promise(facts: RunFacts, words: Notification, sender: Sender) -> bool:
+    """Whether these words mean that READY=1 will follow. They do from the main process and from who listens;
+    what else speaks (a tool that sets the server up) promises nothing but by READY=1 itself."""
+    if words.has("READY", b"1") or not words.are_promise:
+        return words.are_promise
+    speak_for_the_run = {facts.pid, *(listener.owner.pid for listener in facts.listeners)}
+    return sender.process.pid in speak_for_the_run or sender.standing in ("spawner", "exited")
+
+
+def _remarked(facts: RunFacts, event: Notified, words: Notification) -> RunFacts:
+    """What was said without a promise: a line in `why`, the first time."""
+    if any(each.source is Source.NOTIFY for each in facts.history):
+        return facts
+    detail = f"{introduce(event.sender)} sent {words}, which does not announce READY=1"
+    return with_evidence(facts, Evidence(Source.NOTIFY, False, event.at, detail), counts=False)
+
+
 def _turns(before: NotifyState, after: NotifyState) -> bool:
     return (before.ready, before.reloading, before.stopping) != (after.ready, after.reloading, after.stopping)
 
 
-def _listen(said: NotifyState, words: Notification) -> NotifyState:
+def _listen(said: NotifyState, words: Notification, promised: bool) -> NotifyState:
     """READY=1 ends a reload, and says nothing once STOPPING=1 was said."""
     ready = words.has("READY", b"1") and not said.stopping
     status = words.text("STATUS")
     return replace(
         said,
-        spoke=True,
+        spoke=promised,
         ready=said.ready or ready,
         reloading=(said.reloading or words.has("RELOADING", b"1")) and not ready,
         triggered=said.triggered or words.has("WATCHDOG", b"trigger"),
