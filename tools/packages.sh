@@ -12,6 +12,8 @@ chromium chromium the dashboard in a real browser
 curl curl the documented calls of the API through its socket
 zsh zsh the completion script has no syntax error
 fish fish likewise
+redis-server redis-server a server that is asked in its own protocol
+memcached memcached likewise
 '
 
 PATH=$PATH:/usr/sbin:/sbin

@@ -72,7 +72,7 @@ export function counts(rows: Iterable<Row>): Count[] {
 /** The source of a health: `notify`, `explicit (http)`, `tcp (fallback)`. */
 export function sourceWords(row: { source: string; check?: string | null; fallback?: boolean }): string {
   if (row.source === "none") return "";
-  const remark = row.source === "explicit" ? row.check : row.fallback ? "fallback" : null;
+  const remark = row.source === "explicit" || row.source === "protocol" ? row.check : row.fallback ? "fallback" : null;
   return remark ? `${row.source} (${remark})` : row.source;
 }
 

@@ -22,9 +22,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from locald.adapters.acceptance import Acceptance, Answer, Door
-from locald.adapters.sightings import Look, Seen, Watched, listener_of, pace
-from locald.domain.lifecycle.messages import Event, Listener, Listens
-from locald.linux import owners
+from locald.adapters.programs import Program, Programs
+from locald.adapters.sightings import Accepting, Look, Seen, Watched, listener_of, pace
+from locald.domain.lifecycle.messages import Event, Listener, Listens, Process
+from locald.linux import owners, procfs
 from locald.linux.sockdiag import Deaths, Listening, Table
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Listeners:
         self._clock = clock
         self._table = Table()
         self._door = Door()
+        self._programs = Programs()
         self._watched: dict[Run, Watched] = {}
         self._holders: dict[int, Listener | None] = {}
         """foreign listeners on our ports, by inode; None while they are being looked for"""
@@ -178,22 +180,27 @@ class Listeners:
     async def _try(self, watched: Watched, inode: int, listener: Listener) -> None:
         """One connection, and what it shows: told at once when it was taken, with the next look when not."""
         try:
-            acceptance = await self._door.try_listener(
-                listener.address,
-                listener.port,
-                watched.pids,
-                is_there=lambda: self._is_there(inode),
-                untaken=lambda: self._untaken(watched),
+            acceptance, program = await asyncio.gather(
+                self._door.try_listener(
+                    listener.address,
+                    listener.port,
+                    watched.pids,
+                    is_there=lambda: self._is_there(inode),
+                    untaken=lambda: self._untaken(watched),
+                ),
+                asyncio.to_thread(self._programs.of, listener.owner.pid),
             )
         finally:
             watched.connecting, watched.untaken_since = None, 0.0
-        self._tried(watched, inode, acceptance)
+        self._tried(watched, inode, acceptance, program)
         self._wake.set()
 
-    def _tried(self, watched: Watched, inode: int, acceptance: Acceptance) -> None:
+    def _tried(self, watched: Watched, inode: int, acceptance: Acceptance, program: Program) -> None:
         now = self._clock()
         if acceptance.answer is Answer.TAKEN and inode in watched.own:
-            watched.accept(inode, acceptance.pid)
+            pid = acceptance.pid
+            acceptor = Process(pid, procfs.program(pid)) if pid else None
+            watched.accept(inode, Accepting(acceptor, program.can_notify, program.server))
             watched.note(now)
             self._tell(watched, now)
         elif not self._is_there(inode):

@@ -21,6 +21,8 @@ from locald.linux.sockdiag import Listening
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from locald.domain.knowledge.servers import Server
+
 FAST = 0.005
 """seconds between two looks at first"""
 PATIENT = 10.0
@@ -49,6 +51,8 @@ class Seen(NamedTuple):
     acceptor: Process | None = None
     untaken: float = 0.0
     probes: int = 0
+    can_notify: bool = False
+    server: Server | None = None
 
 
 @dataclass(slots=True)
@@ -67,6 +71,15 @@ class Look:
         return look
 
 
+class Accepting(NamedTuple):
+    """A listener whose program has taken a connection: which process did (None: not known), whether that
+    program can send READY=1, and which server it is, if it is a known one."""
+
+    acceptor: Process | None = None
+    can_notify: bool = False
+    server: Server | None = None
+
+
 @dataclass(slots=True)
 class Watched:
     """A run that has a port, and what is known of its sockets, by inode."""
@@ -77,8 +90,8 @@ class Watched:
     missing_since: float
     wide_at: float
     own: dict[int, Listener] = field(default_factory=dict)
-    accepting: dict[int, Process | None] = field(default_factory=dict)
-    """which of them the program has taken a connection off, and which process did"""
+    accepting: dict[int, Accepting] = field(default_factory=dict)
+    """which of them the program has taken a connection off"""
     foreign: dict[int, tuple[float, float]] = field(default_factory=dict)
     """on our port: when to look whether they are ours after all, and how long to wait the next time"""
     missing: bool = True
@@ -101,7 +114,7 @@ class Watched:
     def sort(self, look: Look, now: float) -> None:
         """Find out which sockets are ours, and which on our port are not."""
         self.own = {inode: listener for inode, listener in self.own.items() if inode in look.by_inode}
-        self.accepting = {inode: by for inode, by in self.accepting.items() if inode in self.own}
+        self.accepting = {inode: known for inode, known in self.accepting.items() if inode in self.own}
         if self._in_doubt(look, now):  # then look at all: what is gone through is descriptors, not sockets
             held = owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
             self.own.update((inode, listener_of(look.by_inode[inode], pids)) for inode, pids in held.items())
@@ -127,9 +140,8 @@ class Watched:
             self.missing_since, self.failures, self.connect_at = now, 0, now
         self.missing = missing
 
-    def accept(self, inode: int, pid: int) -> None:
-        """This process (0: not known) has taken a connection off the listener."""
-        self.accepting[inode] = Process(pid, procfs.program(pid)) if pid else None
+    def accept(self, inode: int, accepting: Accepting) -> None:
+        self.accepting[inode] = accepting
         self.failures = 0
 
     @property
@@ -141,14 +153,16 @@ class Watched:
         shown = {
             (one.port, one.address): one for one in sorted(self.own.values(), key=self._order, reverse=True)
         }
-        acceptors = (by for inode in self.on_port() if (by := self.accepting.get(inode)))
+        known = next((each for inode in self.on_port() if (each := self.accepting.get(inode))), Accepting())
         return Seen(
             tuple(reversed(shown.values())),
             not self.missing,
             holder,
-            next(acceptors, None),
+            known.acceptor,
             self._untaken(now),
             self.probes,
+            known.can_notify,
+            known.server,
         )
 
     def _untaken(self, now: float) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locald.adapters import store as state
+from locald.adapters.asking import Asking, Target
 from locald.adapters.checks import Checks
 from locald.adapters.containers.containers import Containers
 from locald.adapters.listeners import Listeners
@@ -96,7 +97,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
         logbook = Logbook(Path(home.logs))
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
         checks = Checks(loop.post, clock.now, tasks)
-        post = _also_to(checks, loop)
+        asking = Asking(loop.post, clock.now, tasks)
+        post = _also_to(checks, asking, loop)
         listeners = Listeners(post, clock.now)
         containers = Containers(post, clock, tasks, logbook.hint, _instance(home))
         keeping = Keeping(home)
@@ -114,6 +116,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
             processes=ProcessRunner(processes, listeners, logbook),
             containers=ContainerRunner(containers, logbook),
             checks=checks,
+            asking=asking,
             logbook=logbook,
         )
         loop.watch(hub.change)
@@ -148,6 +151,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await store.write()
         processes.release()
         await checks.close()
+        await asking.close()
         await containers.close()
 
 
@@ -156,8 +160,9 @@ def _instance(home: Home) -> str:
     return hashlib.sha256(os.fsencode(home.state)).hexdigest()[:12]
 
 
-def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
-    """Listeners are news for the world, and open the gate of checks that look at the service's own port."""
+def _also_to(checks: Checks, asking: Asking, loop: Loop) -> Callable[[Event], None]:
+    """Listeners are news for the world. Checks look at the service's own port from then on; a known server is
+    asked, unless the user has configured how to know."""
 
     def post(event: Event) -> None:
         loop.post(event)
@@ -165,6 +170,11 @@ def _also_to(checks: Checks, loop: Loop) -> Callable[[Event], None]:
         if isinstance(event, Listens) and service:
             own = next((each for each in event.listeners if each.port == service.present.port), None)
             checks.listening(event.run, own is not None, own.address if own else None)
+            is_asked = own and event.accepts and event.server and not service.present.spec.health_check
+            if own and event.server and is_asked:
+                asking.listening(event.run, Target(event.server, own.address, own.port, str(own.owner)))
+            else:
+                asking.forget(event.run)
 
     return post
 

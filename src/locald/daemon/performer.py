@@ -31,6 +31,7 @@ from locald.domain.project.spec import LogCheck, Type
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from locald.adapters.asking import Asking
     from locald.adapters.checks import Checks
     from locald.adapters.logbook import Logbook
     from locald.adapters.store import Store
@@ -59,11 +60,12 @@ class Performer:
         processes: ProcessRunner,
         containers: ContainerRunner,
         checks: Checks,
+        asking: Asking,
         logbook: Logbook,
     ) -> None:
         """`spawn` runs a coroutine as a task of the daemon's group, under a name."""
         self._post, self._spawn, self._clock = post, spawn, clock
-        self._store, self._checks, self._logbook = store, checks, logbook
+        self._store, self._checks, self._asking, self._logbook = store, checks, asking, logbook
         self._processes, self._containers = processes, containers
         self._runners: dict[Run, Runner] = {}
         self._readers: dict[Run, Cancellable] = {}
@@ -169,6 +171,7 @@ class Performer:
         if runner := self._runners.get(run):
             runner.unwatch(run)
         self._checks.unwatch(run)
+        self._asking.forget(run)
         if reader := self._readers.pop(run, None):
             reader.cancel()
 

@@ -91,11 +91,13 @@ def sign(word: str) -> str:
 
 
 def source(row: Mapping[str, Any]) -> str:
-    """What the health rests on: `notify`, `explicit (http)`, `tcp (fallback)`; empty for nothing."""
+    """What the health rests on, like `protocol (redis)`, `notify` or `tcp (fallback)`; empty for nothing."""
     name: str = row.get("source") or "none"
     if name == "none":
         return ""
-    remark = row.get("check") if name == "explicit" else "fallback" if row.get("fallback") else ""
+    remark = (
+        row.get("check") if name in ("explicit", "protocol") else "fallback" if row.get("fallback") else ""
+    )
     return f"{name} ({remark})" if remark else name
 
 

@@ -166,6 +166,14 @@ def cmdline(pid: int) -> list[str]:
     return parse_cmdline(read(f"/proc/{pid}/cmdline") or b"")
 
 
+def executable(pid: int) -> str:
+    """The path of the program's file, or "" when nobody can tell; a file that is gone is marked as such."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
 def environ(pid: int) -> dict[str, str]:
     """The environment that the process was started with; empty when it is not ours to read."""
     return parse_environ(read(f"/proc/{pid}/environ") or b"")

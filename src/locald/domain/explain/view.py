@@ -63,7 +63,7 @@ class Row:
 def row(world: World, service: Service) -> Row:
     facts, result, spec = service.facts, service.result, service.spec
     alive = service.run is not None and facts is not None and facts.ended_at is None
-    check = service.present.spec.health_check
+    check = _check(service)
     missing = unmet(world.services, service)
     return Row(
         name=spec.name,
@@ -73,7 +73,7 @@ def row(world: World, service: Service) -> Row:
         state=state(service.phase),
         health=result.health,
         source=result.source,
-        check=check.check.kind if check else None,
+        check=check,
         fallback=is_fallback(result.source, spec.type),
         because=because(world, service, missing),
         since=service.since,
@@ -94,6 +94,15 @@ def row(world: World, service: Service) -> Row:
 def _depends_on(world: World, service: Service) -> dict[str, Condition]:
     conditions = service.spec.depends_on
     return {key.service: meaning(world.services.get(key), conditions[key.service]) for key in needs(service)}
+
+
+def _check(service: Service) -> CheckKind | None:
+    """The kind of the user's own check, or the protocol in which the server is asked."""
+    configured = service.present.spec.health_check
+    if configured:
+        return configured.check.kind
+    asked = service.result.source is Source.PROTOCOL and service.facts
+    return service.facts.server if asked and service.facts else None
 
 
 def is_fallback(source: Source, type_: Type) -> bool:

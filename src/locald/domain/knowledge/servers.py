@@ -8,10 +8,16 @@ HTTP; the others in their protocol. A program that is not listed is never sent a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+ProtocolName = Literal[
+    "postgres", "mysql", "redis", "memcached", "mongodb", "amqp", "nats", "mqtt", "zookeeper", "kafka",
+    "smtp", "ldap", "dns", "beanstalk", "http",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,7 @@ class Server:
     """`protocol`: a name of `protocols.PROTOCOLS`, or `http` with `path`. `status`: which answers are a yes;
     empty: any 2xx. `seconds`: ports on which it listens too, and which are not the one that is asked for."""
 
-    protocol: str
+    protocol: ProtocolName
     path: str = ""
     status: tuple[int, ...] = ()
     seconds: tuple[int, ...] = ()

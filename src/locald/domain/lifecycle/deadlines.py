@@ -32,6 +32,8 @@ def due(service: Service, now: float) -> Outcome:
     match service.phase:
         case Starting() if facts.process_speaks_at is not None and now >= facts.process_speaks_at:
             return weigh(replace(service, facts=observe_process(facts, now)), now, now)
+        case Starting() if facts.hold_until is not None and now >= facts.hold_until:
+            return _held_long_enough(service, facts, now)
         case Starting(run):
             return _too_late(service, facts, run, now)
         case Running(run):
@@ -45,13 +47,19 @@ def due(service: Service, now: float) -> Outcome:
             return service, []
 
 
+def _held_long_enough(service: Service, facts: RunFacts, now: float) -> Outcome:
+    """READY=1 did not come: the open port speaks, and the wait is paid once only."""
+    service = replace(service, stays_silent=service.stays_silent or not facts.notify.spoke)
+    return weigh(replace(service, facts=replace(facts, hold_until=None)), now, now)
+
+
 def put_off(service: Service, seconds: float) -> Service:
     """Everything that is timed happens so much later."""
     facts, phase = service.facts, service.phase
     if facts:
-        moved = (None if at is None else at + seconds for at in (facts.watchdog_at, facts.extended_until))
-        watchdog_at, extended_until = moved
-        facts = replace(facts, watchdog_at=watchdog_at, extended_until=extended_until)
+        timed = (facts.watchdog_at, facts.extended_until, facts.hold_until)
+        watchdog_at, extended_until, held = (None if at is None else at + seconds for at in timed)
+        facts = replace(facts, watchdog_at=watchdog_at, extended_until=extended_until, hold_until=held)
     match phase:
         case Starting(fail_at=float(at)):
             phase = replace(phase, fail_at=at + seconds)

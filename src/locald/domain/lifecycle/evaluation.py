@@ -73,7 +73,10 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
         return HealthResult(
             late, word.source if word else Source.NONE, _tell(facts, _silence(facts, expects_ready))
         )
-    if expects_ready and word.source in (Source.TCP, Source.PROCESS):
+    if facts.hold_until is not None and word.source is Source.TCP and word.ok:
+        wait = f"waiting up to 1s for READY=1, which {_program(facts)} can send"
+        return HealthResult(late, Source.TCP, _tell(facts, f"{wait}: {word.detail}"))
+    if expects_ready and word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS):
         wait = "waiting for READY=1, which an earlier run sent"
         return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
     health = Health.HEALTHY if word.ok else late
@@ -81,6 +84,12 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     return HealthResult(
         health, word.source, _tell(facts, f"{UNSAID}, {word.detail}" if unsaid else word.detail)
     )
+
+
+def _program(facts: RunFacts) -> str:
+    """The program on the service's own port."""
+    own = (one.owner.program for one in facts.listeners if one.port == facts.definition.port)
+    return next(own, "") or "the program"
 
 
 def _is_of_notify(facts: RunFacts, word: Evidence) -> bool:

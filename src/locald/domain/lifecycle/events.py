@@ -15,6 +15,7 @@ from locald.domain.lifecycle.exits import after, expired, how, not_begun, over
 from locald.domain.lifecycle.false_starts import taken_back
 from locald.domain.lifecycle.health import Evidence, Health, Source
 from locald.domain.lifecycle.messages import (
+    Asked,
     Checked,
     Event,
     Exit,
@@ -40,6 +41,7 @@ from locald.domain.lifecycle.messages import (
 )
 from locald.domain.lifecycle.observations import (
     born,
+    observe_answer,
     observe_healthcheck,
     observe_listeners,
     observe_notification,
@@ -125,7 +127,10 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
         case Listens() if isinstance(service.phase, Stopping):
             return service, []  # what it closes while it ends explains nothing
         case Listens():
-            facts = observe_listeners(facts, event)
+            patient = not (service.stays_silent or service.expects_ready)
+            facts = observe_listeners(facts, event, is_patient=patient)
+        case Asked():
+            facts = observe_answer(facts, event)
         case Probed():
             facts = observe_probe(facts, event)
         case Checked():
@@ -223,7 +228,7 @@ def _notified(service: Service, facts: RunFacts, event: Notified, now: float) ->
     if event.main is not None:
         facts = replace(facts, pid=event.main)
     if facts.notify.ready and program(facts.definition) == program(service.definition):
-        service = replace(service, expects_ready=True)
+        service = replace(service, expects_ready=True, stays_silent=False)
     service, effects = weigh(replace(service, facts=_kept_alive(service, facts, words, now)), event.at, now)
     if words.has("WATCHDOG", b"trigger") and service.facts and isinstance(service.phase, Starting | Running):
         service, ending = expired(service, service.facts, event.run, now)

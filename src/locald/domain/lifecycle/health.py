@@ -31,8 +31,10 @@ class Source(StrEnum):
     """the image's HEALTHCHECK"""
     NOTIFY = "notify"
     """READY=1 on the run's notify socket"""
+    PROTOCOL = "protocol"
+    """the server answered a harmless question in its own protocol"""
     TCP = "tcp"
-    """the service's own listener accepts connections"""
+    """the service's own program accepts connections"""
     PROCESS = "process"
     """a live process, or a task that exited with 0"""
     NONE = "none"
@@ -48,6 +50,7 @@ class Evidence:
     at: float
     detail: str
     check: CheckKind | None = None
+    """the kind of an explicit check, or the protocol"""
 
 
 @dataclass(frozen=True, slots=True)

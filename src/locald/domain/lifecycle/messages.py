@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from locald.domain.knowledge.servers import ProtocolName, Server
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Project
 
@@ -203,7 +204,9 @@ class Listens:
     `accepts`: the service's program has taken a connection on its port; `acceptor`: which process did, where
     that is known. `untaken`: seconds for which a connection has been waiting for that, UNTAKEN or STALLED; 0
     where none waits. `probes`: how many listeners of the run on that port have gone before its program took a
-    connection. `holder` is a listener on the service's port that does not belong to the run.
+    connection. `can_notify`: whether the program that listens on that port can send READY=1. `server`: which
+    one it is, if it can be asked in its own protocol. `holder` is a listener on the service's port that is no
+    part of the run.
     """
 
     run: Run
@@ -214,6 +217,8 @@ class Listens:
     acceptor: Process | None = None
     untaken: float = 0.0
     probes: int = 0
+    can_notify: bool = False
+    server: Server | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,21 @@ class Checked:
     ok: bool
     detail: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The run's server was asked in its own protocol whether it serves.
+
+    `detail`: one sentence. `known`: False when what came is no answer in that protocol: nothing follows.
+    """
+
+    run: Run
+    protocol: ProtocolName
+    ok: bool
+    detail: str
+    at: float
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +354,7 @@ class Discard:
 
 Command = Up | Stop | Restart | Down | Shutdown
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
-HealthEvent = Notified | Listens | Probed | Checked | Silenced | Resumed
+HealthEvent = Notified | Listens | Asked | Probed | Checked | Silenced | Resumed
 Event = ProcessEvent | HealthEvent
 Message = Command | Event | Due | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

@@ -8,6 +8,7 @@ from locald.domain.lifecycle.evaluation import closed
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
     STALLED,
+    Asked,
     Checked,
     Listener,
     Listens,
@@ -22,6 +23,9 @@ from locald.domain.project.spec import (
     NotifyCheck,
 )
 from locald.domain.values.duration import show
+
+HOLD = 1.0
+"""seconds for which a program that can send READY=1 is waited for, once its port is open"""
 
 
 def born(facts: RunFacts, event: Spawned) -> RunFacts:
@@ -65,9 +69,10 @@ def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:
     return replace(with_evidence(facts, evidence, counts=not held), failures=failures)
 
 
-def observe_listeners(facts: RunFacts, event: Listens) -> RunFacts:
+def observe_listeners(facts: RunFacts, event: Listens, *, is_patient: bool = True) -> RunFacts:
     """What the tree listens on now. The own port is evidence once the program has taken a connection on it;
-    other ports and holders explain its absence."""
+    other ports and holders explain its absence. `is_patient`: nothing is known yet of how this program
+    behaves, so one that can send READY=1 is given a moment for it."""
     port = facts.definition.port
     if port is None:
         return replace(facts, listeners=event.listeners)
@@ -78,7 +83,43 @@ def observe_listeners(facts: RunFacts, event: Listens) -> RunFacts:
     if nothing_yet and not event.listeners and not event.holder:
         return facts  # nothing was seen at all: silence is no evidence
     detail = _taken(own, event) if own else closed(facts)
+    facts = _expecting(facts, own, event, is_patient=is_patient)
     return with_evidence(facts, Evidence(Source.TCP, own is not None and event.accepts, event.at, detail))
+
+
+def _expecting(facts: RunFacts, own: Listener | None, event: Listens, *, is_patient: bool) -> RunFacts:
+    """Stronger words than an open port that may follow: READY=1, and an answer in the server's protocol."""
+    was_open = Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
+    if own is None or not event.accepts:  # what is asked next is another listener
+        return replace(_without_answer(facts), hold_until=None)
+    if was_open or facts.check is not None:
+        return facts
+    if event.can_notify and is_patient and not facts.notify.spoke:
+        facts = replace(facts, hold_until=event.at + HOLD)
+    if event.server:
+        name = event.server.protocol
+        facts = replace(facts, server=name)
+        asking = f"asking {own.owner} whether it is ready ({name})"
+        facts = with_evidence(facts, Evidence(Source.PROTOCOL, False, event.at, asking, name))
+    return facts
+
+
+def observe_answer(facts: RunFacts, event: Asked) -> RunFacts:
+    """What the server itself says. What is no answer in its protocol leaves the open port to speak."""
+    if event.protocol != facts.server:
+        return facts  # of a listener that is gone
+    if event.known:
+        return with_evidence(
+            facts, Evidence(Source.PROTOCOL, event.ok, event.at, event.detail, event.protocol)
+        )
+    unknown = Evidence(Source.PROTOCOL, False, event.at, event.detail, event.protocol)
+    return with_evidence(_without_answer(facts), unknown, counts=False)
+
+
+def _without_answer(facts: RunFacts) -> RunFacts:
+    evidence = dict(facts.evidence)
+    evidence.pop(Source.PROTOCOL, None)
+    return replace(facts, server=None, evidence=evidence)
 
 
 def _opened(facts: RunFacts, own: Listener | None, at: float) -> RunFacts:

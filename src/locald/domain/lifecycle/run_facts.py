@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from locald.domain.knowledge.servers import ProtocolName
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
     Exit,
@@ -80,6 +81,10 @@ class RunFacts:
     """the run's own listener on its port is there"""
     holder: Listener | None = None
     """somebody else's listener on the run's port"""
+    server: ProtocolName | None = None
+    """the protocol in which the program on its port is asked, while it is thought to speak it"""
+    hold_until: float | None = None
+    """until then its open port does not speak: its program can send READY=1, and is given a moment"""
     notify: NotifyState = NotifyState()
     watchdog: float | None = None
     """seconds within which WATCHDOG=1 is promised"""

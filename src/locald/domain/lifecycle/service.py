@@ -50,6 +50,8 @@ class Service:
     restarts: Restarts = field(default_factory=Restarts)
     expects_ready: bool = False
     """an earlier run of this command or image sent READY=1"""
+    stays_silent: bool = False
+    """an earlier run of this command can send READY=1, and was waited for in vain"""
     result: HealthResult = NOTHING_RUNS
     since: float = 0.0
     """when the present health began"""
@@ -96,7 +98,8 @@ class Service:
         match self.phase:
             case Starting(fail_at=fail_at):
                 speaks = self.facts.process_speaks_at if self.facts else None
-                return min((at for at in (fail_at, speaks) if at is not None), default=None)
+                held = self.facts.hold_until if self.facts else None
+                return min((at for at in (fail_at, speaks, held) if at is not None), default=None)
             case Running():
                 return self.facts.watchdog_at if self.facts else None
             case Stopping(kill_at=at) | Backoff(retry_at=at):

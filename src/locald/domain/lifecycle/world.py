@@ -279,9 +279,15 @@ def _defined(draft: _Draft, service: Service | None, definition: Definition) -> 
     if service is None:
         expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
         return Service(definition, since=draft.now, expects_ready=expects_ready)
-    expects_ready = service.expects_ready and program(definition) == program(service.definition)
     desired = Desired.DOWN if service.desired is Desired.REMOVED else service.desired
-    return replace(service, definition=definition, expects_ready=expects_ready, desired=desired)
+    is_same = program(definition) == program(service.definition)
+    return replace(
+        service,
+        definition=definition,
+        expects_ready=service.expects_ready and is_same,
+        stays_silent=service.stays_silent and is_same,
+        desired=desired,
+    )
 
 
 def _is_outdated(service: Service, definition: Definition | None) -> bool:

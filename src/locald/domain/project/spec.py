@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from locald.domain.knowledge.servers import ProtocolName
 from locald.domain.project.names import Key
 
 
@@ -94,7 +95,7 @@ class NoCheck:
     kind: Literal["none"] = "none"
 
 
-CheckKind = Literal["http", "tcp", "command", "log", "notify", "none"]
+CheckKind = Literal["http", "tcp", "command", "log", "notify", "none"] | ProtocolName
 Check = HttpCheck | TcpCheck | CommandCheck | LogCheck | NotifyCheck | NoCheck
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from children import Children, children
-from locald.adapters.notifiers import Notifiers
+from locald.adapters.programs import Programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def running(*command: str) -> subprocess.Popen[str]:
 
 def can_notify(*command: str) -> bool:
     with running(*command) as process:
-        found = Notifiers().can_notify(process.pid)
+        found = Programs().can_notify(process.pid)
         process.communicate()
     return found
 
@@ -36,7 +36,7 @@ def can_notify(*command: str) -> bool:
 def test_a_program_without_the_word_cannot(children: Children) -> None:
     child = children.start('print("runs", flush=True)\ntold()')
     assert child.says() == "runs"
-    assert not Notifiers().can_notify(child.pid)
+    assert not Programs().can_notify(child.pid)
 
 
 def test_code_on_the_command_line_with_the_word_can() -> None:
@@ -75,13 +75,13 @@ def test_a_program_that_has_mapped_libsystemd_can() -> None:
 
 
 def test_a_file_that_changes_is_looked_into_again(tmp_path: Path) -> None:
-    script, notifiers = tmp_path / "server.py", Notifiers()
+    script, programs = tmp_path / "server.py", Programs()
     for line, can in (("pass", False), ("os.environ.get('NOTIFY_SOCKET')", True)):
         script.write_text(f"import os, sys\n{line}\nprint('runs', flush=True)\nsys.stdin.read()\n")
         with running(sys.executable, "-S", str(script)) as process:
-            assert notifiers.can_notify(process.pid) is can
+            assert programs.can_notify(process.pid) is can
             process.communicate()
 
 
 def test_a_process_that_is_gone_cannot() -> None:
-    assert not Notifiers().can_notify(2**22 + 1)
+    assert not Programs().can_notify(2**22 + 1)

@@ -1,8 +1,9 @@
-"""Which programs can send READY=1: those that know the name of the variable, NOTIFY_SOCKET.
+"""What is known of the program that listens: whether it can send READY=1, and whether it is a known server.
 
-The word stands in the program itself (a static one, a script, the code on a command line) or in libsystemd,
-which it has mapped. That a program can speak does not mean that it will: it is given a moment for it, once
-(see `lifecycle/patience`). A file is searched once, and again when it has changed.
+A program can send READY=1 when it knows the name of the variable, NOTIFY_SOCKET. The word stands in the
+program itself (a static one, a script, the code on a command line) or in libsystemd, which it has mapped.
+That it can speak does not mean that it will: it is given a moment for it, once (see
+`lifecycle/observations`). A file is searched once, and again when it has changed.
 
 Source: sd_notify(3), proc(5).
 """
@@ -11,8 +12,9 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from locald.domain.knowledge.servers import Server, server_of
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -26,11 +28,22 @@ _File = tuple[int, int, int, int]
 """device, inode, size and time of change: what a file is known by"""
 
 
-class Notifiers:
+class Program(NamedTuple):
+    """`server`: None for a program that is not known."""
+
+    can_notify: bool = False
+    server: Server | None = None
+
+
+class Programs:
     """Remembers what was found in each file. Reads disks: to be asked in a thread."""
 
     def __init__(self) -> None:
         self._known: dict[_File, bool] = {}
+
+    def of(self, pid: int) -> Program:
+        """What this process runs; nothing is known of one that we may not look into."""
+        return Program(self.can_notify(pid), server_of(procfs.executable(pid), procfs.cmdline(pid)))
 
     def can_notify(self, pid: int) -> bool:
         """Whether the program of this process can send READY=1; False for one that we may not look into."""

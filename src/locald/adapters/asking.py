@@ -1,0 +1,170 @@
+"""Asks servers that are known by their program whether they serve, each in its own protocol.
+
+From the moment that its port is open a server is asked until it says yes; then again every so often, where
+that leaves no line in its log, so that one that hangs is seen. A connection is made for each question and
+ended with it. What is no answer in the expected protocol ends the questions: the open port has to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from locald.adapters.probes import Http
+from locald.adapters.reach import connected, ways_to
+from locald.domain.knowledge.protocols import PROTOCOLS, Meaning, Reply
+from locald.domain.lifecycle.messages import Asked
+from locald.domain.values import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locald.domain.knowledge.servers import Server
+    from locald.domain.lifecycle.messages import Event
+    from locald.domain.project.names import Run
+
+TIMEOUT = 2.0
+"""seconds that an answer may take"""
+FIRST, LAST = 0.02, 0.5
+"""seconds between two questions to a server that does not serve yet: at first, and in the end"""
+STEADY = 15.0
+"""seconds between two questions to a server that serves"""
+AGAIN = 2.0
+"""seconds until a healthy server that did not answer is asked again"""
+RETRIES = 3
+"""questions in a row without an answer, before a healthy server is not healthy any more"""
+LONGEST = 64 * 1024
+"""bytes of an answer that are looked at"""
+
+
+class Target(NamedTuple):
+    """Where a run's server listens, which it is, and what it is called in a sentence."""
+
+    server: Server
+    address: str
+    port: int
+    name: str
+
+
+class Answer(NamedTuple):
+    """`meaning`: None when there was no answer. `detail`: one sentence."""
+
+    meaning: Meaning | None
+    detail: str
+
+
+@dataclass(slots=True)
+class _Asked:
+    target: Target
+    task: asyncio.Task[None]
+
+
+class Asking:
+    """Posts `Asked` for every run whose server is known."""
+
+    def __init__(
+        self,
+        post: Callable[[Event], None],
+        clock: Callable[[], float],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """`clock`: epoch seconds, never going back. `tasks`: where the questions live."""
+        self._post, self._clock, self._tasks, self._http = post, clock, tasks, Http()
+        self._asked: dict[Run, _Asked] = {}
+
+    def listening(self, run: Run, target: Target | None) -> None:
+        """The run's server listens here now, or (None) nowhere. Nothing happens where that is known."""
+        known = self._asked.get(run)
+        if known and known.target == target:
+            return
+        self.forget(run)
+        if target:
+            task = self._tasks.create_task(self._ask(run, target), name=f"ask {run}")
+            self._asked[run] = _Asked(target, task)
+
+    def forget(self, run: Run) -> None:
+        if known := self._asked.pop(run, None):
+            known.task.cancel()
+
+    async def close(self) -> None:
+        """Nobody is asked any more."""
+        for run in list(self._asked):
+            self.forget(run)
+        await self._http.close()
+
+    async def _ask(self, run: Run, target: Target) -> None:
+        """Until it says yes, or something else than what is asked for; then now and then."""
+        if await self._until_ready(run, target) and is_quiet(target.server):
+            await self._keep_asking(run, target)
+
+    async def _until_ready(self, run: Run, target: Target) -> bool:
+        wait = FIRST
+        while True:
+            answer = await ask(target, self._http)
+            self._tell(run, target, answer)
+            if answer.meaning in (Meaning.READY, Meaning.OTHER):
+                return answer.meaning is Meaning.READY
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, LAST)
+
+    async def _keep_asking(self, run: Run, target: Target) -> None:
+        failures = 0
+        while True:
+            await asyncio.sleep(AGAIN if 0 < failures < RETRIES else STEADY)
+            answer = await ask(target, self._http, again=True)
+            failures = 0 if answer.meaning is Meaning.READY else failures + 1
+            if failures == 0 or failures >= RETRIES:
+                self._tell(run, target, answer)
+
+    def _tell(self, run: Run, target: Target, answer: Answer) -> None:
+        known = answer.meaning is not Meaning.OTHER
+        ok = answer.meaning is Meaning.READY
+        self._post(Asked(run, target.server.protocol, ok, answer.detail, self._clock(), known=known))
+
+
+def is_quiet(server: Server) -> bool:
+    """Whether the server may be asked again and again without a line in its log."""
+    return server.protocol == "http" or PROTOCOLS[server.protocol].is_quiet
+
+
+async def ask(target: Target, http: Http, *, again: bool = False, timeout: float | None = None) -> Answer:
+    """One question. `again`: to a server that said yes before. Never raises for what the other side does."""
+    server, timeout = target.server, timeout or TIMEOUT
+    if server.protocol == "http":
+        hosts = ways_to(target.address)
+        seen = await http.look(hosts, target.port, server.path, server.status or range(200, 300), timeout)
+        return Answer(Meaning.READY if seen.ok else Meaning.NOT_YET, seen.detail)
+    protocol = PROTOCOLS[server.protocol]
+    question = (protocol.again or protocol.question) if again else protocol.question
+    read = _any_answer if again and protocol.again else protocol.read
+    try:
+        async with asyncio.timeout(timeout):
+            reply = await _exchange(target, question, read)
+    except TimeoutError:
+        return Answer(None, f"{target.name} did not answer within {duration.show(timeout)} ({protocol.name})")
+    except OSError:
+        reply = None
+    if reply is None:
+        return Answer(None, f"{target.name} closed the connection without an answer ({protocol.name})")
+    return Answer(reply.meaning, f"{target.name} {reply.detail}")
+
+
+async def _exchange(
+    target: Target, question: bytes | None, read: Callable[[bytes], Reply | None]
+) -> Reply | None:
+    """Say the question, and read until the answer means something; None when it ended before."""
+    loop = asyncio.get_running_loop()
+    with await connected(ways_to(target.address)[0], target.port) as connection:
+        if question:
+            await loop.sock_sendall(connection, question)
+        data = b""
+        while len(data) < LONGEST and (part := await loop.sock_recv(connection, LONGEST)):
+            data += part
+            if reply := read(data):
+                return reply
+    return None
+
+
+def _any_answer(data: bytes) -> Reply | None:
+    return Reply(Meaning.READY, "answers connections") if data else None
