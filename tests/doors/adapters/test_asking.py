@@ -141,11 +141,15 @@ async def test_a_slow_drip_is_not_listened_to_for_longer_than_the_timeout() -> N
                 await asyncio.sleep(0.01)
         except OSError:
             writer.close()
+            gone.set()
 
+    gone = asyncio.Event()
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     async with server:
         found = await ask(at(server.sockets[0].getsockname()[1]), Http(), timeout=0.2)
         assert found.meaning is None
+        async with asyncio.timeout(5):
+            await gone.wait()
 
 
 @pytest.mark.parametrize(
