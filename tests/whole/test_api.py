@@ -137,6 +137,8 @@ ROW = {
     "pid": int | None,
     "container": str | None,
     "port": int | None,
+    "port_source": str | None,
+    "address": str | None,
     "url": str | None,
     "run": int,
     "restarts": int,

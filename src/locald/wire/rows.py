@@ -50,6 +50,8 @@ def row(view: Row) -> Json:
         "pid": view.pid,
         "container": view.container,
         "port": view.port,
+        "port_source": view.port_source,
+        "address": view.address,
         "url": view.url,
         "run": view.run,
         "restarts": view.restarts,

@@ -6,8 +6,9 @@ The sentences are made in `because`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from locald.domain.explain.addresses import address, port, url
 from locald.domain.explain.because import because
 from locald.domain.lifecycle.dependencies import meaning, must_stop, needs, unmet
 from locald.domain.lifecycle.health import Health, Source
@@ -52,6 +53,8 @@ class Row:
     pid: int | None
     container: str | None
     port: int | None
+    port_source: Literal["assigned", "fixed"] | None
+    address: str | None
     url: str | None
     run: int
     restarts: int
@@ -82,6 +85,8 @@ def row(world: World, service: Service) -> Row:
         pid=facts.pid if alive and facts else None,
         container=facts.container if alive and facts else None,
         port=port(service),
+        port_source=_port_source(service),
+        address=address(service),
         url=url(service),
         run=service.runs,
         restarts=service.restarts.total,
@@ -111,15 +116,11 @@ def is_fallback(source: Source, type_: Type) -> bool:
     return source is Source.TCP or worker
 
 
-def port(service: Service) -> int | None:
-    """The host port: of what runs, else of what the next run will be."""
-    return service.present.port if service.run else service.definition.port
-
-
-def url(service: Service) -> str | None:
-    """Where to point a browser: every port may speak HTTP, and most do."""
-    found = port(service)
-    return f"http://127.0.0.1:{found}/" if found else None
+def _port_source(service: Service) -> Literal["assigned", "fixed"] | None:
+    """Who chose the port: locald, or the file."""
+    if port(service) is None:
+        return None
+    return "assigned" if service.present.spec.port is None else "fixed"
 
 
 def _ready_at(service: Service) -> float | None:

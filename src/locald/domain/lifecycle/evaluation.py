@@ -80,10 +80,18 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
         wait = "waiting for READY=1, which an earlier run sent"
         return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
     health = Health.HEALTHY if word.ok else late
+    if word.source is Source.NOTIFY and word.ok and _listens_elsewhere(facts):
+        return HealthResult(health, word.source, _tell(facts, f"{word.detail}, {closed(facts)}"))
     unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
     return HealthResult(
         health, word.source, _tell(facts, f"{UNSAID}, {word.detail}" if unsaid else word.detail)
     )
+
+
+def _listens_elsewhere(facts: RunFacts) -> bool:
+    """It is to open its port itself, and has opened another one."""
+    opens_itself = facts.definition.port is not None and facts.definition.spec.type is Type.EXEC
+    return opens_itself and not facts.open and bool(facts.listeners)
 
 
 def _program(facts: RunFacts) -> str:

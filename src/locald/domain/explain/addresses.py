@@ -1,0 +1,59 @@
+"""Where a service is reached: the address at which it really listens, and the URL of what speaks HTTP.
+
+While nothing of it listens, the address is the one that it will have. A program that is ready and listens
+somewhere else has none, since whatever was told would be refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from locald.domain.lifecycle.health import Source
+from locald.domain.project.spec import HttpCheck, Type
+
+if TYPE_CHECKING:
+    from locald.domain.knowledge.servers import ProtocolName
+    from locald.domain.lifecycle.service import Service
+
+LOCALHOST = "127.0.0.1"
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+def port(service: Service) -> int | None:
+    """The host port: of what runs, else of what the next run will be."""
+    return service.present.port if service.run else service.definition.port
+
+
+def address(service: Service) -> str | None:
+    """`127.0.0.1:24001`, `[::1]:24001`; None without a port, or for what is ready and listens elsewhere."""
+    number = port(service)
+    if not number or _is_elsewhere(service):
+        return None
+    host = _host(service, number)
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+
+
+def url(service: Service) -> str | None:
+    """Where to point a browser; None for what is known not to speak HTTP."""
+    found = address(service)
+    return f"http://{found}/" if found and _may_speak_http(service) else None
+
+
+def _host(service: Service, number: int) -> str:
+    listeners = service.facts.listeners if service.run and service.facts else ()
+    found = next((each.address for each in listeners if each.port == number), LOCALHOST)
+    return LOCALHOST if found in _EVERYWHERE else found
+
+
+def _is_elsewhere(service: Service) -> bool:
+    ready = service.run and service.is_healthy and service.result.source is Source.NOTIFY
+    opens_itself = service.present.spec.type is Type.EXEC
+    return bool(ready and opens_itself and service.facts and not service.facts.open)
+
+
+def _may_speak_http(service: Service) -> bool:
+    check = service.present.spec.health_check
+    if check and isinstance(check.check, HttpCheck):
+        return True
+    asked: ProtocolName | None = service.facts.server if service.run and service.facts else None
+    return asked in (None, "http")
