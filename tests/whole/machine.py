@@ -212,7 +212,8 @@ class Events:
         self._socket.close()
 
     def next(self, patience: float) -> None:
-        """Wait for one more event."""
+        """Wait for one more event; heartbeats are none."""
+        deadline = time.monotonic() + patience
         while True:
             event, found, rest = self._buffer.partition(b"\n\n")
             if found:
@@ -222,7 +223,8 @@ class Events:
                     self._take(json.loads(b"".join(data)))
                     return
                 continue
-            ready, _, _ = select.select([self._socket], [], [], max(patience, 0.0))
+            left = max(deadline - time.monotonic(), 0.0)
+            ready, _, _ = select.select([self._socket], [], [], left)
             assert ready, f"no news within {patience:.1f} s; rows: {self.rows}"
             more = self._socket.recv(1 << 20)
             assert more, f"the daemon has gone; rows: {self.rows}"

@@ -19,6 +19,7 @@ import pytest
 
 from locald.client.daemon import holder_of
 from whole import programs
+from whole.looking import is_settled
 from whole.machine import Gate, by_name, is_alive, kill, wait_for
 
 if TYPE_CHECKING:
@@ -178,6 +179,7 @@ def test_a_listener_that_vanished_meanwhile_is_seen(machine: Machine, puppet: Ma
     run = web.run()
     run.listen()
     up.communicate()
+    wait_for(lambda: is_settled(machine.status()["web"]), "to be ready for a second")
     kill_daemon_later(machine)
     run.do("close")
     machine.locald("status")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle.health import Source
 from locald.domain.lifecycle.phase import Backoff, Failed, Retry, Running, Starting, Stopped, Stopping
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def taken_back(service: Service, at: float, now: float) -> Service:
 
 
 def _is_certain(facts: RunFacts) -> bool:
-    """The user's own check was right when it said yes, and the program when it says that it stops."""
-    return facts.check is not None or facts.notify.stopping or facts.expired or bool(facts.silenced)
+    """The check of the user or of the image was right when it said yes, and the program when it says that it
+    stops."""
+    checked = facts.check is not None or Source.DOCKER in facts.evidence
+    return checked or facts.notify.stopping or facts.expired or bool(facts.silenced)
 
 
 def was_taken_back(before: Service | None, after: Service) -> float | None:
