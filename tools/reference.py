@@ -1,7 +1,7 @@
 """Writes docs/reference/file.md, the reference of `locald.toml`, from the tables that read the file.
 
 Each key: what it means, what it takes, what happens without it, an example. All of it is in
-`locald.domain.project.config.file` and `checks`, beside the rules themselves, so that a page and the program
+`locald.domain.project.config.keys` and `checks`, beside the rules themselves, so that a page and the program
 cannot disagree. `--check` writes nothing and exits 1 when the page is not what it should be.
 """
 
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
-from locald.domain.project.config import schemas  # noqa: E402
+from locald.domain.project.config import json_schema  # noqa: E402
 from locald.domain.project.config.checks import CHECKS, COMMON, CheckTable  # noqa: E402
-from locald.domain.project.config.file import ProjectTable, ServiceTable  # noqa: E402
-from locald.domain.project.config.tables import docs as docs_of  # noqa: E402
+from locald.domain.project.config.keys import ProjectTable, ServiceTable  # noqa: E402
+from locald.domain.project.config.table import docs as docs_of  # noqa: E402
 from locald.domain.values import toml  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from locald.domain.project.config.tables import Doc, Table
+    from locald.domain.project.config.table import Doc, Table
 
 PAGE = ROOT / "docs" / "reference" / "file.md"
 
 HEAD = """\
 # The file, `locald.toml`
 
-<!-- Written by tools/reference.py from domain/project/config/file.py and checks.py: change those. -->
+<!-- Written by tools/reference.py from domain/project/config/keys.py and checks.py: change those. -->
 
 A project is a folder with a `locald.toml`. The file is strict: an unknown key, a value of the wrong type or
 one out of range is an error. locald reports all mistakes of a file at once, each with its line and a
@@ -76,7 +76,7 @@ def page() -> str:
 def keys(table: type[Table], names: Iterable[str], level: str = "###") -> str:
     """A definition of each key under a heading of this level, in the order of the table."""
     docs = docs_of(table)
-    return "".join(key(name, docs[name], schemas.words(table, name), level) for name in names)
+    return "".join(key(name, docs[name], json_schema.words(table, name), level) for name in names)
 
 
 def key(name: str, doc: Doc, words: str, level: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from daemon.office import SHELL, Office, server, worker
 from locald.adapters import ports
 from locald.adapters.store import load
-from locald.daemon import asks
+from locald.daemon import requests
 from locald.daemon.api import changing, openapi
 from locald.daemon.api import server as serving
 from locald.domain.lifecycle.messages import Kill, Start, Terminate
@@ -669,14 +669,14 @@ async def test_an_up_that_is_under_way_when_everything_is_stopped_is_refused(
 ) -> None:
     """It would be forgotten with the daemon, and whoever asked told that all is well."""
     reading, go_on = asyncio.Event(), asyncio.Event()
-    real = asks.up
+    real = requests.up
 
     async def slowly(*asked: Any) -> Any:
         reading.set()
         await go_on.wait()
         return await real(*asked)
 
-    monkeypatch.setattr(asks, "up", slowly)
+    monkeypatch.setattr(requests, "up", slowly)
     up = asyncio.ensure_future(office.up(office.project(SHOP)))
     await reading.wait()
     await office.post("server/stop")

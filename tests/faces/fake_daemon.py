@@ -165,6 +165,8 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "pid": 4790,
         "container": None,
         "port": 24001,
+        "port_source": "assigned",
+        "address": "127.0.0.1:24001",
         "url": "http://127.0.0.1:24001/",
         "run": 1,
         "restarts": 0,

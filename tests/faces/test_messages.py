@@ -41,7 +41,7 @@ def shown(folder: Path, file: str) -> dict[int, list[str]]:
 
 
 def test_a_sentence_is_shown_with_its_file_and_line_and_names_for_what_is_filled_in() -> None:
-    file = "src/locald/domain/lifecycle/run_facts.py"
+    file = "src/locald/domain/lifecycle/evaluation.py"
     lines = (ROOT / file).read_text().splitlines()
     at = next(number for number, line in enumerate(lines, 1) if "not listening on port {port} yet" in line)
     assert "not listening on port {port} yet" in shown(ROOT, file)[at]

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.adapters.reach import connected, ways_to
-from locald.linux import owners
+from locald.linux import socket_owners
 from locald.linux.server_end import ESTABLISHED, SYN_RECV, End, ServerEnds
 
 if TYPE_CHECKING:
@@ -115,12 +115,12 @@ class Door:
     async def _owner(self, trial: socket.socket, end: End, pids: Callable[[], Collection[int]]) -> Acceptance:
         """Who holds the end: one of the service, or somebody else. It may be closed while we look."""
         waited = 0.0
-        while not (held := owners.holders({end.inode}, pids())):
+        while not (held := socket_owners.holders({end.inode}, pids())):
             now = self._end(trial)
             if now is None or now.inode != end.inode:
                 return Acceptance(Answer.TAKEN)
             if waited >= UNSEEN:
-                anybody = await asyncio.to_thread(owners.holders_anywhere, {end.inode})
+                anybody = await asyncio.to_thread(socket_owners.holders_anywhere, {end.inode})
                 # Nobody can be seen: a process of the service that changed its user.
                 return Acceptance(Answer.FOREIGN if anybody else Answer.TAKEN, _first(anybody, end.inode))
             await asyncio.sleep(LAST)

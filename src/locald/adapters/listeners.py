@@ -22,10 +22,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from locald.adapters.acceptance import Acceptance, Answer, Door
+from locald.adapters.own_listeners import Accepting, Look, Seen, Watched, listener_of, pace
 from locald.adapters.programs import Program, Programs
-from locald.adapters.sightings import Accepting, Look, Seen, Watched, listener_of, pace
 from locald.domain.lifecycle.messages import Event, Listener, Listens, Process
-from locald.linux import owners, procfs
+from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Deaths, Listening, Table
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class Listeners:
             tasks.create_task(self._find(new), name="holders")
 
     async def _find(self, foreign: list[Listening]) -> None:
-        held = await asyncio.to_thread(owners.holders_anywhere, {each.inode for each in foreign})
+        held = await asyncio.to_thread(socket_owners.holders_anywhere, {each.inode for each in foreign})
         for each in foreign:
             pids = held.get(each.inode, [])
             if each.inode in self._holders and not self._claim(each, pids):

@@ -16,8 +16,8 @@ import hashlib
 import socket
 from typing import TYPE_CHECKING
 
-from locald.adapters.sightings import listener_of
-from locald.linux import owners, procfs
+from locald.adapters.own_listeners import listener_of
+from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Table
 
 if TYPE_CHECKING:
@@ -119,6 +119,6 @@ def holder(port: int) -> Listener | None:
     """
     with Table() as table:
         listening = [each for each in table.read() if each.port == port]
-    held = owners.holders_anywhere({each.inode for each in listening}) if listening else {}
+    held = socket_owners.holders_anywhere({each.inode for each in listening}) if listening else {}
     found = (listener_of(each, held.get(each.inode, [])) for each in listening)
     return max(found, key=lambda listener: bool(listener.owner.pid), default=None)

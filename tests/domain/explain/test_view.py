@@ -26,7 +26,7 @@ from locald.domain.lifecycle.phase import (
     Waiting,
     state,
 )
-from locald.domain.lifecycle.reach import with_dependencies, with_dependents
+from locald.domain.lifecycle.reachable import with_dependencies, with_dependents
 from locald.domain.project.names import Run
 from locald.domain.project.spec import HealthCheck, HttpCheck, Type
 

@@ -45,7 +45,7 @@ from locald.domain.lifecycle.messages import (
     Up,
 )
 from locald.domain.lifecycle.phase import Completed, Desired
-from locald.domain.lifecycle.reach import dependents_of
+from locald.domain.lifecycle.reachable import dependents_of
 from locald.domain.lifecycle.world import World, _Draft, step
 from locald.domain.project import spec
 from locald.domain.project.names import Key, Run

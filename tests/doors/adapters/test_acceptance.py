@@ -108,7 +108,7 @@ time.sleep(60)
 async def test_a_program_that_takes_nothing_for_long_is_told_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locald.adapters.sightings.STALLED", 0.3)
+    monkeypatch.setattr("locald.adapters.own_listeners.STALLED", 0.3)
     child = desk.start('held = listen("127.0.0.1", port, accept=False)\ntold()\nheld.accept()\ntold()')
     assert (await desk.untaken()).untaken == UNTAKEN
     again = await desk.untaken()

@@ -15,10 +15,10 @@ from children import Child, Children, children, free_port
 from locald.adapters import acceptance
 from locald.adapters import listeners as module
 from locald.adapters.listeners import Listeners
-from locald.adapters.sightings import pace
+from locald.adapters.own_listeners import pace
 from locald.domain.lifecycle.messages import Listens
 from locald.domain.project.names import Key, Run
-from locald.linux import owners
+from locald.linux import socket_owners
 from locald.linux.sockdiag import Deaths, Listening, Table
 from nonblocking import blocking_raises
 from posted import Posted
@@ -195,7 +195,7 @@ async def test_of_two_that_share_a_port_ours_counts_and_the_other_is_named(child
 async def test_a_holder_that_cannot_be_known_has_pid_0(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owners, "holders_anywhere", lambda _: {})
+    monkeypatch.setattr(socket_owners, "holders_anywhere", lambda _: {})
     listeners, posted = new()
     async with looking(listeners):
         with socket.create_server(("127.0.0.1", 0)) as stranger:

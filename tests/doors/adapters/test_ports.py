@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from locald.adapters import ports
 from locald.domain.project.names import Key
-from locald.linux import owners
+from locald.linux import socket_owners
 
 WEB = Key("shop", "web")
 USUAL = (32768, 60999)
@@ -132,7 +132,7 @@ def test_a_port_that_takes_privilege_is_free_when_nobody_has_it(monkeypatch: pyt
 
 
 def test_a_holder_whose_process_cannot_be_known_has_pid_0(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owners, "holders_anywhere", lambda _: {})
+    monkeypatch.setattr(socket_owners, "holders_anywhere", lambda _: {})
     with listener() as bound:
         found = ports.holder(port_of(bound))
     assert found is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locald.keeper.loop import Loop
-from locald.keeper.runs import killing, record
+from locald.keeper.runs import kill_rounds, record
 from locald.keeper.runs.children import Children
 from locald.keeper.runs.context import Context
 from locald.keeper.runs.leftovers import Table
@@ -147,7 +147,7 @@ class Told:
 def test_what_sigkill_does_not_end_is_named_and_gone_is_told_when_it_ends_at_last(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(killing, "STUCK_AFTER", 0.05)
+    monkeypatch.setattr(kill_rounds, "STUCK_AFTER", 0.05)
     fields = {"argv": ["x"], "cwd": "/", "env": {}, "umask": 0, "limits": {}, "tty": True}
     order = Order(Request({"run": "shop:web#1", "logs": str(tmp_path), "log_size": 1, **fields}))
     loop, hold = Loop(), Holding()

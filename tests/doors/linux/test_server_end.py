@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locald.linux import owners
+from locald.linux import socket_owners
 from locald.linux.server_end import ESTABLISHED, SYN_RECV, End, ServerEnds, decode, encode
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def test_an_end_belongs_to_nobody_until_the_program_takes_it(
         end = ends.of(client)
         assert end == End(ESTABLISHED, os.fstat(taken.fileno()).st_ino)
         assert end is not None
-        assert owners.holders({end.inode}, [os.getpid()]) == {end.inode: [os.getpid()]}
+        assert socket_owners.holders({end.inode}, [os.getpid()]) == {end.inode: [os.getpid()]}
         client.close()
         taken.close()
 
@@ -121,7 +121,7 @@ def test_the_child_that_took_it_is_found_by_the_inode(ends: ServerEnds) -> None:
         child = int(parent.stdout.readline())
         end = ends.of(client)
         assert end is not None
-        assert owners.holders({end.inode}, [parent.pid, child]) == {end.inode: [child]}
+        assert socket_owners.holders({end.inode}, [parent.pid, child]) == {end.inode: [child]}
         client.close()
 
 

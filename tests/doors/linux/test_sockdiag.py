@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locald.linux import owners, procfs, sockdiag
+from locald.linux import procfs, sockdiag, socket_owners
 from locald.linux.sockdiag import Deaths, Listening, Table, decode_dump, parse_table
 
 if TYPE_CHECKING:
@@ -173,11 +173,11 @@ def test_a_socket_is_found_with_all_of_its_holders(table: Table) -> None:
             os.read(os.pipe()[0], 1)
         try:
             wanted = {inode(listener)}
-            assert owners.holders(wanted, [child, os.getpid()]) == {
+            assert socket_owners.holders(wanted, [child, os.getpid()]) == {
                 inode(listener): sorted([os.getpid(), child])
             }
-            assert child in owners.holders_anywhere(wanted)[inode(listener)]
-            assert owners.holders(wanted, [1, 2**22 + 1]) == {}
+            assert child in socket_owners.holders_anywhere(wanted)[inode(listener)]
+            assert socket_owners.holders(wanted, [1, 2**22 + 1]) == {}
         finally:
             os.kill(child, 9)
             os.waitpid(child, 0)
@@ -186,4 +186,4 @@ def test_a_socket_is_found_with_all_of_its_holders(table: Table) -> None:
 
 @pytest.mark.parametrize("link", ["/dev/null", "pipe:[12]", "socket:[]", "socket:[x]", "socket:", ""])
 def test_other_descriptors_are_no_sockets(link: str) -> None:
-    assert owners.parse_link(link) is None
+    assert socket_owners.parse_link(link) is None

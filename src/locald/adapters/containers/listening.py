@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.containers.create import LOCALHOST
 from locald.domain.lifecycle.messages import Listener, Listens, Process
-from locald.linux import owners, procfs
+from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import parse_table
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def listeners(target: Target) -> tuple[Listener, ...]:
     """What the container listens on. Its own port, where it can be reached from outside, is shown as the one
     that it is published on; everything else as it is inside."""
     seen = [each for each in table(target.pid) if not each.address.startswith("127.0.0.11")]  # the engine's
-    held = owners.holders({each.inode for each in seen}, [target.pid, *procfs.descendants(target.pid)])
+    held = socket_owners.holders({each.inode for each in seen}, [target.pid, *procfs.descendants(target.pid)])
     found = (_shown(each, target, held.get(each.inode, [])) for each in seen)
     return tuple(
         sorted(set(found), key=lambda each: (each.port != target.published, each.port, each.address))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from locald.cli.shared import ending
+from locald.cli.shared import stopping
 from locald.client.project import FILE
 from locald.client.target import Target, choose
 from locald.domain.values.problem import Problem, Refused
@@ -38,13 +38,13 @@ def run(args: argparse.Namespace) -> int:
 
         hint = f"run `{shlex.join(['locald', 'stop', *args.words])}`"
         raise Refused(Problem("down takes no service", hint=hint))
-    return ending.down(_target(home, next(iter(args.words), None), args.directory))
+    return stopping.down(_target(home, next(iter(args.words), None), args.directory))
 
 
 def _is_folder(home: Home, word: str) -> bool:
     """Whether the word names a folder that can be meant, not a service."""
     is_project = os.path.isfile(os.path.join(word, FILE))
-    return "/" in word or word in (".", "..") or is_project or ending.is_kept(home, os.path.realpath(word))
+    return "/" in word or word in (".", "..") or is_project or stopping.is_kept(home, os.path.realpath(word))
 
 
 def _target(home: Home, folder: str | None, directory: str | None) -> Target:
@@ -57,6 +57,6 @@ def _target(home: Home, folder: str | None, directory: str | None) -> Target:
         return choose([os.path.join(folder, "")] if folder else [], directory)
     except Refused:
         left = os.path.realpath(meant or ".")
-        if ending.is_kept(home, left):
+        if stopping.is_kept(home, left):
             return Target(directory=left)
         raise

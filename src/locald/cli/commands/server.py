@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from locald.cli.shared import ending, say
+from locald.cli.shared import say, stopping
 from locald.cli.shared.follow import Following
 from locald.client import daemon
 from locald.client.http import Unreachable
@@ -74,7 +74,7 @@ def stop(args: argparse.Namespace) -> int:
     api.post("/v1/server/stop", {})
     everything = Following(home, api, [], "down", revive=False)
     try:
-        if not ending.until_gone(everything, lambda row: f"{row['project']}:{row['name']}"):
+        if not stopping.until_gone(everything, lambda row: f"{row['project']}:{row['name']}"):
             return 130
     except Unreachable:
         pass  # nothing ran: it has ended before we could watch

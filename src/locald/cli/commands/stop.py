@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from locald.cli.shared import ending
+from locald.cli.shared import stopping
 from locald.client.target import choose
 
 TYPE_CHECKING = False
@@ -27,4 +27,4 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return ending.stop(choose(args.services, args.directory))
+    return stopping.stop(choose(args.services, args.directory))

@@ -17,7 +17,7 @@ import time
 
 from locald.cli.shared import child, say
 from locald.domain.values.amounts import length
-from locald.linux import owners, prctl
+from locald.linux import prctl, socket_owners
 from locald.linux.sockdiag import Table
 from locald.linux.tree import Family
 
@@ -130,7 +130,7 @@ class _Watch:
             say.warning(what, f"pass PORT to the command: `locald try sh -c '{self._example()}'`")
 
     def _example(self) -> str:
-        from locald.domain.knowledge.frameworks import recognise  # only who has gone wrong needs this
+        from locald.domain.knowledge.port_options import recognise  # only who has gone wrong needs this
 
         server = recognise(" ".join(self._command))
         return server.fix if server else "COMMAND --port $PORT"
@@ -138,7 +138,7 @@ class _Watch:
 
 def _held(listening: list[Listening], family: Family) -> list[Listening]:
     """Those that a process of the family holds."""
-    held = owners.holders([each.inode for each in listening], family.pids())
+    held = socket_owners.holders([each.inode for each in listening], family.pids())
     return [each for each in listening if each.inode in held]
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from locald.daemon import asks
+from locald.daemon import requests
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
 from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
-from locald.domain.lifecycle.reach import with_dependents
+from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.config import FILE
 from locald.domain.project.spec import Caller
 from locald.domain.values.problem import Problem, Refused
@@ -47,7 +47,7 @@ class Changing:
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
         command, warnings = await self._up(directory, names, caller)
-        told = {"services": asks.starting(command.project, command.services), "warnings": warnings}
+        told = {"services": requests.starting(command.project, command.services), "warnings": warnings}
         return web.json_response({"project": command.project.name, **told})
 
     async def _whence(self, asked: Mapping[str, Any]) -> tuple[str, Caller]:
@@ -69,8 +69,8 @@ class Changing:
     async def _up(self, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Json]]:
         """Have it taken in; what is wrong with it is not. Returns what was understood, and warnings."""
         async with self._turn:
-            command, warnings = await asks.up(self._core.world, directory, names, caller)
-            earlier = asks.earlier_names(self._core.world, command.project)
+            command, warnings = await requests.up(self._core.world, directory, names, caller)
+            earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
                 await self._core.ask(command)
                 return command, [problem(warning) for warning in warnings]
@@ -143,7 +143,7 @@ class Changing:
         return chosen.project, chosen.keys(self._core.world)
 
     def _ending(self, project: str, keys: list[Key]) -> web.Response:
-        ordered = asks.ending(self._core.world, project, keys)
+        ordered = requests.ending(self._core.world, project, keys)
         return web.json_response({"project": project, "services": ordered})
 
 

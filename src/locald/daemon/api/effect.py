@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from locald.daemon import asks
+from locald.daemon import requests
 from locald.daemon.api.scope import misused, scope
 from locald.domain.explain.preview import preview
 from locald.domain.lifecycle.messages import Command, Down, Restart, Stop
@@ -45,8 +45,8 @@ class Effects:
         place = world.places[project]
         match action:
             case "up":
-                up, _ = await asks.up(world, place.directory, list(chosen.services), place.caller)
-                return [*map(Down, asks.earlier_names(world, up.project)), up]
+                up, _ = await requests.up(world, place.directory, list(chosen.services), place.caller)
+                return [*map(Down, requests.earlier_names(world, up.project)), up]
             case "stop":
                 return [Stop(keys)]
             case "restart":

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from locald.adapters.logbook import Choice
 from locald.adapters.patterns import TooSlow
-from locald.daemon import asks, runners
+from locald.daemon import requests, runners
 from locald.daemon.api.scope import at, folder, misused, one, pattern, project_of, scope, text, too_slow
 from locald.domain.explain.summary import is_over, last_word, summary
 from locald.domain.explain.timeline import timeline
@@ -68,10 +68,10 @@ class Reading:
 
     async def _as_written(self, directory: str, names: list[str]) -> tuple[World, list[Key]]:
         """A world with a project that was never brought up, as its file says. Nothing is kept of it."""
-        project, since = await asks.as_written(self._core.world, directory), self._core.started_at
-        chosen = asks.chosen(project.name, project.definitions, names)
+        project, since = await requests.as_written(self._core.world, directory), self._core.started_at
+        chosen = requests.chosen(project.name, project.definitions, names)
         services = [Service(definition, since=since) for definition in project.definitions.values()]
-        shown = World.of(services, {project.name: asks.place(project)})
+        shown = World.of(services, {project.name: requests.place(project)})
         return shown, [Key(project.name, name) for name in chosen]
 
     async def why(self, request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters.patterns import Pattern
-from locald.daemon import asks
+from locald.daemon import requests
 from locald.domain.project.names import Key
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
@@ -100,7 +100,7 @@ async def scope(core: Core, asked: Mapping[str, Any], services: list[str]) -> Sc
     """Raises Refused for what is not known."""
     project = await project_of(core, asked)
     if project is not None:
-        asks.chosen(project, [s.spec.name for s in core.world.of_project(project)], services)
+        requests.chosen(project, [s.spec.name for s in core.world.of_project(project)], services)
     return Scope(project, tuple(services))
 
 

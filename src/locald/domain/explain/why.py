@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.domain.explain.view import Row, row
-from locald.domain.knowledge.frameworks import fix
+from locald.domain.knowledge.port_options import fix
 from locald.domain.lifecycle.dependencies import unmet
 from locald.domain.lifecycle.health import Evidence
 from locald.domain.lifecycle.phase import (

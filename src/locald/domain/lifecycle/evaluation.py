@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
-from locald.domain.lifecycle.notify import clean
+from locald.domain.lifecycle.sd_notify import clean
 from locald.domain.project.spec import (
     HttpCheck,
     LogCheck,

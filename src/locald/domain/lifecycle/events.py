@@ -63,7 +63,7 @@ from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.lifecycle.service import program
 
 if TYPE_CHECKING:
-    from locald.domain.lifecycle.notify import Notification
+    from locald.domain.lifecycle.sd_notify import Notification
     from locald.domain.lifecycle.service import Outcome, Service
 
 

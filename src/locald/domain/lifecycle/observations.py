@@ -17,8 +17,8 @@ from locald.domain.lifecycle.messages import (
     Sender,
     Spawned,
 )
-from locald.domain.lifecycle.notify import Notification, introduce, parse, refusal
 from locald.domain.lifecycle.run_facts import NotifyState, RunFacts, process_source, with_evidence
+from locald.domain.lifecycle.sd_notify import Notification, introduce, parse, refusal
 from locald.domain.project.spec import (
     NotifyCheck,
 )

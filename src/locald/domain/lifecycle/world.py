@@ -56,7 +56,7 @@ from locald.domain.lifecycle.phase import (
     Stopping,
     Waiting,
 )
-from locald.domain.lifecycle.reach import closure, dependents_of, with_dependencies
+from locald.domain.lifecycle.reachable import closure, dependents_of, with_dependencies
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.service import Outcome, Service, end, fresh, launch, program, with_result
 from locald.domain.project.names import Key

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locald.domain.knowledge import frameworks
+from locald.domain.knowledge import port_options
 from locald.domain.project import labels
 from locald.domain.values import toml
 
@@ -120,8 +120,8 @@ def _package(files: Mapping[str, str]) -> Found | None:
         return None
     manager = next((name for file, name in _MANAGERS if file in files), "npm")
     run = f"{manager} run {script}"
-    server = None if "PORT" in scripts[script] else frameworks.recognise(scripts[script])
-    return Found("web", frameworks.with_port(run, server) if server else run, why=f'The script "{script}".')
+    server = None if "PORT" in scripts[script] else port_options.recognise(scripts[script])
+    return Found("web", port_options.with_port(run, server) if server else run, why=f'The script "{script}".')
 
 
 def _scripts(text: str) -> dict[str, str]:

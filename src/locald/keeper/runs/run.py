@@ -15,8 +15,8 @@ from locald.keeper.runs import spawn
 from locald.keeper.runs.birth import Birth
 from locald.keeper.runs.containment import Ends, hold_for
 from locald.keeper.runs.follow import Follower, shown
-from locald.keeper.runs.killing import Killing
-from locald.keeper.runs.notifications import Notifications
+from locald.keeper.runs.kill_rounds import Killing
+from locald.keeper.runs.notify_record import Notifications
 from locald.keeper.runs.output import Output
 from locald.keeper.runs.record import Record
 

@@ -17,7 +17,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.project.config import schemas
+from locald.domain.project.config import json_schema
 from locald.domain.project.config.around import Around
 from locald.domain.project.config.reading import FILE, decode, read, tables
 from locald.domain.project.config.resolving import env_file_paths, resolve
@@ -53,7 +53,7 @@ def parse(text: str, where: str = FILE) -> ProjectSpec:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the file. Rules about other services are beyond it."""
-    return schemas.schema()
+    return json_schema.schema()
 
 
 # What the file says, and what it leaves to defaults.
@@ -91,12 +91,12 @@ def describe(spec: ProjectSpec, text: str, where: str = FILE) -> tuple[Setting, 
 def _setting(path: Path, value: Any, raw: Mapping[str, Any], places: Places) -> Setting:
     written = _as_written(path, raw)
     source = places.file(written) if written in places.lines else "default"
-    return Setting(dotted(path), value, source, schemas.otherwise(str(path[2])) if value is None else "")
+    return Setting(dotted(path), value, source, json_schema.otherwise(str(path[2])) if value is None else "")
 
 
 def _settings(service: ServiceSpec) -> Iterator[tuple[Path, Any]]:
     """The keys of a service in the order of the reference, those of its tables one by one."""
-    for name in schemas.keys_of(service.type):
+    for name in json_schema.keys_of(service.type):
         value = getattr(service, name)
         if name in ("env", "depends_on") and value:
             yield from (((name, key), each) for key, each in value.items())

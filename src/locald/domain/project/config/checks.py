@@ -24,7 +24,7 @@ from locald.domain.project.config.kinds import (
     constant,
     text,
 )
-from locald.domain.project.config.tables import NOT_GIVEN, Doc, Table
+from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
 from locald.domain.project.spec import (
     Check,
     CommandCheck,

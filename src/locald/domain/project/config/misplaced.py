@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project import labels
-from locald.domain.project.config.file import ProjectTable, ServiceTable
+from locald.domain.project.config.keys import ProjectTable, ServiceTable
 from locald.domain.project.config.unknown import meant
 from locald.domain.values import toml
 

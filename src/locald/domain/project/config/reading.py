@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from locald.domain.project.config import misplaced, remains, rules, syntax, unknown
 from locald.domain.project.config.checks import CHECKS
-from locald.domain.project.config.file import FileTable, ProjectTable, ServiceTable
-from locald.domain.project.config.tables import Table, docs
+from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
+from locald.domain.project.config.table import Table, docs
 from locald.domain.project.spec import ProjectSpec
 from locald.domain.values import toml
 from locald.domain.values.faults import Bad, Fault, in_order

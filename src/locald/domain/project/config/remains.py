@@ -15,7 +15,7 @@ from locald.domain.project.spec import ProjectSpec, ServiceSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from locald.domain.project.config.file import FileTable
+    from locald.domain.project.config.keys import FileTable
     from locald.domain.values.faults import Fault
     from locald.domain.values.lines import Path
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.story import Story, service
 from locald.domain.lifecycle.messages import Process, Sender, Standing
-from locald.domain.lifecycle.notify import KNOWN, LONGEST, Notification, clean, introduce, parse, refusal
+from locald.domain.lifecycle.sd_notify import KNOWN, LONGEST, Notification, clean, introduce, parse, refusal
 
 
 def words(datagram: bytes) -> Notification:

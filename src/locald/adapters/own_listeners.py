@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process
 from locald.domain.project.names import Run
-from locald.linux import owners, procfs
+from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Listening
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Watched:
         self.own = {inode: listener for inode, listener in self.own.items() if inode in look.by_inode}
         self.accepting = {inode: known for inode, known in self.accepting.items() if inode in self.own}
         if self._in_doubt(look, now):  # then look at all: what is gone through is descriptors, not sockets
-            held = owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
+            held = socket_owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
             self.own.update((inode, listener_of(look.by_inode[inode], pids)) for inode, pids in held.items())
         on_port = {each.inode for each in look.by_port.get(self.port, ())} - self.own.keys()
         self.foreign = {inode: self._doubt(inode, now) for inode in on_port}

@@ -36,7 +36,7 @@ from locald.domain.project.config.kinds import (
     ZeroOrMore,
     choice,
 )
-from locald.domain.project.config.tables import NOT_GIVEN, Doc, Table
+from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
 from locald.domain.project.spec import Condition, ProjectSpec, RestartPolicy, ServiceSpec, Type
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from locald.domain.project.config.file import FileTable, ServiceTable
+from locald.domain.project.config.keys import FileTable, ServiceTable
 from locald.domain.project.config.kinds import Kind, Shaped
 from locald.domain.project.config.rules import CONTAINER_ONLY, PROCESS_ONLY
-from locald.domain.project.config.tables import Table, docs
+from locald.domain.project.config.table import Table, docs
 from locald.domain.project.spec import Type
 
 Schema = dict[str, Any]

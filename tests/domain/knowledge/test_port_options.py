@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from locald.domain.knowledge.frameworks import fix, recognise
+from locald.domain.knowledge.port_options import fix, recognise
 
 COMMANDS = [
     ("vite", "node", 5173, "`vite --port $PORT`"),

@@ -11,7 +11,7 @@ import binascii
 import os
 import select
 
-from locald.keeper.runs.notify import Datagram, NotifySocket, new_path
+from locald.keeper.runs.notify_socket import Datagram, NotifySocket, new_path
 from locald.linux import procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
