@@ -141,7 +141,7 @@ def test_exec_runs_a_command_inside_of_the_container(harbour: Machine) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (7, "in hello\n", "err\n")
 
     harbour.locald("stop")
-    assert "db does not run" in harbour.locald("exec", "db", "--", "true").stderr
+    assert "db is not running" in harbour.locald("exec", "db", "--", "true").stderr
 
 
 def test_a_process_reaches_a_container_and_a_container_another(harbour: Machine) -> None:
