@@ -277,3 +277,44 @@ def test_unhealthiness_alone_restarts_nothing() -> None:
     assert s.wait(86_400) == []
     assert s.health("web") == ("unhealthy", "tcp")
     assert s.state("web") == "running"
+
+
+# What would end the same way, and what may.
+
+
+@pytest.mark.parametrize("code", [126, 127])
+@pytest.mark.parametrize("policy", ["on-failure", "always"])
+def test_a_shell_that_finds_no_program_is_not_asked_again(code: int, policy: str) -> None:
+    s = Story(service("web", restart=policy))
+    s.up(), s.spawned("web#1"), s.exits("web#1", code)
+    assert (s.state("web"), s.row("web").restarts) == ("failed", 0)
+    assert s.because("web") == f"exited with code {code}"
+
+
+def test_a_worker_that_fails_while_it_imports_is_healthy_once_at_most() -> None:
+    """From the second run on it has to live longer than the one before did."""
+    s = Story(worker("jobs"), service("web", "jobs"))
+    s.up(), s.spawned("jobs#1")
+    assert s.wait(0.2) == ["start web#1"]
+    s.wait(0.8), s.exits("jobs#1", 1), s.wait(0.1)
+
+    s.spawned("jobs#2")
+    assert s.wait(1.4) == []
+    assert s.health("jobs") == ("starting", "none")
+    s.exits("jobs#2", 1), s.wait(0.2), s.spawned("jobs#3")
+    assert s.wait(2.0) == []
+    assert s.health("jobs") == ("starting", "none")
+    s.wait(0.2)
+    assert s.health("jobs") == ("healthy", "process")
+
+
+def test_the_doubt_is_ten_seconds_at_most_and_gone_when_somebody_asks() -> None:
+    s = Story(worker("jobs"))
+    s.up(), s.spawned("jobs#1"), s.wait(300), s.exits("jobs#1", 1), s.wait(0.1)
+    s.spawned("jobs#2"), s.wait(9.9)
+    assert s.health("jobs") == ("starting", "none")
+    s.wait(0.2)
+    assert s.health("jobs") == ("healthy", "process")
+
+    s.exits("jobs#2", 1), s.restart("jobs"), s.spawned("jobs#3"), s.wait(0.2)
+    assert s.health("jobs") == ("healthy", "process")

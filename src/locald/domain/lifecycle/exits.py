@@ -28,6 +28,10 @@ FOREGROUND = "run it in the foreground, so that locald can manage its process"
 ONCE = 'set type = "task" if the command runs to completion'
 
 
+NOT_RUN = (126, 127)
+"""exit codes of a shell that may not run a program, or finds none: another try would end the same way"""
+
+
 def how(exit_: Exit) -> str:
     """How a process ended, in words."""
     if exit_.signal is not None:
@@ -50,6 +54,8 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
         return Completed(now - (facts.spawned_at or now))
     if facts.premature and facts.ready_at is None and not well:
         return Stopped()  # what it needs was not there: it waits for that, and starts again
+    if exit_.code in NOT_RUN:
+        return Failed(reason)
     premature = well and facts.ready_at is None and not facts.was_ready
     if premature:
         reason += " before becoming ready" + (", leaving processes behind" if left else "")

@@ -95,6 +95,8 @@ class RunFacts:
     stuck: tuple[Process, ...] = ()
     probes: int = 0
     """how often its port was open for a moment only"""
+    speaks_after: float = PROCESS_SPEAKS_AFTER
+    """seconds from its spawn until a live process is evidence: more after a run that failed later"""
     premature: bool = False
     """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
@@ -116,7 +118,7 @@ class RunFacts:
         inferred = self.check is None and self._has_no_better_source and not self.notify.spoke
         if not (inferred or isinstance(self.check, NoCheck)) or process_source(self) in self.evidence:
             return None
-        return None if self.spawned_at is None else self.spawned_at + PROCESS_SPEAKS_AFTER
+        return None if self.spawned_at is None else self.spawned_at + self.speaks_after
 
     @property
     def took(self) -> float | None:

@@ -29,12 +29,14 @@ from locald.domain.lifecycle.phase import (
     Then,
 )
 from locald.domain.lifecycle.restarts import CALM, Restarts
-from locald.domain.lifecycle.run_facts import RunFacts
+from locald.domain.lifecycle.run_facts import PROCESS_SPEAKS_AFTER, RunFacts
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
 from locald.domain.values.amounts import length
 
 REMEMBERED_STARTS = 10
+LONGER, LONGEST_DOUBT = 1.5, 10.0
+"""how many times as long as a run that failed the next one has to live, and the most seconds of it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +134,22 @@ def _forgiven(phase: Phase) -> Phase:
 def launch(service: Service) -> tuple[Service, Run]:
     """Begin the next run. How long the one before took is remembered."""
     run = Run(service.key, service.runs + 1)
-    facts = RunFacts(run, service.definition, watchdog=service.spec.watchdog)
+    facts = RunFacts(
+        run, service.definition, watchdog=service.spec.watchdog, speaks_after=_speaks_after(service)
+    )
     took = service.facts.took if service.facts else None
     durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]
     return replace(service, runs=run.number, facts=facts, phase=Launching(run), durations=durations), run
+
+
+def _speaks_after(service: Service) -> float:
+    """A program that failed after two seconds (while it imported, say) has to live longer than that before it
+    is believed to be more than alive."""
+    before = service.facts
+    if not service.restarts.streak or before is None or before.spawned_at is None or before.ended_at is None:
+        return PROCESS_SPEAKS_AFTER
+    lived = before.ended_at - before.spawned_at
+    return min(max(PROCESS_SPEAKS_AFTER, LONGER * lived), LONGEST_DOUBT)
 
 
 def end(service: Service, now: float, then: Then) -> Outcome:
