@@ -585,3 +585,25 @@ answer(kept, lambda: "200 OK")
     row = machine.until("web", is_healthy)
     assert row["source"] == "tcp"
     assert f"child of {row['pid']}, accepted a connection on 127.0.0.1:{row['port']}" in row["because"]
+
+
+def test_a_program_that_goes_to_the_background_has_failed_and_leaves_nothing(machine: Machine) -> None:
+    """nginx and others listen, fork, and let the process that was started exit."""
+    pids = machine.folder / "pids"
+    code = f"""
+kept = listen(accept=False)
+if os.fork():
+    time.sleep(0.5)
+    os._exit(0)
+append({str(pids)!r}, os.getpid())
+answer(kept, lambda: "200 OK")
+"""
+    machine.write(
+        web(f"command = {command(code)}") + f'\n[services.api]\ncommand = {SERVE}\ndepends_on = ["web"]\n'
+    )
+    machine.locald("up", "-d")
+    row = machine.until("web", is_in("failed"))
+    assert row["because"].startswith("went to the background: exited with code 0, leaving pid ")
+    assert f"on 127.0.0.1:{row['port']}" in row["because"]
+    assert "run it in the foreground" in hints(machine.why("web"))
+    wait_for(lambda: not is_alive(int(pids.read_text())), "what was left is ended")

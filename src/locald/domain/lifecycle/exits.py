@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.knowledge.foreground import keep
 from locald.domain.knowledge.signals import name as signal_name
 from locald.domain.lifecycle.evaluation import overdue
 from locald.domain.lifecycle.health import Evidence, Source
@@ -19,7 +20,7 @@ from locald.domain.lifecycle.service import calmed, end
 from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
-    from locald.domain.lifecycle.messages import Exit
+    from locald.domain.lifecycle.messages import Exit, Listener
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Outcome, Service
     from locald.domain.project.names import Run
@@ -28,6 +29,8 @@ FOREGROUND = "run it in the foreground, so that locald can manage its process"
 ONCE = 'set type = "task" if the command runs to completion'
 
 
+SOON = 10.0
+"""seconds after readiness in which a leader that ends well and leaves listeners went to the background"""
 NOT_RUN = (126, 127)
 """exit codes of a shell that may not run a program, or finds none: another try would end the same way"""
 
@@ -56,6 +59,8 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
         return Stopped()  # what it needs was not there: it waits for that, and starts again
     if exit_.code in NOT_RUN:
         return Failed(reason)
+    if well and (behind := _left_listening(facts, left, now)):
+        return Failed(f"went to the background: {reason}, leaving {_introduced(behind)}", _foreground(behind))
     premature = well and facts.ready_at is None and not facts.was_ready
     if premature:
         reason += " before becoming ready" + (", leaving processes behind" if left else "")
@@ -64,6 +69,22 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
     if premature:
         return Failed(reason, FOREGROUND if left else ONCE)
     return Ended(reason) if well else Failed(reason)
+
+
+def _left_listening(facts: RunFacts, left: int, now: float) -> list[Listener]:
+    """What listens for a run whose leader ended before it was ready, or soon after: it has not gone, but
+    locald does not see its end."""
+    is_soon = facts.ready_at is None or now - facts.ready_at < SOON
+    return [each for each in facts.listeners if each.owner.pid != facts.pid] if left and is_soon else []
+
+
+def _introduced(behind: list[Listener]) -> str:
+    first = behind[0]
+    return f"{first.owner} on {first.shown}"
+
+
+def _foreground(behind: list[Listener]) -> str:
+    return keep(behind[0].owner.program)
 
 
 def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
