@@ -75,7 +75,15 @@ def _left_listening(facts: RunFacts, left: int, now: float) -> list[Listener]:
     """What listens for a run whose leader ended before it was ready, or soon after: it has not gone, but
     locald does not see its end."""
     is_soon = facts.ready_at is None or now - facts.ready_at < SOON
-    return [each for each in facts.listeners if each.owner.pid != facts.pid] if left and is_soon else []
+    if not left or not is_soon:
+        return []
+    by = facts.acceptor  # of several processes that share a listener the leader is named, and another accepts
+    held = [replace(each, owner=by) if by and _is_own(facts, each) else each for each in facts.listeners]
+    return [each for each in held if each.owner.pid != facts.pid]
+
+
+def _is_own(facts: RunFacts, listener: Listener) -> bool:
+    return listener.port == facts.definition.port
 
 
 def _introduced(behind: list[Listener]) -> str:

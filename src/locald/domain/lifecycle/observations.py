@@ -79,7 +79,7 @@ def observe_listeners(facts: RunFacts, event: Listens, *, is_patient: bool = Tru
     own = next((one for one in event.listeners if one.port == port), None)
     nothing_yet = own is None and facts.listening_at is None
     facts = _probed(_opened(facts, own, event.at), event)
-    facts = replace(facts, listeners=event.listeners, holder=event.holder)
+    facts = replace(facts, listeners=event.listeners, holder=event.holder, acceptor=event.acceptor)
     if nothing_yet and not event.listeners and not event.holder:
         return facts  # nothing was seen at all: silence is no evidence
     detail = _taken(own, event) if own else closed(facts)

@@ -79,6 +79,8 @@ class RunFacts:
     listeners: tuple[Listener, ...] = ()
     open: bool = False
     """the run's own listener on its port is there"""
+    acceptor: Process | None = None
+    """who took the connection on its port, where that is known"""
     holder: Listener | None = None
     """somebody else's listener on the run's port"""
     server: ProtocolName | None = None
