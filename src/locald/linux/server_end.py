@@ -37,15 +37,16 @@ _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI2s2s16s16sI8s")
 """inet_diag_req_v2: family, protocol, extensions, -, states, port, peer's port, address, peer's address,
 interface, cookie"""
-_ANSWER = struct.Struct("=BB66xI")
-"""the beginning of inet_diag_msg: family, state; and its last field, the inode"""
+_ANSWER = struct.Struct("=BB62xII")
+"""the beginning of inet_diag_msg: family, state; and its last fields: uid, inode"""
 
 
 class End(NamedTuple):
-    """`state`: of TCP; `inode`: 0 while no program holds the end."""
+    """`state`: of TCP; `inode`: 0 while no program holds the end; `uid`: whose it is."""
 
     state: int
     inode: int
+    uid: int
 
 
 class ServerEnds:
@@ -62,8 +63,12 @@ class ServerEnds:
 
         Never waits. Raises OSError when the kernel refuses the question, or the connection is gone.
         """
+        return self.at(connection.getpeername(), connection.getsockname())
+
+    def at(self, here: tuple[str, int], peer: tuple[str, int]) -> End | None:
+        """The socket with this address and port, connected to that peer's; None when there is none."""
         self._sequence += 1
-        self._socket.send(encode(connection.getpeername(), connection.getsockname(), self._sequence))
+        self._socket.send(encode(here, peer, self._sequence))
         while True:
             answered, end = decode(self._socket.recv(65536), self._sequence)
             if answered:
@@ -95,7 +100,7 @@ def decode(data: bytes, sequence: int) -> tuple[bool, End | None]:
             if code == errno.ENOENT:
                 return True, None
             raise OSError(code, os.strerror(code))
-        _, state, inode = _ANSWER.unpack_from(data, at)
+        _, state, uid, inode = _ANSWER.unpack_from(data, at)
         # Where no connection has these addresses, the kernel answers with the listener that would take one.
-        return True, None if state == TCP_LISTEN else End(state, inode)
+        return True, None if state == TCP_LISTEN else End(state, inode, uid)
     return False, None

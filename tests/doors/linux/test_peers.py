@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-
-import pytest
+from typing import TYPE_CHECKING
 
 from locald.linux import peers
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_the_other_end_is_the_user_who_made_it() -> None:
@@ -20,11 +22,6 @@ def test_the_other_end_is_the_user_who_made_it() -> None:
 def test_of_a_connection_that_is_not_there_nothing_is_known() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert peers.uid_of(("127.0.0.1", 1), server.getsockname()) is None
-
-
-@pytest.mark.parametrize("answer", [b"", b"\0" * 16, b"\0" * 200])
-def test_an_answer_that_is_none_tells_nothing(answer: bytes) -> None:
-    assert peers._decode(answer) is None
 
 
 def test_where_the_kernel_may_not_be_asked_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,10 @@ def test_an_end_belongs_to_nobody_until_the_program_takes_it(
 ) -> None:
     with listening(family, bound, both=bound == "::") as listener:
         client = socket.create_connection((host, listener.getsockname()[1]))
-        assert ends.of(client) == End(ESTABLISHED, 0)
+        assert ends.of(client) == End(ESTABLISHED, 0, 0)
         taken, _ = listener.accept()
         end = ends.of(client)
-        assert end == End(ESTABLISHED, os.fstat(taken.fileno()).st_ino)
+        assert end == End(ESTABLISHED, os.fstat(taken.fileno()).st_ino, os.geteuid())
         assert end is not None
         assert socket_owners.holders({end.inode}, [os.getpid()]) == {end.inode: [os.getpid()]}
         client.close()
@@ -115,7 +115,7 @@ def test_the_child_that_took_it_is_found_by_the_inode(ends: ServerEnds) -> None:
         assert parent.stdin
         assert parent.stdout
         client = socket.create_connection(("127.0.0.1", int(parent.stdout.readline())))
-        assert ends.of(client) == End(ESTABLISHED, 0)
+        assert ends.of(client) == End(ESTABLISHED, 0, 0)
         parent.stdin.write("\n")
         parent.stdin.flush()
         child = int(parent.stdout.readline())
@@ -123,6 +123,11 @@ def test_the_child_that_took_it_is_found_by_the_inode(ends: ServerEnds) -> None:
         assert end is not None
         assert socket_owners.holders({end.inode}, [parent.pid, child]) == {end.inode: [child]}
         client.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0" * 16, b"\0" * 200])
+def test_an_answer_that_is_none_tells_nothing(answer: bytes) -> None:
+    assert decode(answer, 1) == (False, None)
 
 
 def test_an_answer_to_another_question_is_none() -> None:

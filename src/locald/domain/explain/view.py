@@ -66,7 +66,6 @@ class Row:
 def row(world: World, service: Service) -> Row:
     facts, result, spec = service.facts, service.result, service.spec
     alive = service.run is not None and facts is not None and facts.ended_at is None
-    check = _check(service)
     missing = unmet(world.services, service)
     return Row(
         name=spec.name,
@@ -76,7 +75,7 @@ def row(world: World, service: Service) -> Row:
         state=state(service.phase),
         health=result.health,
         source=result.source,
-        check=check,
+        check=_check(service),
         fallback=is_fallback(result.source, spec.type),
         because=because(world, service, missing),
         since=service.since,

@@ -57,6 +57,23 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     is not enough for this one.
     """
     late = Health.STARTING if facts.ready_at is None else Health.UNHEALTHY
+    if overriding := _overriding(facts, late):
+        return overriding
+    word = strongest(only(facts.evidence, Source.EXPLICIT) if facts.check else facts.evidence)
+    if word is None or (facts.checks_own_port and facts.holder and not facts.open):
+        source = word.source if word else Source.NONE
+        return HealthResult(late, source, _tell(facts, _silence(facts, expects_ready)))
+    if facts.hold_until is not None and word.source is Source.TCP and word.ok:
+        wait = f"waiting up to 1s for READY=1, which {_program(facts)} can send"
+        return HealthResult(late, Source.TCP, _tell(facts, f"{wait}: {word.detail}"))
+    if expects_ready and word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS):
+        wait = "waiting for READY=1, which an earlier run sent"
+        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
+    return HealthResult(Health.HEALTHY if word.ok else late, word.source, _tell(facts, _said(facts, word)))
+
+
+def _overriding(facts: RunFacts, late: Health) -> HealthResult | None:
+    """What holds whatever the sources say; a listener that vanished overrides what was inferred."""
     if facts.silenced:
         return HealthResult(late, Source.NONE, facts.silenced)
     if facts.notify.stopping:
@@ -65,27 +82,17 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
         return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, overdue(facts)))
     if facts.definition.spec.type is Type.TASK:
         return HealthResult(late, Source.NONE, _tell(facts, f"task running (pid {facts.pid})"))
-    configured = facts.check is not None
-    word = strongest(only(facts.evidence, Source.EXPLICIT) if configured else facts.evidence)
-    if not configured and facts.listening_at is not None and not facts.open:
+    if facts.check is None and facts.listening_at is not None and not facts.open:
         return HealthResult(late, Source.TCP, _tell(facts, closed(facts)))
-    if word is None or (facts.checks_own_port and facts.holder and not facts.open):
-        return HealthResult(
-            late, word.source if word else Source.NONE, _tell(facts, _silence(facts, expects_ready))
-        )
-    if facts.hold_until is not None and word.source is Source.TCP and word.ok:
-        wait = f"waiting up to 1s for READY=1, which {_program(facts)} can send"
-        return HealthResult(late, Source.TCP, _tell(facts, f"{wait}: {word.detail}"))
-    if expects_ready and word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS):
-        wait = "waiting for READY=1, which an earlier run sent"
-        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
-    health = Health.HEALTHY if word.ok else late
+    return None
+
+
+def _said(facts: RunFacts, word: Evidence) -> str:
+    """The word of a source, with what is missing from it."""
     if word.source is Source.NOTIFY and word.ok and _listens_elsewhere(facts):
-        return HealthResult(health, word.source, _tell(facts, f"{word.detail}, {closed(facts)}"))
+        return f"{word.detail}, {closed(facts)}"
     unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
-    return HealthResult(
-        health, word.source, _tell(facts, f"{UNSAID}, {word.detail}" if unsaid else word.detail)
-    )
+    return f"{UNSAID}, {word.detail}" if unsaid else word.detail
 
 
 def _listens_elsewhere(facts: RunFacts) -> bool:
