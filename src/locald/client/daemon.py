@@ -131,6 +131,8 @@ class _Start:
 
     def _step(self) -> None:
         holder = holder_of(self._home.lock)
+        if holder and self._ours and self._ours.pid is None:
+            self._ours.read(0.0)  # it may be ours, which was quicker than we are
         if holder and not (self._ours and self._ours.pid == holder):
             self._lost = True
             time.sleep(LOOK_EVERY)
