@@ -145,9 +145,7 @@ def _port_hints(facts: RunFacts) -> list[str]:
         return [_container_hint(facts.listeners[0].port, facts.container_port)]
     if facts.listeners:
         other = facts.listeners[0]
-        command = facts.definition.spec.command
-        words = command if isinstance(command, str) else " ".join(command or ())
-        return [fix(words, other.owner.program, other.port)]
+        return [fix(facts.definition.spec.command or "", other.owner.program, other.port)]
     if facts.check:
         return [f"make it listen on $PORT ({port}), which its health_check uses"]
     if facts.definition.spec.type is Type.EXEC and not facts.notify.spoke:
