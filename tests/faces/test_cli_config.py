@@ -305,7 +305,7 @@ def test_a_named_folder_is_taken_at_its_word(shop: Path) -> None:
     assert len(refusal.value.problems) == 1
     with pytest.raises(Refused, match="is not a folder"):
         find_project(str(shop / "locald.toml"))
-    with pytest.raises(Refused, match="No such file"):
+    with pytest.raises(Refused, match="/none: no such folder"):
         find_project(str(shop / "none"))
 
 
@@ -316,7 +316,7 @@ def test_a_folder_that_was_deleted_under_the_shell_is_told(
     gone.mkdir()
     monkeypatch.chdir(gone)
     os.rmdir(gone)
-    with pytest.raises(Refused, match="the current folder: is not a folder"):
+    with pytest.raises(Refused, match="the current folder: does not exist any more"):
         find_project(None)
 
 
@@ -328,3 +328,17 @@ def test_a_file_that_may_not_be_read_is_a_plain_error(shop: Path, capsys: pytest
         "",
         "error: locald.toml:1: is not UTF-8 text\nhint: save the file as UTF-8\n",
     )
+
+
+def test_where_no_file_is_the_command_that_writes_one_names_the_folder_as_given(tmp_path: Path) -> None:
+    (tmp_path / "my shop").mkdir()
+    folder = str(tmp_path / "my shop")
+
+    with pytest.raises(Refused) as refusal:
+        find_project(folder)
+    assert refusal.value.problems[0].hint == f"run `locald -C '{folder}' init` to write one"
+
+
+def test_a_name_that_is_empty_can_be_seen(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "stop", "")
+    assert (code, err.splitlines()[0]) == (2, 'error: not a service name: ""')

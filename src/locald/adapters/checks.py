@@ -220,7 +220,7 @@ async def look_command(command: str, target: Target, timeout: float) -> Result:
     try:
         ended = await commands.run(command, target.cwd, target.env, timeout, target.umask)
     except (OSError, ValueError) as error:
-        return Result(False, f"the command could not be started: {shown(str(error))}")
+        return Result(False, f"the health_check command could not be started: {shown(str(error))}")
     lines = [line for part in ended.output.splitlines() if (line := shown(part))]
     said = f": {lines[-1]}" if lines else ""
     return Result(ended.code == 0, f"{_how(ended.code, timeout)}{said}")
@@ -228,7 +228,7 @@ async def look_command(command: str, target: Target, timeout: float) -> Result:
 
 def _how(code: int | None, timeout: float) -> str:
     if code is None:
-        return f"the command did not end within {duration.show(timeout)}"
+        return f"the health_check command did not end within {duration.show(timeout)}"
     if code < 0:
-        return f"the command was killed by {signals.name(-code)}"
-    return f"the command exited with code {code}"
+        return f"the health_check command was killed by {signals.name(-code)}"
+    return f"the health_check command exited with code {code}"

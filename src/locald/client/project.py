@@ -27,7 +27,9 @@ def find_project(directory: str | None) -> str:
     if found is None and os.path.isdir(os.path.join(start, FILE)):
         raise Refused(Problem("is a folder, not a file", os.path.join(start, FILE), "rename it"))
     if found is None:
-        raise Refused(Problem(f"no {FILE} found", start, "run `locald init` to write one"))
+        raise Refused(
+            Problem(f"no {FILE} found", start, f"run `locald{_option(directory)} init` to write one")
+        )
     if directory is not None and found != start:
         raise Refused(Problem(f"no {FILE} found", start, f"did you mean `-C {found}`?"))
     return found
@@ -52,10 +54,23 @@ def folder(directory: str | None) -> str:
         # The folder that a shell stands in can be deleted under it; a link can lead round in a circle.
         hint = f"use -C with the folder that contains {FILE}" if directory else "`cd` to an existing folder"
         where = directory or "the current folder"
-        raise Refused(Problem(f"is not a folder: {error.strerror or error}", where, hint)) from None
+        raise Refused(Problem(_no_folder(error, directory), where, hint)) from None
     if not os.path.isdir(found):
         raise Refused(Problem("is not a folder", found, f"use -C with the folder that contains {FILE}"))
     return found
+
+
+def _no_folder(error: OSError, directory: str | None) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such folder" if directory else "does not exist any more"
+    return f"not a folder that can be used: {error.strerror or error}"
+
+
+def _option(directory: str | None) -> str:
+    """`-C DIR` as it was given, for a command that can be pasted."""
+    import shlex  # with regular expressions, which only who has gone wrong waits for
+
+    return f" -C {shlex.quote(directory)}" if directory is not None else ""
 
 
 def _upward(start: str) -> Iterator[str]:

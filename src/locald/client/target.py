@@ -118,5 +118,5 @@ def _is_here(folder: str) -> bool:
 def _split(name: str) -> tuple[str, str]:
     project, colon, service = name.rpartition(":")
     if not service or (colon and not project) or ":" in project:
-        raise Refused(Problem(f"not a service name: {name}", hint="write web, or shop:web from anywhere"))
+        raise Refused(Problem(f'not a service name: "{name}"', hint="write web, or shop:web from anywhere"))
     return project, service

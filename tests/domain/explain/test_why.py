@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.story import Story, service, task, worker
-from locald.domain.project.spec import HealthCheck, HttpCheck, NotifyCheck
+from locald.domain.project.spec import CommandCheck, HealthCheck, HttpCheck, NotifyCheck
 
 
 def blockers(s: Story, name: str) -> list[tuple[str, str]]:
@@ -174,7 +174,72 @@ def test_a_check_of_the_own_port_is_named_when_nothing_listens_there() -> None:
 def test_a_check_elsewhere_gives_no_hints_about_the_port() -> None:
     s = late(health_check=HealthCheck(HttpCheck(port=9000)))
 
-    assert fails(s) == "run `locald logs web` to see its output"
+    fails(s)
+    assert s.why("web").hints == (
+        "raise start_timeout (3s) if it needs longer",
+        "run `locald logs web` to see its output",
+        "run `locald up web` to try again",
+    )
+
+
+def test_what_did_not_open_its_port_in_time_may_need_longer() -> None:
+    s = late()
+    fails(s)
+
+    assert s.why("web").hints[:2] == (
+        'make it listen on $PORT (8080), or set type = "worker" if it has no port',
+        "raise start_timeout (3s) if it needs longer",
+    )
+
+
+def test_more_time_is_not_offered_to_what_listens_elsewhere_or_finds_its_port_in_use() -> None:
+    elsewhere, taken = late(), late()
+    elsewhere.listens("web#1", 5173), taken.closes("web#1", holder=8080)
+
+    for s in (elsewhere, taken):
+        fails(s)
+        assert not [hint for hint in s.why("web").hints if "start_timeout" in hint]
+
+
+def test_a_command_of_a_check_that_is_an_address_is_told_what_was_meant() -> None:
+    s = late(health_check=HealthCheck(CommandCheck("/health")))
+    s.listens("web#1")
+    s.probed("web#1", False, "the health_check command exited with code 127: sh: 1: /health: not found")
+    hint = (
+        'did you mean `health_check = { type = "http", path = "/health" }`? '
+        "As a string, health_check is a command"
+    )
+
+    assert s.why("web").hints == (hint,)
+    assert fails(s) == hint
+
+
+def test_a_command_of_a_check_that_the_shell_does_not_find_is_told_so() -> None:
+    s = late(health_check=HealthCheck(CommandCheck("pg_isredy")))
+    s.listens("web#1")
+    s.probed("web#1", False, "the health_check command exited with code 127: sh: 1: pg_isredy: not found")
+
+    assert fails(s) == "correct the health_check command, it names a program that sh could not find"
+
+
+def test_a_check_that_gets_another_answer_is_told_about_its_path_and_status() -> None:
+    s = late(health_check=HealthCheck(HttpCheck(path="/helth", status=(204,))))
+    s.listens("web#1"), s.probed("web#1", False, "GET http://127.0.0.1:8080/helth returned 404 Not Found")
+
+    assert fails(s) == (
+        'set `path` of health_check (now "/helth") to one that returns 204, '
+        "or set status = [204, 404] if 404 means healthy too"
+    )
+
+
+def test_a_server_that_says_that_it_is_not_ready_is_not_told_to_change_its_check() -> None:
+    s = late(health_check=HealthCheck(HttpCheck()))
+    (
+        s.listens("web#1"),
+        s.probed("web#1", False, "GET http://127.0.0.1:8080/ returned 503 Service Unavailable"),
+    )
+
+    assert fails(s) == "raise start_timeout (3s) if it needs longer"
 
 
 def test_a_crash_is_not_explained_by_a_port() -> None:
@@ -227,7 +292,10 @@ def test_a_task_is_not_told_to_say_ready() -> None:
     s.up(), s.spawned("seed#1"), s.says("seed#1", "READY=1"), s.exits("seed#1", 0)
     s.up("seed"), s.spawned("seed#2"), s.says("seed#2", "STATUS=x"), s.wait(3), s.stopped("seed#2")
 
-    assert s.why("seed").hints[0] == "run `locald logs seed` to see its output"
+    assert s.why("seed").hints[:2] == (
+        "raise start_timeout (3s) if it needs longer",
+        "run `locald logs seed` to see its output",
+    )
 
 
 def test_every_other_state_says_what_can_be_done() -> None:

@@ -330,18 +330,22 @@ async def test_after_close_nothing_is_looked_at() -> None:
 @pytest.mark.parametrize(
     ("command", "ok", "detail"),
     [
-        ("exit 0", True, "the command exited with code 0"),
-        ("echo fine; true", True, "the command exited with code 0: fine"),
+        ("exit 0", True, "the health_check command exited with code 0"),
+        ("echo fine; true", True, "the health_check command exited with code 0: fine"),
         (
             "echo a; echo 'no such table' >&2; echo; exit 3",
             False,
-            "the command exited with code 3: no such table",
+            "the health_check command exited with code 3: no such table",
         ),
-        ("kill -9 $$", False, "the command was killed by SIGKILL"),
-        ("printf '\\033[31mred\\007\\tand\\r\\n'; false", False, "the command exited with code 1: red and"),
-        ("printf 'half\\377'; false", False, "the command exited with code 1: half\ufffd"),
-        ("read line || exit 4", False, "the command exited with code 4"),
-        ("yes x | head -c 3000000; echo last", True, "the command exited with code 0: last"),
+        ("kill -9 $$", False, "the health_check command was killed by SIGKILL"),
+        (
+            "printf '\\033[31mred\\007\\tand\\r\\n'; false",
+            False,
+            "the health_check command exited with code 1: red and",
+        ),
+        ("printf 'half\\377'; false", False, "the health_check command exited with code 1: half\ufffd"),
+        ("read line || exit 4", False, "the health_check command exited with code 4"),
+        ("yes x | head -c 3000000; echo last", True, "the health_check command exited with code 0: last"),
     ],
 )
 async def test_a_commands_code_decides_and_its_last_line_is_told(command: str, ok: bool, detail: str) -> None:
@@ -353,7 +357,7 @@ async def test_a_commands_code_decides_and_its_last_line_is_told(command: str, o
 async def test_a_long_last_line_is_cut() -> None:
     async with bench() as made:
         detail = (await made.once(CommandCheck("printf '%0500d' 7; exit 1"))).detail
-    assert detail == "the command exited with code 1: " + "0" * 199 + "…"
+    assert detail == "the health_check command exited with code 1: " + "0" * 199 + "…"
 
 
 async def test_a_command_runs_in_the_folder_and_environment_of_the_service(tmp_path: Path) -> None:
@@ -363,7 +367,7 @@ async def test_a_command_runs_in_the_folder_and_environment_of_the_service(tmp_p
         made.checks.watch(WEB, HealthCheck(CommandCheck('echo "$PWD $(pwd -P) $COLOUR $HOME"')), target)
         seen = await made.probed()
         made.checks.unwatch(WEB)
-    assert seen.detail == f"the command exited with code 0: {tmp_path} {tmp_path} blue"
+    assert seen.detail == f"the health_check command exited with code 0: {tmp_path} {tmp_path} blue"
 
 
 async def test_signals_and_descriptors_of_ours_are_not_the_commands() -> None:
@@ -386,7 +390,7 @@ async def test_a_folder_that_is_not_there_is_told() -> None:
 async def test_a_command_that_cannot_be_started_is_told() -> None:
     async with bench() as made:
         seen = await made.once(CommandCheck("true\0"))
-    assert seen.detail.startswith("the command could not be started: ")
+    assert seen.detail.startswith("the health_check command could not be started: ")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -416,7 +420,7 @@ async def test_at_its_timeout_a_command_is_ended_with_all_it_started_wherever_th
 ) -> None:
     async with bench() as made:
         seen = await made.once(CommandCheck(LEAVES), cwd=str(tmp_path), timeout=0.5)
-        assert (seen.ok, seen.detail) == (False, "the command did not end within 500ms")
+        assert (seen.ok, seen.detail) == (False, "the health_check command did not end within 500ms")
     assert (tmp_path / "begun").exists()
     assert left(tmp_path) == []
 

@@ -158,9 +158,12 @@ async def test_a_command_is_run_inside_and_told_with_its_last_line(here: Bench) 
     check = here.containers.exec_check
     assert await check(run, "test -f /tmp/ok && echo one && echo two", 10) == (
         True,
-        "the command exited with code 0: two",
+        "the health_check command exited with code 0: two",
     )
-    assert await check(run, "echo bad >&2; exit 4", 10) == (False, "the command exited with code 4: bad")
+    assert await check(run, "echo bad >&2; exit 4", 10) == (
+        False,
+        "the health_check command exited with code 4: bad",
+    )
 
 
 async def test_a_command_that_takes_too_long_is_ended_with_what_it_started(here: Bench) -> None:
@@ -168,10 +171,10 @@ async def test_a_command_that_takes_too_long_is_ended_with_what_it_started(here:
     await here.wait_for(Spawned)
     began_at = time.monotonic()
     ok, detail = await here.containers.exec_check(run, "sleep 777 & echo waiting; sleep 777", 0.5)
-    assert (ok, detail) == (False, "the command did not end within 500ms: waiting")
+    assert (ok, detail) == (False, "the health_check command did not end within 500ms: waiting")
     assert time.monotonic() - began_at < 5
     _, left = await here.containers.exec_check(run, "ps | grep -c '[s]leep 777'", 10)
-    assert left == "the command exited with code 1: 0"
+    assert left == "the health_check command exited with code 1: 0"
 
 
 async def test_a_command_in_a_container_that_is_gone_fails(here: Bench) -> None:

@@ -34,15 +34,18 @@ async def check(engine: Engine, container: str, command: str, timeout: float) ->
                 number = await _run(engine, container, ["/bin/sh", "-c", SAY_NUMBER, command], output)
         except TimeoutError:
             await _kill(engine, container, output.leader)
-            return False, f"the command did not end within {show(timeout)}{output.last}"
+            return False, f"the health_check command did not end within {show(timeout)}{output.last}"
         code = int((await engine.get(f"/exec/{number}/json")).get("ExitCode") or 0)
     except Refusal as refusal:
-        return False, f"the command could not be started in the container: {shown(refusal.message)}"
+        return (
+            False,
+            f"the health_check command could not be started in the container: {shown(refusal.message)}",
+        )
     except EngineAbsent as absent:
         return False, absent.reason
     if output.leader is None:
-        return False, f"the command could not be started in the container{output.last}"
-    return code == 0, f"the command exited with code {code}{output.last}"
+        return False, f"the health_check command could not be started in the container{output.last}"
+    return code == 0, f"the health_check command exited with code {code}{output.last}"
 
 
 async def _run(engine: Engine, container: str, words: list[str], output: _Output) -> str:

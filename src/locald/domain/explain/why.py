@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from locald.domain.explain.check_hints import check_hints
 from locald.domain.explain.view import Row, row
 from locald.domain.knowledge.port_options import fix
 from locald.domain.lifecycle.dependencies import unmet
@@ -21,6 +22,7 @@ from locald.domain.lifecycle.phase import (
     Stopping,
 )
 from locald.domain.project.spec import NotifyCheck, Type
+from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
@@ -91,7 +93,7 @@ def hints(service: Service) -> list[str]:
             found += ["run `locald doctor` to check the container engine, locald reconnects when it is back"]
         case Failed(hint=hint):
             found += [hint] if hint else []
-            found += _start_hints(service, facts) if facts and _ran_out_of_time(facts) else []
+            found += _late_hints(service, facts) if facts and _ran_out_of_time(facts) else []
             found += _exit_hints(facts) if facts and facts.exit else []
             found += [_SEE_LOGS.format(name), f"run `locald up {name}` to try again"]
         case Backoff():
@@ -104,6 +106,7 @@ def hints(service: Service) -> list[str]:
             found += _start_hints(service, facts)
         case Running() if facts and not service.is_healthy:
             found += [
+                *check_hints(facts),
                 *_ready_hints(service, facts),
                 _SEE_LOGS.format(name),
                 _RESTART.format(name),
@@ -122,7 +125,15 @@ def _ran_out_of_time(facts: RunFacts) -> bool:
 
 
 def _start_hints(service: Service, facts: RunFacts) -> list[str]:
-    return [*_port_hints(facts), *_ready_hints(service, facts)]
+    return [*_port_hints(facts), *check_hints(facts), *_ready_hints(service, facts)]
+
+
+def _late_hints(service: Service, facts: RunFacts) -> list[str]:
+    """More time is no help to what listens elsewhere, or finds its port in use."""
+    timeout = facts.definition.spec.start_timeout or 0
+    more = f"raise start_timeout ({show(timeout)}) if it needs longer"
+    in_vain = not facts.open and (facts.holder or facts.listeners)
+    return [*_start_hints(service, facts), *([] if in_vain else [more])]
 
 
 def _exit_hints(facts: RunFacts) -> list[str]:
@@ -131,7 +142,7 @@ def _exit_hints(facts: RunFacts) -> list[str]:
     if not isinstance(facts.definition.spec.command, str) or code not in (126, 127):
         return []
     what = "find" if code == 127 else "execute"
-    return [f"check the last line of output, it names the program that the shell could not {what}"]
+    return [f"check its output, where the shell names the program that it could not {what}"]
 
 
 def _port_hints(facts: RunFacts) -> list[str]:

@@ -42,7 +42,9 @@ def doubts(spec: ProjectSpec, places: Places, around: Around) -> Iterator[Fault]
 
 def _check(service: ServiceSpec, places: Places, around: Around) -> Iterator[Fault]:
     check = service.health_check.check if service.health_check else None
-    if not isinstance(check, CommandCheck) or not (hint := _address_meant(check.command, service, around)):
+    if not isinstance(check, CommandCheck) or not (hint := address_meant(check.command, service)):
+        return
+    if _PATH.fullmatch(check.command) and _may_be_there(check.command, service, around):
         return
     whole: Path = ("services", service.name, "health_check")
     path = (*whole, "command") if (*whole, "command") in places.lines else whole
@@ -53,11 +55,15 @@ def _check(service: ServiceSpec, places: Places, around: Around) -> Iterator[Fau
     )
 
 
-def _address_meant(command: str, service: ServiceSpec, around: Around) -> str:
-    """The check that was probably meant, if the command is no command."""
+def _may_be_there(path: str, service: ServiceSpec, around: Around) -> bool:
+    """Whether there is a program of this path. Nobody looks into images."""
+    return service.type is Type.CONTAINER or bool(around.finds_program(path))
+
+
+def address_meant(command: str, service: ServiceSpec) -> str:
+    """The check that was probably meant by a command that reads like an address; empty for any other."""
     if _PATH.fullmatch(command):
-        there = service.type is Type.CONTAINER or around.finds_program(command)
-        return "" if there else _http(command, service)
+        return _http(command, service)
     found = _ADDRESS.fullmatch(command)
     if not found or not (found["scheme"] or (found["port"] and _HERE.fullmatch(found["host"]))):
         return ""
