@@ -86,10 +86,10 @@ def test_what_only_this_shell_lacks_is_a_warning(
 
     assert (code, out) == (0, "")
     assert err.splitlines()[:4] == [
-        "warning: locald.toml:5: services.web.env.A: ${LOCALD_NONE} is not set",
+        "warning: locald.toml:5: services.web.env.A: ${LOCALD_NONE} is not set, `locald up` refuses this",
         "hint: set LOCALD_NONE in the shell, or write ${LOCALD_NONE:-default}",
-        "warning: locald.toml:6: services.web.env_file: no such file: x.env",
-        "hint: paths are relative to locald.toml",
+        "warning: locald.toml:6: services.web.env_file: no such file: x.env, `locald up` refuses this",
+        "hint: create x.env beside locald.toml, or remove it from env_file",
     ]
 
 

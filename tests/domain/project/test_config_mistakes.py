@@ -74,12 +74,12 @@ def test_a_cycle_is_told_in_its_order_at_the_dependency_that_begins_it() -> None
         ),
         (
             '[project]\nname = "My Shop"',
-            'locald.toml:2: project.name: "My Shop" is not a DNS label\n'
+            'locald.toml:2: project.name: "My Shop" is not a valid name\n'
             'hint: use lower-case letters, digits and inner hyphens, at most 63, as in "my-shop"',
         ),
         (
             HEAD + '[services."my_api"]\ncommand = "x"',
-            'locald.toml:3: services.my_api: "my_api" is not a DNS label\n'
+            'locald.toml:3: services.my_api: "my_api" is not a valid name\n'
             'hint: use lower-case letters, digits and inner hyphens, at most 63, as in "my-api"',
         ),
         (
@@ -192,6 +192,14 @@ def test_an_inline_table_of_several_lines_is_shown_on_one(lines: str, said: str)
     line = 3 + next(place for place, each in enumerate(lines.split("\n"), 1) if "{" in each)
     assert problems(f"{HEAD}[services.web]\n{lines}") == [
         f"locald.toml:{line}: an inline table must be on one line (TOML 1.0)\nhint: {said}{AS_TABLE}"
+    ]
+
+
+def test_no_line_is_shown_that_would_be_wrong_too() -> None:
+    assert problems(f"{HEAD}[services.web]\nenv = {{\n  A = '1',\n  B = {{ x = 1 }}\n}}") == [
+        "locald.toml:4: an inline table must be on one line (TOML 1.0)\n"
+        f"hint: write it on one line, or as a table [services.web.env] {AS_TABLE}, "
+        "where each value must be a string"
     ]
 
 

@@ -311,7 +311,8 @@ def test_later_env_files_go_over_earlier_ones() -> None:
 def test_the_default_env_file_may_be_missing_but_not_one_that_is_named() -> None:
     assert shop().definitions["web"].env_files == {}
     assert refused('[services.x]\ncommand = "x"\nenv_file = "x.env"') == [
-        "locald.toml:18: services.x.env_file: no such file: x.env\nhint: paths are relative to locald.toml"
+        "locald.toml:18: services.x.env_file: no such file: x.env\n"
+        "hint: create x.env beside locald.toml, or remove it from env_file"
     ]
 
 

@@ -6,7 +6,7 @@ type is seen for what it is.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
 
@@ -35,7 +35,10 @@ from locald.domain.project.spec import (
     NotifyCheck,
     TcpCheck,
 )
-from locald.domain.values.faults import Bad, listed, one_of, shown, wrong_type
+from locald.domain.values.faults import Bad, listed, near, one_of, shown, wrong_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class CheckTable(Table):
@@ -179,7 +182,7 @@ CHECKS: dict[str, type[CheckTable]] = {
     "none": NoneTable,
 }
 
-
+_NAMES = tuple(CHECKS)
 _TYPE_OF = {
     "path": "http",
     "status": "http",
@@ -199,15 +202,28 @@ def _command(value: object) -> str:
     return command
 
 
+def with_its_type(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A check that does not say what it is, or says it wrong, with the type that it most likely is."""
+    kind = table.get("type")
+    named = near(kind, CHECKS) if isinstance(kind, str) else None
+    return {**table, "type": kind if kind in _NAMES else named or _meant(table) or "http"}
+
+
+def _meant(table: Mapping[str, Any]) -> str:
+    """The type of a table by its keys, also by one that is nearly right; empty when they tell nothing."""
+    words = [near(key, _TYPE_OF) for key in table]
+    return next((each for key, each in _TYPE_OF.items() if key in table or key in words), "")
+
+
 def _known_type(value: object) -> object:
     """A table has to say first what it is; the rest is then judged by that."""
     if isinstance(value, dict):
         kind = value.get("type")
         if kind is None:
-            meant = next((each for key, each in _TYPE_OF.items() if key in value), "")
+            meant = _meant(value)
             raise Bad('"type" is missing', f'add type = "{meant}"' if meant else f"allowed: {listed(CHECKS)}")
         if not isinstance(kind, str):
-            raise Bad(wrong_type("a type of check", kind), f"allowed: {listed(CHECKS)}", below=("type",))
+            raise Bad(wrong_type(listed(CHECKS), kind), below=("type",))
         if kind not in CHECKS:
             raise Bad(f"unknown type of check {shown(kind)}", one_of(kind, CHECKS), below=("type",))
     return value

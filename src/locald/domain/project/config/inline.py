@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
+from typing import Any
 
 _TOKEN = re.compile(
     r"(?P<string>\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\\\.|[^\"\\\\\n])*\"|'[^'\n]*')"
@@ -61,8 +62,25 @@ def _hint(text: str, opened: int) -> str:
     table = f"[{'.'.join(filter(None, (_table_at(text[:start]), key[1])))}]"
     one_line = f"{key[1]} = {_joined(text, opened)}"
     as_table = f"a table {table} with each key on its own line"
-    is_right = len(one_line) <= LONGEST and _is_toml(one_line)
+    found = _read(one_line)
+    if found and not _are_variables(found):
+        return f"write it on one line, or as {as_table}, where each value must be a string"
+    is_right = len(one_line) <= LONGEST and found
     return f"write {one_line}, or {as_table}" if is_right else f"write it on one line, or as {as_table}"
+
+
+def _are_variables(table: dict[str, Any]) -> bool:
+    """Whether each env in it could be one: what is shown should be right in the end."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            is_right = _are_strings(value) if key == "env" else _are_variables(value)
+            if not is_right:
+                return False
+    return True
+
+
+def _are_strings(table: dict[str, Any]) -> bool:
+    return all(isinstance(value, str) for value in table.values())
 
 
 def _table_at(above: str) -> str:
@@ -96,8 +114,8 @@ def _spaced(words: list[str]) -> str:
     return text
 
 
-def _is_toml(line: str) -> bool:
+def _read(line: str) -> dict[str, Any]:
     try:
-        return bool(tomllib.loads(line))
+        return tomllib.loads(line)
     except ValueError:
-        return False
+        return {}

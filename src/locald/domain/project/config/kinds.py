@@ -144,15 +144,14 @@ def choice(
     names = [str(option) for option in options]
 
     def accept(value: object) -> object:
-        if not isinstance(value, str):
-            meant = other_words.get(str(value).lower()) if isinstance(value, bool) else None
-            also = f'did you mean "{meant}"? ' if meant else ""
-            raise Bad(wrong_type(words, value), f"{also}allowed: {listed(names)}")
-        if value not in names:
-            meant = other_words.get(value.lower()) or near(value, names)
-            also = f'did you mean "{meant}"? ' if meant else ""
-            raise Bad(f"must be {words}, not {shown(value)}", f"{also}allowed: {listed(names)}")
-        return make(value)
+        if isinstance(value, str) and value in names:
+            return make(value)
+        if not isinstance(value, str | bool):
+            raise Bad(wrong_type(listed(names), value))
+        word = value.lower() if isinstance(value, str) else str(value).lower()
+        meant = other_words.get(word) or near(word, names)
+        hint = f'did you mean "{meant}"?' if meant else ""
+        raise Bad(f"must be {listed(names)}, not {shown(value)}", hint)
 
     return Kind(words, accept, {"enum": names})
 
@@ -255,7 +254,7 @@ def _name(value: object) -> str:
     if not isinstance(value, str):
         raise Bad(wrong_type("a name", value))
     if not labels.is_label(value):
-        raise Bad(f"{shown(value)} is not a DNS label", labels.remedy(value))
+        raise Bad(f"{shown(value)} is not a valid name", labels.remedy(value))
     return value
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from locald.domain.project.config import misplaced, remains, rules, syntax, unknown
-from locald.domain.project.config.checks import CHECKS
+from locald.domain.project.config.checks import CHECKS, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
 from locald.domain.project.spec import ProjectSpec
@@ -78,6 +78,27 @@ def _sift(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
 
 
 def _validated(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
+    """A check that does not say what it is, is judged again as what it was meant to be, so that its other
+    mistakes come to light too."""
+    table, faults = _judged(raw)
+    if table is None and (meant := _with_types(raw)) != raw:
+        faults += [fault for fault in _judged(meant)[1] if fault not in faults]
+    return table, faults
+
+
+def _with_types(raw: dict[str, Any]) -> dict[str, Any]:
+    services = raw.get("services")
+    if not isinstance(services, dict):
+        return raw
+    return {**raw, "services": {name: _with_type(each) for name, each in services.items()}}
+
+
+def _with_type(service: Any) -> Any:
+    check = service.get("health_check") if isinstance(service, dict) else None
+    return {**service, "health_check": with_its_type(check)} if isinstance(check, dict) else service
+
+
+def _judged(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
     try:
         return FileTable.model_validate(raw), []
     except ValidationError as error:

@@ -83,7 +83,8 @@ def _absent(service: ServiceSpec, env_files: EnvFiles) -> Iterator[Fault]:
     for path in service.env_file or ():
         if path not in env_files:
             what = f"no such file: {path}"
-            yield Fault(("services", service.name, "env_file"), what, "paths are relative to locald.toml")
+            hint = f"create {path} beside locald.toml, or remove it from env_file"
+            yield Fault(("services", service.name, "env_file"), what, hint)
 
 
 class _Filling:

@@ -43,13 +43,24 @@ class Review:
     places: Places
 
     def problems(self, *, lenient: bool = False, only: Collection[str] = ()) -> tuple[Problem, ...]:
-        """Everything from top to bottom. `lenient`: what is lacking is a warning. `only`: nothing about
-        others than these services, unless it is an error."""
-        lacking = [replace(fault, is_warning=lenient) for fault in self.lacking]
+        """Everything from top to bottom. `lenient`: what is lacking is a warning, which says that `up` will
+        refuse it. `only`: nothing about others than these services, unless it is an error."""
+        lacking = [_as_warning(fault) if lenient else fault for fault in self.lacking]
         warnings = [fault for fault in self.warnings if not only or fault.path[1] in only]
         found = in_order([*self.errors, *lacking, *warnings], self.places)
-        beside = [problem.as_warning() if lenient else problem for problem in self.beside]
+        beside = [_refused(problem) if lenient else problem for problem in self.beside]
         return tuple(dict.fromkeys([*found, *beside, *self.ignored]))
+
+
+_REFUSED = ", `locald up` refuses this"
+
+
+def _as_warning(fault: Fault) -> Fault:
+    return replace(fault, what=fault.what + _REFUSED, is_warning=True)
+
+
+def _refused(problem: Problem) -> Problem:
+    return Problem(problem.what + _REFUSED, problem.where, problem.hint, is_warning=True)
 
 
 def review(text: str, around: Around, where: str = FILE) -> Review:
