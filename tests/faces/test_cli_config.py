@@ -316,7 +316,7 @@ def test_a_folder_that_was_deleted_under_the_shell_is_told(
     gone.mkdir()
     monkeypatch.chdir(gone)
     os.rmdir(gone)
-    with pytest.raises(Refused, match="the current folder: does not exist any more"):
+    with pytest.raises(Refused, match="the current folder: no longer exists"):
         find_project(None)
 
 

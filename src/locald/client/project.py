@@ -62,7 +62,7 @@ def folder(directory: str | None) -> str:
 
 def _no_folder(error: OSError, directory: str | None) -> str:
     if isinstance(error, FileNotFoundError):
-        return "no such folder" if directory else "does not exist any more"
+        return "no such folder" if directory else "no longer exists"
     return f"not a folder that can be used: {error.strerror or error}"
 
 
