@@ -95,7 +95,7 @@ def test_what_is_wrong_above_the_services_is_told(text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a = foo", "locald.toml:1: not valid TOML: invalid value (column 5)"),
+        (HEAD + "[services.a]\ncommand = foo", "locald.toml:4: not valid TOML: invalid value (column 11)"),
         ("\n[a]\n[a]", "locald.toml:3: not valid TOML: cannot declare [a] twice (column 3)"),
         ("[a.b]\n[a.b]", "locald.toml:2: not valid TOML: cannot declare [a.b] twice (column 5)"),
         ('[project]\nname = "x', "locald.toml:2: not valid TOML: unterminated string"),
@@ -309,14 +309,58 @@ LINES = st.lists(
 
 
 @given(LINES.map("\n".join) | st.text(st.sampled_from("[]{}='\"\n ab,.:#1\\")))
-def test_whatever_is_not_toml_has_one_problem_with_a_hint_that_is_meant(text: str) -> None:
+def test_whatever_is_not_toml_has_a_problem_with_a_hint_that_is_meant(text: str) -> None:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        (found,) = problems(text)
-        assert re.match(
-            r"locald\.toml:\d+: (not valid TOML|an inline table|is \w+, not TOML).*\nhint: .", found
-        )
+    except tomllib.TOMLDecodeError as error:
+        said = r"locald\.toml:(\d+): (not valid TOML|an inline table|is \w+, not TOML).*\nhint: ."
+        lines = [int(found[1]) for each in problems(text) if (found := re.match(said, each))]
+        stopped = re.search(r"at line (\d+)", str(error))
+        assert lines
+        assert lines == sorted(set(lines))
+        assert lines[0] <= (int(stopped[1]) if stopped else text.count("\n") + 1)
+
+
+def test_behind_a_line_that_cannot_be_read_the_other_mistakes_are_found() -> None:
+    text = f"""{HEAD}[services.web]
+command = npm start
+prot = 3000
+start_timeout = 30s
+[services.db]
+image = postgres
+volumes = ["data:/var"]
+restart = "never"
+"""
+    assert [each.split("\nhint: ")[1] for each in problems(text)] == [
+        'write command = "npm start"',
+        'did you mean "port"?',
+        'write start_timeout = "30s"',
+        'write image = "postgres"',
+        'did you mean "no"?',
+    ]
+
+
+def test_what_may_come_of_a_line_that_nobody_understands_is_not_told() -> None:
+    text = f"{HEAD}[services.db]\nimage =\nvolumes = ['data:/var']\nprot = 1\n"
+
+    assert [each.splitlines()[0] for each in problems(text)] == [
+        "locald.toml:4: not valid TOML: invalid value (column 8)",
+        "locald.toml:6: services.db.prot: unknown key",
+    ]
+
+
+def test_a_value_that_nobody_can_read_is_told_behind_a_line_that_is_not_toml() -> None:
+    text = f"{HEAD}[services.web]\ncommand = npm start\nport = {'9' * 5000}\n"
+
+    assert [each.splitlines()[0] for each in problems(text)] == [
+        "locald.toml:4: not valid TOML: invalid value (column 11)",
+        "locald.toml: a number is too long",
+    ]
+
+
+@pytest.mark.parametrize("broken", ["[services.web", "command = [", 'env = { A = "1",', 'x = """'])
+def test_where_what_follows_depends_on_a_line_only_that_is_told(broken: str) -> None:
+    assert len(problems(f"{HEAD}{broken}\nprot = 1\nport = x\n")) == 1
 
 
 def test_all_problems_are_told_at_once_from_top_to_bottom() -> None:

@@ -1,7 +1,7 @@
 """From the text of a file to its tables, or to all that is wrong with it.
 
-Three sieves, each finer than the one before. A text that is not TOML has one problem: its parser stops
-at the first, and nothing can be said of the rest. Then the tables take what they know, and pydantic
+Three sieves, each finer than the one before. The parser of TOML stops at the first line that it cannot read;
+`rest` reads on behind it where that is possible. Then the tables take what they know, and pydantic
 collects what they do not; the rules between keys are asked at the same time, so that one look shows every
 mistake. pydantic's errors are translated here, and only here: they never reach a person.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from locald.domain.project.config import misplaced, remains, rules, syntax, unknown
+from locald.domain.project.config import misplaced, remains, rest, rules, syntax, unknown
 from locald.domain.project.config.checks import CHECKS, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
@@ -115,14 +115,43 @@ def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:
     """The raw tables, and where they stand. Raises Refused when it is not TOML."""
     try:
         return tomllib.loads(text), Places.of(where, text)
-    except tomllib.TOMLDecodeError as error:
-        raise Refused(syntax.problem(str(error), text, where)) from None
+    except tomllib.TOMLDecodeError:
+        raise Refused(*_not_toml(text, where)) from None
     # More brackets or digits than Python follows: nobody writes that, but nobody should see a traceback.
     except RecursionError:
         hint = "is a bracket left open? no key needs so many"
         raise Refused(Problem("values are nested too deeply", where, hint)) from None
     except ValueError:
         raise Refused(Problem("a number is too long", where, "no key takes so large a number")) from None
+
+
+def _not_toml(text: str, where: str) -> list[Problem]:
+    """What is wrong with a text that is not TOML: the lines that cannot be read, and the rest of it."""
+    found: list[Problem] = []
+    while stopped := rest.error(text):
+        line, message = stopped
+        problem = syntax.problem(message, text, where)
+        if found and rest.goes_on(text, found[-1], line):
+            return found
+        found.append(problem)
+        readable = rest.without(text, problem, line)
+        if readable is None or len(found) == rest.MOST:
+            return found
+        text = readable
+    try:
+        raw, places = tables(text, where)
+    except Refused as refused:
+        return [*found, *refused.problems]
+    return sorted([*found, *in_order(_certain(raw, places, found, text), places)], key=rest.line_of)
+
+
+def _certain(raw: dict[str, Any], places: Places, found: list[Problem], text: str) -> list[Fault]:
+    """The faults that are not there because of a line that was passed over."""
+    passed = {rest.line_of(problem) for problem in found}
+    faults = _sift(raw)[1]
+    kept = [fault for fault in faults if places.line(fault.path) not in passed]
+    is_guess = len(kept) < len(faults) or any(rest.is_comment(text, line) for line in passed)
+    return [fault for fault in kept if not is_guess or rest.is_certain(fault)]
 
 
 def _fault(error: ErrorDetails, file: Mapping[str, Any]) -> Fault:
