@@ -220,6 +220,7 @@ def test_a_command_of_a_check_that_the_shell_does_not_find_is_told_so() -> None:
     s.probed("web#1", False, "the health_check command exited with code 127: sh: 1: pg_isredy: not found")
 
     assert fails(s) == "correct the health_check command, it names a program that sh could not find"
+    assert not [hint for hint in s.why("web").hints if "start_timeout" in hint]
 
 
 def test_a_check_that_gets_another_answer_is_told_about_its_path_and_status() -> None:

@@ -40,7 +40,7 @@ def test_it_names_the_port_and_says_what_to_do() -> None:
 
 
 def test_it_names_the_port_that_it_listens_on_instead() -> None:
-    s = late()
+    s = late(command="vite")
     s.listens("web#1", 5173), s.wait(3), s.stopped("web#1")
 
     assert s.because("web").endswith("(node) listens on 127.0.0.1:5173, but PORT is 8080")

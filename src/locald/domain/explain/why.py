@@ -129,10 +129,10 @@ def _start_hints(service: Service, facts: RunFacts) -> list[str]:
 
 
 def _late_hints(service: Service, facts: RunFacts) -> list[str]:
-    """More time is no help to what listens elsewhere, or finds its port in use."""
+    """More time is no help to what listens elsewhere, finds its port in use, or is checked in a wrong way."""
     timeout = facts.definition.spec.start_timeout or 0
     more = f"raise start_timeout ({show(timeout)}) if it needs longer"
-    in_vain = not facts.open and (facts.holder or facts.listeners)
+    in_vain = check_hints(facts) or (not facts.open and (facts.holder or facts.listeners))
     return [*_start_hints(service, facts), *([] if in_vain else [more])]
 
 
