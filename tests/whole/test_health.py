@@ -357,6 +357,35 @@ def test_a_command_check_is_healthy_from_when_its_command_succeeds(machine: Mach
     assert (row["source"], row["check"], row["fallback"]) == ("explicit", "command", False)
 
 
+def test_a_wrong_port_is_answered_with_the_users_own_command(machine: Machine) -> None:
+    port = free_port()
+    machine.write(web(f'command = "python3 -m http.server {port} --bind 127.0.0.1"'))
+    machine.locald("up", "-d")
+    machine.until("web", lambda row: f"listens on 127.0.0.1:{port}" in row["because"])
+    assert machine.why("web")["hints"][0] == (
+        f"http.server listens on {port}: write `python3 -m http.server $PORT --bind 127.0.0.1`"
+    )
+
+
+def test_an_unknown_program_is_not_told_the_command_of_another(machine: Machine) -> None:
+    port = free_port()
+    code = f"kept = listen({port - 1} + 1); stay()"
+    machine.write(web(f"command = {command(code)}"))
+    machine.locald("up", "-d")
+    machine.until("web", lambda row: f"listens on 127.0.0.1:{port}" in row["because"])
+    assert machine.why("web")["hints"][0] == (
+        f"it listens on {port}: pass $PORT on the command line, or make the program read PORT"
+    )
+
+
+def test_a_check_that_the_shell_cannot_run_is_told_by_its_name_and_what_was_meant(machine: Machine) -> None:
+    machine.write(web(f'health_check = "/health"\nstart_timeout = "1s"\ncommand = {SERVE}'))
+    done = machine.locald("up")
+    assert done.returncode == 1
+    assert "the health_check command exited with code 127: " in done.stderr
+    assert 'hint: did you mean `health_check = { type = "http", path = "/health" }`?' in done.stderr
+
+
 def test_a_command_check_that_hangs_is_ended_with_its_children_at_its_timeout(machine: Machine) -> None:
     pids = machine.folder / "pids"
     hangs = f"setsid sleep 1000 & echo $! >> {pids}; echo $$ >> {pids}; sleep 1000"
