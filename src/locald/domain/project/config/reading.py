@@ -131,7 +131,7 @@ def _not_toml(text: str, where: str) -> list[Problem]:
     while stopped := rest.error(text):
         line, message = stopped
         problem = syntax.problem(message, text, where)
-        if found and rest.goes_on(text, found[-1], line):
+        if found and rest.comes_of(text, found[-1], problem, line):
             return found
         found.append(problem)
         readable = rest.without(text, problem, line)

@@ -47,10 +47,12 @@ def without(text: str, problem: Problem, line: int) -> str | None:
     return "\n".join(lines)
 
 
-def goes_on(text: str, before: Problem, line: int) -> bool:
-    """Whether the parser stops here only because the value of the line above goes on in this one."""
+def comes_of(text: str, before: Problem, now: Problem, line: int) -> bool:
+    """Whether the parser stops here only because of the line before: its value goes on in this one, or it is
+    blamed again."""
     is_own = _is_one_key(text.split("\n")[line - 1]) and "illegal character" not in before.what
-    return line_of(before) == line - 1 and not is_own
+    goes_on = line_of(before) == line - 1 and not is_own
+    return goes_on or line_of(now) <= line_of(before)
 
 
 def line_of(problem: Problem) -> int:
