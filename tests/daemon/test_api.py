@@ -455,7 +455,8 @@ async def test_streams_do_not_hold_up_the_end_of_the_daemon(office: Office) -> N
 
 async def test_up_answers_with_what_is_wanted_now_dependencies_first(office: Office) -> None:
     answer = await office.up(office.project(SHOP), "web")
-    assert answer.json == {"project": "shop", "services": ["db", "web"], "warnings": []}
+    begun = {"ends": {}, "starts": ["db", "web"], "changed": [], "removed": []}
+    assert answer.json == {"project": "shop", "services": ["db", "web"], "warnings": [], **begun}
     await office.until(lambda world: world.services[Key("shop", "web")].is_healthy)
     assert office.crew.said(Start) == ["shop:db#1", "shop:web#1"]
 

@@ -70,7 +70,9 @@ def test_a_new_reason_alone_is_no_line(cli: Cli, daemon: FakeDaemon) -> None:
     ]
 
 
-def test_a_service_that_comes_and_goes_has_a_line_for_each_change(cli: Cli, daemon: FakeDaemon) -> None:
+def test_a_service_that_comes_and_goes_has_a_line_for_each_change_and_one_for_a_restart(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
     backoff = down_row("db", "backoff", "exited with code 1, restart in 1s")
     unhealthy = row("db", health="unhealthy", because="GET /health returned 500")
     accept(
@@ -87,7 +89,6 @@ def test_a_service_that_comes_and_goes_has_a_line_for_each_change(cli: Cli, daem
     assert told(cli, "up") == [
         "starting: db",
         "db: backoff: exited with code 1, restart in 1s",
-        "starting: db",
         "db: unhealthy: GET /health returned 500",
         "db: healthy (explicit, http): GET /health returned 200 OK",
         "1 service ready",
@@ -148,3 +149,73 @@ def test_a_service_of_another_project_is_named_as_it_was_asked_for(cli: Cli, dae
     )
 
     assert told(cli, "wait", "shop:db", "shop:web")[:2] == ["starting: shop:db", "waiting: shop:web (for db)"]
+
+
+def begin(daemon: FakeDaemon, command: str, *pieces: bytes, **effect: Any) -> None:
+    """The daemon takes the command, tells what that begins, and then these events."""
+    accept(daemon, *pieces, command=command)
+    services = ["db", "web"]
+    nothing: dict[str, Any] = {"ends": {}, "starts": [], "changed": [], "removed": []}
+    answer = {"project": "shop", "services": services, "warnings": [], **nothing, **effect}
+    daemon.on(f"POST /v1/{command}", answer)
+
+
+def test_first_of_all_stands_what_changes_and_nothing_of_the_run_that_ends(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    """What is left alone is told as that; the old result of what is restarted is none."""
+    old = row("web", because="the old run")
+    leaving = row("web", health="unhealthy", state="stopping", because="restarting")
+    pieces = (
+        snapshot(row("db"), old),
+        change(leaving),
+        change({**starting("web"), "run": 2}),
+        change(row("web", run=2, because="listening"), settled=True),
+    )
+    begin(daemon, "up", *pieces, ends={"web": 1}, starts=["web"], changed=["web"])
+
+    assert told(cli, "up") == [
+        "restarting: web (changed in locald.toml)",
+        "already running: db",
+        "starting: web",
+        "web: healthy (tcp, fallback): listening",
+        "2 services ready",
+    ]
+
+
+def test_a_restart_says_so_once_and_tells_only_of_the_new_runs(cli: Cli, daemon: FakeDaemon) -> None:
+    ready = change(row("db", run=2, because="new"), row("web", run=3, because="new"), settled=True)
+    old = snapshot(row("db", because="old"), row("web", run=2, because="old"))
+    begin(daemon, "restart", old, ready, ends={"db": 1, "web": 2}, starts=["db", "web"])
+
+    assert told(cli, "restart") == [
+        "restarting: db, web",
+        "db: healthy (tcp, fallback): new",
+        "web: healthy (tcp, fallback): new",
+        "2 services ready",
+    ]
+
+
+def test_up_of_what_runs_says_only_that(cli: Cli, daemon: FakeDaemon) -> None:
+    begin(daemon, "up", snapshot(row("db"), row("web"), settled=True))
+    daemon.on("GET /v1/status", {"daemon": {}, "services": [row("db"), row("web")]})
+
+    assert cli("up").err == "2 services already running\n"
+    assert cli("up", "-d").err == "2 services already running\n"
+
+
+def test_wait_tells_what_is_ready_already_apart_from_what_becomes_ready(cli: Cli, daemon: FakeDaemon) -> None:
+    seed = row("seed", type="task", state="completed", source="process", because="exited with code 0")
+    accept(
+        daemon,
+        snapshot(row("db"), seed, starting("web")),
+        change(row("web", because="listening"), settled=True),
+    )
+
+    assert told(cli, "wait") == [
+        "already running: db",
+        "already completed: seed",
+        "starting: web",
+        "web: healthy (tcp, fallback): listening",
+        "3 services ready",
+    ]

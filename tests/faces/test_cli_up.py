@@ -101,11 +101,12 @@ def test_up_of_an_unknown_project_is_refused(cli: Cli, daemon: FakeDaemon, tmp_p
 
 def test_detached_up_returns_without_waiting(cli: Cli, daemon: FakeDaemon) -> None:
     accept(daemon)
+    daemon.on("GET /v1/status", document(STARTING, WAITING))
 
     result = cli("up", "-d", "web")
 
     assert result.code == 0
-    assert "starting db and web" in result.err
+    assert "starting: db, web\nhint: run `locald wait`" in result.err
     assert daemon.asked("GET /v1/events") == []
 
 
@@ -219,7 +220,7 @@ def test_wait_without_names_leaves_out_what_nobody_ever_asked_for(cli: Cli, daem
     daemon.on("GET /v1/events", lambda _: Stream([snapshot(row("db"), never, settled=True)]))
     result = cli("wait")
     assert result.code == 0, result.err
-    assert "1 service ready after " in result.err
+    assert result.err == "1 service already running\n"
 
 
 def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
@@ -507,3 +508,37 @@ def test_a_terminal_gets_its_cursor_back_when_the_command_is_ended(cli: Cli, dae
     assert terminal.end() == 128 + signal.SIGTERM
     never.set()
     assert terminal.screen.rindex("\x1b[?25h") > terminal.screen.rindex("\x1b[?25l")
+
+
+def test_stop_of_what_is_stopped_says_that_nothing_is_running(cli: Cli, daemon: FakeDaemon) -> None:
+    """However often: the daemon tells what the command ends."""
+    accept(daemon, command="stop")
+    daemon.on("POST /v1/stop", {"project": "shop", "services": ["web", "db"], "ends": {}})
+
+    assert cli("stop").err == "nothing is running\n"
+    assert daemon.asked("GET /v1/events") == []
+
+
+def test_what_is_no_longer_in_the_file_is_said_to_be_stopped(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon, snapshot(row("db"), settled=True))
+    effect = {"ends": {"web": 1}, "starts": [], "changed": [], "removed": ["web", "old"]}
+    daemon.on("POST /v1/up", {"project": "shop", "services": ["db"], "warnings": [], **effect})
+
+    result = cli("up")
+
+    assert result.code == 0
+    assert result.err.splitlines() == [
+        "stopped web (no longer in locald.toml)",
+        "removed old (no longer in locald.toml)",
+        "1 service already running",
+    ]
+
+
+def test_up_of_a_file_without_services_says_so(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon)
+    effect = {"ends": {}, "starts": [], "changed": [], "removed": []}
+    daemon.on("POST /v1/up", {"project": "shop", "services": [], "warnings": [], **effect})
+    daemon.on("GET /v1/status", document())
+
+    assert (cli("up").code, cli("up").err) == (0, "locald.toml has no services\n")
+    assert json.loads(cli("up", "--json").out) == document()

@@ -179,6 +179,40 @@ def test_a_project_without_services_is_up_at_once(machine: Machine) -> None:
     assert machine.locald("down").returncode == 0
 
 
+def test_the_last_service_that_leaves_the_file_is_stopped_and_nothing_is_left_to_wait_for(
+    machine: Machine,
+) -> None:
+    machine.write(web(f"command = {SERVE}") + other('restart = "no"\ncommand = "exit 1"'))
+    machine.locald("up")
+    machine.write("")
+    done = machine.locald("up")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "stopped web (no longer in locald.toml)",
+        "removed other (no longer in locald.toml)",
+        "locald.toml has no services",
+    ]
+    again = machine.locald("wait")
+    assert (again.returncode, again.stderr) == (0, "locald.toml has no services\n")
+
+
+def test_up_stop_and_restart_tell_what_they_change_and_nothing_of_before(machine: Machine) -> None:
+    machine.write(web(f"command = {SERVE}") + other(f'type = "worker"\ncommand = {STAY}'))
+    machine.up()
+    for arguments in (["up"], ["up", "-d"], ["wait"]):
+        assert machine.locald(*arguments).stderr == "2 services already running\n"
+    machine.write(
+        web(f'stop_timeout = "9s"\ncommand = {SERVE}') + other(f'type = "worker"\ncommand = {STAY}')
+    )
+    told = machine.locald("up").stderr.splitlines()
+    assert told[:2] == ["restarting: web (changed in locald.toml)", "already running: other"]
+    told = machine.locald("restart").stderr.splitlines()
+    assert told[0] in ("restarting: web, other", "restarting: other, web")
+    assert [line.split()[0] for line in told].count("other:") == 1
+    assert machine.locald("stop").stderr in ("stopped web and other\n", "stopped other and web\n")
+    assert machine.locald("stop").stderr == "nothing is running\n"
+
+
 def test_a_service_that_crashes_again_and_again_ends_up_only_when_it_is_given_up(machine: Machine) -> None:
     machine.write(web('max_restarts = 2\ncommand = "exit 1"'))
     done = machine.locald("up")

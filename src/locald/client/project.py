@@ -46,6 +46,16 @@ def read_file(project: str, name: str = FILE) -> bytes:
         raise Refused(Problem(what, path, "check its permissions")) from None
 
 
+def has_no_services(project: str) -> bool:
+    """Whether the file of this project's folder is right, and has no service in it."""
+    import tomllib  # only where something is amiss
+
+    try:
+        return not tomllib.loads(read_file(project).decode()).get("services")
+    except (Refused, ValueError):
+        return False
+
+
 def folder(directory: str | None) -> str:
     """The absolute folder that `-C` or this folder means. Raises Refused when it is none."""
     try:

@@ -14,7 +14,7 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 from locald.adapters import files, ports
-from locald.domain.lifecycle.messages import Up
+from locald.domain.lifecycle.messages import Restart, Up
 from locald.domain.lifecycle.world import Place
 from locald.domain.project import config
 from locald.domain.project.config import FILE
@@ -94,6 +94,23 @@ def ending(world: World, project: str, keys: Collection[Key]) -> list[str]:
     """The names of these services of the project, dependents first."""
     depends_on = {each.spec.name: list(each.spec.depends_on) for each in world.of_project(project)}
     return [name for name in reversed(start_order(depends_on)) if Key(project, name) in keys]
+
+
+def removed(world: World, command: Up | Restart) -> list[str]:
+    """The services that the project's file does not have any more."""
+    if isinstance(command, Restart):
+        return []
+    project = command.project
+    return [s.spec.name for s in world.of_project(project.name) if s.spec.name not in project.definitions]
+
+
+def changed(world: World, command: Up | Restart) -> list[str]:
+    """The services of which the project's file says something else now, not only their environment."""
+    if isinstance(command, Restart):
+        return []
+    written = {name: each.spec for name, each in command.project.definitions.items()}
+    own = world.of_project(command.project.name)
+    return [s.spec.name for s in own if s.present.spec != written.get(s.spec.name, s.present.spec)]
 
 
 def earlier_names(world: World, project: Project) -> list[str]:

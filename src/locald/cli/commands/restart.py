@@ -24,4 +24,4 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return settle.carry_out("/v1/restart", args, needs_folder=False)
+    return settle.carry_out("/v1/restart", args, applies_file=False)

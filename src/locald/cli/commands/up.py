@@ -30,4 +30,4 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return settle.carry_out("/v1/up", args, needs_folder=True)
+    return settle.carry_out("/v1/up", args, applies_file=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 
-from locald.cli.shared import settle
+from locald.cli.shared import say, settle
 from locald.client import daemon
+from locald.client.http import Denied, Unreachable
+from locald.client.project import has_no_services
 from locald.client.target import choose
 from locald.wire.home import Home
 
@@ -32,4 +34,10 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     target = choose(args.services, args.directory)
     home = Home.find()
-    return settle.until_ready(home, daemon.look(home), target, args, began)
+    try:
+        return settle.until_ready(home, daemon.look(home), target, args, began)
+    except (Denied, Unreachable):
+        if target.services or not has_no_services(target.directory):
+            raise
+    say.note(settle.NO_SERVICES)  # and `up`, to which the hint would lead, has nothing to start
+    return 0

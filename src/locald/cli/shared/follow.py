@@ -61,6 +61,8 @@ class Board:
         self.settled = False
         self.gone: list[str] = []
         """services that were there and are not any more: somebody took them away"""
+        self.at_first: list[Row] = []
+        """the rows of the first snapshot"""
         self._rows: dict[tuple[str, str], Row] = {}
 
     @property
@@ -86,6 +88,7 @@ class Board:
         back = {row["name"] for row in changed}
         self.gone = [name for name in self.gone if name not in back]
         self._rows.update((key(row), row) for row in changed)
+        self.at_first = self.at_first or self.rows
         self.settled = bool(news.get("settled"))
         return changed
 

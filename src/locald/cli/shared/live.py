@@ -12,6 +12,7 @@ import sys
 import time
 
 from locald.cli.shared import say
+from locald.cli.shared.begun import already
 from locald.domain.values.amounts import length
 from locald.faces import words
 from locald.faces.text import plain
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
+    from locald.cli.shared.begun import Begun
     from locald.cli.shared.follow import Board, Display, Row
 
     Spell = Callable[[Row], str]
@@ -33,15 +35,19 @@ BLINK = 0.2
 """seconds that a terminal stays untouched: what takes no longer needs no picture"""
 PATIENCE = 2.0
 """seconds until a stop tells what it waits for"""
-TOGETHER = ("starting", "waiting", "stopping")
+TOGETHER = ("starting", "waiting")
 """words for which services share a line: their reasons change often, and say little"""
+PASSING = "stopping"
+"""what a run does on its way to something that is told"""
+RETRY = ("backoff", "starting")
+"""what follows a restart that has been announced"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
 
 
-def starting(spell: Spell) -> Display:
+def starting(spell: Spell, begun: Begun) -> Display:
     """For what is to become healthy. `spell` gives the name of a service as the person would write it."""
-    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Told(spell)
+    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Told(spell, begun)
 
 
 def stopping(spell: Spell) -> Display:
@@ -52,13 +58,33 @@ def stopping(spell: Spell) -> Display:
 class _Told:
     """A line when the state or the health of a service changes."""
 
-    def __init__(self, spell: Spell) -> None:
-        self._spell = spell
+    def __init__(self, spell: Spell, begun: Begun) -> None:
+        self._spell, self._begun = spell, begun
         self._told: dict[tuple[str, str], str] = {}
+        self._is_first = True
 
     def show(self, board: Board, changed: Sequence[Row]) -> None:
-        news = [row for row in changed if self._told.get(words.key(row)) != words.word(row)]
-        self._told.update((words.key(row), words.word(row)) for row in news)
+        if self._is_first:
+            self._is_first = False
+            self._tell_what_was_there(board)
+        new = [row for row in changed if not self._begun.is_old(row)]
+        news = [row for row in new if self._is_news(row)]
+        self._told.update((words.key(row), words.word(row)) for row in new)
+        self._tell(news)
+
+    def _tell_what_was_there(self, board: Board) -> None:
+        """What was ready before is not news; and no line at all when there is nothing else."""
+        alone = self._begun.left_alone(board.rows)
+        self._told.update((words.key(row), words.word(row)) for row in alone)
+        if any(row not in alone and words.word(row) != "stopped" for row in board.rows):
+            for line in already(alone, self._spell):
+                say.note(line)
+
+    def _is_news(self, row: Row) -> bool:
+        before, now = self._told.get(words.key(row)), words.word(row)
+        return before != now and now != PASSING and (before, now) != RETRY
+
+    def _tell(self, news: Sequence[Row]) -> None:
         for row in sorted(news, key=_is_effect):
             if words.word(row) not in TOGETHER:
                 say.note(f"{self._spell(row)}: {sentence(row)}")

@@ -57,6 +57,12 @@ def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
             say.hinted(target.reached(f"run `locald why {row['name']}` for details", row["project"]))
 
 
+def still_stopping(target: Target, rows: Sequence[Row], after: str) -> None:
+    """Tell what has not stopped when the time ran out."""
+    for row in rows:
+        say.error(f"{target.spelled(row['name'])} is still running after {after}: {words.because(row)}")
+
+
 def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
     """The root of what blocks this service, unless it is known already."""
     blockers = _why(api, row).get("blockers") or []

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import time
 
-from locald.cli.shared import live, report, say
+from locald.cli.shared import live, report, say, stopping
+from locald.cli.shared.begun import NOTHING, Begun, all_already, already
 from locald.cli.shared.follow import Following, TimedOut
 from locald.client import daemon
 from locald.client.caller import caller
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from locald.client.target import Target
 
     Row = dict[str, Any]
+
+
+NO_SERVICES = "locald.toml has no services"
 
 
 def seconds(text: str) -> float:
@@ -54,23 +58,30 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def carry_out(path: str, args: argparse.Namespace, *, needs_folder: bool) -> int:
+def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int:
     """Ask the daemon for what `path` does to the services, started if need be; then wait, or not (`-d`)."""
     began = time.monotonic()
     target = choose(args.services, args.directory)
     home = Home.find()
     try:
         api = daemon.start(home, on_wait=lambda: say.note("starting the daemon"))
-        target = with_folder(target, api) if needs_folder else target
+        target = with_folder(target, api) if applies_file else target
         answer = api.post(path, {**target.body, "caller": caller()})
     except KeyboardInterrupt:
         return _interrupted()
     say.warnings(answer.get("warnings") or ())
+    begun = Begun(answer, applies_file=applies_file)
     target = target.only(answer["services"])
+    _tell_restarts(target, begun)
+    deadline = None if args.timeout is None else began + args.timeout
+    if begun.removed and (code := _remove(home, api, target, begun, None if args.detach else deadline, args)):
+        return code
+    if not target.services:
+        return _without_services(api, args)
     if args.detach:
-        return _detached(api, target, args)
+        return _detached(api, target, begun, args)
     try:
-        return until_ready(home, api, target, args, began)
+        return until_ready(home, api, target, args, began, begun)
     except Denied as denied:
         if denied.exit != 2:
             raise
@@ -78,12 +89,62 @@ def carry_out(path: str, args: argparse.Namespace, *, needs_folder: bool) -> int
         return 1
 
 
-def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, began: float) -> int:
+def _tell_restarts(target: Target, begun: Begun) -> None:
+    if names := begun.restarted():
+        told = (target.spelled(name) + begun.reason(name) for name in names)
+        say.note(f"restarting: {', '.join(told)}")
+
+
+def _remove(
+    home: Home, api: Api, target: Target, begun: Begun, deadline: float | None, args: argparse.Namespace
+) -> int:
+    """Tell of services that the file does not have any more, when they have stopped. Not 0 to end with it."""
+    running = [name for name in begun.removed if name in begun.ends]
+    never = [name for name in begun.removed if name not in begun.ends]
+    if not args.detach:
+        try:
+            if not all(_is_gone(home, api, target.only([name]), deadline) for name in running):
+                return 130
+        except TimedOut as late:
+            report.still_stopping(target, late.board.rows, after=duration.show(args.timeout))
+            return 124
+    _tell_removal(target, "stopping" if args.detach else "stopped", running)
+    _tell_removal(target, "removed", never)
+    return 0
+
+
+def _is_gone(home: Home, api: Api, one: Target, deadline: float | None) -> bool:
+    """One by one, for who is gone cannot be asked about together with others. False when interrupted."""
+    following = Following(home, api, one.query, "down")
+    return stopping.until_gone(following, lambda row: one.spelled(row["name"]), deadline)
+
+
+def _tell_removal(target: Target, verb: str, names: list[str]) -> None:
+    if names:
+        told = words.listed([target.spelled(name) for name in names])
+        say.note(f"{verb} {told} (no longer in locald.toml)")
+
+
+def _without_services(api: Api, args: argparse.Namespace) -> int:
+    if args.json:
+        print(json.dumps({"daemon": api.get("/v1/status")["daemon"], "services": []}, indent=2))
+    say.note(NO_SERVICES)
+    return 0
+
+
+def until_ready(
+    home: Home,
+    api: Api,
+    target: Target,
+    args: argparse.Namespace,
+    began: float,
+    begun: Begun = NOTHING,
+) -> int:
     """Wait for the services of `target`. `began`: seconds of `time.monotonic` that a timeout counts from."""
     following = Following(home, api, target.query, "ready")
     deadline = None if args.timeout is None else began + args.timeout
     try:
-        board = following.run(live.starting(lambda row: target.spelled(row["name"])), deadline)
+        board = following.run(live.starting(lambda row: target.spelled(row["name"]), begun), deadline)
     except TimedOut as late:
         _print(late.board, args.json)
         _sum_up(late.board.rows, args.timeout)
@@ -93,12 +154,22 @@ def until_ready(home: Home, api: Api, target: Target, args: argparse.Namespace, 
         return _interrupted()
     _print(board, args.json)
     say.about(board.daemon)
+    return _conclude(following, target, time.monotonic() - began, begun)
+
+
+def _conclude(following: Following, target: Target, took: float, begun: Begun) -> int:
+    """Every service has settled: say how. Returns the exit code."""
+    board = following.board
     rows = board.rows if target.services else _asked_for(board.rows)
     # Who waits for a whole project waits for what there is of it.
     gone = board.gone if target.services or not rows else []
-    if rows or not gone:
-        _sum_up(rows, time.monotonic() - began)
-    if all(map(words.is_ready, rows)) and not gone:
+    all_ready = all(map(words.is_ready, rows)) and not gone
+    before = {row["name"] for row in begun.left_alone(board.at_first)}
+    if rows and all_ready and all(row["name"] in before for row in rows):
+        say.note(all_already(rows))
+    elif rows or not gone:
+        _sum_up(rows, took)
+    if all_ready:
         return 0
     report.failures(following.api, target, rows)
     report.gone(target, gone)
@@ -110,14 +181,22 @@ def _asked_for(rows: list[Row]) -> list[Row]:
     return [row for row in rows if row["state"] != "stopped" or row["run"]] or rows
 
 
-def _detached(api: Api, target: Target, args: argparse.Namespace) -> int:
+def _detached(api: Api, target: Target, begun: Begun, args: argparse.Namespace) -> int:
     """Do not wait: say what is under way."""
+    document = api.get("/v1/status", target.query)
     if args.json:
-        print(json.dumps(api.get("/v1/status", target.query), indent=2))
-    if target.services:
-        names = [target.spelled(name) for name in target.services]
-        say.note(f"starting {words.listed(names)}")
-        say.hinted("run `locald wait` to wait until they are healthy")
+        print(json.dumps(document, indent=2))
+    rows = document["services"]
+    alone = begun.left_alone(rows)
+    if len(alone) == len(rows):
+        say.note(all_already(rows))
+        return 0
+    for line in already(alone, lambda row: target.spelled(row["name"])):
+        say.note(line)
+    coming = [row["name"] for row in rows if row not in alone and row["name"] not in begun.ends]
+    if coming:
+        say.note(f"starting: {', '.join(map(target.spelled, coming))}")
+    say.hinted("run `locald wait` to wait until they are healthy")
     return 0
 
 
@@ -132,7 +211,7 @@ def _sum_up(rows: list[Row], took: float) -> None:
 
     ready = sum(map(words.is_ready, rows))
     if not rows:
-        say.note("no services to wait for")
+        say.note(NO_SERVICES)
     elif ready == len(rows):
         say.note(f"{words.counted(ready, 'service')} ready after {length(took)}")
     else:

@@ -26,7 +26,8 @@ def stop(target: Target) -> int:
         say.note("nothing is running")
         return 0
     api = api or daemon.start(home)
-    services = api.post("/v1/stop", target.body)["services"]
+    answer = api.post("/v1/stop", target.body)
+    services = [name for name in answer["services"] if name in answer.get("ends", answer["services"])]
     if not services:
         say.note("nothing is running")
         return 0
@@ -77,10 +78,10 @@ def is_kept(home: Home, directory: str) -> bool:
         return False
 
 
-def until_gone(following: Following, spell: Spell) -> bool:
-    """Wait until no process of what is followed is left. False when interrupted."""
+def until_gone(following: Following, spell: Spell, deadline: float | None = None) -> bool:
+    """Wait until no process of what is followed is left. False when interrupted. Raises TimedOut."""
     try:
-        following.run(live.stopping(spell))
+        following.run(live.stopping(spell), deadline)
     except Denied:
         pass  # a project that is forgotten by now has nothing that could run
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from locald.daemon import requests
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
+from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.config import FILE
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locald.daemon.core import Core
+    from locald.domain.lifecycle.messages import Command
     from locald.domain.project.names import Key
 
 Json = dict[str, Any]
@@ -46,9 +48,9 @@ class Changing:
         names = _services(asked)
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
-        command, warnings = await self._up(directory, names, caller)
+        command, effect, warnings = await self._up(directory, names, caller)
         told = {"services": requests.starting(command.project, command.services), "warnings": warnings}
-        return web.json_response({"project": command.project.name, **told})
+        return web.json_response({"project": command.project.name, **told, **effect})
 
     async def _whence(self, asked: Mapping[str, Any]) -> tuple[str, Caller]:
         """The folder to bring up, and the shell to do it for: who has none means the one that did it last."""
@@ -66,17 +68,36 @@ class Changing:
         place = self._core.world.places.get(project or "")
         return place.caller if place else Caller()
 
-    async def _up(self, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Json]]:
-        """Have it taken in; what is wrong with it is not. Returns what was understood, and warnings."""
+    async def _up(self, directory: str, names: list[str], caller: Caller) -> tuple[Up, Json, list[Json]]:
+        """Have it taken in; what is wrong with it is not. Returns what was understood, what that begins, and
+        warnings."""
         async with self._turn:
             command, warnings = await requests.up(self._core.world, directory, names, caller)
             earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
+                effect = self._effect(command.project.name, command)
                 await self._core.ask(command)
-                return command, [problem(warning) for warning in warnings]
+                return command, effect, [problem(warning) for warning in warnings]
         renamed = [problem(await self._bring_down(name)) for name in earlier]
-        command, others = await self._up(directory, names, caller)
-        return command, renamed + others
+        command, effect, others = await self._up(directory, names, caller)
+        return command, effect, renamed + others
+
+    def _effect(self, project: str, command: Up | Restart) -> Json:
+        """What the command is about to begin. `ends`: of each service the run that ends, so that who follows
+        can tell news from what was so before; `changed`: those of which `locald.toml` is the reason."""
+        world = self._core.world
+        starts = preview(world, [command], self._core.clock.now()).starts
+        removed, changed = requests.removed(world, command), requests.changed(world, command)
+        ends = self._ends(project, command)
+        names = [key.service for key in starts if key.project == project]
+        return {"ends": ends, "starts": names, "changed": changed, "removed": removed}
+
+    def _ends(self, project: str, command: Command) -> dict[str, int]:
+        """The runs that end because of the command, or that are ending already."""
+        world = self._core.world
+        ends = preview(world, [command], self._core.clock.now()).ends
+        own = world.of_project(project)
+        return {each.spec.name: each.runs for each in own if each.key in ends or is_ending(each)}
 
     async def _bring_down(self, project: str) -> Problem:
         """Its file calls it by another name now: nobody would find its services under the old one."""
@@ -100,25 +121,30 @@ class Changing:
         if await self._is_not_up(asked):
             return _nothing()
         project, keys = await self._chosen(asked)
-        await self._core.ask(Stop(frozenset(keys)))
+        command = Stop(frozenset(keys))
+        ends = self._ends(project, command)
+        await self._core.ask(command)
         world = self._core.world
-        return self._ending(project, with_dependents(world.services, world.dependents, keys))
+        return self._ending(project, with_dependents(world.services, world.dependents, keys), ends)
 
     async def restart(self, request: web.Request) -> web.Response:
         asked = await _body(request)
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
-        caller = asker or self._last_caller(project)
-        await self._core.ask(Restart(frozenset(keys), caller))
-        return web.json_response({"project": project, "services": [key.service for key in keys]})
+        command = Restart(frozenset(keys), asker or self._last_caller(project))
+        effect = self._effect(project, command)
+        await self._core.ask(command)
+        told = {"services": [key.service for key in keys], "warnings": []}
+        return web.json_response({"project": project, **told, **effect})
 
     async def down(self, request: web.Request) -> web.Response:
         asked = await _body(request)
         if await self._is_not_up(asked):
             return _nothing()
         project, _ = await self._chosen(asked)
-        told = self._ending(project, Scope(project).keys(self._core.world))
-        await self._core.ask(Down(project))
+        command, keys = Down(project), Scope(project).keys(self._core.world)
+        told = self._ending(project, keys, self._ends(project, command))
+        await self._core.ask(command)
         return told
 
     async def server_stop(self, request: web.Request) -> web.Response:
@@ -142,13 +168,13 @@ class Changing:
             raise misused("set `project` or `directory`")
         return chosen.project, chosen.keys(self._core.world)
 
-    def _ending(self, project: str, keys: list[Key]) -> web.Response:
+    def _ending(self, project: str, keys: list[Key], ends: dict[str, int]) -> web.Response:
         ordered = requests.ending(self._core.world, project, keys)
-        return web.json_response({"project": project, "services": ordered})
+        return web.json_response({"project": project, "services": ordered, "ends": ends})
 
 
 def _nothing() -> web.Response:
-    return web.json_response({"project": None, "services": []})
+    return web.json_response({"project": None, "services": [], "ends": {}})
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

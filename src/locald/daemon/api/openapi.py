@@ -93,9 +93,9 @@ ANSWERS = {
     "/v1/timeline": "Timeline",
     "/v1/environment": "Environment",
     "/v1/effect": "Effect",
-    "/v1/up": "Up",
+    "/v1/up": "Begun",
     "/v1/stop": "Affected",
-    "/v1/restart": "Affected",
+    "/v1/restart": "Begun",
     "/v1/down": "Affected",
     "/v1/dashboard": "Dashboard",
     "/v1/server/stop": "Nothing",
@@ -182,7 +182,9 @@ def _schemas() -> Json:
     problem = _object(dict.fromkeys(("what", "where", "hint"), _TEXT), {"level": {"enum": ["warning"]}})
     daemon = {"pid": _NUMBER, "version": _TEXT, "started_at": _TIME, "dashboard_url": _TEXT_OR_NULL}
     way_in = _object({"id": _TEXT, "docker": _MAP})
-    affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT)}
+    runs: Json = {"type": "object", "additionalProperties": _NUMBER}
+    affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT), "ends": runs}
+    lists = dict.fromkeys(("starts", "changed", "removed"), _list(_TEXT))
     return {
         "Ping": _object({"pid": _NUMBER, "version": _TEXT}),
         "Daemon": _object(daemon, {"trouble": _TEXT}),
@@ -195,7 +197,7 @@ def _schemas() -> Json:
             {"masked": _list(_TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
         ),
         "Dashboard": _object({"url": _TEXT}),
-        "Up": _object({**affected, "warnings": _list(_ref("Problem"))}),
+        "Begun": _object({**affected, **lists, "warnings": _list(_ref("Problem"))}),
         "Affected": _object(affected),
         "Effect": _object({"ends": _list(_TEXT), "starts": _list(_TEXT)}),
         "Nothing": _object({}),

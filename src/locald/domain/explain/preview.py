@@ -62,6 +62,11 @@ def _ends(before: Service | None, after: Service | None) -> bool:
     return not _is_ending(before) and (after is None or must_stop(after))
 
 
+def is_ending(service: Service) -> bool:
+    """A run of it is there, and is on its way out."""
+    return service.run is not None and _is_ending(service)
+
+
 def _is_ending(service: Service) -> bool:
     return must_stop(service) or isinstance(service.phase, Stopping)
 
