@@ -219,3 +219,24 @@ def test_wait_tells_what_is_ready_already_apart_from_what_becomes_ready(cli: Cli
         "web: healthy (tcp, fallback): listening",
         "3 services ready",
     ]
+
+
+def test_no_word_and_no_duration_is_said_twice(cli: Cli, daemon: FakeDaemon) -> None:
+    seed = row(
+        "seed", type="task", state="completed", source="process", because="exited with code 0 after 221ms"
+    )
+    stopped = down_row("mail", "stopped", "stopped by user")
+    accept(daemon, snapshot(seed, stopped, settled=True))
+
+    lines = told(cli, "up")
+
+    assert "seed: completed: exited with code 0" in lines
+    assert "mail: stopped by user" in lines
+    assert "error: mail is stopped by user" in lines
+
+
+def test_a_table_tells_starting_once(cli: Cli, daemon: FakeDaemon) -> None:
+    coming = {**starting("db"), "state": "starting", "pid": None, "started_at": None}
+    daemon.on("GET /v1/status", {"daemon": {}, "services": [coming]})
+
+    assert cli("status").out.splitlines()[1].split()[:3] == ["db", "starting", "-"]

@@ -302,7 +302,7 @@ def test_on_a_terminal_each_service_has_a_line_that_changes_in_place(cli: Cli, d
     accept(daemon, snapshot(STARTING, WAITING), ready, change(row("db"), row("web"), settled=True))
     terminal = cli.terminal("up")
 
-    terminal.until("waiting for db to be healthy")
+    terminal.until("for db to be healthy")
     ready.set()
 
     assert terminal.end() == 0
@@ -459,7 +459,7 @@ def test_services_stopped_by_somebody_else_end_the_waiting(cli: Cli, daemon: Fak
     result = cli("up")
 
     assert result.code == 1
-    assert "error: db is stopped: stopped by the user" in result.err
+    assert "error: db is stopped by the user" in result.err
 
 
 @pytest.mark.parametrize(("command", "asked"), [("up", "db and web"), ("wait", "db and web"), ("wait", "db")])

@@ -70,7 +70,11 @@ def test_who_ignores_the_signal_is_stopping_until_the_grace_is_over_and_then_gon
     begun = time.monotonic()
     with machine.begin("stop") as stop:
         row = machine.until("web", is_in("stopping"))
-        assert (row["health"], row["pid"], row["because"]) == ("unhealthy", pid, "stopped by user")
+        assert (row["health"], row["pid"], row["because"]) == (
+            "unhealthy",
+            pid,
+            "stopping, requested by user",
+        )
         assert stop.wait(30) == 0
     assert 2 <= time.monotonic() - begun < 6
     assert not is_alive(pid)
@@ -227,7 +231,7 @@ def test_down_says_after_two_seconds_what_it_waits_for(machine: Machine) -> None
         assert 1.5 < time.monotonic() - begun < 8
         assert "waiting for" in waiting
         said = waiting if " c: " in waiting else down.stderr.readline()
-        assert "waiting for c: stopped by user" in said
+        assert "waiting for c: stopping, requested by user" in said
         gate.open()
         assert down.wait(30) == 0
         assert "quick" not in said

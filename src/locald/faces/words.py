@@ -6,6 +6,8 @@ of another version: what is missing reads as unknown, and never fails.
 
 from __future__ import annotations
 
+from locald.domain.values.sentence import with_word
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,6 +116,18 @@ def judged(row: Mapping[str, Any]) -> str:
 
 def because(row: Mapping[str, Any]) -> str:
     return row.get("because") or "no reason given"
+
+
+def told(row: Mapping[str, Any]) -> str:
+    """How it is and why, no word twice: `failed: exited with code 1`, `blocked by db: …`."""
+    return with_word(word(row), because(row))
+
+
+def beside(row: Mapping[str, Any]) -> str:
+    """Why, to stand beside the word: `requested by user` beside `stopping`, `by db: …` beside `blocked`."""
+    reason, said = because(row), word(row)
+    says_it = reason != said and with_word(said, reason) == reason
+    return reason.removeprefix(said).lstrip(" ,:") if says_it else reason
 
 
 def name_colours(names: Sequence[str]) -> dict[str, str]:

@@ -44,8 +44,8 @@ def test_what_is_blocked_is_told_by_its_root() -> None:
 def test_what_somebody_stopped_is_to_be_started() -> None:
     s = Story(worker("db"), service("web", "db"))
     s.up(), s.healthy("db#1", "web#1"), s.stop("db"), s.stopped("web#1", "db#1")
-    assert told(s) == "shop:web is blocked: db is stopped: stopped by user — locald up shop:db"
-    assert told(s, "db") == "shop:db is stopped: stopped by user — locald up shop:db"
+    assert told(s) == "shop:web is blocked: db is stopped by user — locald up shop:db"
+    assert told(s, "db") == "shop:db is stopped by user — locald up shop:db"
 
 
 def test_what_waits_is_told_by_what_it_waits_for() -> None:

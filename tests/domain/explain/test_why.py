@@ -20,7 +20,7 @@ def test_the_blockers_lead_down_to_the_root() -> None:
     assert blockers(s, "web") == [("api", "blocked"), ("db", "failed")]
     why = s.why("web")
     assert why.row.because == (
-        "blocked by api, which needs db (failed: port 5432 is already in use by pid 7 (postgres))"
+        "blocked by api, which needs db: port 5432 is already in use by pid 7 (postgres)"
     )
     assert why.blockers[-1].because == "port 5432 is already in use by pid 7 (postgres)"
     assert why.hints == (
@@ -44,7 +44,7 @@ def test_of_several_that_are_as_bad_the_first_of_the_file_is_the_root_as_in_beca
         s.spawned(f"{name}#1"), s.exits(f"{name}#1", 1)
 
     assert blockers(s, "web") == [("b", "failed"), ("a", "failed")]
-    assert s.because("web") == "blocked by a (failed: exited with code 1)"
+    assert s.because("web") == "blocked by a: exited with code 1"
 
 
 def test_what_somebody_stopped_leads_on_also_while_it_still_stops() -> None:

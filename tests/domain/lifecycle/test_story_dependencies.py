@@ -46,7 +46,7 @@ def test_only_what_was_asked_for_starts_and_what_that_needs() -> None:
     assert s.up("api") == ["start db#1"]
     s.healthy("db#1")
     assert s.states() == {"db": "running", "api": "starting", "web": "stopped", "other": "stopped"}
-    assert s.because("web") == "never started"
+    assert s.because("web") == "not running"
 
 
 def test_a_dependency_that_is_up_already_is_left_alone() -> None:
@@ -104,8 +104,8 @@ def test_whoever_needs_what_failed_is_blocked_and_names_the_root() -> None:
 
     assert s.exits("migrate#1", 1) == []
     assert s.states() == {"migrate": "failed", "api": "blocked", "web": "blocked"}
-    assert s.because("api") == "blocked by migrate (failed: exited with code 1)"
-    assert s.because("web") == "blocked by api, which needs migrate (failed: exited with code 1)"
+    assert s.because("api") == "blocked by migrate: exited with code 1"
+    assert s.because("web") == "blocked by api, which needs migrate: exited with code 1"
     assert s.row("web").run == 0
     assert s.is_settled()
 
@@ -126,7 +126,7 @@ def test_a_dependency_that_cannot_be_started_blocks_at_once() -> None:
 
     assert s.refused("db#1", "port 5432 is already in use by pid 7 (postgres)", "kill 7") == []
     assert s.states() == {"db": "failed", "web": "blocked"}
-    assert s.because("web") == "blocked by db (failed: port 5432 is already in use by pid 7 (postgres))"
+    assert s.because("web") == "blocked by db: port 5432 is already in use by pid 7 (postgres)"
 
 
 def test_a_dependency_that_ended_by_itself_blocks_too() -> None:
@@ -134,7 +134,7 @@ def test_a_dependency_that_ended_by_itself_blocks_too() -> None:
     s.up(), s.healthy("db#1"), s.exits("db#1", 0)
 
     assert s.states() == {"db": "stopped", "cache": "starting", "web": "blocked"}
-    assert s.because("web") == "blocked by db (exited with code 0)"
+    assert s.because("web") == "blocked by db: exited with code 0"
 
 
 def test_one_dead_end_is_enough_to_be_blocked() -> None:

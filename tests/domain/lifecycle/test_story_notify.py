@@ -316,7 +316,10 @@ def test_an_extension_never_shortens() -> None:
 def test_the_stop_deadline_can_be_extended() -> None:
     s = ready(stop_timeout=2.0)
     s.stop("web"), s.wait(1), s.says("web#1", "EXTEND_TIMEOUT_USEC=5000000")
-    assert s.because("web") == "stopped by user, timeout extended by the service until 1970-01-01T00:16:46Z"
+    assert (
+        s.because("web")
+        == "stopping, requested by user, timeout extended by the service until 1970-01-01T00:16:46Z"
+    )
 
     assert s.wait(4.9) == []
     assert s.wait(0.1) == ["kill web#1"]
@@ -485,7 +488,7 @@ def test_no_watchdog_runs_once_it_is_being_stopped() -> None:
     s.stop("web")
 
     assert s.wait(9.9) == []
-    assert s.because("web") == "stopped by user"
+    assert s.because("web") == "stopping, requested by user"
 
 
 # Who promises READY=1.

@@ -21,7 +21,7 @@ def test_a_stop_signal_that_is_honoured_is_the_end() -> None:
 
     assert s.stop("web") == ["terminate web#1"]
     row = s.row("web")
-    assert (row.state, row.health, row.because) == ("stopping", "unhealthy", "stopped by user")
+    assert (row.state, row.health, row.because) == ("stopping", "unhealthy", "stopping, requested by user")
     assert s.exits("web#1", signal=15) == []
     row = s.row("web")
     assert (row.state, row.health, row.source) == ("stopped", "unknown", "none")
@@ -69,14 +69,14 @@ def test_dependents_go_first_and_stay_wanted_but_blocked() -> None:
     s.up(), s.healthy("db#1", "api#1", "web#1")
 
     assert s.stop("db") == ["terminate web#1"]
-    assert s.because("web") == "stopped because db was stopped"
+    assert s.because("web") == "stopping because db was stopped"
     assert s.stopped("web#1") == ["terminate api#1"]
     assert s.states() == {"db": "running", "api": "stopping", "web": "blocked"}
     assert s.stopped("api#1") == ["terminate db#1"]
     assert s.stopped("db#1") == []
     assert s.states() == {"db": "stopped", "api": "blocked", "web": "blocked"}
-    assert s.because("api") == "blocked by db (stopped by user)"
-    assert s.because("web") == "blocked by api, which needs db (stopped by user)"
+    assert s.because("api") == "blocked by db: stopped by user"
+    assert s.because("web") == "blocked by api, which needs db: stopped by user"
     assert s.waiting_on("web") == ("api",)
     assert s.is_settled()
     assert s.is_down()
@@ -147,7 +147,7 @@ def test_what_waits_for_the_stopped_is_blocked() -> None:
     s.up(), s.spawned("db#1")
 
     assert s.stop("db") == ["terminate db#1"]
-    assert s.because("web") == "blocked by db (stopped by user)"
+    assert s.because("web") == "blocked by db: stopped by user"
     assert s.state("web") == "blocked"
 
 
@@ -251,7 +251,7 @@ def test_stop_what_never_ran_is_nothing() -> None:
     s.up("a")
 
     assert s.stop("b") == []
-    assert s.because("b") == "never started"
+    assert s.because("b") == "not running"
 
 
 def test_a_dependent_that_crashes_while_it_should_leave_is_not_retried() -> None:

@@ -388,7 +388,7 @@ def test_the_services_of_a_project_are_known_before_they_run() -> None:
         "unknown",
         "none",
         0,
-        "never started",
+        "not running",
     )
     assert row.since == s.now
     assert s.world.places["shop"].directory == "/shop"

@@ -1,7 +1,7 @@
 """What a command has begun, as the daemon told when it took it in.
 
-Who follows services sees what was so a moment ago first: a run that is about to end is healthy still. From the
-daemon's answer it is known which runs these are, what starts, what is left alone and what was removed. So
+Who follows services sees what was so a moment ago first: a run that is about to end is healthy still. From
+the daemon's answer it is known which runs these are, what starts, what is left alone, what was removed. So
 news can be told from what is old, and what was running before is not said to have become ready.
 """
 

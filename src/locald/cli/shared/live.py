@@ -193,8 +193,10 @@ class _Drawn:
 def sentence(row: Row) -> str:
     """How a service is and why: `healthy (tcp) after 0.8s: pid 4790 accepts connections on …`."""
     if not words.is_ready(row):
-        return f"{words.word(row)}: {words.because(row)}"
+        return words.told(row)
     took = between(row.get("started_at"), row.get("ready_at"))
+    if row.get("state") == "completed":  # its reason tells how long it took
+        return words.told(row)
     head = f"{words.word(row)}{words.by_source(row)}{'' if took is None else f' after {length(took)}'}"
     return f"{head}: {words.because(row)}"
 
@@ -207,7 +209,7 @@ def _is_effect(row: Row) -> bool:
 def _reason(row: Row) -> str:
     """What to show beside the word: of what is healthy, where it is and how that is known."""
     if not words.is_ready(row):
-        return words.because(row)
+        return words.beside(row)
     return "  ".join(part for part in (row.get("url"), words.source(row)) if part) or words.because(row)
 
 

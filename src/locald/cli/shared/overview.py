@@ -42,7 +42,7 @@ def _cells(name: str, row: Row) -> list[Cell]:
     return [
         Cell(name),
         Cell(state, *words.colours(state)),
-        Cell(health, *words.colours(health)),
+        Cell("" if health == state else health, *words.colours(health)),  # `starting` is both
         Cell(words.source(row)),
         Cell(row.get("port")),
         Cell(row.get("pid") or (row.get("container") or "")[:12]),

@@ -53,7 +53,7 @@ def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
     for row in rows:
         if not words.is_ready(row):
             name = target.spelled(row["name"])
-            say.error(f"{name} is not ready after {after}: {words.word(row)}: {words.because(row)}")
+            say.error(f"{name} is not ready after {after}: {words.told(row)}")
             say.hinted(target.reached(f"run `locald why {row['name']}` for details", row["project"]))
 
 
@@ -97,7 +97,7 @@ def _verb(row: Row) -> str:
 
 def _held_up(target: Target, row: Row) -> None:
     name, word = target.spelled(row["name"]), words.word(row)
-    say.error(f"{name} is {word}: {words.because(row)}")
+    say.error(f"{name} is {words.told(row)}")
     if word == "stopped":
         say.hinted(target.reached(f"run `locald up {row['name']}` to start it", row["project"]))
 

@@ -25,7 +25,7 @@ from locald.domain.lifecycle.phase import (
     Waiting,
     state,
 )
-from locald.domain.lifecycle.service import stop_reason
+from locald.domain.lifecycle.service import stop_reason, stopping_reason
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
 
 def _resting(service: Service) -> str:
     if service.runs == 0:
-        return "never started"
+        return "not running"
     return stop_reason(service) if service.desired is not Desired.UP else "about to start"
 
 
@@ -106,13 +106,13 @@ def _status(other: Service) -> str:
 
 def _blocked(world: World, on: Key, root: Key) -> str:
     way = root.service if on == root else f"{on.service}, which needs {root.service}"
-    return f"blocked by {way} ({_cause(world.services.get(root))})"
+    return f"blocked by {way}: {_cause(world.services.get(root))}"
 
 
 def _cause(root: Service | None) -> str:
     """What is wrong with the service that blocks others."""
     if root and isinstance(root.phase, Failed):
-        return f"failed: {root.phase.reason}"
+        return root.phase.reason
     if root is None or not root.desired.is_up:
         return "stopped by user"
     return root.phase.reason if isinstance(root.phase, Ended) else state(root.phase)
@@ -139,7 +139,7 @@ def _stopping(service: Service, facts: RunFacts | None) -> str:
         case _ if service.result.health is Health.UNHEALTHY:
             return service.result.because
         case _:
-            return stop_reason(service)
+            return stopping_reason(service)
 
 
 def _extension(service: Service) -> str:

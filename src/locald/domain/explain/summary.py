@@ -20,6 +20,7 @@ from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import Backoff, Desired, Ended, Failed, Stopped
 from locald.domain.values.amounts import length
 from locald.domain.values.plain import plain
+from locald.domain.values.sentence import with_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,12 +46,11 @@ def summary(world: World, key: Key, said: str = "") -> str:
     service = world.services[key]
     root = root_of(world, service)
     shown, cause = row(world, service), row(world, root)
-    head = f"{key} {_is(shown)}"
-    if root is not service:
-        head += f": {cause.name} {_is(cause)}"
-    elif source := _source(shown):
-        head += f" ({source})"
-    told = f"{head}: {_reason(root, cause)}{f' ({_cut(said, LONGEST)})' if said else ''}"
+    head = f"{key} {_is(shown)}: {cause.name}" if root is not service else str(key)
+    verb, word = _is(cause).rpartition(" ")[::2]
+    source = _source(shown) if root is service else ""
+    reason = with_word(word + (f" ({source})" if source else ""), _reason(root, cause))
+    told = f"{' '.join(filter(None, (head, verb, reason)))}{f' ({_cut(said, LONGEST)})' if said else ''}"
     return f"{_cut(told, MOST)} — {_next(root, cause)}"
 
 

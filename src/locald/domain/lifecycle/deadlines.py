@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle.evaluation import at_the_end
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
 from locald.domain.lifecycle.messages import Kill, Note
@@ -76,7 +77,7 @@ def _too_late(service: Service, facts: RunFacts, run: Run, now: float) -> Outcom
     """The start timeout: the run is ended and the service has failed, without another try."""
     within = show(facts.definition.spec.start_timeout or 0)
     within += " plus the requested extension" if facts.extended_until else ""
-    reason = f"not healthy within {within}: {service.result.because}"
+    reason = f"not healthy within {within}: {at_the_end(service.result.because)}"
     if facts.definition.spec.type is Type.TASK:
         reason = f"not completed within {within}"
     stopping, effects = end(service, now, Failed(reason))

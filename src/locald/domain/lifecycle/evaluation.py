@@ -7,6 +7,7 @@ configured.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
 
 UNSAID = "has not sent READY=1 yet"
+
+
+_NOT_YET = re.compile(
+    r"(not listening on port \d+|has not sent READY=1|no line of output has matched /.*/"
+    r"|the \w+ check has not run) yet"
+)
+
+
+def at_the_end(sentence: str) -> str:
+    """A sentence of a live run, told when the run is over: what has not happened yet never will."""
+    found = _NOT_YET.match(sentence)
+    return found[1] + sentence[found.end() :] if found else sentence
 
 
 def closed(facts: RunFacts) -> str:

@@ -189,12 +189,21 @@ def calmed(service: Service, now: float) -> Service:
 
 
 def stop_reason(service: Service) -> str:
-    """Which command stops what runs of the service: one of the user's, directly or on a dependency."""
+    """Which command stopped what ran of the service: one of the user's, directly or on a dependency."""
     if service.desired is Desired.RESTART:
         return "restarting"
     if service.desired is Desired.UP and service.held_by:
         return f"stopped because {service.held_by.service} was stopped"
     return "stopped by user"
+
+
+def stopping_reason(service: Service) -> str:
+    """The same while its processes are still there: nothing has stopped yet."""
+    if service.desired is Desired.RESTART:
+        return "restarting"
+    if service.desired is Desired.UP and service.held_by:
+        return f"stopping because {service.held_by.service} was stopped"
+    return "stopping, requested by user"
 
 
 def program(definition: Definition) -> str:
@@ -215,7 +224,7 @@ def _result(service: Service) -> HealthResult:
             result = evaluate(facts, expects_ready=service.expects_ready)
             own_doing = facts.notify.stopping or facts.expired
             return HealthResult(
-                Health.UNHEALTHY, result.source, result.because if own_doing else stop_reason(service)
+                Health.UNHEALTHY, result.source, result.because if own_doing else stopping_reason(service)
             )
         case Adopting():
             return service.result
