@@ -54,7 +54,15 @@ def test_while_something_is_on_its_way_no_path_is_told(cli: Cli, daemon: FakeDae
 
     assert "◐ starting" in shown[1]
     assert "◆ web" not in shown[1]
-    assert shown[-1] == "not all services are ready yet"
+    assert shown[-1] == "not ready yet: web (starting)"
+
+
+def test_of_what_has_failed_nothing_is_said_to_come_yet(cli: Cli, daemon: FakeDaemon) -> None:
+    late = {**SLOW, "ready_at": None}
+    daemon.on("GET /v1/timeline", {**TIMELINE, "services": [late], "critical_path": [], "total_ms": None})
+    daemon.on("GET /v1/status", document(down_row("web", "failed", "exited with code 1")))
+
+    assert screen(cli, "timeline")[-1] == "not ready: web (failed)"
 
 
 def test_what_was_up_before_stands_below_without_a_bar(cli: Cli, daemon: FakeDaemon) -> None:

@@ -226,7 +226,7 @@ def test_no_word_and_no_duration_is_said_twice(cli: Cli, daemon: FakeDaemon) -> 
         "seed", type="task", state="completed", source="process", because="exited with code 0 after 221ms"
     )
     stopped = down_row("mail", "stopped", "stopped by user")
-    accept(daemon, snapshot(seed, stopped, settled=True))
+    accept(daemon, snapshot(starting("seed")), change(seed, stopped, settled=True))
 
     lines = told(cli, "up")
 

@@ -172,7 +172,7 @@ def test_what_is_on_its_way_grows_up_to_now() -> None:
     _, db, web, *rest = lines_of(60, NOON + 10, rows, *services)
     assert db.endswith("◐ starting 9.0s")
     assert set(web.split()[1]) == {"·"}
-    assert "not all services are ready yet" in rest
+    assert "not ready yet: db (starting), web (waiting)" in rest
 
 
 def test_what_failed_is_said_and_does_not_grow() -> None:

@@ -94,6 +94,14 @@ class Start:
     def is_over(self) -> bool:
         return not any(span.is_moving for span in self.spans)
 
+    @property
+    def unready(self) -> str:
+        """What is not ready, in a sentence; empty when all is. Nothing is to come `yet` of what has failed."""
+        late = [f"{span.name} ({span.word})" for span in [*self.spans, *self.earlier] if span.word]
+        if not late:
+            return ""
+        return f"{'not ready' if self.is_over else 'not ready yet'}: {', '.join(late)}"
+
     def bar(self, span: Span, columns: int) -> tuple[int, list[tuple[str, int]]]:
         """Where its bar begins in so many columns, and how many of them each part takes.
 

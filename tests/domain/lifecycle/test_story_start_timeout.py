@@ -31,11 +31,11 @@ def test_what_is_not_healthy_in_time_is_ended_and_has_failed_without_a_retry() -
 def test_it_names_the_port_and_says_what_to_do() -> None:
     s = late()
     s.wait(3)
-    assert s.because("web") == "not healthy within 3s: not listening on port 8080 yet"
+    assert s.because("web") == "not healthy within 3s: not listening on port 8080"
     assert s.notes[-1] == s.because("web")
 
     s.stopped("web#1")
-    assert s.because("web") == "not healthy within 3s: not listening on port 8080 yet"
+    assert s.because("web") == "not healthy within 3s: not listening on port 8080"
     assert 'make it listen on $PORT (8080), or set type = "worker" if it has no port' in s.why("web").hints
 
 

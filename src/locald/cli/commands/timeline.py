@@ -64,9 +64,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _conclusion(start: Start) -> list[str]:
+    lines = [plain(start.unready)] if start.unready else []
     if not start.is_over or start.total is None:
-        return ["not all services are ready yet"]
-    return [f"critical path: {' → '.join(map(plain, start.critical))}", f"total: {length(start.total)}"]
+        return lines
+    path = f"critical path: {' → '.join(map(plain, start.critical))}"
+    return [*lines, path, f"total: {length(start.total)}"]
 
 
 # As a table.
