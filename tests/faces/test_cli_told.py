@@ -6,7 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
-from faces.fake_daemon import FakeDaemon, Stream, change, down_row, gated, row, snapshot
+from faces.fake_daemon import FakeDaemon, Stream, change, down_row, entry, gated, lines, row, snapshot
 
 if TYPE_CHECKING:
     from faces.run_cli import Cli
@@ -240,3 +240,48 @@ def test_a_table_tells_starting_once(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on("GET /v1/status", {"daemon": {}, "services": [coming]})
 
     assert cli("status").out.splitlines()[1].split()[:3] == ["db", "starting", "-"]
+
+
+def test_a_failure_is_told_in_full_once_and_what_it_blocks_after_what_is_the_reason(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    reason = "not healthy within 3s: not listening on port 24001"
+    noted = {"project": "shop", "service": "db", "run": 1, "stream": "locald", "line": reason}
+    blocked = [
+        down_row("web", "blocked", f"blocked by api, which needs db: {reason}", waiting_on=["api"]),
+        down_row("api", "blocked", f"blocked by db: {reason}", waiting_on=["db"]),
+    ]
+    failed = down_row("db", "failed", reason)
+    everything = snapshot(starting("db"), waiting("api", "db"), waiting("web", "api"))
+    accept(daemon, everything, change(*blocked, failed, settled=True))
+    daemon.on("GET /v1/logs", lambda _: Stream(lines({**entry("sh: oops", service="db")}, noted)))
+
+    result = cli("up")
+
+    assert result.err.count(reason) == 1
+    told = result.err.splitlines()
+    assert told[2:4] == ["failed: db", "blocked: api (by db), web (by api)"]
+    assert told[5:] == [
+        f"error: db failed: {reason}",
+        "  db | sh: oops",
+        "hint: run `locald why db` for details, `locald logs db` for the full log",
+        "error: api is blocked by db",
+        "error: web is blocked by api, which needs db",
+    ]
+
+
+def test_a_crash_loop_has_one_line_for_each_restart(cli: Cli, daemon: FakeDaemon) -> None:
+    tries: list[bytes] = []
+    for run in (1, 2, 3):
+        reason = f"exited with code 1, restart {run} of 5 in 100ms"
+        leaving = row("db", run=run, state="stopping", health="unhealthy", because="exited with code 1")
+        tries += [change(leaving), change(down_row("db", "backoff", reason, run=run))]
+        tries += [change({**starting("db"), "run": run + 1})]
+    accept(daemon, snapshot(starting("db")), *tries, change(row("db", run=4, because="up"), settled=True))
+
+    assert told(cli, "up") == [
+        "starting: db",
+        *(f"db: backoff: exited with code 1, restart {n} of 5 in 100ms" for n in (1, 2, 3)),
+        "db: healthy (tcp, fallback): up",
+        "1 service ready",
+    ]

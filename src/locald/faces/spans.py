@@ -96,7 +96,7 @@ class Start:
 
     @property
     def unready(self) -> str:
-        """What is not ready, in a sentence; empty when all is. Nothing is to come `yet` of what has failed."""
+        """What is not ready, in a sentence; empty when all is. Of what has failed nothing comes `yet`."""
         late = [f"{span.name} ({span.word})" for span in [*self.spans, *self.earlier] if span.word]
         if not late:
             return ""

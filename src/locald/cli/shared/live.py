@@ -20,7 +20,7 @@ from locald.faces.when import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from rich.console import RenderableType
@@ -35,8 +35,8 @@ BLINK = 0.2
 """seconds that a terminal stays untouched: what takes no longer needs no picture"""
 PATIENCE = 2.0
 """seconds until a stop tells what it waits for"""
-TOGETHER = ("starting", "waiting")
-"""words for which services share a line: their reasons change often, and say little"""
+TOGETHER = ("failed", "starting", "waiting", "blocked")
+"""words for which services share a line: their reasons change often and say little, or are told at the end"""
 PASSING = "stopping"
 """what a run does on its way to something that is told"""
 RETRY = ("backoff", "starting")
@@ -89,13 +89,14 @@ class _Told:
             if words.word(row) not in TOGETHER:
                 say.note(f"{self._spell(row)}: {sentence(row)}")
         for word in TOGETHER:
-            if names := [self._named(row) for row in news if words.word(row) == word]:
+            alike = [row for row in news if words.word(row) == word]
+            if names := [self._named(row) for row in causes_first(alike)]:
                 say.note(f"{word}: {', '.join(names)}")
 
     def _named(self, row: Row) -> str:
-        """`api`, or `api (for db)` while it waits."""
-        awaited = row.get("waiting_on") if words.word(row) == "waiting" else None
-        return f"{self._spell(row)} (for {words.listed(awaited)})" if awaited else self._spell(row)
+        """`api`, or `api (for db)` while it waits, `api (by db)` when it is blocked."""
+        how, awaited = {"waiting": "for", "blocked": "by"}.get(words.word(row)), row.get("waiting_on")
+        return f"{self._spell(row)} ({how} {words.listed(awaited)})" if how and awaited else self._spell(row)
 
     def tick(self, board: Board) -> None:
         pass
@@ -199,6 +200,21 @@ def sentence(row: Row) -> str:
         return words.told(row)
     head = f"{words.word(row)}{words.by_source(row)}{'' if took is None else f' after {length(took)}'}"
     return f"{head}: {words.because(row)}"
+
+
+def causes_first(rows: Iterable[Row]) -> list[Row]:
+    """In their order, but each after those that it waits for."""
+    left, placed = {row["name"]: row for row in rows}, []
+
+    def place(row: Row) -> None:
+        for name in row.get("waiting_on") or ():
+            if awaited := left.pop(name, None):
+                place(awaited)
+        placed.append(row)
+
+    while left:
+        place(left.pop(next(iter(left))))
+    return placed
 
 
 def _is_effect(row: Row) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from locald.cli.shared import say
+from locald.cli.shared.live import causes_first
 from locald.cli.shared.output import last_entries
 from locald.client.http import Denied, Unreachable
 from locald.faces import words
@@ -35,9 +36,9 @@ def failures(api: Api, target: Target, rows: Sequence[Row]) -> None:
             causes.update(_cause(api, row, known=causes))
     for row in causes.values():
         _failed(api, target, row)
-    for row in late:
+    for row in causes_first(late):
         if row["name"] not in causes:
-            _held_up(target, row)
+            _held_up(target, row, causes)
 
 
 def gone(target: Target, names: Sequence[str]) -> None:
@@ -74,7 +75,7 @@ def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
 
 def _failed(api: Api, target: Target, row: Row) -> None:
     name = target.spelled(row["name"])
-    say.error(f"{name} {_verb(row)}: {words.because(row)}")
+    say.error(f"{name} {'' if row['state'] == 'failed' else 'is '}{words.told(row)}")
     for line in _last_lines(api, row):
         say.line(line)
     for hint in _hints(row, _why(api, row).get("hints") or ()):
@@ -91,15 +92,18 @@ def _hints(row: Row, hints: Sequence[str]) -> list[str]:
     return [hint for hint in hints if not hint.removeprefix("run ").startswith(tuple(said))]
 
 
-def _verb(row: Row) -> str:
-    return "failed" if row["state"] == "failed" else f"is {row['state']}"
-
-
-def _held_up(target: Target, row: Row) -> None:
+def _held_up(target: Target, row: Row, causes: dict[str, Row]) -> None:
     name, word = target.spelled(row["name"]), words.word(row)
-    say.error(f"{name} is {words.told(row)}")
+    say.error(f"{name} is {_without_causes(words.told(row), causes)}")
     if word == "stopped":
         say.hinted(target.reached(f"run `locald up {row['name']}` to start it", row["project"]))
+
+
+def _without_causes(told: str, causes: dict[str, Row]) -> str:
+    """`blocked by db`: what is wrong with db stands above already."""
+    for cause in causes.values():
+        told = told.removesuffix(f": {words.because(cause)}")
+    return told
 
 
 def _why(api: Api, row: Row) -> dict[str, Any]:
@@ -113,8 +117,18 @@ def _why(api: Api, row: Row) -> dict[str, Any]:
 
 def _last_lines(api: Api, row: Row) -> list[str]:
     """What the latest run printed last, indented."""
-    entries = last_entries(api, _of(row), LAST_LINES)
+    reason = words.because(row)
+    entries = [
+        entry
+        for entry in last_entries(api, _of(row), LAST_LINES)
+        if entry.get("stream") != "locald" or not _repeats(str(entry.get("line") or ""), reason)
+    ]
     return [f"  {row['name']} {_bar(entry)} {plain(entry.get('line', ''))}" for entry in entries]
+
+
+def _repeats(line: str, reason: str) -> bool:
+    """A line that locald itself noted says what stands above already."""
+    return line in reason or reason in line
 
 
 def _bar(entry: dict[str, Any]) -> str:
