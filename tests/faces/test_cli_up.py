@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -295,6 +296,46 @@ def test_ctrl_c_on_a_terminal_restores_the_cursor(cli: Cli, daemon: FakeDaemon) 
     never.set()
     assert "services keep running" in terminal.screen
     assert terminal.screen.rindex("\x1b[?25h") > terminal.screen.rindex("\x1b[?25l")
+
+
+def seen(written: str, columns: int) -> list[str]:
+    """The lines that a terminal shows for what was written: it wraps behind its last column."""
+    lines, at, column = [""], 0, 0
+    for found in re.finditer(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b])", written):
+        count, sequence, back, down, letter = found.groups()
+        if sequence == "A":
+            at = max(at - int(count or 1), 0)
+        elif sequence == "K":
+            lines[at] = "" if count == "2" else lines[at][:column]
+        elif back:
+            column = 0
+        elif down or (letter and column == columns):
+            at, column = at + 1, column if down else 0
+            lines += [""] * (at + 1 - len(lines))
+        if letter:
+            lines[at] = lines[at][:column].ljust(column) + letter + lines[at][column + 1 :]
+            column += 1
+    return lines
+
+
+@pytest.mark.parametrize("command", ["up", "wait"])
+def test_ctrl_c_leaves_one_line_of_each_service_on_a_terminal(
+    cli: Cli, daemon: FakeDaemon, command: str
+) -> None:
+    """Though the terminal itself writes `^C` behind the last line."""
+    never = threading.Event()
+    long = {**STARTING, "because": "not listening on port 24001 yet, " * 10}
+    accept(daemon, snapshot(long, {**long, "name": "web"}), never)
+    terminal = cli.terminal(command, columns=80)
+    terminal.until("web")
+
+    terminal.press(b"\x03")
+
+    assert terminal.end() == 130
+    never.set()
+    shown = seen(terminal.screen, 80)
+    assert "^C" in terminal.screen
+    assert [line.split()[1] for line in shown if "listening" in line] == ["db", "web"]
 
 
 def test_on_a_terminal_each_service_has_a_line_that_changes_in_place(cli: Cli, daemon: FakeDaemon) -> None:

@@ -8,8 +8,10 @@ after two seconds it is time to say what for.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from contextlib import contextmanager
 
 from locald.cli.shared import say
 from locald.cli.shared.begun import already
@@ -20,7 +22,7 @@ from locald.faces.when import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from rich.console import RenderableType
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
     Spell = Callable[[Row], str]
 
+FOR_ECHO = 3
+"""columns left free at the right: a terminal shows a Ctrl-C as `^C` behind what stands there, and in a full
+line that would begin another, which nobody would know of when the picture is redrawn"""
 BLINK = 0.2
 """seconds that a terminal stays untouched: what takes no longer needs no picture"""
 PATIENCE = 2.0
@@ -147,11 +152,13 @@ class _Drawn:
             if board.settled or time.monotonic() - self._began < BLINK:
                 return
             self._live = _start_live()
-        self._live.update(self._picture(board), refresh=True)
+        with _undisturbed():
+            self._live.update(self._picture(board), refresh=True)
 
     def close(self) -> None:
         if self._live:
-            self._live.stop()
+            with _undisturbed():
+                self._live.stop()
 
     def _picture(self, board: Board) -> RenderableType:
         from rich.table import Table
@@ -159,7 +166,8 @@ class _Drawn:
         assert self._live is not None
         room = max(self._live.console.height - 2, 3)
         rows, hidden = _most_telling(board.rows, room)
-        picture = Table.grid(padding=(0, 1), expand=True)
+        picture = Table.grid(padding=(0, 1))
+        picture.width = max(self._live.console.width - FOR_ECHO, 1)
         for options in ({}, {}, {}, {"ratio": 1}, {"justify": "right"}):
             picture.add_column(no_wrap=True, overflow="ellipsis", **options)
         for row in rows:
@@ -238,9 +246,17 @@ def _most_telling(rows: Sequence[Row], room: int) -> tuple[list[Row], list[Row]]
     return [row for row in rows if words.key(row) in shown], ranked[room - 1 :]
 
 
-def _start_live() -> Live:
-    import signal
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A Ctrl-C waits for a moment: in the middle of a picture it would have this drawn twice."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+
+def _start_live() -> Live:
     from rich.console import Console
     from rich.live import Live
 
