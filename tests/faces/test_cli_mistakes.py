@@ -199,10 +199,25 @@ def test_the_word_of_another_tool_leads_to_the_command(cli: Cli, typed: str, mea
         (["ps", "--sort", "cpu"], "locald status"),
         (["ps", "--help"], "locald status --help"),
         (["log", "--tail", "5"], "locald logs"),
+        (["events", "web"], "locald logs -f web"),
+        (["env", "web"], "locald exec web -- env"),
+        (["history"], "locald timeline"),
+        (["config-check"], "locald config check"),
+        (["server", "stat"], "locald server status"),
+        (["server", "res"], "locald server restart"),
     ],
 )
 def test_the_rest_of_the_command_line_is_kept_where_it_works(typed: list[str], works: str) -> None:
     assert refused(*typed)[1] == f"run `{works}`"
+
+
+@pytest.mark.parametrize("before", [["--help"], ["-h"], ["-C", ".", "--help"]])
+def test_help_before_a_command_is_the_help_of_the_command(
+    before: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*before, "up"])
+    assert capsys.readouterr().out.startswith("usage: locald up ")
 
 
 def test_every_synonym_leads_to_a_command_that_there_is_and_hides_none() -> None:

@@ -66,6 +66,7 @@ AS_OPTIONS = {"help": "--help", "version": "--version"}
 """Words that other tools have as commands: `locald help up` is `locald up --help`."""
 
 
+HELP = ("--help", "-h")
 WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping"}
 DIRECTORY_HELP = "project folder (default: the nearest one upward with a locald.toml)"
 
@@ -175,6 +176,8 @@ def _await_end(pause: float) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The arguments of a command line, with `run`: the function to call with them."""
+    if (asked := _asks_for_help(arguments)) is not None:
+        return parse(asked)
     top = _top()
     args, misplaced = top.parse_known_args(arguments)
     if misplaced:
@@ -187,6 +190,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         top.print_help(sys.stderr)
         raise SystemExit(2)
     return _parse_command(args, arguments)
+
+
+def _asks_for_help(arguments: Sequence[str]) -> list[str] | None:
+    """`locald --help up` asks for the help of `up`: the command line that gives it, else None."""
+    place = next((place for place, word in enumerate(arguments) if word in MODULES), 0)
+    before = [word for word in arguments[:place] if word not in HELP]
+    if len(before) == place:
+        return None
+    return [*before, arguments[place], HELP[0], *arguments[place + 1 :]]
 
 
 def _parse_command(args: argparse.Namespace, arguments: Sequence[str]) -> argparse.Namespace:

@@ -24,19 +24,32 @@ if TYPE_CHECKING:
 
 EXAMPLES = {"D": "30s", "N": "20", "RE": "error", "DIR": ".", "NAME": "shop", "SHELL": "bash"}
 """A value by the name that help gives to it."""
+BEGINNING = 3
+"""letters of a word that is taken for the beginning of another"""
 LIST_SERVICES = "run `locald status` to list the services"
 LIST_COMMANDS = "run `locald --help` to list the commands"
 
 
 def unknown_command(arguments: Sequence[str], place: int, commands: Iterable[str], works: Works) -> Problem:
     """There is no command like the word at this place of the command line."""
-    word = arguments[place]
-    meant = synonyms.COMMANDS.get(word) or near(word.lower(), commands)
+    word, rest = arguments[place], arguments[place + 1 :]
+    meant = synonyms.COMMANDS.get(word) or _joined(word, works) or near(word.lower(), commands)
     if not meant:
         return Problem(f"unknown command: {word}", hint=LIST_COMMANDS)
-    begun = [*arguments[:place], *meant.split()]
-    hint = _run([*begun, *arguments[place + 1 :]], works) or _run(begun, works) or _usage(f"locald {meant}")
-    return Problem(f"unknown command: {word} (did you mean {meant}?)", hint=hint)
+    what = f"unknown command: {word} (did you mean {meant}?)"
+    if "SERVICE" in meant and not rest:
+        return Problem(what, hint=f"for example `locald {meant.replace('SERVICE', 'web')}`")
+    if "SERVICE" in meant:
+        meant, rest = meant.replace("SERVICE", shlex.quote(rest[0])), rest[1:]
+    begun = [*arguments[:place], *shlex.split(meant)]
+    hint = _run([*begun, *rest], works) or _run(begun, works) or _usage(f"locald {meant}")
+    return Problem(what, hint=hint)
+
+
+def _joined(word: str, works: Works) -> str:
+    """Of `config-check` the command and its action, where there are such."""
+    command, _, action = word.partition("-")
+    return f"{command} {action}" if action and works([command, action]) else ""
 
 
 def misplaced(
@@ -171,8 +184,12 @@ SENTENCES = (
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """What the word is a misspelling of, or nothing."""
-    return next(iter(get_close_matches(word, list(known), n=1)), "")
+    """What the word is the beginning or a misspelling of, or nothing."""
+    known = list(known)
+    longer = [each for each in known if each.startswith(word)] if len(word) >= BEGINNING else []
+    if len(longer) == 1:
+        return longer[0]
+    return next(iter(get_close_matches(word, known, n=1)), "")
 
 
 def _run(arguments: Sequence[str], works: Works) -> str:

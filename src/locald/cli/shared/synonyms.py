@@ -11,17 +11,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COMMANDS = {
-    **dict.fromkeys(("ps", "list", "ls", "state", "info"), "status"),
+    **dict.fromkeys(("ps", "list", "ls", "state", "info", "health"), "status"),
     **dict.fromkeys(("run", "start", "create", "apply", "reload"), "up"),
     **dict.fromkeys(("kill", "halt", "pause"), "stop"),
     **dict.fromkeys(("rm", "remove", "delete", "destroy"), "down"),
     **dict.fromkeys(("tail", "log", "journal"), "logs"),
+    **dict.fromkeys(("events", "attach", "follow"), "logs -f"),
+    **dict.fromkeys(("history", "trace"), "timeline"),
+    **dict.fromkeys(("env", "environment", "printenv"), "exec SERVICE -- env"),
     **dict.fromkeys(("explain", "describe", "inspect"), "why"),
     **dict.fromkeys(("top", "ui", "tui"), "monitor"),
     **dict.fromkeys(("validate", "lint", "check"), "config check"),
     "shell": "exec",
     "daemon": "server",
-    "web": "dashboard",
+    **dict.fromkeys(("web", "open", "graph"), "dashboard"),
+    "watch": "status --watch",
     "new": "init",
 }
 """What to run for a command that there is not."""
