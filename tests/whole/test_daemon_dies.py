@@ -39,6 +39,29 @@ def standing(rows: Json) -> Json:
     return {name: {key: row[key] for key in kept} for name, row in rows.items()}
 
 
+@pytest.mark.parametrize("question", [["ping"], ["server", "status"]])
+def test_who_asks_for_a_daemon_that_died_is_told_that_services_keep_running(
+    machine: Machine, question: list[str]
+) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    pid = machine.up()["web"]["pid"]
+    machine.kill_daemon()
+
+    done = machine.locald(*question)
+
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.splitlines() == [
+        "error: daemon is not running, services keep running",
+        "hint: run `locald server start` to manage them again",
+    ]
+    assert is_alive(pid)
+    machine.locald("server", "stop")
+    assert machine.locald(*question).stderr.splitlines() == [
+        "error: daemon is not running",
+        "hint: run `locald server start` to start it",
+    ]
+
+
 def kill_daemon_later(machine: Machine) -> None:
     """When what it shows has been written down, which takes it a moment."""
     rows = machine.status()

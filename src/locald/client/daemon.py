@@ -64,6 +64,16 @@ def absent() -> Unreachable:
     return Unreachable("daemon is not running", "run `locald up` to start it")
 
 
+def missing(home: Home) -> Unreachable:
+    """No daemon, for a command that starts none: its services may well be there, for they outlive it."""
+    what, hint = "daemon is not running", "run `locald server start` to start it"
+    if not os.path.exists(home.wanted):
+        return Unreachable(what, hint)
+    if holder_of(os.path.join(os.path.dirname(home.keeper), "keeper.lock")):
+        return Unreachable(f"{what}, services keep running", "run `locald server start` to manage them again")
+    return Unreachable(f"{what}, nor are its services", "run `locald server start` to start them again")
+
+
 def start(home: Home, command: Sequence[str] = (), on_wait: Callable[[], None] | None = None) -> Api:
     """The daemon, started if it does not run. Unreachable when it cannot be started.
 

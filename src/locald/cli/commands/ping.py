@@ -7,7 +7,6 @@ import time
 
 from locald.cli.shared import say
 from locald.client import daemon
-from locald.client.http import Unreachable
 from locald.domain.values.amounts import length
 from locald.wire.home import Home
 
@@ -29,9 +28,10 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    api = daemon.find(Home.find())
+    home = Home.find()
+    api = daemon.find(home)
     if api is None:
-        raise Unreachable("daemon is not running", "run `locald server start` to start it")
+        raise daemon.missing(home)
     asked = time.monotonic()
     answer = api.get("/v1/ping", timeout=3.0)
     took = time.monotonic() - asked

@@ -100,7 +100,7 @@ def status(args: argparse.Namespace) -> int:
     home = Home.find()
     api = daemon.find(home)
     if api is None:
-        raise Unreachable("daemon is not running", "run `locald server start` to start it")
+        raise daemon.missing(home)
     document = api.get("/v1/status")
     found: dict[str, Any] = {**document["daemon"], "socket": api.path, "log": home.log}
     say.about(found)
