@@ -442,3 +442,19 @@ def test_a_daemon_that_lost_its_state_says_so(cli: Cli, daemon: FakeDaemon) -> N
 
     expected = "warning: the saved state could not be used; it is kept as state.json.unusable-1\n"
     assert (result.code, result.err) == (0, expected)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 72, 80, 120])
+def test_on_a_terminal_of_any_width_a_row_is_a_line(cli: Cli, daemon: FakeDaemon, columns: int) -> None:
+    """What is too wide is cut, and what has no place at all is left out, with its title."""
+    daemon.on("GET /v1/status", document(row("a-service-with-a-long-name"), row("web")))
+
+    terminal = cli.terminal("status", columns=columns, NO_COLOR="1")
+
+    assert terminal.end() == 0
+    head, *rows = terminal.screen.splitlines()
+    assert len(rows) == 2
+    assert max(map(len, [head, *rows])) <= columns
+    assert head.split()[0] == "SERVICE"
+    assert ("UPTIME" in head) is (columns >= 72)
+    assert "http" in rows[1]

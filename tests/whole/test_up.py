@@ -384,6 +384,27 @@ def test_restart_takes_the_environment_of_the_shell_that_asks_and_new_runs_keep_
     assert lines(seen) == ["none", "asked", "asked"]
 
 
+def test_restart_does_not_apply_the_file_and_warns_of_what_is_wrong_or_new_in_it(machine: Machine) -> None:
+    machine.write(web(f"env = {{ A = '1' }}\ncommand = {SERVE}"))
+    machine.up()
+    assert "warning" not in machine.locald("restart").stderr
+    machine.write(web(f'stop_timeout = "9s"\ncommand = {SERVE}'))
+    done = machine.locald("restart")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[:2] == [
+        "warning: locald.toml: changed since the last `locald up`, restart does not apply it: web",
+        "hint: run `locald up` to apply it",
+    ]
+    machine.write(web(f"comand = {SERVE}"))
+    done = machine.locald("restart")
+    assert (done.returncode, machine.status()["web"]["health"]) == (0, "healthy")
+    assert "warning: locald.toml:4: services.web.comand: unknown key\n" in done.stderr
+    assert (
+        "warning: locald.toml: cannot be applied, services restart as of the last `locald up`\n"
+        "hint: fix it, then run `locald up`\n" in done.stderr
+    )
+
+
 def test_restart_waits_for_health_and_ends_as_up_does(machine: Machine) -> None:
     mended = machine.folder / "mended"
     mended.touch()

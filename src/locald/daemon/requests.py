@@ -27,6 +27,7 @@ from locald.domain.values.problem import Problem, Refused
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.config import Review
     from locald.domain.project.spec import Caller, Project, ProjectSpec
@@ -66,6 +67,28 @@ async def as_written(world: World, directory: str) -> Project:
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
     ports = _choose_ports(world, spec)
     return config.resolve(replace(spec, services=services), directory, ports, {}, {})
+
+
+async def unapplied(world: World, project: str, keys: Iterable[Key]) -> list[Problem]:
+    """Warnings for who restarts these services, which does not apply the file: what in it is wrong, or is
+    something else than what runs."""
+    try:
+        written = await as_written(world, world.places[project].directory)
+    except Refused as refused:
+        wrong = [each.as_warning() for each in refused.problems if not each.is_warning]
+        what = "cannot be applied, services restart as of the last `locald up`"
+        return [*wrong, Problem(what, FILE, "fix it, then run `locald up`", is_warning=True)]
+    names = [key.service for key in keys if _is_unlike(world.services[key], written)]
+    if not names:
+        return []
+    what = f"changed since the last `locald up`, restart does not apply it: {', '.join(names)}"
+    return [Problem(what, FILE, "run `locald up` to apply it", is_warning=True)]
+
+
+def _is_unlike(service: Service, written: Project) -> bool:
+    """But for what `as_written` leaves out."""
+    now = written.definitions.get(service.spec.name)
+    return now is None or now.spec != replace(service.spec, env={}, env_file=())
 
 
 def chosen(project: str, known: Iterable[str], names: list[str]) -> list[str]:

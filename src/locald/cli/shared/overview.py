@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 HEAD = ("SERVICE", "STATE", "HEALTH", "SOURCE", "PORT", "PID", "UPTIME", "URL")
 
 
+SPARE = ("UPTIME", "PID", "SOURCE", "PORT", "HEALTH", "STATE")
+"""columns that a narrow terminal does without, the first of them first"""
+
+
 def whole(rows: Sequence[Row], everywhere: bool, width: int | None) -> list[str]:
     """All lines. `width`: of the terminal, or None where lines may be of any length."""
     shown, reasons = parts(rows, everywhere, width)
@@ -33,7 +37,7 @@ def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[lis
     names = [f"{row['project']}:{row['name']}" if everywhere else row["name"] for row in rows]
     cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
     late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
-    lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width)
+    lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width, spare=SPARE)
     return lines, [f"{plain(name)}: {plain(words.because(row))}" for name, row in late]
 
 

@@ -29,19 +29,35 @@ class Cell:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[Cell]], *, colour: bool, width: int | None
+    head: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    colour: bool,
+    width: int | None,
+    spare: Sequence[str] = (),
 ) -> list[str]:
-    """The lines of the table. `width` is that of the terminal, or None where lines may be of any length."""
+    """The lines of the table. `width` is that of the terminal, or None where lines may be of any length.
+
+    `spare`: titles of columns that are left out, one after the other, where not even the narrowest fit.
+    """
     titled = [[Cell(title, "bold") for title in head], *rows]
     columns = [max(len(row[i].text) for row in titled) for i in range(len(head))]
     if width is not None:
         _fit(columns, width)
+    if width is not None and spare and _taken(columns) > width:
+        kept = [i for i, title in enumerate(head) if title != spare[0]]
+        fewer = [[row[i] for i in kept] for row in rows]
+        return table([head[i] for i in kept], fewer, colour=colour, width=width, spare=spare[1:])
     return [_line(row, columns, colour) for row in titled]
+
+
+def _taken(columns: Sequence[int]) -> int:
+    return sum(columns) + len(GAP) * (len(columns) - 1)
 
 
 def _fit(columns: list[int], width: int) -> None:
     """Take from the widest column until the row fits, or all are as narrow as they can be."""
-    while sum(columns) + len(GAP) * (len(columns) - 1) > width:
+    while _taken(columns) > width:
         widest = max(range(len(columns)), key=columns.__getitem__)
         if columns[widest] <= NARROWEST:
             return

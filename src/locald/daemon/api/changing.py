@@ -132,9 +132,10 @@ class Changing:
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
         command = Restart(frozenset(keys), asker or self._last_caller(project))
+        warnings = await requests.unapplied(self._core.world, project, keys)
         effect = self._effect(project, command)
         await self._core.ask(command)
-        told = {"services": [key.service for key in keys], "warnings": []}
+        told = {"services": [key.service for key in keys], "warnings": list(map(problem, warnings))}
         return web.json_response({"project": project, **told, **effect})
 
     async def down(self, request: web.Request) -> web.Response:
