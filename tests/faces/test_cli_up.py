@@ -577,7 +577,7 @@ def test_what_is_no_longer_in_the_file_is_said_to_be_stopped(cli: Cli, daemon: F
 
 def test_up_of_a_file_without_services_says_so(cli: Cli, daemon: FakeDaemon) -> None:
     accept(daemon)
-    effect = {"ends": {}, "starts": [], "changed": [], "removed": []}
+    effect: dict[str, Any] = {"ends": {}, "starts": [], "changed": [], "removed": []}
     daemon.on("POST /v1/up", {"project": "shop", "services": [], "warnings": [], **effect})
     daemon.on("GET /v1/status", document())
 

@@ -11,11 +11,12 @@ from locald.faces import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from locald.cli.shared.follow import Row
-    from locald.cli.shared.live import Spell
+
+    Spell = Callable[[Row], str]
 
 AFTERWARDS = ("waiting", "blocked", "failed")
 """states that are news also while the number of the run is that of the one that ended"""

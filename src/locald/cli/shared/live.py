@@ -22,16 +22,14 @@ from locald.faces.when import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from rich.console import RenderableType
     from rich.live import Live
 
-    from locald.cli.shared.begun import Begun
+    from locald.cli.shared.begun import Begun, Spell
     from locald.cli.shared.follow import Board, Display, Row
-
-    Spell = Callable[[Row], str]
 
 FOR_ECHO = 3
 """columns left free at the right: a terminal shows a Ctrl-C as `^C` behind what stands there, and in a full

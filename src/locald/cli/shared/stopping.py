@@ -14,7 +14,7 @@ from locald.wire.home import Home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from locald.cli.shared.live import Spell
+    from locald.cli.shared.begun import Spell
     from locald.client.target import Target
 
 
