@@ -209,7 +209,8 @@ def test_what_depends_on_a_stopped_service_is_blocked_and_starts_with_it_again(m
     assert rows["api"]["because"] == "blocked by db: stopped by user"
     waited = machine.locald("wait", "api")
     assert waited.returncode == 1
-    assert "blocked by db: stopped by user" in waited.stderr
+    assert "error: db is stopped by user\n" in waited.stderr
+    assert waited.stderr.splitlines()[-1] == "error: api is blocked by db"
     machine.up("db")
     row = machine.until("api", is_healthy)
     assert row["run"] == before["api"]["run"] + 1

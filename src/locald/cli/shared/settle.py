@@ -73,13 +73,18 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int
     begun = Begun(answer, applies_file=applies_file)
     target = target.only(answer["services"])
     _tell_restarts(target, begun)
-    deadline = None if args.timeout is None else began + args.timeout
-    if begun.removed and (code := _remove(home, api, target, begun, None if args.detach else deadline, args)):
+    if begun.removed and (code := _remove(home, api, target, args, began, begun)):
         return code
     if not target.services:
         return _without_services(api, args)
     if args.detach:
         return _detached(api, target, begun, args)
+    return _settled(home, api, target, args, began, begun)
+
+
+def _settled(
+    home: Home, api: Api, target: Target, args: argparse.Namespace, began: float, begun: Begun
+) -> int:
     try:
         return until_ready(home, api, target, args, began, begun)
     except Denied as denied:
@@ -96,12 +101,13 @@ def _tell_restarts(target: Target, begun: Begun) -> None:
 
 
 def _remove(
-    home: Home, api: Api, target: Target, begun: Begun, deadline: float | None, args: argparse.Namespace
+    home: Home, api: Api, target: Target, args: argparse.Namespace, began: float, begun: Begun
 ) -> int:
     """Tell of services that the file does not have any more, when they have stopped. Not 0 to end with it."""
     running = [name for name in begun.removed if name in begun.ends]
     never = [name for name in begun.removed if name not in begun.ends]
     if not args.detach:
+        deadline = None if args.timeout is None else began + args.timeout
         try:
             if not all(_is_gone(home, api, target.only([name]), deadline) for name in running):
                 return 130
