@@ -71,6 +71,7 @@ def test_readiness_is_seen_the_moment_the_port_opens(machine: Machine) -> None:
     assert row["ready_at"] is None
     gate.open()
     row = machine.until("web", is_healthy)
+    wait_for(lambda: opened.exists() and opened.read_text().endswith("\n"), "it has written when that was")
     assert -0.1 < at(row["ready_at"]) - float(opened.read_text()) < 0.5
 
 
