@@ -99,7 +99,7 @@ def test_blockers_are_a_tree_down_to_the_root(cli: Cli, daemon: FakeDaemon) -> N
         "     ├─ ✗ db has failed",
         "     │     exited with code 1",
         "     └─ ✗ mail has failed",
-        "           root cause, exited with 1",
+        "           root cause: exited with 1",
     ]
     assert "  │ no room" in shown
 

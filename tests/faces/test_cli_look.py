@@ -90,7 +90,7 @@ def test_why_names_the_blockers_down_to_the_root_the_evidence_and_hints(cli: Cli
         "    api is blocked",
         "      db has failed",
         "      db has failed",
-        "        root cause, exited with code 1",
+        "        root cause: exited with code 1",
     ]
     assert told[10].split(maxsplit=2)[1:] == ["ago", "✗ fail  explicit (http)  HTTP 500"]
     assert told[12:15] == ["Last output of db, run 1", "  | begins", "  | no room"]

@@ -128,7 +128,7 @@ class _Page:
                 branch = rest = "  "
             name = blocker["service"]
             head = f"{self._sign(blocker)}{self._bold(name)} {self._is(blocker)}"
-            mark = "root cause, " if name == cause else ""
+            mark = "root cause: " if name == cause else ""
             below = self._under(name, left)
             print(f"{indent}{branch}{head}")
             beside = "│  " if below and self._is_drawn else "   " if self._is_drawn else "  "
