@@ -100,7 +100,7 @@ def test_a_stop_names_its_dependents_before_it_is_done(machine: Machine, visitor
     dialog.get_by_role("button", name="Stop 3 services").click()
     expect(cell(page, "db", "state")).to_have_text("stopped")
     expect(cell(page, "web", "state")).to_have_text("blocked")
-    expect(cell(page, "web", "because")).to_contain_text("db was stopped")
+    expect(cell(page, "web", "because")).to_have_text("blocked by api, which needs db: stopped by user")
 
     row(page, "db").get_by_role("button", name="Start db").click()
     dialog = page.get_by_role("dialog", name="Start db?")
