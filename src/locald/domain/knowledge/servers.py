@@ -1,4 +1,4 @@
-"""Servers that are known by their program: how to ask them whether they serve, and where they listen besides.
+"""Servers that are known by their program: how to ask them whether they serve.
 
 A program is known by its executable, or, for a virtual machine of Java or Erlang, by what that runs; never by
 the name that a process gives itself, nor by a port. Servers with a readiness path of their own are asked by
@@ -23,18 +23,17 @@ ProtocolName = Literal[
 @dataclass(frozen=True, slots=True)
 class Server:
     """`protocol`: a name of `protocols.PROTOCOLS`, or `http` with `path`. `status`: which answers are a yes;
-    empty: any 2xx. `seconds`: ports on which it listens too, and which are not the one that is asked for."""
+    empty: any 2xx."""
 
     protocol: ProtocolName
     path: str = ""
     status: tuple[int, ...] = ()
-    seconds: tuple[int, ...] = ()
 
 
-POSTGRES, MYSQL, REDIS = Server("postgres"), Server("mysql"), Server("redis", seconds=(16379,))
-ZOOKEEPER, KAFKA = Server("zookeeper", seconds=(8080, 2888, 3888)), Server("kafka")
-RABBITMQ = Server("amqp", seconds=(15672, 25672, 4369))
-ELASTICSEARCH = Server("http", "/_cluster/health?local=true", seconds=(9300,))
+POSTGRES, MYSQL, REDIS = Server("postgres"), Server("mysql"), Server("redis")
+ZOOKEEPER, KAFKA = Server("zookeeper"), Server("kafka")
+RABBITMQ = Server("amqp")
+ELASTICSEARCH = Server("http", "/_cluster/health?local=true")
 
 BY_PROGRAM: dict[str, Server] = {
     **dict.fromkeys(("postgres", "postmaster"), POSTGRES),
@@ -43,20 +42,20 @@ BY_PROGRAM: dict[str, Server] = {
     "memcached": Server("memcached"),
     "beanstalkd": Server("beanstalk"),
     "mongod": Server("mongodb"),
-    "nats-server": Server("nats", seconds=(8222, 6222)),
+    "nats-server": Server("nats"),
     "mosquitto": Server("mqtt"),
     "slapd": Server("ldap"),
     **dict.fromkeys(("named", "unbound", "knotd", "dnsmasq", "pdns_server", "coredns"), Server("dns")),
     "prometheus": Server("http", "/-/ready"),
     "prometheus-alertmanager": Server("http", "/-/ready"),
     "alertmanager": Server("http", "/-/ready"),
-    "loki": Server("http", "/ready", seconds=(9095,)),
+    "loki": Server("http", "/ready"),
     **dict.fromkeys(("grafana", "grafana-server"), Server("http", "/api/health")),
     "minio": Server("http", "/minio/health/ready"),
-    "vault": Server("http", "/v1/sys/health", (200, 429, 472, 473), (8201,)),
-    "consul": Server("http", "/v1/status/leader", seconds=(8300, 8301, 8302, 8502, 8503, 8600)),
-    "etcd": Server("http", "/health", seconds=(2380,)),
-    "nomad": Server("http", "/v1/agent/health", seconds=(4647, 4648)),
+    "vault": Server("http", "/v1/sys/health", (200, 429, 472, 473)),
+    "consul": Server("http", "/v1/status/leader"),
+    "etcd": Server("http", "/health"),
+    "nomad": Server("http", "/v1/agent/health"),
     "traefik": Server("http", "/ping"),
 }
 """by the file name of the executable"""
