@@ -1,4 +1,4 @@
-"""Writes dashboard/src/facts/vocabulary.ts, the page's table of states, from `locald.faces.words`.
+"""Writes dashboard/src/facts/vocabulary.ts, the page's table of states, from `locald.faces.states`.
 
 So a state has one tone, one sign and one rank on the page, in the monitor and on the command line. `--check`
 writes nothing and exits 1 when the page's table is not what it should be.
@@ -13,33 +13,33 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
-from locald.faces import words  # noqa: E402
+from locald.faces import states  # noqa: E402
 
 TABLE = ROOT / "dashboard" / "src" / "facts" / "vocabulary.ts"
 
 HEAD = """\
 // Every state and health with its tone and its sign, from the worst to the best. Written by
-// tools/vocabulary.py from src/locald/faces/words.py: change that.
+// tools/vocabulary.py from src/locald/faces/states.py: change that.
 """
 
 
 def table() -> str:
     """The whole file."""
-    states = (
+    entries = (
         f"  {word}: {{ tone: {spelled(tone)}, sign: {spelled(sign)} }},"
-        for word, (tone, sign) in words.STATES.items()
+        for word, (tone, sign) in states.STATES.items()
     )
     parts = [
         HEAD,
-        f"export type Tone = {' | '.join(map(spelled, words.COLOURS))};",
+        f"export type Tone = {' | '.join(map(spelled, states.COLOURS))};",
         "export type Word = keyof typeof STATES;",
         "",
-        "\n".join(["export const STATES = {", *states, "} as const satisfies Record<string, Entry>;"]),
+        "\n".join(["export const STATES = {", *entries, "} as const satisfies Record<string, Entry>;"]),
         "",
         "interface Entry {\n  tone: Tone;\n  sign: string;\n}",
         "",
-        listed("A service went down by itself.", "DOWN", words.DOWN),
-        listed("A service has not settled.", "MOVING", words.MOVING),
+        listed("A service went down by itself.", "DOWN", states.DOWN),
+        listed("A service has not settled.", "MOVING", states.MOVING),
     ]
     return "\n".join(parts)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.looks import violations
-from locald.faces import words
+from locald.faces import states
 from whole.looking import is_in
 
 if TYPE_CHECKING:
@@ -97,6 +97,6 @@ def test_standings_differ_in_more_than_their_colour(machine: Machine, visitor: V
     for name, word in (("db", "healthy"), ("seed", "completed"), ("broken", "failed"), ("web", "blocked")):
         row = page.locator(f'tr[data-key="shop:{name}"]')
         expect(row).to_contain_text(word)
-        expect(row.locator("svg.glyph")).to_have_class(re.compile(rf"\b{words.tone(word)}\b"))
+        expect(row.locator("svg.glyph")).to_have_class(re.compile(rf"\b{states.tone(word)}\b"))
         shapes[word] = row.locator("svg.glyph").inner_html()
     assert len(set(shapes.values())) == len(shapes)

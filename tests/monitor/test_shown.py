@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from faces.fake_daemon import row
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.spans import Span
 from locald.monitor import bars, effects, explained, header, keys, safe, table, tree
 from locald.monitor.board import Board, Row, Scope, Usage, counts, row_of
@@ -67,7 +67,7 @@ def test_what_a_service_uses_is_told_like_every_amount() -> None:
 
 def test_words_are_told_apart_by_their_shape() -> None:
     different = ("healthy", "unhealthy", "failed", "blocked", "starting", "stopped", "waiting")
-    shapes = [words.sign(word) for word in different]
+    shapes = [states.sign(word) for word in different]
     assert len(set(shapes)) == len(shapes)
 
 

@@ -1,5 +1,5 @@
 // Every state and health with its tone and its sign, from the worst to the best. Written by
-// tools/vocabulary.py from src/locald/faces/words.py: change that.
+// tools/vocabulary.py from src/locald/faces/states.py: change that.
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "quiet";
 export type Word = keyof typeof STATES;

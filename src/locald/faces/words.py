@@ -13,40 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-STATES = {
-    "failed": ("bad", "✗"),
-    "unhealthy": ("bad", "▲"),
-    "backoff": ("warn", "↻"),
-    "blocked": ("warn", "⊘"),
-    "unknown": ("quiet", "◌"),
-    "stopping": ("busy", "◑"),
-    "preparing": ("busy", "◐"),
-    "starting": ("busy", "◐"),
-    "waiting": ("quiet", "◌"),
-    "stopped": ("quiet", "○"),
-    "running": ("good", "●"),
-    "healthy": ("good", "●"),
-    "completed": ("good", "✓"),
-}
-"""Every state and health with its tone and its sign, from the worst to the best.
-
-The signs tell words apart without colour. `tools/vocabulary.py` writes the page's table from this one.
-"""
-
-COLOURS = {
-    "good": ("green",),
-    "busy": ("bright_blue",),
-    "warn": ("yellow",),
-    "bad": ("red",),
-    "quiet": ("dim",),
-}
-"""Of a tone, on terminals; the page has one token for each."""
-
-DOWN = ("unhealthy", "failed", "backoff")
-"""Words for a service that went down by itself."""
-MOVING = ("waiting", "preparing", "starting", "stopping", "backoff")
-"""Words for a service that has not settled."""
-_ORDER = list(STATES)
 _OF_NAMES = ("cyan", "yellow", "green", "magenta", "blue")
 
 
@@ -67,29 +33,9 @@ def word(row: Mapping[str, Any]) -> str:
     return health if state == "running" and health != "unknown" else state
 
 
-def tone(word: str) -> str:
-    """What to make of a word: `good`, `busy`, `warn`, `bad` or `quiet`."""
-    return STATES.get(word, STATES["unknown"])[0]
-
-
-def colours(word: str) -> tuple[str, ...]:
-    """The colours of a state or a health on a terminal."""
-    return COLOURS[tone(word)]
-
-
-def rank(word: str) -> int:
-    """The worst has 0."""
-    return _ORDER.index(word if word in STATES else "unknown")
-
-
 def phrase(word: str) -> str:
     """`is healthy`, `has failed`, `is in backoff`."""
     return {"failed": "has failed", "backoff": "is in backoff"}.get(word, f"is {word}")
-
-
-def sign(word: str) -> str:
-    """The shape that stands before the word on screens."""
-    return STATES.get(word, STATES["unknown"])[1]
 
 
 def source(row: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from textual.binding import Binding
 from textual.widgets import ContentSwitcher, Input, Static
 
 from locald.faces.words import name_colours
-from locald.monitor import colours, dialogs, explained, feed, header, keys
+from locald.monitor import dialogs, explained, feed, header, keys, palette
 from locald.monitor.actions import Actions
 from locald.monitor.board import Board, Key, Row, Scope
 from locald.monitor.documents import DOCUMENTS, Documents
@@ -52,7 +52,7 @@ SHOWN_FOR = 6.0
 class Monitor(App[None]):
     TITLE = "locald"
     ENABLE_COMMAND_PALETTE = False
-    CSS = colours.CSS
+    CSS = palette.CSS
     BINDINGS: ClassVar = [
         *(Binding(key.press, key.action, show=False) for key in keys.KEYS if key.action),
         Binding("ctrl+c", "quit", show=False, priority=True),
@@ -72,7 +72,7 @@ class Monitor(App[None]):
         `caller` describes this shell, whose environment such a project inherits.
         """
         super().__init__()
-        self.ansi_theme_dark = colours.DARK
+        self.ansi_theme_dark = palette.DARK
         self.board = Board(scope, written=list(written))
         self.terminal_title = ""
         self._about = name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from locald.domain.values.amounts import length
-from locald.faces import words
+from locald.faces import states
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.monitor.table import field, style
 
@@ -46,7 +46,7 @@ def draw(timeline: dict[str, Any], rows: Sequence[Row], now: float, width: int) 
 def note(span: Span) -> Text:
     """`700ms, median 600ms`, `◐ starting 9.1s, median 600ms`, `✗ failed`."""
     took = None if span.word in NOTHING_THERE else span.so_far
-    sign = f"{words.sign(span.word)} {span.word}" if span.word else ""
+    sign = f"{states.sign(span.word)} {span.word}" if span.word else ""
     told = " ".join(part for part in (sign, "" if took is None else length(took)) if part)
     median = "" if span.median is None else f"median {length(span.median)}"
     look = style(span.word) if span.word else "bold yellow" if span.is_slow else ""
@@ -66,7 +66,7 @@ def _line(span: Span, told: Text, start: Start, names: int, room: int) -> Text:
 
 def _earlier(span: Span, start: Start, names: int) -> Text:
     """A service that was ready before this start."""
-    sign = f"{words.sign(span.word)} {span.word}" if span.word else ""
+    sign = f"{states.sign(span.word)} {span.word}" if span.word else ""
     told = sign or f"ready {length(start.origin - span.end)} earlier"
     return Text().append_text(_label(span.name, names, critical=False)).append(f"  {told}", "dim")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from locald.faces import words
+from locald.faces import states, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,4 +109,4 @@ def counts(rows: Iterable[Row]) -> dict[str, int]:
     for row in rows:
         word = words.word(row)
         found[word] = found.get(word, 0) + 1
-    return dict(sorted(found.items(), key=lambda pair: words.rank(pair[0])))
+    return dict(sorted(found.items(), key=lambda pair: states.rank(pair[0])))

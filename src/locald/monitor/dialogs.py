@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from locald.faces import words
+from locald.faces import states
 from locald.monitor import keys
 from locald.monitor.table import style
 
@@ -76,7 +76,7 @@ def help_text() -> Table:
         for key in members:
             grid.add_row(Text(key.shown, "bold cyan"), Text(key.about))
     grid.add_row(Text("States", "bold"), Text())
-    shapes = [f"{words.sign(word)} {word}" for word in words.STATES if word != "unknown"]
+    shapes = [f"{states.sign(word)} {word}" for word in states.STATES if word != "unknown"]
     for first in range(0, len(shapes), ACROSS):
         legend = Text()
         for shape in shapes[first : first + ACROSS]:

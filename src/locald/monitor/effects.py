@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from locald.faces import words
+from locald.faces import states, words
 
 VERBS = {"up": "start", "stop": "stop", "restart": "restart"}
 DONE = {"up": "starting", "stop": "stopping", "restart": "restarting"}
@@ -45,7 +45,7 @@ def told(effect: dict[str, Any]) -> Text:
     text = Text()
     for sign, word, verb, names in (("○", "stopped", "stops", ends), ("◐", "starting", "starts", starts)):
         if names:
-            text.append(f"{sign} ", " ".join(words.colours(word)))
+            text.append(f"{sign} ", " ".join(states.colours(word)))
             text.append(f"{verb} ", "bold").append(" → ".join(names)).append("\n")
     if not ends and not starts:
         text.append("nothing to do\n", "dim")

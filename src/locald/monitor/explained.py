@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.when import age
 from locald.monitor.table import style
 
@@ -26,7 +26,7 @@ def why(document: Document, row: Row | None) -> RenderableType:
     shown = {**document, **({"check": row.get("check"), "fallback": row.get("fallback")} if row else {})}
     word = words.word(shown)
     name = str(shown.get("service") or "")
-    head = Text.assemble((f"{words.sign(word)} ", style(word)), (f"{name} ", "bold"))
+    head = Text.assemble((f"{states.sign(word)} ", style(word)), (f"{name} ", "bold"))
     head.append(words.judged(shown), style(word))
     parts: list[RenderableType] = [head, Text(f"  {words.because(shown)}")]
     held_up = shown.get("state") in ("waiting", "blocked")  # else it keeps running
@@ -67,7 +67,7 @@ def summary(document: Document, row: Row | None) -> str:
 def facts(row: Row, width: int) -> Text:
     """Two lines of `width` columns on the selected service, with what the table has no room for."""
     word = words.word(row)
-    text = Text().append(f"{words.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
+    text = Text().append(f"{states.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
     text.append(words.judged(row))
     told = [
         str(row.get("url") or ""),
@@ -114,7 +114,7 @@ def _grid(columns: int) -> Table:
 
 def _blocker(blocker: Document) -> tuple[Text, ...]:
     word = words.word(blocker)
-    name = Text.assemble((f"{words.sign(word)} ", style(word)), (str(blocker.get("service")), "bold"))
+    name = Text.assemble((f"{states.sign(word)} ", style(word)), (str(blocker.get("service")), "bold"))
     return name, Text(word, style(word)), Text(words.because(blocker))
 
 

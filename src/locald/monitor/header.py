@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from locald.faces import words
+from locald.faces import states, words
 from locald.monitor.board import counts
 from locald.monitor.table import style
 from locald.wire.version import __version__
@@ -38,7 +38,7 @@ def _counted(rows: Sequence[Row], room: int) -> Text:
     """What does not fit is left out as a whole: half a number would be wrong."""
     text = Text()
     for word, number in counts(rows).items():
-        told = f"{words.sign(word)} {number} {word}  "
+        told = f"{states.sign(word)} {number} {word}  "
         if text.cell_len + len(told) > room:
             return text.append("…")
         text.append(told, f"bold {style(word)}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from locald.faces import words
+from locald.faces import states, words
 from locald.monitor.board import Key, Row
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ class Notices:
         if words.is_ready(row):
             self._was_ready.add(key)
             return None
-        went_down = word in words.DOWN and key in self._was_ready
-        if word in words.DOWN or word == "stopped":
+        went_down = word in states.DOWN and key in self._was_ready
+        if word in states.DOWN or word == "stopped":
             self._was_ready.discard(key)
         if not self._begun or not (went_down or (word == "failed" and before not in (None, "failed"))):
             return None
@@ -62,7 +62,7 @@ class Notices:
             projects.setdefault(str(row["project"]), []).append(row)
         found = []
         for project, members in projects.items():
-            if any(words.word(row) in words.MOVING for row in members):
+            if any(words.word(row) in states.MOVING for row in members):
                 self._busy.add(project)
             elif project in self._busy:
                 self._busy.discard(project)
@@ -100,8 +100,7 @@ def title(rows: Sequence[Row], name: str) -> str:
     if bad:
         word = words.word(bad[0])
         more = f" and {len(bad) - 1} more" if len(bad) > 1 else ""
-        return f"{words.sign(word)} {bad[0]['name']} {word}{more} · {name}"
+        return f"{states.sign(word)} {bad[0]['name']} {word}{more} · {name}"
     ready = sum(words.is_ready(row) for row in rows)
-    return (
-        f"{words.sign('healthy' if rows and ready == len(rows) else 'starting')} {ready}/{len(rows)} · {name}"
-    )
+    sign = states.sign("healthy" if rows and ready == len(rows) else "starting")
+    return f"{sign} {ready}/{len(rows)} · {name}"

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from locald.faces import words
+from locald.faces import states, words
 from locald.monitor import table, tree
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Roster(ScrollView, can_focus=True):
         word = words.word(row)
         lit = branch.key in self._lit
         text = Text(no_wrap=True).append(f" {branch.guide}", LIT if lit else "dim")
-        text.append(f"{words.sign(word)} ", table.style(word))
+        text.append(f"{states.sign(word)} ", table.style(word))
         name = f"{branch.key[0]}:{branch.key[1]}" if self._board.scope.is_everything else branch.key[1]
         text.append(f"{name} ", LIT if lit else "bold").append(word, table.style(word))
         if branch.condition and branch.condition != "healthy":

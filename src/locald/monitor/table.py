@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from locald.domain.values import amounts
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.when import age
 from locald.monitor.board import Row, Usage
 
@@ -52,7 +52,7 @@ class Column:
 
 def style(word: str) -> str:
     """The colours of a state or a health."""
-    return " ".join(words.colours(word))
+    return " ".join(states.colours(word))
 
 
 def _uptime(entry: Entry) -> str:
@@ -139,7 +139,7 @@ def line(entry: Entry, plan: Layout) -> Text:
     ]
     calm = "dim" if words.is_ready(entry.row) else ""
     because = field(words.because(entry.row), plan.because, style=calm) if plan.because else None
-    return _joined(Text(f" {words.sign(word)} ", style(word)), fields, because)
+    return _joined(Text(f" {states.sign(word)} ", style(word)), fields, because)
 
 
 def _joined(sign: Text, fields: Sequence[Text], because: Text | None) -> Text:

@@ -14,7 +14,7 @@ from locald.cli.shared.table import Cell, table
 from locald.client import daemon
 from locald.client.target import choose
 from locald.domain.values.amounts import length
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
 from locald.wire.home import Home
@@ -135,12 +135,12 @@ def _note(span: Span, width: int) -> str:
 
 
 def _sign(span: Span) -> str:
-    return f"{words.sign(span.word)} {span.word}" if span.word else ""
+    return f"{states.sign(span.word)} {span.word}" if span.word else ""
 
 
 def _colours(span: Span) -> tuple[str, ...]:
     if span.word:
-        return words.colours(span.word)
+        return states.colours(span.word)
     return ("bold", "yellow") if span.is_slow else ()
 
 

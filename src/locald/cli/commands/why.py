@@ -13,7 +13,7 @@ from locald.cli.shared import say
 from locald.cli.shared.output import last_entries
 from locald.client import daemon
 from locald.client.target import choose
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.text import plain
 from locald.faces.when import age
 from locald.wire.home import Home
@@ -176,13 +176,15 @@ class _Page:
         """`is healthy`, `has failed`."""
         word = words.word(row)
         verb, _, said = words.phrase(word).rpartition(" ")
-        return f"{verb} {say.paint(said, *words.colours(word), on=self._colour)}"
+        return f"{verb} {say.paint(said, *states.colours(word), on=self._colour)}"
 
     def _sign(self, row: Document) -> str:
         """A shape, on a terminal; in a file it would only hinder a search."""
         word = words.word(row)
         return (
-            say.paint(words.sign(word), *words.colours(word), on=self._colour) + " " if self._is_drawn else ""
+            say.paint(states.sign(word), *states.colours(word), on=self._colour) + " "
+            if self._is_drawn
+            else ""
         )
 
     def _wrapped(self, head: str, text: str, indent: int | None = None) -> None:

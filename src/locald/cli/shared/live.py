@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from locald.cli.shared import say
 from locald.cli.shared.begun import already
 from locald.domain.values.amounts import length
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.text import plain
 from locald.faces.when import between
 
@@ -178,9 +178,9 @@ class _Drawn:
         from rich.text import Text
 
         word = words.word(row)
-        style = " ".join(words.colours(word)) if say.has_colour(sys.stderr) else ""
+        style = " ".join(states.colours(word)) if say.has_colour(sys.stderr) else ""
         return [
-            Text(words.sign(word), style),
+            Text(states.sign(word), style),
             Text(plain(self._spell(row))),
             Text(word, style),
             Text(plain(_reason(row))),

@@ -9,7 +9,7 @@ import sys
 
 from locald.cli.shared import say
 from locald.cli.shared.table import Cell, table
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.text import plain
 from locald.faces.when import age
 
@@ -45,8 +45,8 @@ def _cells(name: str, row: Row) -> list[Cell]:
     state, health = row["state"], row["health"]
     return [
         Cell(name),
-        Cell(state, *words.colours(state)),
-        Cell("" if health == state else health, *words.colours(health)),  # `starting` is both
+        Cell(state, *states.colours(state)),
+        Cell("" if health == state else health, *states.colours(health)),  # `starting` is both
         Cell(words.source(row)),
         Cell(row.get("port")),
         Cell(row.get("pid") or (row.get("container") or "")[:12]),

@@ -19,7 +19,7 @@ from locald.cli.shared import overview, say
 from locald.cli.shared.follow import Board
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable
-from locald.faces import words
+from locald.faces import states, words
 from locald.faces.text import shorten
 from locald.wire.home import Home
 
@@ -106,7 +106,7 @@ class _Watch:
     def _went_down(self) -> bool:
         """A service that was ready is not any more, and nobody has told it to stop."""
         ready = {words.key(row) for row in self.board.rows if words.is_ready(row)}
-        down = {words.key(row) for row in self.board.rows if words.word(row) in words.DOWN}
+        down = {words.key(row) for row in self.board.rows if words.word(row) in states.DOWN}
         fallen = self._ready & down
         passing = {words.key(row) for row in self.board.rows if words.word(row) == "stopping"}
         self._ready = ready | (self._ready & passing)
