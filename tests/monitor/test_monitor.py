@@ -302,9 +302,9 @@ async def test_only_lines_with_these_words_of_this_stream_and_level(daemon: Stan
 async def test_while_paused_nothing_moves_and_what_comes_is_counted(daemon: StandIn) -> None:
     daemon.history = [entry(f"line {number}", service="db") for number in range(50)]
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
-        before = await sees(pilot, "line 49")
+        await sees(pilot, "line 49")
         await pilot.press("space")
-        await sees(pilot, "paused")
+        before = await sees(pilot, "line 49", "paused")
         await daemon.print(entry("news", service="db"), history=False)
         after = await sees(pilot, "paused +1")
         assert after.splitlines()[10:-1] == before.splitlines()[10:-1]
