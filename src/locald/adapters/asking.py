@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from locald.adapters.probes import Http
+from locald.adapters.probes import Http, Result
 from locald.adapters.reach import connected, ways_to
 from locald.domain.knowledge.protocols import PROTOCOLS, Meaning, Reply
 from locald.domain.lifecycle.messages import Asked
@@ -134,7 +134,7 @@ async def ask(target: Target, http: Http, *, again: bool = False, timeout: float
     if server.protocol == "http":
         hosts = ways_to(target.address)
         seen = await http.look(hosts, target.port, server.path, server.status or range(200, 300), timeout)
-        return Answer(Meaning.READY if seen.ok else Meaning.NOT_YET, seen.detail)
+        return Answer(_http_meaning(seen), seen.detail)
     protocol = PROTOCOLS[server.protocol]
     question = (protocol.again or protocol.question) if again else protocol.question
     read = _any_answer if again and protocol.again else protocol.read
@@ -148,6 +148,16 @@ async def ask(target: Target, http: Http, *, again: bool = False, timeout: float
     if reply is None:
         return Answer(None, f"{target.name} closed the connection without an answer ({protocol.name})")
     return Answer(reply.meaning, f"{target.name} {reply.detail}")
+
+
+def _http_meaning(seen: Result) -> Meaning | None:
+    """Only a server that fails says that it is not ready. One that knows no such path, asks for a login, or
+    speaks TLS there says nothing about it."""
+    if seen.ok:
+        return Meaning.READY
+    if seen.status is None:
+        return None
+    return Meaning.NOT_YET if seen.status >= 500 else Meaning.OTHER
 
 
 async def _exchange(

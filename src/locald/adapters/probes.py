@@ -29,10 +29,14 @@ HEADER_SIZE = 64 * 1024
 
 
 class Result(NamedTuple):
-    """Whether what was seen is what the user wants to see, and one sentence of it."""
+    """Whether what was seen is what the user wants to see, and one sentence of it.
+
+    `status`: of an HTTP answer; 0 for an answer that is not HTTP; None where there was none to look at.
+    """
 
     ok: bool
     detail: str
+    status: int | None = None
 
 
 def shown(text: str) -> str:
@@ -76,13 +80,14 @@ class Http:
         try:
             async with self._open().get(address, allow_redirects=False) as response:
                 answer = f"{response.status} {_phrase(response)}".rstrip()
-                return Result(is_wanted(response.status, wanted), f"GET {address} returned {answer}")
+                is_ok = is_wanted(response.status, wanted)
+                return Result(is_ok, f"GET {address} returned {answer}", response.status)
         except aiohttp.ClientConnectorError:
             raise  # nobody listens there: the next address may do
         except aiohttp.ServerDisconnectedError:
-            return Result(False, f"GET {address}: connection closed without an answer")
+            return Result(False, f"GET {address}: connection closed without an answer", 0)
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
-            return Result(False, f"GET {address}: the answer is not HTTP")
+            return Result(False, f"GET {address}: the answer is not HTTP", 0)
         except (aiohttp.ClientError, ValueError) as error:
             return Result(False, f"GET {address}: {shown(str(error)) or type(error).__name__}")
         except OSError as error:

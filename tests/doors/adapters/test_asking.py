@@ -153,7 +153,14 @@ async def test_a_slow_drip_is_not_listened_to_for_longer_than_the_timeout() -> N
 
 
 @pytest.mark.parametrize(
-    ("status", "meaning"), [("200 OK", Meaning.READY), ("503 Service Unavailable", Meaning.NOT_YET)]
+    ("status", "meaning"),
+    [
+        ("200 OK", Meaning.READY),
+        ("503 Service Unavailable", Meaning.NOT_YET),
+        ("404 Not Found", Meaning.OTHER),  # it has no such path: its open port has to do
+        ("401 Unauthorized", Meaning.OTHER),
+        ("400 Bad Request", Meaning.OTHER),  # as Go's servers say on a port that speaks TLS
+    ],
 )
 async def test_a_server_with_a_readiness_path_is_asked_by_http(status: str, meaning: Meaning) -> None:
     answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -163,6 +170,15 @@ async def test_a_server_with_a_readiness_path_is_asked_by_http(status: str, mean
         assert found.meaning is meaning
         assert f"/-/ready returned {status}" in found.detail
         assert server.told[0].startswith(b"GET /-/ready HTTP/1.1")
+    await http.close()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\x15\x03\x03\0\x02\x02\x46"])
+async def test_what_does_not_speak_http_is_judged_by_its_open_port(answer: bytes) -> None:
+    """A server whose port speaks TLS closes the connection, or sends an alert."""
+    http = Http()
+    async with fake(lambda: answer) as server:
+        assert (await ask(at(server.port, HTTP), http)).meaning is Meaning.OTHER
     await http.close()
 
 
