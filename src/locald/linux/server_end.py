@@ -22,18 +22,18 @@ import struct
 from typing import NamedTuple
 
 from locald.linux.sockdiag import (
-    NETLINK_SOCK_DIAG,
+    HEADER,
     NLMSG_ERROR,
     SOCK_DIAG_BY_FAMILY,
     TCP_LISTEN,
     messages,
+    netlink,
 )
 
 ESTABLISHED, SYN_RECV = 1, 3
 _NLM_F_REQUEST = 1
 _NO_COOKIE = b"\xff" * 8
 """INET_DIAG_NOCOOKIE: whichever socket has these addresses"""
-_HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI2s2s16s16sI8s")
 """inet_diag_req_v2: family, protocol, extensions, -, states, port, peer's port, address, peer's address,
 interface, cookie"""
@@ -54,8 +54,7 @@ class ServerEnds:
 
     def __init__(self) -> None:
         """Raises OSError where netlink is not permitted."""
-        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
+        self._socket = netlink()
         self._sequence = 0
 
     def of(self, connection: socket.socket) -> End | None:
@@ -85,9 +84,7 @@ def encode(server: tuple[str, int], client: tuple[str, int], sequence: int) -> b
     addresses = (socket.inet_pton(family, host.partition("%")[0]) for host in (server[0], client[0]))
     ports = (port.to_bytes(2) for port in (server[1], client[1]))
     request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF, *ports, *addresses, 0, _NO_COOKIE)
-    return (
-        _HEADER.pack(_HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, sequence, 0) + request
-    )
+    return HEADER.pack(HEADER.size + len(request), SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, sequence, 0) + request
 
 
 def decode(data: bytes, sequence: int) -> tuple[bool, End | None]:

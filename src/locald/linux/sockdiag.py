@@ -35,13 +35,13 @@ GROUPS_TCP_DESTROY = 1 << 0 | 1 << 2
 """SKNLGRP_INET_TCP_DESTROY and SKNLGRP_INET6_TCP_DESTROY, as the bit mask that bind(2) takes"""
 SO_ATTACH_FILTER = 26
 
-_HEADER = struct.Struct("=IHHII")
+HEADER = struct.Struct("=IHHII")
 """nlmsghdr: length, type, flags, sequence, port id"""
 _REQUEST = struct.Struct("=BBBBI48x")
 """inet_diag_req_v2: family, protocol, extensions, -, states; an empty socket id"""
 _SOCKET = struct.Struct("=BBBB2s2s16s16sI8xIIIII")
 """inet_diag_msg: family, state, -, -, port, peer's port, address, peer's address, interface, …, uid, inode"""
-_PEER_PORT_AT = _HEADER.size + 6
+_PEER_PORT_AT = HEADER.size + 6
 
 
 class Listening(NamedTuple):
@@ -59,8 +59,8 @@ class Listening(NamedTuple):
 def encode_dump(family: int, sequence: int) -> bytes:
     """Ask for every listening TCP socket of the family (AF_INET or AF_INET6)."""
     request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << TCP_LISTEN)
-    length = _HEADER.size + len(request)
-    return _HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, sequence, 0) + request
+    length = HEADER.size + len(request)
+    return HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, sequence, 0) + request
 
 
 def decode_dump(data: bytes, sequence: int) -> tuple[list[Listening], bool]:
@@ -91,11 +91,11 @@ def messages(data: bytes) -> list[tuple[int, int, int]]:
     """(type, sequence, where its content begins) of each whole netlink message."""
     found = []
     at = 0
-    while at + _HEADER.size <= len(data):
-        length, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
-        if length < _HEADER.size or at + length > len(data):
+    while at + HEADER.size <= len(data):
+        length, kind, _, sequence, _ = HEADER.unpack_from(data, at)
+        if length < HEADER.size or at + length > len(data):
             break
-        found.append((kind, sequence, at + _HEADER.size))
+        found.append((kind, sequence, at + HEADER.size))
         at += (length + 3) & ~3
     return found
 
@@ -178,7 +178,7 @@ class Table:
 
     def _dump(self, family: int) -> list[Listening]:
         if self._socket is None:
-            self._socket = _netlink()
+            self._socket = netlink()
         self._sequence += 1
         self._socket.send(encode_dump(family, self._sequence))
         found: list[Listening] = []
@@ -199,7 +199,7 @@ class Deaths:
 
     def __init__(self) -> None:
         """Raises OSError where such news cannot be had."""
-        self._socket = _netlink()
+        self._socket = netlink()
         try:
             _only_without_peer(self._socket)
             self._socket.bind((0, GROUPS_TCP_DESTROY))
@@ -227,7 +227,7 @@ class Deaths:
         self._socket.close()
 
 
-def _netlink() -> socket.socket:
+def netlink() -> socket.socket:
     kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     return socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
 

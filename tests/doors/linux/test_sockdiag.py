@@ -93,7 +93,7 @@ def test_where_netlink_is_not_permitted_proc_is_read(table: Table, monkeypatch: 
     def refuse() -> socket.socket:
         raise PermissionError
 
-    monkeypatch.setattr(sockdiag, "_netlink", refuse)
+    monkeypatch.setattr(sockdiag, "netlink", refuse)
     with listen("127.0.0.1") as listener:
         assert seen(listener, "127.0.0.1") in table.read()
 

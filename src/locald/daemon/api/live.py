@@ -52,7 +52,7 @@ Json = dict[str, Any]
 
 HEARTBEAT = 20.0
 """seconds between two pings; who does not answer one within half of that is gone"""
-LONGEST_WISH = 1 << 18
+LONGEST_REQUEST = 1 << 18
 """bytes that may be asked in one message: the names of all services of a large project"""
 USAGE_EVERY = 2.0
 """seconds, by a clock that all faces share, so that one look at the machine serves them all"""
@@ -67,7 +67,7 @@ class Live:
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(
-            heartbeat=HEARTBEAT, max_msg_size=LONGEST_WISH, timeout=FAREWELL, compress=False
+            heartbeat=HEARTBEAT, max_msg_size=LONGEST_REQUEST, timeout=FAREWELL, compress=False
         )
         if not socket.can_prepare(request):
             raise misused("this is a WebSocket", request.path)

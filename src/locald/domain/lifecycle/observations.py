@@ -89,10 +89,9 @@ def observe_listeners(facts: RunFacts, event: Listens, *, is_patient: bool = Tru
 
 def _expecting(facts: RunFacts, own: Listener | None, event: Listens, *, is_patient: bool) -> RunFacts:
     """Stronger words than an open port that may follow: READY=1, and an answer in the server's protocol."""
-    was_open = Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
     if own is None or not event.accepts:  # what is asked next is another listener
         return replace(_without_answer(facts), hold_until=None)
-    if was_open or facts.check is not None:
+    if _was_taken(facts) or facts.check is not None:
         return facts
     if event.can_notify and is_patient and not facts.notify.spoke:
         facts = replace(facts, hold_until=event.at + HOLD)
@@ -124,13 +123,17 @@ def _without_answer(facts: RunFacts) -> RunFacts:
 
 def _opened(facts: RunFacts, own: Listener | None, at: float) -> RunFacts:
     """Since when the port is open. What closes again before it accepted anything was not open at all."""
-    was_taken = Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
     listening_at = facts.listening_at
     if own and (listening_at is None or (not facts.open and facts.ready_at is None)):
         listening_at = at
-    elif own is None and not was_taken and facts.ready_at is None:
+    elif own is None and not _was_taken(facts) and facts.ready_at is None:
         listening_at = None
     return replace(facts, open=own is not None, listening_at=listening_at)
+
+
+def _was_taken(facts: RunFacts) -> bool:
+    """Whether its program takes connections on its port, by what was seen last."""
+    return Source.TCP in facts.evidence and facts.evidence[Source.TCP].ok
 
 
 def _probed(facts: RunFacts, event: Listens) -> RunFacts:
