@@ -28,6 +28,17 @@ def test_what_died_meanwhile_is_restarted_by_its_policy_with_its_exit_code() -> 
     assert s.wait(0.1) == ["start web#2"]
 
 
+def test_a_worker_that_was_ready_before_anybody_wrote_it_down_was_ready() -> None:
+    """The next daemon hears of the end, and of when that was: long after a live worker is ready."""
+    s = Story(worker("jobs", restart="no"))
+    s.up(), s.spawned("jobs#1"), s.daemon_dies()
+
+    s.spawned("jobs#1")
+    s.now += 3  # nothing is looked at meanwhile
+    s.exits("jobs#1", 0)
+    assert (s.state("jobs"), s.row("jobs").exit_code) == ("stopped", 0)
+
+
 def test_what_was_lost_is_started_again() -> None:
     s = Story(service("db"), service("web", "db"))
     s.up(), s.healthy("db#1", "web#1"), s.daemon_dies()

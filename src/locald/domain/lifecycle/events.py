@@ -46,6 +46,7 @@ from locald.domain.lifecycle.observations import (
     observe_listeners,
     observe_notification,
     observe_probe,
+    observe_process,
 )
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -171,17 +172,27 @@ def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Out
     """The main process ended. The rest of its tree is killed before anything else happens."""
     if event.pid != facts.pid or facts.ended_at is not None:
         return service, []
-    run = facts.run
+    service, said = _lived_to(service, facts, event.at)
+    facts, run = service.facts or facts, facts.run
     facts = replace(facts, exit=event.exit, left=event.left, ended_at=event.at, watchdog_at=None)
     service = replace(service, facts=facts)
     # The history of what is forgotten goes too, and a note that comes late would begin another.
-    notes = [] if service.desired is Desired.REMOVED else [Note(run, how(event.exit))]
+    notes = [] if service.desired is Desired.REMOVED else [*said, Note(run, how(event.exit))]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         return service, [*notes]
     then = after(service, facts, event.exit, event.left, event.at)
     stopping = Stopping(run, now + facts.definition.spec.stop_timeout, then)
     leftovers = [Terminate(run)] if event.left else []
     return replace(service, phase=stopping), [Unwatch(run), *notes, *leftovers]
+
+
+def _lived_to(service: Service, facts: RunFacts, at: float) -> Outcome:
+    """A worker is ready when it has lived for a while. Whoever looks up only at its end (a daemon that was
+    away) comes to the same result as one that watched."""
+    speaks_at = facts.process_speaks_at
+    if not isinstance(service.phase, Starting) or speaks_at is None or at < speaks_at:
+        return service, []
+    return weigh(replace(service, facts=observe_process(facts, speaks_at)), speaks_at, speaks_at)
 
 
 def _gone(service: Service, facts: RunFacts, now: float) -> Service:
