@@ -142,6 +142,24 @@ def test_systemd_notify_as_the_only_process_of_a_task_is_believed(machine: Machi
     assert "ignored" not in details(why)
 
 
+NAMED = """
+import ctypes, json
+ctypes.CDLL(None).prctl(15, b"a\\x1b[31m\\x07b\\r\\nc", 0, 0, 0)  # PR_SET_NAME
+"""
+
+
+def test_a_program_that_calls_itself_something_that_steers_is_shown_as_text(machine: Machine) -> None:
+    code = NAMED + "notify('READY=1'); kept = listen(); stay()"
+    machine.write(web(f"command = {command(code)}"))
+    row = machine.up()["web"]
+    assert row["because"] == f"pid {row['pid']} (a b  c) sent READY=1"
+    why = machine.why("web")
+    assert all(each.isprintable() for each in (why["because"], *details(why).splitlines()))
+    log = machine.logs("web")
+    assert [line for line in log if "(a b  c) sent READY=1" in line], "on one line"
+    assert all(line.isprintable() for line in log)
+
+
 # What it says besides.
 
 

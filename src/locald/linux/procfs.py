@@ -5,6 +5,9 @@ A pid alone names nobody, since pids are used again; a process is named by its p
 or that is not ours to look at: they return None or something empty, because a process may vanish between
 any two lines. A zombie is dead; the exception is one whose main thread has ended while others go on.
 
+A process may call itself anything: names, arguments and paths are made legible here, where they are read, and
+nowhere else.
+
 `/proc/PID/task/TID/children` may skip an entry while other children end, so a caller that must find every
 process looks again until nothing new turns up. Kernels built without this file are swept by parent instead.
 
@@ -14,10 +17,22 @@ Source: proc(5).
 from __future__ import annotations
 
 import os
+import re
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+_ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[ -~]?")
+
+
+def legible(text: str) -> str:
+    """What a process says of itself as text for people: without escape sequences, on one line, and without
+    whatever else would steer a terminal or a text. Letters of all languages stay."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else " " for each in _ESCAPE.sub("", text)).strip()
 
 
 class Stat:
@@ -67,15 +82,15 @@ def parse_stat(data: bytes) -> Stat:
     Raises ValueError or IndexError when it is something else.
     """
     opened, closed = data.index(b"("), data.rindex(b")")
-    program = data[opened + 1 : closed].decode("utf-8", "replace")
+    program = legible(data[opened + 1 : closed].decode("utf-8", "replace"))
     state, *fields = data[closed + 2 :].split()
     return Stat(int(data[:opened]), program, state.decode("ascii"), fields)
 
 
 def parse_cmdline(data: bytes) -> list[str]:
     """The arguments in `/proc/PID/cmdline`; a program may have overwritten them with anything."""
-    text = data.decode("utf-8", "replace")
-    return text.rstrip("\0").split("\0") if text.rstrip("\0") else []
+    text = data.decode("utf-8", "replace").rstrip("\0")
+    return [legible(argument) for argument in text.split("\0")] if text else []
 
 
 def parse_environ(data: bytes) -> dict[str, str]:
@@ -169,7 +184,7 @@ def cmdline(pid: int) -> list[str]:
 def executable(pid: int) -> str:
     """The path of the program's file, or "" when nobody can tell; a file that is gone is marked as such."""
     try:
-        return os.readlink(f"/proc/{pid}/exe")
+        return legible(os.readlink(f"/proc/{pid}/exe"))
     except OSError:
         return ""
 

@@ -30,11 +30,25 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-@pytest.mark.parametrize("name", [b"sh", b"a b", b") R 1 (", b"(sd-pam)", b"x\n) S 7", b"\xff"])
-def test_a_programs_name_may_be_anything(name: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"sh", "sh"),
+        (b"a b", "a b"),
+        (b") R 1 (", ") R 1 ("),
+        (b"(sd-pam)", "(sd-pam)"),
+        (b"x\n) S 7", "x ) S 7"),
+        (b"\xff", "\ufffd"),
+        ("na\u00efve".encode(), "na\u00efve"),
+        (b"a\x1b[31m\x07b\r\nc", "a b  c"),
+        ("a\u202eb".encode(), "a b"),
+        (b"\x1b", ""),
+    ],
+)
+def test_a_programs_name_may_be_anything_and_is_shown_as_text(name: bytes, shown: str) -> None:
     found = procfs.parse_stat(b"4711 (" + name + b") S " + FIELDS)
     assert (found.pid, found.ppid, found.state, found.threads, found.start) == (4711, 1, "S", 17, 12345)
-    assert found.program == name.decode("utf-8", "replace")
+    assert found.program == shown
     assert (found.session, found.exit_status) == (3, 256)
 
 
@@ -154,6 +168,7 @@ def test_a_family_is_all_below_and_not_the_roots_themselves() -> None:
         (b"a\0b c\0", ["a", "b c"]),
         (b"a\0\0b\0", ["a", "", "b"]),
         (b"nginx: worker", ["nginx: worker"]),
+        (b"a\x1b[31m\nb\0c\r\0", ["a b", "c"]),
     ],
 )
 def test_arguments_are_read(data: bytes, arguments: list[str]) -> None:
