@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
 from locald.domain.project.config import json_schema  # noqa: E402
-from locald.domain.project.config.checks import CHECKS, COMMON, CheckTable  # noqa: E402
+from locald.domain.project.config.checks import COMMON, PROTOCOLS, TABLES, CheckTable  # noqa: E402
 from locald.domain.project.config.keys import ProjectTable, ServiceTable  # noqa: E402
 from locald.domain.project.config.table import docs as docs_of  # noqa: E402
 from locald.domain.values import toml  # noqa: E402
@@ -57,6 +57,7 @@ how a check relates to the other sources.
 
 PROJECT_HEAD = "\n## `[project]`\n"
 SERVICE_HEAD = "\n## `[services.NAME]`\n\nOne table for each service; the name is a DNS label.\n"
+PROTOCOL_HEAD = "\n### A protocol as `type`\n\n"
 COMMON_HEAD = "\n### Every check\n"
 
 
@@ -64,13 +65,23 @@ def page() -> str:
     """The whole page."""
     parts = [HEAD, PROJECT_HEAD, keys(ProjectTable, ProjectTable.model_fields)]
     parts += [SERVICE_HEAD, keys(ServiceTable, ServiceTable.model_fields), CHECK_HEAD]
-    for name, table in CHECKS.items():
+    for name, table in TABLES.items():
         own = [key for key in table.model_fields if key not in (*COMMON, "type")]
         parts += [
-            f'\n### `type = "{name}"`\n\n{docs_of(table)["type"].meaning}\n',
+            protocol_head() if name == "protocol" else check_head(name, table),
             keys(table, own, "####"),
         ]
     return "".join([*parts, COMMON_HEAD, keys(CheckTable, COMMON, "####")])
+
+
+def protocol_head() -> str:
+    names = ", ".join(f"`{each}`" for each in PROTOCOLS)
+    what = f"The server answers a harmless question in this protocol: {names}."
+    return f"{PROTOCOL_HEAD}{wrapped(what)}\n"
+
+
+def check_head(name: str, table: type[Table]) -> str:
+    return f'\n### `type = "{name}"`\n\n{docs_of(table)["type"].meaning}\n'
 
 
 def keys(table: type[Table], names: Iterable[str], level: str = "###") -> str:

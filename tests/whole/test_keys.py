@@ -346,7 +346,8 @@ def test_every_key_of_the_file_is_shown_to_work(machine: Machine) -> None:
 
 def _keys(tables: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[str]:
     """The keys of a service, `key=value` where there are a few values to choose from; and those of its
-    checks: `health_check.http.path`, or `health_check.interval` for what all kinds of check have."""
+    checks: `health_check.http.path`, or `health_check.interval` for what all kinds of check have. The
+    types that are protocols are one kind."""
     for key, value in service.items():
         yield key
         choices = [value, *(each for way in value.get("oneOf", []) for each in _of_a_map(way))]
@@ -354,7 +355,7 @@ def _keys(tables: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[str
     checks = [tables[way["$ref"].rpartition("/")[2]] for way in service["health_check"]["oneOf"][1:]]
     common = set.intersection(*(set(check["properties"]) for check in checks))
     for check in checks:
-        kind = check["properties"]["type"]["const"]
+        kind = check["properties"]["type"].get("const", "protocol")
         yield f"health_check.{kind}"
         yield from (f"health_check.{kind}.{key}" for key in check["properties"].keys() - common)
     yield from (f"health_check.{key}" for key in common - {"type"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from whole import programs
 from whole.machine import free_port, wait_for
 from whole.showing import shows
 
@@ -93,6 +96,93 @@ def test_a_check_looks_at_the_port_that_it_names_else_at_the_service_s_own(
     run.do("http", {"/": 200})
     row = machine.until("own", lambda row: row["health"] == "healthy")
     assert (row["source"], row["check"]) == ("explicit", kind)
+
+
+SECURE = """
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("certificate.pem", "key.pem")
+listener = listen(accept=False)
+while True:
+    connection, _ = listener.accept()
+    try:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            asked = secure.recv(65536)
+            status = b"200 OK" if b"X-Token: t" in asked else b"401 No"
+            secure.sendall(b"HTTP/1.0 " + status + b"\\r\\n\\r\\n")
+    except OSError:
+        connection.close()
+"""
+
+
+@shows("health_check.http.scheme", "health_check.http.headers")
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl")
+def test_an_http_check_speaks_tls_and_sends_headers(machine: Machine) -> None:
+    """The certificate is nobody's. A plain check learns what is wrong with it."""
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=other.test"]
+    files = ["-keyout", "key.pem", "-out", "certificate.pem"]
+    subprocess.run([*make, *files], check=True, capture_output=True, cwd=machine.folder)
+    checks = {
+        "plain": "",
+        "secure": ', scheme = "https", headers = { X-Token = "t" }',
+        "bare": ', scheme = "https"',
+    }
+    machine.write(
+        "".join(
+            f"[services.{name}]\ncommand = {programs.command(SECURE)}\n"
+            f'health_check = {{ type = "http"{keys} }}\n'
+            for name, keys in checks.items()
+        )
+    )
+    machine.locald("up", "-d")
+    rows = machine.until_all(
+        lambda rows: (
+            rows["secure"]["health"] == "healthy"
+            and "returned 401" in rows["bare"]["because"]
+            and "speaks TLS" in rows["plain"]["because"]
+        )
+    )
+    assert rows["secure"]["url"].startswith("https://127.0.0.1:")
+    assert 'add scheme = "https" to health_check' in machine.why("plain")["hints"]
+
+
+@shows("health_check.protocol", "health_check.protocol.port")
+def test_a_check_of_a_protocol_asks_in_it_whatever_the_program_is(machine: Machine) -> None:
+    """Its own port, or the one that it names; an answer in another protocol is not taken for a yes."""
+    file, port = machine.folder / "answer", free_port()
+    file.write_text("-LOADING soon")
+    program = f"""
+listener = listen({{port}}, accept=False)
+while True:
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(64)
+        connection.sendall(open({str(file)!r}, "rb").read() + b"\\r\\n")
+"""
+    own, named = (programs.command(program.format(port=each)) for each in ("PORT", port))
+    machine.write(
+        f"""
+        [services.own]
+        command = {own}
+        health_check = {{ type = "redis", interval = "50ms", retries = 1 }}
+        [services.named]
+        type = "worker"
+        command = {named}
+        health_check = {{ type = "redis", port = {port}, interval = "50ms", retries = 1 }}
+        """
+    )
+    machine.locald("up", "-d")
+    rows = machine.until_all(lambda rows: all("LOADING" in row["because"] for row in rows.values()))
+    assert {row["health"] for row in rows.values()} == {"starting"}
+    file.write_text("+PONG")
+    rows = machine.until_all(lambda rows: all(row["health"] == "healthy" for row in rows.values()))
+    assert {(row["source"], row["check"], row["url"]) for row in rows.values()} == {
+        ("explicit", "redis", None)
+    }
+    assert rows["named"]["because"] == f"127.0.0.1:{port} answered PING with PONG"
+    file.write_text("HTTP/1.0 400 Bad Request")
+    rows = machine.until_all(lambda rows: all(row["health"] == "unhealthy" for row in rows.values()))
+    assert rows["named"]["because"] == f"127.0.0.1:{port} did not answer in the redis protocol, but in HTTP"
 
 
 @shows("health_check.log", "health_check.log.pattern")

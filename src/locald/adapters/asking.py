@@ -11,11 +11,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from locald.adapters.probes import Http, Result
-from locald.adapters.reach import connected, ways_to
-from locald.domain.knowledge.protocols import PROTOCOLS, Meaning, Reply
+from locald.adapters import questions
+from locald.adapters.probes import Result, look_http
+from locald.adapters.questions import Answer, Place
+from locald.adapters.reach import ways_to
+from locald.domain.knowledge.protocols import PROTOCOLS, Meaning
 from locald.domain.lifecycle.messages import Asked
-from locald.domain.values import duration
+from locald.domain.project.spec import HttpCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +34,9 @@ STEADY = 15.0
 """seconds between two questions to a server that serves"""
 AGAIN = 2.0
 """seconds until a healthy server that did not answer is asked again"""
+_SUCCESS = tuple(range(200, 300))
 RETRIES = 3
 """questions in a row without an answer, before a healthy server is not healthy any more"""
-LONGEST = 64 * 1024
-"""bytes of an answer that are looked at"""
 
 
 class Target(NamedTuple):
@@ -45,13 +46,7 @@ class Target(NamedTuple):
     address: str
     port: int
     name: str
-
-
-class Answer(NamedTuple):
-    """`meaning`: None when there was no answer. `detail`: one sentence."""
-
-    meaning: Meaning | None
-    detail: str
+    pid: int | None = None
 
 
 @dataclass(slots=True)
@@ -70,7 +65,7 @@ class Asking:
         tasks: asyncio.TaskGroup,
     ) -> None:
         """`clock`: epoch seconds, never going back. `tasks`: where the questions live."""
-        self._post, self._clock, self._tasks, self._http = post, clock, tasks, Http()
+        self._post, self._clock, self._tasks = post, clock, tasks
         self._asked: dict[Run, _Asked] = {}
 
     def listening(self, run: Run, target: Target | None) -> None:
@@ -91,28 +86,28 @@ class Asking:
         """Nobody is asked any more."""
         for run in list(self._asked):
             self.forget(run)
-        await self._http.close()
 
     async def _ask(self, run: Run, target: Target) -> None:
         """Until it says yes, or something else than what is asked for; then now and then."""
-        if await self._until_ready(run, target) and is_quiet(target.server):
-            await self._keep_asking(run, target)
+        answer = await self._until_ready(run, target)
+        if answer.meaning is Meaning.READY and is_quiet(target.server):
+            await self._keep_asking(run, target, again=answer.left_a_line)
 
-    async def _until_ready(self, run: Run, target: Target) -> bool:
+    async def _until_ready(self, run: Run, target: Target) -> Answer:
         wait = FIRST
         while True:
-            answer = await ask(target, self._http)
+            answer = await ask(target)
             self._tell(run, target, answer)
             if answer.meaning in (Meaning.READY, Meaning.OTHER):
-                return answer.meaning is Meaning.READY
+                return answer
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, LAST)
 
-    async def _keep_asking(self, run: Run, target: Target) -> None:
+    async def _keep_asking(self, run: Run, target: Target, *, again: bool) -> None:
         failures = 0
         while True:
             await asyncio.sleep(AGAIN if 0 < failures < RETRIES else STEADY)
-            answer = await ask(target, self._http, again=True)
+            answer = await ask(target, again=again)
             failures = 0 if answer.meaning is Meaning.READY else failures + 1
             if failures == 0 or failures >= RETRIES:
                 self._tell(run, target, answer)
@@ -128,26 +123,16 @@ def is_quiet(server: Server) -> bool:
     return server.protocol == "http" or PROTOCOLS[server.protocol].is_quiet
 
 
-async def ask(target: Target, http: Http, *, again: bool = False, timeout: float | None = None) -> Answer:
-    """One question. `again`: to a server that said yes before. Never raises for what the other side does."""
-    server, timeout = target.server, timeout or TIMEOUT
+async def ask(target: Target, *, again: bool = False, timeout: float | None = None) -> Answer:
+    """One question. `again`: the silent one, to a server that said yes before and wrote a line. Never raises
+    for what the other side does."""
+    server, within, hosts = target.server, timeout or TIMEOUT, ways_to(target.address)
     if server.protocol == "http":
-        hosts = ways_to(target.address)
-        seen = await http.look(hosts, target.port, server.path, server.status or range(200, 300), timeout)
+        check = HttpCheck(server.path, status=server.status or _SUCCESS)
+        seen = await look_http(hosts, target.port, check, within)
         return Answer(_http_meaning(seen), seen.detail)
-    protocol = PROTOCOLS[server.protocol]
-    question = (protocol.again or protocol.question) if again else protocol.question
-    read = _any_answer if again and protocol.again else protocol.read
-    try:
-        async with asyncio.timeout(timeout):
-            reply = await _exchange(target, question, read)
-    except TimeoutError:
-        return Answer(None, f"{target.name} did not answer within {duration.show(timeout)} ({protocol.name})")
-    except OSError:
-        reply = None
-    if reply is None:
-        return Answer(None, f"{target.name} closed the connection without an answer ({protocol.name})")
-    return Answer(reply.meaning, f"{target.name} {reply.detail}")
+    place = Place(hosts, target.port, target.name, target.pid)
+    return await questions.put(PROTOCOLS[server.protocol], place, within, again=again)
 
 
 def _http_meaning(seen: Result) -> Meaning | None:
@@ -158,23 +143,3 @@ def _http_meaning(seen: Result) -> Meaning | None:
     if seen.status is None:
         return None
     return Meaning.NOT_YET if seen.status >= 500 else Meaning.OTHER
-
-
-async def _exchange(
-    target: Target, question: bytes | None, read: Callable[[bytes], Reply | None]
-) -> Reply | None:
-    """Say the question, and read until the answer means something; None when it ended before."""
-    loop = asyncio.get_running_loop()
-    with await connected(ways_to(target.address)[0], target.port) as connection:
-        if question:
-            await loop.sock_sendall(connection, question)
-        data = b""
-        while len(data) < LONGEST and (part := await loop.sock_recv(connection, LONGEST)):
-            data += part
-            if reply := read(data):
-                return reply
-    return None
-
-
-def _any_answer(data: bytes) -> Reply | None:
-    return Reply(Meaning.READY, "answers connections") if data else None

@@ -18,11 +18,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from locald.adapters import commands
+from locald.adapters import commands, questions
 from locald.adapters.patterns import Pattern, TooSlow
-from locald.adapters.probes import Http, Result, look_tcp, shown
-from locald.adapters.reach import LOOPBACK, ways_to
+from locald.adapters.probes import SPEAKS_TLS, Result, is_tls, look_http, look_tcp, may_be_tls, shown
+from locald.adapters.questions import Place
+from locald.adapters.reach import LOOPBACK, place, ways_to
 from locald.domain.knowledge import signals
+from locald.domain.knowledge.protocols import PROTOCOLS, Meaning
 from locald.domain.lifecycle.messages import Event, Probed
 from locald.domain.project.names import Run
 from locald.domain.project.spec import (
@@ -32,12 +34,14 @@ from locald.domain.project.spec import (
     LogCheck,
     NoCheck,
     NotifyCheck,
+    PortCheck,
+    ProtocolCheck,
     TcpCheck,
 )
 from locald.domain.values import duration
 from locald.domain.values.plain import plain
 
-Look = HttpCheck | TcpCheck | CommandCheck
+Look = PortCheck | CommandCheck
 """the checks that somebody has to carry out"""
 
 SOONEST, LATEST, SHARE = 0.05, 1.0, 0.05
@@ -78,8 +82,15 @@ class _Watched:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     hosts: tuple[str, ...] = ()
     """where the service listens on its own port; empty: it does not"""
+    pid: int | None = None
+    """the process that listens there, if that is known"""
     listened: bool = False
     succeeded: bool = False
+    is_silent: bool = False
+    """the next question is the one that leaves no line in the server's log"""
+    doubted: str = ""
+    """the answer to a request upon which it was found out whether the server speaks TLS"""
+    is_tls: bool = False
 
     def pause(self, now: float) -> float:
         """Seconds until the next look."""
@@ -122,7 +133,6 @@ class Checks:
         self._tasks = tasks
         self._watched: dict[Run, _Watched] = {}
         self._read: dict[Run, _Read] = {}
-        self._http = Http()
 
     def watch(self, run: Run, check: HealthCheck, target: Target, *, listened: bool = False) -> None:
         """Carry out the check until `unwatch`. Harmless when it is done already.
@@ -132,7 +142,7 @@ class Checks:
         if run in self._watched or run in self._read:
             return
         match check.check:
-            case HttpCheck() | TcpCheck() | CommandCheck() as look:
+            case HttpCheck() | TcpCheck() | ProtocolCheck() | CommandCheck() as look:
                 watched = _Watched(run, check, target, self._clock(), listened=listened)
                 self._watched[run] = watched
                 work = self._look_after(watched, look)
@@ -149,13 +159,15 @@ class Checks:
         if watched and watched.task:
             watched.task.cancel()
 
-    def listening(self, run: Run, yes: bool, address: str | None = None) -> None:
-        """The service listens on its own port now (at `address`, if that is known), or does not any more."""
+    def listening(self, run: Run, yes: bool, address: str | None = None, pid: int | None = None) -> None:
+        """The service listens on its own port now (at `address`, by this process, if these are known), or
+        does not any more."""
         watched = self._watched.get(run)
         if watched is None:
             return
         appeared = yes and not watched.hosts
         watched.hosts = () if not yes else ways_to(address) if address else LOOPBACK
+        watched.pid = pid
         watched.listened = watched.listened or yes
         if appeared:
             watched.wake.set()
@@ -174,7 +186,6 @@ class Checks:
         for run in list(self._watched):
             self.unwatch(run)
         self._read.clear()
-        await self._http.close()
 
     async def _look_after(self, watched: _Watched, check: Look) -> None:
         if watched.listened and not isinstance(check, CommandCheck) and check.port is None:
@@ -208,9 +219,32 @@ class Checks:
         if not hosts:
             where = f"listening on port {port}"
             return Result(False, f"no longer {where}" if watched.listened else f"not {where} yet")
-        if isinstance(check, TcpCheck):
-            return await look_tcp(hosts, port, timeout)
-        return await self._http.look(hosts, port, check.path, check.status, timeout)
+        match check:
+            case TcpCheck():
+                return await look_tcp(hosts, port, timeout)
+            case ProtocolCheck():
+                pid = watched.pid if check.port is None else None
+                return await self._asked(watched, check, Place(hosts, port, place(hosts[0], port), pid))
+            case HttpCheck():
+                return await self._requested(watched, check, hosts, port)
+
+    async def _requested(
+        self, watched: _Watched, check: HttpCheck, hosts: tuple[str, ...], port: int
+    ) -> Result:
+        """A GET. The first time that it fails in a way in which TLS makes it fail, that is found out."""
+        seen = await look_http(hosts, port, check, watched.check.timeout)
+        if not may_be_tls(check, seen):
+            return seen
+        if watched.doubted != seen.detail:
+            watched.doubted, watched.is_tls = seen.detail, await is_tls(hosts, port, check)
+        return seen._replace(detail=f"{seen.detail}, {SPEAKS_TLS}") if watched.is_tls else seen
+
+    async def _asked(self, watched: _Watched, check: ProtocolCheck, where: Place) -> Result:
+        """The question of a protocol; its silent form once a yes has left a line in the server's log."""
+        protocol = PROTOCOLS[check.kind]
+        answer = await questions.put(protocol, where, watched.check.timeout, again=watched.is_silent)
+        watched.is_silent = answer.meaning is Meaning.READY and (watched.is_silent or answer.left_a_line)
+        return Result(answer.meaning is Meaning.READY, answer.detail)
 
 
 async def look_command(command: str, target: Target, timeout: float) -> Result:

@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from http import HTTPStatus
+import ssl
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
-import aiohttp
-
-from locald.adapters.reach import connect, url
+from locald.adapters.http_client import Get, NotConnected, NotTls, get, speaks_tls
+from locald.adapters.reach import connect, place
+from locald.domain.knowledge.protocols.http import NotHttp
 from locald.domain.values import duration
 from locald.domain.values.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from locald.domain.project.spec import HttpCheck
+
 SHOWN = 200
 """characters of a foreign text in a sentence"""
-HEADER_SIZE = 64 * 1024
-"""bytes of one header line: more than any server sends in earnest"""
+SPEAKS_TLS, NO_TLS = "the server speaks TLS", "the server does not speak TLS"
+HANDSHAKE = 0.5
+"""seconds that a TLS handshake may take with a server that did not answer HTTP"""
+_AS_WRITTEN = "/?:@!$&'()*+,;=~%[]-._"
+"""characters of a path that are sent as they stand; others are encoded"""
 
 
 class Result(NamedTuple):
@@ -37,6 +43,10 @@ class Result(NamedTuple):
     ok: bool
     detail: str
     status: int | None = None
+    is_refused: bool = False
+    """nobody listens there"""
+    said_something: bool = False
+    """the answer was not HTTP, but there was one"""
 
 
 def shown(text: str) -> str:
@@ -51,76 +61,71 @@ def is_wanted(status: int, wanted: Sequence[int]) -> bool:
     return status in wanted if wanted else 200 <= status < 400
 
 
-class Http:
-    """GETs, all through one session, which exists from the first one until `close`."""
-
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-
-    async def look(
-        self, hosts: Sequence[str], port: int, path: str, wanted: Sequence[int], timeout: float
-    ) -> Result:
-        """One GET within `timeout` seconds. Never raises for what the other side does."""
-        addresses = [url(host, port, path if path.startswith("/") else f"/{path}") for host in hosts]
-        failed: list[Result] = []
-        try:
-            async with asyncio.timeout(timeout):
-                for address in addresses:
-                    try:
-                        return await self._get(address, wanted)
-                    except aiohttp.ClientConnectorError as error:
-                        failed.append(Result(False, f"GET {address}: {_reason(error.os_error)}"))
-        except TimeoutError:
-            asked = addresses[len(failed)]
-            return Result(False, f"GET {asked} did not answer within {duration.show(timeout)}")
-        return failed[0]
-
-    async def _get(self, address: str, wanted: Sequence[int]) -> Result:
-        """Raises ClientConnectorError when there is no connection."""
-        try:
-            async with self._open().get(address, allow_redirects=False) as response:
-                answer = f"{response.status} {_phrase(response)}".rstrip()
-                is_ok = is_wanted(response.status, wanted)
-                return Result(is_ok, f"GET {address} returned {answer}", response.status)
-        except aiohttp.ClientConnectorError:
-            raise  # nobody listens there: the next address may do
-        except aiohttp.ServerDisconnectedError:
-            return Result(False, f"GET {address}: connection closed without an answer", 0)
-        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError):
-            return Result(False, f"GET {address}: the answer is not HTTP", 0)
-        except (aiohttp.ClientError, ValueError) as error:
-            return Result(False, f"GET {address}: {shown(str(error)) or type(error).__name__}")
-        except OSError as error:
-            return Result(False, f"GET {address}: {_reason(error)}")
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                timeout=aiohttp.ClientTimeout(),  # each look has its own
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "locald"},
-                max_line_size=HEADER_SIZE,
-                max_field_size=HEADER_SIZE,
-            )
-        return self._session
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-
-def _phrase(response: aiohttp.ClientResponse) -> str:
-    """What the server calls its status, else what everybody does."""
+async def look_http(hosts: Sequence[str], port: int, check: HttpCheck, timeout: float) -> Result:
+    """One GET within `timeout` seconds. Never raises for what the other side does."""
+    gets = _gets(hosts, port, check)
+    failed: list[Result] = []
     try:
-        return shown(response.reason or "") or HTTPStatus(response.status).phrase
-    except ValueError:
-        return ""
+        async with asyncio.timeout(timeout):
+            for asked in gets:
+                seen = await _answer(asked, check.status)
+                if not seen.is_refused:
+                    return seen
+                failed.append(seen)
+    except TimeoutError:
+        return Result(
+            False, f"GET {_named(gets[len(failed)])} did not answer within {duration.show(timeout)}"
+        )
+    return failed[0]
+
+
+def _gets(hosts: Sequence[str], port: int, check: HttpCheck) -> list[Get]:
+    target = quote(check.path, safe=_AS_WRITTEN)
+    return [Get(host, port, target, check.scheme, check.headers) for host in hosts]
+
+
+async def _answer(asked: Get, wanted: Sequence[int]) -> Result:
+    said = f"GET {_named(asked)}"
+    try:
+        answer = await get(asked)
+    except NotConnected as none:
+        return Result(False, f"{said}: {_reason(none.error)}", is_refused=True)
+    except NotHttp as other:
+        return Result(False, f"{said}: {SPEAKS_TLS if other.is_tls else other}", 0, said_something=True)
+    except NotTls:
+        return Result(False, f"{said}: {NO_TLS}", 0)
+    except ssl.SSLError as error:
+        return Result(False, f"{said}: TLS: {shown(error.reason or str(error)).replace('_', ' ').lower()}", 0)
+    except OSError as error:
+        return Result(False, f"{said}: {_reason(error)}", 0)  # as who hears another protocol hangs up
+    if answer is None:
+        return Result(False, f"{said}: connection closed without an answer", 0)
+    returned = f"{answer.status} {answer.phrase}".rstrip()
+    return Result(is_wanted(answer.status, wanted), f"{said} returned {returned}", answer.status)
+
+
+def may_be_tls(check: HttpCheck, seen: Result) -> bool:
+    """A server that speaks TLS hangs up on a plain request, or returns 400."""
+    is_doubtful = seen.status == 400 or (seen.status == 0 and not seen.said_something)
+    return check.scheme == "http" and is_doubtful and not seen.ok
+
+
+async def is_tls(hosts: Sequence[str], port: int, check: HttpCheck) -> bool:
+    """Whether a server that did not answer a plain request understands a TLS handshake."""
+    try:
+        async with asyncio.timeout(HANDSHAKE):
+            return any([await speaks_tls(asked) for asked in _gets(hosts, port, check)])
+    except TimeoutError:
+        return False
+
+
+def _named(asked: Get) -> str:
+    return f"{asked.scheme}://{asked.place}{asked.target}"
 
 
 async def look_tcp(hosts: Sequence[str], port: int, timeout: float) -> Result:
     """One connection within `timeout` seconds."""
-    addresses = [url(host, port).removeprefix("http://") for host in hosts]
+    addresses = [place(host, port) for host in hosts]
     failed: list[Result] = []
     try:
         async with asyncio.timeout(timeout):

@@ -44,5 +44,6 @@ async def connected(host: str, port: int) -> socket.socket:
     return trial
 
 
-def url(host: str, port: int, path: str = "") -> str:
-    return f"http://[{host}]:{port}{path}" if ":" in host else f"http://{host}:{port}{path}"
+def place(host: str, port: int) -> str:
+    """`127.0.0.1:24001`, `[::1]:24001`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

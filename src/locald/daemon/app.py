@@ -169,10 +169,12 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop) -> Callable[[Event], No
         service = loop.world.services.get(event.run.key)
         if isinstance(event, Listens) and service:
             own = next((each for each in event.listeners if each.port == service.present.port), None)
-            checks.listening(event.run, own is not None, own.address if own else None)
+            where = (own.address, own.owner.pid) if own else (None, None)
+            checks.listening(event.run, own is not None, *where)
             is_asked = own and event.accepts and event.server and not service.present.spec.health_check
             if own and event.server and is_asked:
-                asking.listening(event.run, Target(event.server, own.address, own.port, str(own.owner)))
+                name, pid = str(own.owner), own.owner.pid
+                asking.listening(event.run, Target(event.server, own.address, own.port, name, pid))
             else:
                 asking.forget(event.run)
 

@@ -8,7 +8,7 @@ from domain.story import Story, listener, service, task, worker
 from locald.domain.knowledge.servers import BY_PROGRAM
 from locald.domain.lifecycle.messages import Asked, Listens, Process
 from locald.domain.project.names import Key, Run
-from locald.domain.project.spec import HealthCheck, HttpCheck
+from locald.domain.project.spec import Check, HealthCheck, HttpCheck, ProtocolCheck, TcpCheck
 
 WEB = Run(Key("shop", "web"), 1)
 
@@ -63,6 +63,27 @@ def test_what_the_user_checks_by_http_has_a_url() -> None:
     s = Story(service("web", port=8080, health_check=HealthCheck(HttpCheck())))
     s.up(), s.spawned("web#1"), s.listens("web#1")
     assert reached(s)[1] == "http://127.0.0.1:8080/"
+
+
+def test_what_the_user_checks_by_https_has_such_a_url() -> None:
+    s = Story(service("web", port=8080, health_check=HealthCheck(HttpCheck(scheme="https"))))
+    s.up(), s.spawned("web#1"), s.listens("web#1")
+    assert reached(s)[1] == "https://127.0.0.1:8080/"
+
+
+@pytest.mark.parametrize(
+    "check", [HttpCheck(scheme="https", port=9000), ProtocolCheck("redis", port=9000), TcpCheck()]
+)
+def test_a_check_of_another_port_says_nothing_about_the_url(check: Check) -> None:
+    s = Story(service("web", port=8080, health_check=HealthCheck(check)))
+    s.up(), s.spawned("web#1"), s.listens("web#1")
+    assert reached(s)[1] == "http://127.0.0.1:8080/"
+
+
+def test_what_the_user_checks_in_a_protocol_has_no_url() -> None:
+    s = Story(service("web", port=8080, health_check=HealthCheck(ProtocolCheck("smtp"))))
+    s.up(), s.spawned("web#1"), s.listens("web#1")
+    assert reached(s) == ("127.0.0.1:8080", None)
 
 
 def test_what_is_ready_and_listens_elsewhere_has_none_and_says_where() -> None:

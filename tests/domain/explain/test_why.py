@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from domain.story import Story, service, task, worker
-from locald.domain.project.spec import CommandCheck, HealthCheck, HttpCheck, NotifyCheck
+from locald.domain.project.spec import Check, CommandCheck, HealthCheck, HttpCheck, NotifyCheck, ProtocolCheck
 
 
 def blockers(s: Story, name: str) -> list[tuple[str, str]]:
@@ -231,6 +233,50 @@ def test_a_check_that_gets_another_answer_is_told_about_its_path_and_status() ->
         'set `path` of health_check (now "/helth") to one that returns 204, '
         "or set status = [204, 404] if 404 means healthy too"
     )
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "hint"),
+    [
+        (
+            HttpCheck(),
+            "GET http://127.0.0.1:8080/: connection closed without an answer, the server speaks TLS",
+            'add scheme = "https" to health_check',
+        ),
+        (
+            HttpCheck(),
+            "GET http://127.0.0.1:8080/ returned 400 Bad Request, the server speaks TLS",
+            'add scheme = "https" to health_check',
+        ),
+        (
+            HttpCheck(scheme="https"),
+            "GET https://127.0.0.1:8080/: the server does not speak TLS",
+            'remove scheme = "https" from health_check',
+        ),
+        (
+            ProtocolCheck("redis"),
+            "127.0.0.1:8080 did not answer in the redis protocol, but in HTTP",
+            'correct `type` of health_check ("redis"), for example to "http"',
+        ),
+        (
+            ProtocolCheck("redis"),
+            "127.0.0.1:8080 did not answer in the redis protocol",
+            'correct `type` of health_check ("redis"), for example to "tcp"',
+        ),
+    ],
+)
+def test_a_check_that_speaks_otherwise_than_the_server_is_told_so(check: Check, said: str, hint: str) -> None:
+    s = late(health_check=HealthCheck(check))
+    s.listens("web#1"), s.probed("web#1", False, said)
+
+    assert fails(s) == hint
+
+
+def test_a_dns_check_of_a_service_that_is_not_seen_to_listen_may_name_its_port() -> None:
+    s = late(health_check=HealthCheck(ProtocolCheck("dns")))
+    s.probed("web#1", False, "not listening on port 8080 yet")
+
+    assert "add port = 8080 to health_check if the server listens on UDP only" in s.why("web").hints
 
 
 def test_a_server_that_says_that_it_is_not_ready_is_not_told_to_change_its_check() -> None:

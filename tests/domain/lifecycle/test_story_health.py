@@ -15,6 +15,7 @@ from locald.domain.project.spec import (
     LogCheck,
     NoCheck,
     NotifyCheck,
+    ProtocolCheck,
     ServiceSpec,
     TcpCheck,
 )
@@ -180,7 +181,9 @@ def test_a_vanished_listener_overrides_ready() -> None:
 # explicit
 
 
-@pytest.mark.parametrize("check", [HttpCheck("/health"), TcpCheck(), CommandCheck("true"), LogCheck("up")])
+@pytest.mark.parametrize(
+    "check", [HttpCheck("/health"), TcpCheck(), ProtocolCheck("redis"), CommandCheck("true"), LogCheck("up")]
+)
 def test_an_explicit_check_overrides_all_that_could_be_inferred(check: Check) -> None:
     s = checked(check)
 
@@ -195,6 +198,7 @@ def test_an_explicit_check_overrides_all_that_could_be_inferred(check: Check) ->
 def test_it_says_what_is_waited_for_while_no_check_was_carried_out() -> None:
     checks: list[Check] = [
         HttpCheck(port=9000),
+        ProtocolCheck("redis", port=9000),
         CommandCheck("pg_isready"),
         LogCheck("listening on \\d+"),
         NotifyCheck(),
@@ -202,13 +206,14 @@ def test_it_says_what_is_waited_for_while_no_check_was_carried_out() -> None:
 
     assert {check.kind: checked(check).because("web") for check in checks} == {
         "http": "the http check has not run yet",
+        "redis": "the redis check has not run yet",
         "command": "the command check has not run yet",
         "log": "no line of output has matched /listening on \\d+/ yet",
         "notify": "has not sent READY=1 yet",
     }
 
 
-@pytest.mark.parametrize("check", [HttpCheck(), TcpCheck()])
+@pytest.mark.parametrize("check", [HttpCheck(), TcpCheck(), ProtocolCheck("redis")])
 def test_a_check_of_the_own_port_says_that_nothing_listens_there_yet(check: Check) -> None:
     s = checked(check)
     port = s.port("web")
@@ -220,7 +225,7 @@ def test_a_check_of_the_own_port_says_that_nothing_listens_there_yet(check: Chec
     assert any("5173" in hint for hint in s.why("web").hints)
 
 
-@pytest.mark.parametrize("check", [HttpCheck(), TcpCheck()])
+@pytest.mark.parametrize("check", [HttpCheck(), TcpCheck(), ProtocolCheck("redis")])
 def test_a_check_that_reached_a_stranger_on_the_own_port_does_not_count(check: Check) -> None:
     s = checked(check)
     s.closes("web#1", holder=s.port("web")), s.probed("web#1", True, "HTTP 200")

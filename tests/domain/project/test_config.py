@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from locald.domain.project import config
+from locald.domain.project.config.checks import PROTOCOLS
 from locald.domain.project.spec import (
     CommandCheck,
     Condition,
@@ -17,6 +18,7 @@ from locald.domain.project.spec import (
     NoCheck,
     NotifyCheck,
     ProjectSpec,
+    ProtocolCheck,
     RestartPolicy,
     ServiceSpec,
     TcpCheck,
@@ -115,7 +117,13 @@ def test_a_task_has_defaults_of_its_own() -> None:
         ('"pg_isready"', CommandCheck("pg_isready")),
         ('{ type = "command", command = "x" }', CommandCheck("x")),
         ('{ type = "http" }', HttpCheck("/", None, ())),
+        (
+            '{ type = "http", scheme = "https", headers = { Host = "a" } }',
+            HttpCheck(scheme="https", headers={"Host": "a"}),
+        ),
         ('{ type = "tcp", port = 9 }', TcpCheck(9)),
+        *((f'{{ type = "{name}" }}', ProtocolCheck(name)) for name in PROTOCOLS),
+        ('{ type = "postgres", port = 5432 }', ProtocolCheck("postgres", 5432)),
         ("{ type = 'log', pattern = 'on port \\d+' }", LogCheck(r"on port \d+")),
         ('{ type = "notify" }', NotifyCheck()),
         ('{ type = "none" }', NoCheck()),

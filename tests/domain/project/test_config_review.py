@@ -41,7 +41,8 @@ def said(text: str, files: dict[str, bytes] | None = None, *, lenient: bool = Fa
         ("", ":8080", '{ type = "tcp", port = 8080 }'),
         ("", "tcp://localhost:5432", '{ type = "tcp", port = 5432 }'),
         ('type = "worker"', "/healthz", '{ type = "http", path = "/healthz", port = 8080 }'),
-        ("", "https://localhost:8443/", '"curl -fsS https://localhost:8443/"'),
+        ("", "https://localhost:8443/", '{ type = "http", path = "/", scheme = "https", port = 8443 }'),
+        ("", "https://example.org/up", '"curl -fsS https://example.org/up"'),
         ("", "http://example.org/up", '"curl -fsS http://example.org/up"'),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locald.domain.knowledge.protocols import PROTOCOLS
 from locald.domain.knowledge.signals import NUMBERS
 from locald.domain.project import config
 from locald.domain.values import toml
@@ -44,6 +45,9 @@ GOOD: dict[str, list[Any]] = {
             "timeout": "2s",
             "retries": 1,
         },
+        {"type": "http", "scheme": "https", "headers": {"Host": "shop.localhost", "X-A": ""}},
+        *({"type": name} for name in PROTOCOLS),
+        {"type": "postgres", "port": 5432, "interval": "10s", "timeout": 1, "retries": 2},
         {"type": "tcp"},
         {"type": "tcp", "port": 9},
         {"type": "command", "command": "x"},
@@ -82,7 +86,15 @@ BAD: dict[str, list[Any]] = {
         {"type": "http", "status": [99]},
         {"type": "http", "status": 200},
         {"type": "http", "pattern": "x"},
+        {"type": "http", "scheme": "tls"},
+        {"type": "http", "headers": {"a b": "x"}},
+        {"type": "http", "headers": {"A": "x\n"}},
+        {"type": "http", "headers": {"A": 1}},
         {"type": "tcp", "path": "/"},
+        {"type": "postgresql"},
+        {"type": "postgres", "port": 0},
+        {"type": "redis", "path": "/"},
+        "redis",
         {"type": "command"},
         {"type": "log"},
         {"type": "none", "retries": 0},

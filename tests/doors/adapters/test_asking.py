@@ -14,7 +14,6 @@ import pytest
 from children import free_port
 from locald.adapters import asking as module
 from locald.adapters.asking import Asking, Target, ask
-from locald.adapters.probes import Http
 from locald.domain.knowledge.protocols import Meaning
 from locald.domain.knowledge.servers import BY_PROGRAM, REDIS, Server
 from locald.domain.lifecycle.messages import Asked
@@ -126,7 +125,7 @@ async def test_what_speaks_another_protocol_is_asked_once(answer: bytes) -> None
 async def test_silence_is_no_answer_and_not_waited_for_long(answer: bytes | None, said: str) -> None:
     async with fake(lambda: answer) as server:
         begun = time.monotonic()
-        found = await ask(at(server.port), Http(), timeout=0.2)
+        found = await ask(at(server.port), timeout=0.2)
         assert found.meaning is None
         assert said in found.detail
         assert time.monotonic() - begun < 2
@@ -146,7 +145,7 @@ async def test_a_slow_drip_is_not_listened_to_for_longer_than_the_timeout() -> N
     gone = asyncio.Event()
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     async with server:
-        found = await ask(at(server.sockets[0].getsockname()[1]), Http(), timeout=0.2)
+        found = await ask(at(server.sockets[0].getsockname()[1]), timeout=0.2)
         assert found.meaning is None
         async with asyncio.timeout(5):
             await gone.wait()
@@ -164,22 +163,18 @@ async def test_a_slow_drip_is_not_listened_to_for_longer_than_the_timeout() -> N
 )
 async def test_a_server_with_a_readiness_path_is_asked_by_http(status: str, meaning: Meaning) -> None:
     answer = f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()
-    http = Http()
     async with fake(lambda: answer) as server:
-        found = await ask(at(server.port, HTTP), http)
+        found = await ask(at(server.port, HTTP))
         assert found.meaning is meaning
         assert f"/-/ready returned {status}" in found.detail
         assert server.told[0].startswith(b"GET /-/ready HTTP/1.1")
-    await http.close()
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x15\x03\x03\0\x02\x02\x46"])
 async def test_what_does_not_speak_http_is_judged_by_its_open_port(answer: bytes) -> None:
     """A server whose port speaks TLS closes the connection, or sends an alert."""
-    http = Http()
     async with fake(lambda: answer) as server:
-        assert (await ask(at(server.port, HTTP), http)).meaning is Meaning.OTHER
-    await http.close()
+        assert (await ask(at(server.port, HTTP))).meaning is Meaning.OTHER
 
 
 async def test_nobody_is_asked_any_more_after_forget() -> None:
@@ -193,7 +188,7 @@ async def test_nobody_is_asked_any_more_after_forget() -> None:
 
 
 async def test_nobody_listening_is_no_answer() -> None:
-    assert (await ask(at(free_port()), Http())).meaning is None
+    assert (await ask(at(free_port()))).meaning is None
 
 
 # Real servers.
@@ -219,7 +214,7 @@ async def test_a_real_server_says_yes_again_and_again(program: str, tmp_path: ob
                 here.listening(DB, at(port, BY_PROGRAM[program]))
                 await posted.wait_for(Asked, lambda event: event.ok)
             for again in (False, True):
-                found = await ask(at(port, BY_PROGRAM[program]), Http(), again=again)
+                found = await ask(at(port, BY_PROGRAM[program]), again=again)
                 assert found.meaning is Meaning.READY
         finally:
             server.terminate()

@@ -42,6 +42,7 @@ from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.run_facts import NotifyState, RunFacts
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import Place, World
+from locald.domain.project.config.checks import PROTOCOLS
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (
     Caller,
@@ -54,6 +55,7 @@ from locald.domain.project.spec import (
     LogCheck,
     NoCheck,
     NotifyCheck,
+    ProtocolCheck,
     RestartPolicy,
     ServiceSpec,
     TcpCheck,
@@ -97,8 +99,11 @@ PHASES: list[Phase] = [
     Adopting(Stopping(RUN, AT, Failed("late"))),
 ]
 CHECKS: list[Check] = [
-    HttpCheck("/health", 8080, (200, 204)),
+    HttpCheck("/health", 8080, (200, 204), "https", {"Host": "shop.localhost"}),
+    HttpCheck(),
     TcpCheck(5432),
+    *(ProtocolCheck(name) for name in PROTOCOLS),
+    ProtocolCheck("postgres", 5432),
     CommandCheck("pg_isready"),
     LogCheck("ready$"),
     NotifyCheck(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Source
-from locald.domain.project.spec import HttpCheck, Type
+from locald.domain.project.spec import HttpCheck, PortCheck, ProtocolCheck, Type
 
 if TYPE_CHECKING:
     from locald.domain.knowledge.servers import ProtocolName
@@ -36,7 +36,19 @@ def address(service: Service) -> str | None:
 def url(service: Service) -> str | None:
     """Where to point a browser; None for what is known not to speak HTTP."""
     found = address(service)
-    return f"http://{found}/" if found and _may_speak_http(service) else None
+    return f"{_scheme(service)}://{found}/" if found and _may_speak_http(service) else None
+
+
+def _own_check(service: Service) -> PortCheck | None:
+    """The user's own check of the service's own port."""
+    configured = service.present.spec.health_check
+    check = configured.check if configured else None
+    return check if isinstance(check, PortCheck) and check.port is None else None
+
+
+def _scheme(service: Service) -> str:
+    check = _own_check(service)
+    return check.scheme if isinstance(check, HttpCheck) else "http"
 
 
 def _host(service: Service, number: int) -> str:
@@ -55,5 +67,7 @@ def _may_speak_http(service: Service) -> bool:
     check = service.present.spec.health_check
     if check and isinstance(check.check, HttpCheck):
         return True
+    if isinstance(_own_check(service), ProtocolCheck):
+        return False
     asked: ProtocolName | None = service.facts.server if service.run and service.facts else None
     return asked in (None, "http")

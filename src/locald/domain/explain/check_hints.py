@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Source
 from locald.domain.project.config.doubts import address_meant
-from locald.domain.project.spec import CommandCheck, HttpCheck
+from locald.domain.project.spec import CommandCheck, HttpCheck, ProtocolCheck
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
@@ -29,7 +29,9 @@ def check_hints(facts: RunFacts) -> list[str]:
         case CommandCheck(command):
             return _of_a_command(facts, command, latest.detail)
         case HttpCheck() as check:
-            return _of_a_request(check, latest.detail)
+            return _of_tls(latest.detail) or _of_a_request(check, latest.detail)
+        case ProtocolCheck() as check:
+            return _of_a_protocol(check, facts, latest.detail)
         case _:
             return []
 
@@ -43,6 +45,26 @@ def _of_a_command(facts: RunFacts, command: str, detail: str) -> list[str]:
     return [
         f"correct the health_check command, it names a program that sh could not {_SHELL_SAID[int(code[1])]}"
     ]
+
+
+def _of_tls(detail: str) -> list[str]:
+    """The server speaks TLS and the check does not, or the other way round."""
+    if detail.endswith("the server speaks TLS"):
+        return ['add scheme = "https" to health_check']
+    if detail.endswith("the server does not speak TLS"):
+        return ['remove scheme = "https" from health_check']
+    return []
+
+
+def _of_a_protocol(check: ProtocolCheck, facts: RunFacts, detail: str) -> list[str]:
+    """Something answered, but in another protocol; or a DNS server is on UDP alone, where it is not seen."""
+    if f"did not answer in the {check.kind} protocol" in detail:
+        meant = "http" if detail.endswith("but in HTTP") else "tcp"
+        return [f'correct `type` of health_check ("{check.kind}"), for example to "{meant}"']
+    if check.kind == "dns" and check.port is None and not facts.open:
+        port = facts.definition.port
+        return [f"add port = {port} to health_check if the server listens on UDP only"]
+    return []
 
 
 def _of_a_request(check: HttpCheck, detail: str) -> list[str]:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-ProtocolName = Literal[
+WireProtocol = Literal[
     "postgres", "mysql", "redis", "memcached", "mongodb", "amqp", "nats", "mqtt", "zookeeper", "kafka",
-    "smtp", "ldap", "dns", "beanstalk", "http",
+    "smtp", "ldap", "dns", "beanstalk",
 ]  # fmt: skip
+"""protocols with a question of their own: a row of `protocols.PROTOCOLS`, a type of `health_check`"""
+ProtocolName = WireProtocol | Literal["http"]
 
 
 @dataclass(frozen=True, slots=True)

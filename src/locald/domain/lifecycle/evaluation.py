@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
 from locald.domain.lifecycle.sd_notify import clean
 from locald.domain.project.spec import (
-    HttpCheck,
     LogCheck,
     NotifyCheck,
-    TcpCheck,
+    PortCheck,
     Type,
 )
 from locald.domain.values.duration import show
@@ -135,7 +134,7 @@ def _silence(facts: RunFacts, expects_ready: bool) -> str:
             return f"{UNSAID}, as an earlier run did"
         case None if facts.definition.port:
             return closed(facts)
-        case HttpCheck() | TcpCheck() if facts.checks_own_port and not facts.open:
+        case check if isinstance(check, PortCheck) and facts.checks_own_port and not facts.open:
             return closed(facts)
         case None:
             return f"process just started (pid {facts.pid})"

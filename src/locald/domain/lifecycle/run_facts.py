@@ -20,9 +20,8 @@ from locald.domain.project.names import Run
 from locald.domain.project.spec import (
     Check,
     Definition,
-    HttpCheck,
     NoCheck,
-    TcpCheck,
+    PortCheck,
     Type,
 )
 
@@ -112,7 +111,7 @@ class RunFacts:
     @property
     def checks_own_port(self) -> bool:
         """Its check is of the service's own port, where only the service itself counts."""
-        return isinstance(self.check, HttpCheck | TcpCheck) and self.check.port is None
+        return isinstance(self.check, PortCheck) and self.check.port is None
 
     @property
     def process_speaks_at(self) -> float | None:

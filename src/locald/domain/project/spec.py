@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from locald.domain.knowledge.servers import ProtocolName
+from locald.domain.knowledge.servers import ProtocolName, WireProtocol
 from locald.domain.project.names import Key
 
 
@@ -54,6 +54,8 @@ class HttpCheck:
     path: str = "/"
     port: int | None = None
     status: tuple[int, ...] = ()
+    scheme: Literal["http", "https"] = "http"
+    headers: dict[str, str] = field(default_factory=dict)
     kind: Literal["http"] = "http"
 
 
@@ -63,6 +65,14 @@ class TcpCheck:
 
     port: int | None = None
     kind: Literal["tcp"] = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolCheck:
+    """The server on `port` (none: the service's own) answers a harmless question in its protocol."""
+
+    kind: WireProtocol
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,9 @@ class NoCheck:
 
 
 CheckKind = Literal["http", "tcp", "command", "log", "notify", "none"] | ProtocolName
-Check = HttpCheck | TcpCheck | CommandCheck | LogCheck | NotifyCheck | NoCheck
+PortCheck = HttpCheck | TcpCheck | ProtocolCheck
+"""the checks of a port: the one that they name, else the service's own"""
+Check = PortCheck | CommandCheck | LogCheck | NotifyCheck | NoCheck
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from locald.domain.knowledge.protocols.reply import OTHER, Protocol, Reply, not_yet, ready, shown
+from locald.domain.knowledge.protocols.reply import OTHER, Protocol, Reply, always, not_yet, ready, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,4 +70,4 @@ MEMCACHED = Protocol("memcached", b"version\r\n", _by_line(_memcached))
 BEANSTALK = Protocol("beanstalk", b"stats\r\n", _by_line(_beanstalk))
 NATS = Protocol("nats", None, _by_line(_nats))
 ZOOKEEPER = Protocol("zookeeper", b"srvr\n", _by_line(_zookeeper), is_quiet=False)
-SMTP = Protocol("smtp", None, _by_line(_smtp), is_quiet=False)
+SMTP = Protocol("smtp", None, _by_line(_smtp), is_quiet=False, farewell=always(b"QUIT\r\n"))

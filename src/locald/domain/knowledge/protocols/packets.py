@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 
-from locald.domain.knowledge.protocols.reply import OTHER, Protocol, Reply, not_yet, ready, shown
+from locald.domain.knowledge.protocols.reply import OTHER, Protocol, Reply, always, not_yet, ready, shown
 
 # PostgreSQL: a user that cannot be is told apart from a server that cannot be connected to.
 
@@ -25,7 +25,10 @@ def _postgres(data: bytes) -> Reply | None:
     if not data:
         return None
     if data[:1] == b"R":
-        return ready("asked for authentication")
+        if len(data) < 9:
+            return None
+        # Who trusts everybody goes on without waiting, and writes down that there is no such user.
+        return ready("asked for authentication", left_a_line=data[5:9] == b"\0\0\0\0")
     if data[:1] != b"E":
         return OTHER
     if len(data) < 5 or len(data) < 1 + int.from_bytes(data[1:5]):
@@ -33,10 +36,23 @@ def _postgres(data: bytes) -> Reply | None:
     fields = {field[:1]: field[1:] for field in data[5:].split(b"\0") if field}
     if fields.get(b"C") == _CANNOT_CONNECT_NOW:
         return not_yet(f"says: {shown(fields.get(b'M', b''))}")
-    return ready("answered a connection")
+    return ready("answered a connection", left_a_line=True)
 
 
-# MySQL and MariaDB speak first.
+# MySQL and MariaDB speak first. Who hears the greeting and leaves is counted, and shut out after 100 times
+# where it comes from another machine, as a container's port looks to it. A login that is refused is not.
+
+_NOT_FROM_HERE = 1130
+_CAPABILITIES = 0x00000200 | 0x00008000 | 0x00080000
+_PLUGIN = b"mysql_native_password\0"
+_USER = b"locald-asks-whether-ready\0"
+_LOGIN = struct.pack("<IIB23x", _CAPABILITIES, 1 << 24, 33) + _USER + b"\x14" + b"\x7f" * 20 + _PLUGIN
+_LOGIN = struct.pack("<I", len(_LOGIN))[:3] + b"\x01" + _LOGIN
+
+
+def _leave_mysql(greeting: bytes) -> bytes:
+    """Only where it is answered at once."""
+    return _LOGIN if greeting[4] == 10 and greeting.endswith(_PLUGIN) else b""
 
 
 def _mysql(data: bytes) -> Reply | None:
@@ -47,7 +63,11 @@ def _mysql(data: bytes) -> Reply | None:
     if data[4] == 10:
         version = data[5:].partition(b"\0")[0]
         return ready(f"greeted with version {shown(version)}")
-    return not_yet(f"greeted with an error: {shown(data[7:])}") if data[4] == 0xFF else OTHER
+    if data[4] != 0xFF or len(data) < 7:
+        return OTHER if data[4] != 0xFF else None
+    if int.from_bytes(data[5:7], "little") == _NOT_FROM_HERE:
+        return ready("answered, and does not let this machine in")
+    return not_yet(f"greeted with an error: {shown(data[7:])}")
 
 
 # MongoDB: `hello`, as every driver begins.
@@ -159,10 +179,10 @@ def _dns(data: bytes) -> Reply | None:
 
 
 POSTGRES = Protocol("postgres", _STARTUP, _postgres, again=_SSL_REQUEST)
-MYSQL = Protocol("mysql", None, _mysql, is_quiet=False)
+MYSQL = Protocol("mysql", None, _mysql, is_quiet=False, farewell=_leave_mysql)
 MONGODB = Protocol("mongodb", _MONGODB, _mongodb, is_quiet=False)
 AMQP = Protocol("amqp", b"AMQP\0\0\x09\x01", _amqp, is_quiet=False)
-MQTT = Protocol("mqtt", _MQTT, _mqtt, is_quiet=False)
+MQTT = Protocol("mqtt", _MQTT, _mqtt, is_quiet=False, farewell=always(b"\xe0\0"))
 KAFKA = Protocol("kafka", _KAFKA, _kafka)
-LDAP = Protocol("ldap", _LDAP, _ldap)
-DNS = Protocol("dns", _DNS, _dns)
+LDAP = Protocol("ldap", _LDAP, _ldap, farewell=always(b"\x30\x05\x02\x01\x02\x42\0"))
+DNS = Protocol("dns", _DNS, _dns, has_datagrams=True)

@@ -26,6 +26,8 @@ class Reply:
 
     meaning: Meaning
     detail: str
+    left_a_line: bool = False
+    """the server has written the question into its log, and would again"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,19 @@ class Protocol:
     read: Callable[[bytes], Reply | None]
     is_quiet: bool = True
     again: bytes | None = None
-    """the question to a healthy server, where it is another; any answer to it will do"""
+    """the question to a healthy server that writes the first one down; any answer to it will do"""
+    farewell: Callable[[bytes], bytes] = lambda answer: b""
+    """what to say after this answer, so that the server counts no broken connection"""
+    has_datagrams: bool = False
+    """it is spoken over UDP too, where a message has no length of two bytes before it"""
 
 
-def ready(detail: str) -> Reply:
-    return Reply(Meaning.READY, detail)
+def ready(detail: str, *, left_a_line: bool = False) -> Reply:
+    return Reply(Meaning.READY, detail, left_a_line)
+
+
+def always(words: bytes) -> Callable[[bytes], bytes]:
+    return lambda answer: words
 
 
 def not_yet(detail: str) -> Reply:
@@ -57,3 +67,22 @@ def shown(data: bytes, most: int = 80) -> str:
     text = "".join(char if char.isprintable() else " " for char in data.decode("utf-8", "replace"))
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+_OTHERS = (
+    (b"HTTP/", "HTTP"),
+    (b"\x15\x03", "TLS"),
+    (b"SSH-", "SSH"),
+    (b"220", "SMTP or FTP"),
+    (b"-ERR", "that of Redis"),
+    (b"INFO {", "that of NATS"),
+    (b"AMQP", "AMQP"),
+)
+"""how answers of well-known protocols begin"""
+
+
+def other(data: bytes, expected: str) -> Reply:
+    """An answer in another protocol, which is named where it is known."""
+    known = next((name for beginning, name in _OTHERS if data.startswith(beginning)), "")
+    detail = f"did not answer in the {expected} protocol{known and f', but in {known}'}"
+    return Reply(Meaning.OTHER, detail)

@@ -111,7 +111,7 @@ def _check(check: HealthCheck) -> Iterator[tuple[str, Any]]:
     for part in (check.check, check):
         for field in dataclasses.fields(part):
             value = getattr(part, field.name)
-            if field.name not in ("kind", "check") and value not in (None, ()):
+            if field.name not in ("kind", "check") and value not in (None, (), {}):
                 yield field.name, _value(field.name, value)
 
 

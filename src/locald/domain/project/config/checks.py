@@ -6,13 +6,15 @@ type is seen for what it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
 
+from locald.domain.knowledge.servers import WireProtocol
 from locald.domain.project.config.kinds import (
     STRING,
     Duration,
+    Headers,
     Kind,
     OneOrMore,
     Port,
@@ -21,6 +23,7 @@ from locald.domain.project.config.kinds import (
     Statuses,
     Text,
     UrlPath,
+    choice,
     constant,
     text,
 )
@@ -33,9 +36,10 @@ from locald.domain.project.spec import (
     LogCheck,
     NoCheck,
     NotifyCheck,
+    ProtocolCheck,
     TcpCheck,
 )
-from locald.domain.values.faults import Bad, listed, near, one_of, shown, wrong_type
+from locald.domain.values.faults import Bad, listed, near, shown, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +94,23 @@ class HttpTable(CheckTable):
         Statuses,
         Doc("The statuses that mean healthy.", "status = [200, 401]", otherwise="any 2xx or 3xx"),
     ] = NOT_GIVEN
+    scheme: Annotated[
+        Literal["http", "https"],
+        choice("a scheme", ("http", "https"), other_words=dict.fromkeys(("tls", "ssl"), "https")),
+        Doc(
+            "`https` for a server that speaks TLS. Its certificate is not verified.",
+            'scheme = "https"',
+            "http",
+        ),
+    ] = NOT_GIVEN
+    headers: Annotated[
+        Headers,
+        Doc(
+            "Headers of the request. `Host` is also the name that a TLS server is asked for.",
+            'headers = { Host = "shop.localhost" }',
+            {},
+        ),
+    ] = NOT_GIVEN
 
     def check(self) -> Check:
         return HttpCheck(**self.own())
@@ -110,6 +131,47 @@ class TcpTable(CheckTable):
 
     def check(self) -> Check:
         return TcpCheck(**self.own())
+
+
+PROTOCOLS: tuple[WireProtocol, ...] = get_args(WireProtocol)
+_SYNONYMS = {
+    **dict.fromkeys(("postgresql", "pg", "psql", "pgsql"), "postgres"),
+    **dict.fromkeys(("mariadb", "mysqld"), "mysql"),
+    **dict.fromkeys(("valkey", "keydb"), "redis"),
+    **dict.fromkeys(("mongo", "mongod"), "mongodb"),
+    **dict.fromkeys(("rabbitmq", "rabbit"), "amqp"),
+    **dict.fromkeys(("mosquitto",), "mqtt"),
+    **dict.fromkeys(("memcache",), "memcached"),
+    **dict.fromkeys(("beanstalkd",), "beanstalk"),
+    **dict.fromkeys(("mail", "postfix"), "smtp"),
+    **dict.fromkeys(("openldap", "slapd"), "ldap"),
+    **dict.fromkeys(("bind", "named", "domain"), "dns"),
+    **dict.fromkeys(("exec", "cmd", "shell", "script"), "command"),
+    **dict.fromkeys(("port", "socket"), "tcp"),
+    **dict.fromkeys(("sd_notify", "systemd"), "notify"),
+}
+"""what else people call these types"""
+
+
+class ProtocolTable(CheckTable):
+    """A server answers a harmless question in its own protocol."""
+
+    type: Annotated[
+        WireProtocol,
+        choice("a protocol", PROTOCOLS),
+        Doc("The server answers a harmless question in this protocol.", 'type = "postgres"'),
+    ]
+    port: Annotated[
+        Port,
+        Doc(
+            "The port of the server. Any listener counts, including other processes.",
+            "port = 5432",
+            otherwise="the service's own port, where the listener must be the service",
+        ),
+    ] = NOT_GIVEN
+
+    def check(self) -> Check:
+        return ProtocolCheck(self.type, **self.own())
 
 
 class CommandTable(CheckTable):
@@ -173,20 +235,30 @@ class NoneTable(CheckTable):
         return NoCheck()
 
 
-CHECKS: dict[str, type[CheckTable]] = {
+TABLES: dict[str, type[CheckTable]] = {
     "http": HttpTable,
     "tcp": TcpTable,
     "command": CommandTable,
     "log": LogTable,
     "notify": NotifyTable,
     "none": NoneTable,
+    "protocol": ProtocolTable,
 }
+"""by the name of the alternative that a table is"""
+CHECKS: dict[str, type[CheckTable]] = {
+    **{name: table for name, table in TABLES.items() if table is not ProtocolTable},
+    **dict.fromkeys(PROTOCOLS, ProtocolTable),
+}
+"""by the type that a table names"""
+OF_A_PORT = ("http", "tcp", *PROTOCOLS)
 
 _NAMES = tuple(CHECKS)
 _TYPE_OF = {
     "path": "http",
     "status": "http",
     "url": "http",
+    "scheme": "http",
+    "headers": "http",
     "pattern": "log",
     "command": "command",
     "port": "tcp",
@@ -205,7 +277,7 @@ def _command(value: object) -> str:
 def with_its_type(table: Mapping[str, Any]) -> dict[str, Any]:
     """A check that does not say what it is, or says it wrong, with the type that it most likely is."""
     kind = table.get("type")
-    named = near(kind, CHECKS) if isinstance(kind, str) else None
+    named = _type_meant(kind) if isinstance(kind, str) else None
     return {**table, "type": kind if kind in _NAMES else named or _meant(table) or "http"}
 
 
@@ -225,12 +297,26 @@ def _known_type(value: object) -> object:
         if not isinstance(kind, str):
             raise Bad(wrong_type(listed(CHECKS), kind), below=("type",))
         if kind not in CHECKS:
-            raise Bad(f"unknown type of check {shown(kind)}", one_of(kind, CHECKS), below=("type",))
+            raise Bad(f"unknown type of check {shown(kind)}", _instead_of(kind), below=("type",))
     return value
 
 
+def _type_meant(kind: str) -> str | None:
+    word = kind.lower()
+    return "http" if word == "https" else _SYNONYMS.get(word) or near(kind, CHECKS)
+
+
+def _instead_of(kind: str) -> str:
+    if kind.lower() == "https":
+        return 'write type = "http", scheme = "https"'
+    meant = _type_meant(kind)
+    return f'did you mean "{meant}"?' if meant else f"allowed: {listed(CHECKS)}"
+
+
 def _check_tag(value: str | dict[str, object]) -> str:
-    return STRING if isinstance(value, str) else f"<{value['type']}>"
+    if isinstance(value, str):
+        return STRING
+    return "<protocol>" if value["type"] in PROTOCOLS else f"<{value['type']}>"
 
 
 def _health_check(value: str | CheckTable) -> HealthCheck:
@@ -246,7 +332,8 @@ HealthCheckValue = Annotated[
     | Annotated[CommandTable, Tag("<command>")]
     | Annotated[LogTable, Tag("<log>")]
     | Annotated[NotifyTable, Tag("<notify>")]
-    | Annotated[NoneTable, Tag("<none>")],
+    | Annotated[NoneTable, Tag("<none>")]
+    | Annotated[ProtocolTable, Tag("<protocol>")],
     Discriminator(_check_tag),
     AfterValidator(_health_check),
     BeforeValidator(_known_type),

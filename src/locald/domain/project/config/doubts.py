@@ -72,15 +72,16 @@ def address_meant(command: str, service: ServiceSpec) -> str:
 
 def _of_address(command: str, found: re.Match[str], service: ServiceSpec) -> str:
     port = int(found["port"] or 0)
-    if found["scheme"] == "https" or not _HERE.fullmatch(found["host"]):
+    if not _HERE.fullmatch(found["host"]):
         return f"health_check = {toml.value(f'curl -fsS {command}')}"
     if found["scheme"] == "tcp" or not (found["scheme"] or found["path"]):
         return _table("tcp", {}, service, port)
-    return _http(found["path"] or "/", service, port)
+    return _http(found["path"] or "/", service, port, is_tls=found["scheme"] == "https")
 
 
-def _http(path: str, service: ServiceSpec, port: int = 0) -> str:
-    return _table("http", {"path": path}, service, port)
+def _http(path: str, service: ServiceSpec, port: int = 0, *, is_tls: bool = False) -> str:
+    scheme = {"scheme": "https"} if is_tls else {}
+    return _table("http", {"path": path, **scheme}, service, port)
 
 
 def _table(kind: str, keys: dict[str, object], service: ServiceSpec, port: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from locald.domain.project.config.checks import OF_A_PORT
 from locald.domain.project.config.keys import FileTable, ServiceTable
 from locald.domain.project.config.kinds import Kind, Shaped
 from locald.domain.project.config.rules import CONTAINER_ONLY, PROCESS_ONLY
@@ -29,7 +30,7 @@ _TOGETHER: list[Schema] = [
         "then": {
             "properties": {
                 "port": False,
-                "health_check": {"if": _has("type", "http", "tcp"), "then": {"required": ["port"]}},
+                "health_check": {"if": _has("type", *OF_A_PORT), "then": {"required": ["port"]}},
             }
         },
     },

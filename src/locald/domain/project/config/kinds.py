@@ -272,6 +272,13 @@ def _variable_name(value: object) -> str:
     return name
 
 
+def _header_value(value: object) -> str:
+    said = _free_text(value)
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", said):
+        raise Bad("must not contain control characters")
+    return said
+
+
 def _program(argv: list[str]) -> tuple[str, ...]:
     if not argv[0].strip():
         raise Bad("the first string, the program, must not be empty")
@@ -343,6 +350,18 @@ Signal = Annotated[
 Regex = Annotated[
     str, Kind("a regular expression", _regex, {"type": "string", "format": "regex", "pattern": r"\S"})
 ]
+HeaderName = Annotated[
+    str,
+    _matching(
+        "the name of a header", rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{labels.END}", 'like "Accept" or "X-Token"'
+    ),
+]
+HeaderValue = Annotated[
+    str,
+    Kind(
+        "a string", _header_value, {"type": "string", "pattern": rf"^[^\x00-\x08\x0a-\x1f\x7f]*{labels.END}"}
+    ),
+]
 UrlPath = Annotated[str, _matching('a path that begins with "/"', "^/", 'like "/" or "/health"')]
 Image = Annotated[str, _matching("the name of an image", rf"^\S+{labels.END}", 'like "postgres:16"')]
 Volume = Annotated[
@@ -366,6 +385,7 @@ Statuses = Annotated[
 Environment = Annotated[
     dict[VariableName, FreeText], Shaped("a table of strings", (dict,), instead.variables)
 ]
+Headers = Annotated[dict[HeaderName, HeaderValue], Shaped("a table of strings", (dict,), instead.variables)]
 Files = Annotated[
     Annotated[Text, Tag(STRING)] | Annotated[list[Text], Tag(LIST)],
     BY_SHAPE,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from locald.domain.project.config import misplaced, remains, rest, rules, syntax, unknown
-from locald.domain.project.config.checks import CHECKS, with_its_type
+from locald.domain.project.config.checks import TABLES, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
 from locald.domain.project.spec import ProjectSpec
@@ -180,8 +180,8 @@ def _path(loc: tuple[int | str, ...]) -> Path:
 
 
 def _tag(loc: tuple[int | str, ...]) -> str:
-    """The type of check that an error is inside of, if it is."""
-    return next((str(part)[1:-1] for part in loc if str(part)[1:-1] in CHECKS and str(part)[0] == "<"), "")
+    """The kind of check that an error is inside of, if it is."""
+    return next((str(part)[1:-1] for part in loc if str(part)[1:-1] in TABLES and str(part)[0] == "<"), "")
 
 
 def _missing(path: Path) -> Fault:
@@ -202,8 +202,8 @@ _WHERE_EMPTY = {"status": "leave it out for any 2xx or 3xx"}
 def _unknown_key(path: Path, check: str, file: Mapping[str, Any]) -> str:
     key = str(path[-1])
     if check:
-        owner = next((name for name, table in CHECKS.items() if key in table.model_fields), None)
-        allowed = CHECKS[check].model_fields
+        owner = next((name for name, table in TABLES.items() if key in table.model_fields), None)
+        allowed = TABLES[check].model_fields
         if owner and not unknown.meant(key, allowed):
             return f'{key} belongs to type = "{owner}"'
         return unknown.hint(key, allowed)
@@ -222,7 +222,7 @@ def _key_of(path: Path, check: str = "") -> tuple[type[Table], str]:
         case ("project", key, *_):
             return ProjectTable, str(key)
         case ("services", _, "health_check", key, *_) if check:
-            return CHECKS[check], str(key)
+            return TABLES[check], str(key)
         case ("services", _, key, *_):
             return ServiceTable, str(key)
         case _:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.project import graph, template
 from locald.domain.project.config import commands
+from locald.domain.project.config.checks import OF_A_PORT
 from locald.domain.project.config.unknown import meant
 from locald.domain.project.spec import Condition, Type
 from locald.domain.values.faults import Bad, Fault, one_of
@@ -131,7 +132,7 @@ def _keys_of_the_type(draft: Draft) -> Iterator[Fault]:
 
 
 def _port_to_check(draft: Draft) -> Iterator[Fault]:
-    by_port = draft.check.get("type") in ("http", "tcp")
+    by_port = draft.check.get("type") in OF_A_PORT
     if by_port and draft.type in (Type.WORKER, Type.TASK) and "port" not in draft.check:
         hint = 'add `port` to the check, or use type = "log" or type = "command"'
         yield Fault(draft.path("health_check"), f"a {draft.type} has no port that could be checked", hint)
