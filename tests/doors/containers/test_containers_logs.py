@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,20 @@ async def test_a_last_line_without_an_end_comes_before_ours_about_the_end(here: 
         await here.gone(run)
     assert await here.lines(stream=STDOUT) == ["whole", "last"]
     assert (await here.lines())[-1] == "ours"
+
+
+async def test_what_a_slow_disk_takes_after_the_end_is_still_told(
+    here: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The container ends while its only line is being written: a follower has to learn of it all the same."""
+    disk, feed = threading.Event(), Capture.feed
+    monkeypatch.setattr(Capture, "feed", lambda *given: disk.wait(60) and feed(*given))
+    async with here.daemon():
+        here.start("plain", command="echo only")
+        await here.wait_for(Exited)
+        assert not here.printed.is_set()
+        disk.set()
+        assert await here.wait_for_line("only") == ["only"]
 
 
 async def test_a_line_of_many_pieces_is_one_line(here: Bench) -> None:

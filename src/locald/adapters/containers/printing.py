@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from locald.adapters.containers.engine import Engine
@@ -27,8 +27,7 @@ class Printing:
     async def finish(self, engine: Engine, container: str) -> None:
         """What a container that has ended printed, and was not read yet. Raises EngineAbsent, Refusal."""
         await self._read(engine, container, {})
-        if await self._disk(self._capture.end):
-            self._on_output()
+        await self._keep(self._capture.end)
 
     async def _read(self, engine: Engine, container: str, query: dict[str, str]) -> None:
         query |= {"stdout": "1", "stderr": "1", "timestamps": "1"}
@@ -36,8 +35,17 @@ class Printing:
             query["since"] = since
         async with engine.stream("GET", f"/containers/{container}/logs", query) as content:
             while data := await content.readany():
-                if await self._disk(self._capture.feed, data):
-                    self._on_output()
+                await self._keep(self._capture.feed, data)
+
+    async def _keep(self, work: Callable[..., bool], *arguments: object) -> None:
+        """Called off in the middle, it is done all the same, and told of: nobody would do it again."""
+        kept = self._disk(work, *arguments)
+        kept.add_done_callback(self._tell)
+        await asyncio.shield(kept)
+
+    def _tell(self, kept: asyncio.Future[Any]) -> None:
+        if not kept.cancelled() and kept.exception() is None and kept.result():
+            self._on_output()
 
     def note(self, line: str) -> None:
         """A line of locald's own; written after what came before it."""
