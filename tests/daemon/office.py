@@ -123,7 +123,7 @@ class Office:
             connector = aiohttp.UnixConnector(self.socket, force_close=True)
             async with aiohttp.ClientSession(connector=connector) as self.client:
                 yield
-            await self.runner.cleanup()
+            await entrance.close()
         shutil.rmtree(self._run_folder)
 
     # Projects.

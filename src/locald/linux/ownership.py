@@ -14,7 +14,10 @@ import os
 import pwd
 import socket
 import struct
+import time
 
+FULL_PAUSE = 0.01
+"""seconds between two attempts to connect where too many wait already"""
 _CREDENTIALS = struct.Struct("=iII")
 """ucred: pid, uid, gid"""
 
@@ -70,9 +73,22 @@ def connect(path: str, timeout: float | None = None) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         connection.settimeout(timeout)
-        connection.connect(path)
+        _reach(connection, path, timeout)
         require_own_peer(connection, path)
     except OSError:
         connection.close()
         raise
     return connection
+
+
+def _reach(connection: socket.socket, path: str, timeout: float | None) -> None:
+    """Where many come at once, Linux refuses whoever does not wait for room (unix(7): EAGAIN), though
+    somebody is there: that is tried again until the time is up."""
+    deadline = time.monotonic() + (timeout or 0.0)
+    while True:
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(FULL_PAUSE)

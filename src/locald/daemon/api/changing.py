@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from locald.daemon import requests
+from locald.daemon.api import crowd
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
 from locald.domain.explain.preview import is_ending, preview
@@ -179,11 +180,9 @@ def _nothing() -> web.Response:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    announced, most = request.content_length or 0, request.client_max_size
-    if announced > most:  # it would be waited for, and then refused
-        raise web.HTTPRequestEntityTooLarge(most, announced)
+    sent = await crowd.body(request)
     try:
-        found = json.loads(await request.read())
+        found = json.loads(sent)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -1,4 +1,4 @@
-"""How a server of the daemon stops listening: who was let in a moment ago is answered like all others.
+"""How a server of the daemon listens, and stops: who was let in a moment ago is answered like all others.
 
 Between the moment at which a connection is accepted and the one at which its request is read, the loop takes
 some turns. A server that is closed in one of them loses the connection (asyncio), or waits for it until the
@@ -9,12 +9,15 @@ nobody is let in any more, and what is half made is finished, before the server 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
-
-from aiohttp import web
 
 if TYPE_CHECKING:
     import socket
+
+    from aiohttp import web
+
+    from locald.daemon.api.crowd import Crowd
 
 END_WITHIN = 3.0
 """seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
@@ -22,18 +25,32 @@ _TURNS = 8
 """of the loop; it takes five: accepted, connected, made known, its handler begun, its request read"""
 
 
-class Listening:
-    """`socket`: bound; what comes there is answered by `runner`, from `begin` to `end`."""
+AT_ONCE = 128
+"""connections that are taken in one turn of the loop"""
+QUEUE = 1024
+"""connections that the kernel holds until then: a Unix socket refuses who comes when it is full"""
 
-    def __init__(self, runner: web.AppRunner, socket: socket.socket) -> None:
+
+class Listening:
+    """`socket`: bound; what comes there is answered by `runner`, as far as `crowd` admits it, from `begin` to
+    `end`."""
+
+    def __init__(self, runner: web.AppRunner, socket: socket.socket, crowd: Crowd) -> None:
+        self._runner = runner
         self._socket = socket
-        self._site = web.SockSite(runner, socket)
+        self._crowd = crowd
+        self._server: asyncio.Server | None = None
 
     async def begin(self) -> None:
-        await self._site.start()
+        assert self._runner.server is not None, "the runner is set up before"
+        admit = partial(self._crowd.admit, self._runner.server)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(admit, sock=self._socket, backlog=AT_ONCE)
+        self._socket.listen(QUEUE)
 
     async def end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._socket)
         for _ in range(_TURNS):
             await asyncio.sleep(0)
-        await self._site.stop()
+        if self._server:
+            self._server.close()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from locald.daemon.api import closing
+from locald.daemon.api import closing, crowd
+from locald.daemon.api.crowd import Crowd
 from locald.daemon.api.server import application, failure
 from locald.domain.values.problem import Problem
 from locald.linux import ownership
@@ -49,11 +50,14 @@ class Entrance:
 
     def __init__(self, api: Api, path: str) -> None:
         self.path = path
+        self._crowd = Crowd()
+        routes = [*api.routes(), *api.routes_of_owner()]
         self.runner = web.AppRunner(
-            application([*api.routes(), *api.routes_of_owner()], api, own_users_only),
+            application(routes, api, self._crowd.answering, own_users_only),
             access_log=None,
             shutdown_timeout=closing.END_WITHIN,
             max_line_size=LONGEST_LINE,
+            **crowd.limits(),
         )
         self._listening: closing.Listening | None = None
         self._bound: os.stat_result | None = None
@@ -90,7 +94,7 @@ class Entrance:
 
     async def _bind(self) -> None:
         await self._withdraw()
-        self._listening = closing.Listening(self.runner, await asyncio.to_thread(self._listen))
+        self._listening = closing.Listening(self.runner, await asyncio.to_thread(self._listen), self._crowd)
         await self._listening.begin()
         self._bound = await asyncio.to_thread(os.stat, self.path)
 

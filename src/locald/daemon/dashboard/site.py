@@ -19,7 +19,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from locald.adapters import ports
-from locald.daemon.api import closing
+from locald.daemon.api import closing, crowd
+from locald.daemon.api.crowd import Crowd
 from locald.daemon.api.reading import MASKED
 from locald.daemon.api.server import application, failure
 from locald.daemon.dashboard import memory
@@ -55,12 +56,17 @@ class Site:
         self._noted = noted
         self._files = files or Files()
         self._tickets = Tickets(asyncio.get_running_loop().time)
-        self._app = application(api.routes(), api, self._guard)
+        self._crowd = Crowd()
+        self._app = application(api.routes(), api, self._crowd.answering, self._guard)
         self._app[MASKED] = True
         self._app.add_routes([*self._files.routes(), web.get("/signin", self._sign_in, allow_head=False)])
         self._app.on_response_prepare.append(self._add_headers)
         self._runner = web.AppRunner(
-            self._app, access_log=None, logger=_discreet(), shutdown_timeout=closing.END_WITHIN
+            self._app,
+            access_log=None,
+            logger=_discreet(),
+            shutdown_timeout=closing.END_WITHIN,
+            **crowd.limits(),
         )
         self._door: Door | None = None
         self._listening: closing.Listening | None = None
@@ -84,7 +90,7 @@ class Site:
         port = listening.getsockname()[1]
         self._door = Door(port, remembered.secret, os.geteuid())
         await self._runner.setup()
-        self._listening = closing.Listening(self._runner, listening)
+        self._listening = closing.Listening(self._runner, listening, self._crowd)
         await self._listening.begin()
         log.info("dashboard: %s", self.url)
 
@@ -209,7 +215,7 @@ def _listen(noted: str, taken: Collection[int]) -> tuple[socket.socket, Memory]:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # for what the last daemon left
         listening.bind(("127.0.0.1", port))
-        listening.listen(128)
+        listening.listen(closing.QUEUE)
     except OSError:
         listening.close()
         raise

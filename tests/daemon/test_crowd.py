@@ -1,0 +1,226 @@
+"""Many who come and say nothing, or take their time: nobody waits for them, at either door."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import ExitStack, asynccontextmanager
+from threading import Timer
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from daemon.office import Office, worker
+from daemon.test_site import Visit
+from locald.daemon.api import crowd
+from locald.linux import ownership
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    Opened = Callable[[], AbstractAsyncContextManager["Doors"]]
+
+SLOW = 100
+HEAD = b"GET /v1/status HTTP/1.1\r\nHost: "
+BODY = b"POST /v1/down HTTP/1.1\r\nHost: locald\r\nContent-Length: 20\r\n\r\n{"
+SOON = 2.0
+"""seconds: far more than an answer takes, and far less than what the slow ones are given"""
+
+TURNS = 8
+"""of the loop, after which a connection has been made and heard"""
+
+
+class Doors:
+    """Both, with somebody who may come in at each."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self._open = ExitStack()
+
+    async def arrive(self, door: str, says: bytes = b"") -> socket.socket:
+        """Somebody connects, and says so much."""
+        kind, address = self._address(door)
+        arriving = self._open.enter_context(socket.socket(kind))
+        arriving.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(arriving, address)
+        await loop.sock_sendall(arriving, says)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        return arriving
+
+    def _address(self, door: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
+        if door == "unix":
+            return socket.AF_UNIX, self.visit.office.socket
+        return socket.AF_INET, ("127.0.0.1", self.visit.port)
+
+    async def status(self, door: str) -> int:
+        async with asyncio.timeout(SOON):
+            if door == "unix":
+                return (await self.visit.office.get("status")).status
+            return (await self.visit.signed_in("/v1/status")).status
+
+    def close(self) -> None:
+        self._open.close()
+
+
+@pytest.fixture
+def open_doors(tmp_path: Path) -> Opened:
+    """Opened within the test, which sets the limits before."""
+    return lambda: _doors(tmp_path)
+
+
+@asynccontextmanager
+async def _doors(folder: Path) -> AsyncIterator[Doors]:
+    office = Office(folder)
+    async with office.open(), aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
+        visit = Visit(office)
+        visit.client = client
+        doors = Doors(await visit.open())
+        yield doors
+        doors.close()
+        await visit.site.close()
+
+
+async def _say_more(connection: socket.socket) -> None:
+    try:
+        await asyncio.get_running_loop().sock_sendall(connection, b"a")
+    except ConnectionError:  # it was closed a moment ago
+        pass
+
+
+async def _heard(connection: socket.socket) -> bytes:
+    """Everything until the other side closes."""
+    heard = b""
+    while True:
+        try:
+            piece = await asyncio.get_running_loop().sock_recv(connection, 1 << 16)
+        except ConnectionError:
+            return heard
+        if not piece:
+            return heard
+        heard += piece
+
+
+@pytest.mark.parametrize("door", ["unix", "tcp"])
+@pytest.mark.parametrize("says", [b"", HEAD, BODY], ids=["silent", "half a head", "half a body"])
+async def test_a_hundred_slow_clients_keep_nobody_waiting(open_doors: Opened, door: str, says: bytes) -> None:
+    async with open_doors() as doors:
+        for _ in range(SLOW):
+            await doors.arrive(door, says)
+        assert await doors.status("unix") == 200
+        assert await doors.status("tcp") == 200
+
+
+@pytest.mark.parametrize("door", ["unix", "tcp"])
+@pytest.mark.parametrize("says", [b"", HEAD], ids=["silent", "half a head"])
+async def test_who_does_not_say_what_he_wants_is_sent_away(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch, door: str, says: bytes
+) -> None:
+    monkeypatch.setattr(crowd, "ASK_WITHIN", 0.3)
+    async with open_doors() as doors:
+        slow = await doors.arrive(door, says)
+        async with asyncio.timeout(10):
+            assert await _heard(slow) == b""
+        assert await doors.status(door) == 200
+
+
+async def test_who_says_it_letter_by_letter_has_no_more_time(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "ASK_WITHIN", 0.3)
+    async with open_doors() as doors:
+        slow = await doors.arrive("tcp", HEAD)
+
+        ended = asyncio.ensure_future(_heard(slow))
+        async with asyncio.timeout(10):
+            while not ended.done():
+                await _say_more(slow)
+                await asyncio.wait([ended], timeout=0.05)
+        assert ended.result() == b""
+
+
+async def test_a_body_that_does_not_come_is_refused(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "BODY_WITHIN", 0.2)
+    monkeypatch.setattr(crowd, "LINGER", 0.1)
+    async with open_doors() as doors:
+        slow = await doors.arrive("unix", BODY)
+        async with asyncio.timeout(10):
+            heard = await _heard(slow)
+        assert heard.startswith(b"HTTP/1.1 408 ")
+        assert b"Request Timeout" in heard
+
+
+async def test_who_is_signed_out_is_refused_before_his_body_is_read(open_doors: Opened) -> None:
+    async with open_doors() as doors:
+        host = f"127.0.0.1:{doors.visit.port}".encode()
+        head = b"POST /v1/down HTTP/1.0\r\nHost: " + host + b"\r\nContent-Length: 9000000\r\n\r\n"
+        slow = await doors.arrive("tcp", head)
+        async with asyncio.timeout(SOON + crowd.LINGER):
+            assert (await _heard(slow)).startswith(b"HTTP/1.0 401 ")
+
+
+@pytest.mark.parametrize("door", ["unix", "tcp"])
+async def test_when_there_are_too_many_the_one_that_was_silent_longest_goes(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    monkeypatch.setattr(crowd, "MOST", 5)
+    async with open_doors() as doors:
+        first, *others = [await doors.arrive(door, HEAD) for _ in range(5)]
+        assert await doors.status(door) == 200
+        assert await _heard(first) == b""
+        for each in others:
+            with pytest.raises(BlockingIOError):
+                each.recv(1)
+
+
+async def test_a_stream_that_somebody_reads_is_not_taken_from_him(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "MOST", 4)
+    async with open_doors() as doors:
+        office = doors.visit.office
+        async with office.client.get("http://locald/v1/events") as events:
+            assert (await events.content.readline()).startswith(b"event: snapshot")
+            for _ in range(20):
+                await doors.arrive("unix", HEAD)
+            await office.up(office.project(worker("web")))
+            async with asyncio.timeout(SOON):
+                while b'"web"' not in (await events.content.readline()):
+                    pass
+
+
+async def test_when_all_are_answered_the_next_is_told_so(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowd, "MOST", 2)
+    asks = b"GET /v1/events HTTP/1.0\r\n\r\n"
+    async with open_doors() as doors:
+        loop = asyncio.get_running_loop()
+        for _ in range(2):
+            reader = await doors.arrive("unix", asks)
+            assert await loop.sock_recv(reader, 100), "it is served"
+        late = await doors.arrive("unix")
+        async with asyncio.timeout(SOON):
+            assert (await _heard(late)).startswith(b"HTTP/1.1 503 ")
+
+
+def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
+    """The kernel refuses at once who asks not to be kept waiting for ever."""
+    path = str(tmp_path / "s")
+    with ExitStack() as kept:
+        server = kept.enter_context(socket.socket(socket.AF_UNIX))
+        server.bind(path)
+        server.listen(0)
+        kept.enter_context(ownership.connect(path, 1.0))
+        with pytest.raises(BlockingIOError):
+            ownership.connect(path, 0.1)
+        taking = Timer(0.1, lambda: kept.enter_context(server.accept()[0]))
+        taking.start()
+        ownership.connect(path, 30.0).close()
+        taking.join()
