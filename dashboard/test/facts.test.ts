@@ -54,6 +54,7 @@ describe("standing", () => {
   it("is the health of what runs and the state of everything else", () => {
     expect(standing(row("a"))).toBe("healthy");
     expect(standing(row("a", { health: "unhealthy" }))).toBe("unhealthy");
+    expect(standing(row("a", { health: "unknown" }))).toBe("unknown");
     expect(standing(row("a", { state: "blocked", health: "unknown" }))).toBe("blocked");
   });
 

@@ -212,6 +212,32 @@ def test_a_listener_that_vanished_meanwhile_is_seen(machine: Machine, puppet: Ma
     machine.until("web", lambda row: row["health"] == "healthy")
 
 
+def test_nothing_is_called_healthy_before_it_was_found(machine: Machine) -> None:
+    """Here while the keeper, who would know, says nothing; the service dies meanwhile."""
+    machine.write(f'[services.web]\nrestart = "no"\n{SLEEPER}')
+    pid = machine.up()["web"]["pid"]
+    keeper = machine.keeper_pid()
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        machine.kill_daemon()
+        kill(pid)
+        row = machine.status()["web"]
+        shown = machine.locald("status").stdout
+    finally:
+        os.kill(keeper, signal.SIGCONT)
+    assert (row["health"], row["source"], row["pid"]) == ("unknown", "none", None)
+    assert row["because"] == f"looking for run 1 (pid {pid}), which was running under the previous daemon"
+    assert "unknown" in shown
+    machine.until("web", lambda row: row["state"] == "failed")
+
+
+def test_who_asks_a_new_daemon_is_told_what_it_has_found(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    before = machine.up()
+    machine.kill_daemon()
+    assert standing(machine.status()) == standing(before)
+
+
 # In the middle of something.
 
 
@@ -318,6 +344,39 @@ def test_a_retry_that_was_due_while_the_daemon_was_away_is_made(machine: Machine
     machine.locald("status")
     row = machine.until("web", lambda row: row["health"] == "healthy" and row["run"] == 2)
     assert row["restarts"] == 1
+
+
+# It stands still, or is slow.
+
+
+def test_a_daemon_that_takes_its_time_to_start_is_waited_for_and_that_is_told(machine: Machine) -> None:
+    """Longer than any that takes no notice of a busy machine would have waited."""
+    machine.write(f"[services.web]\ncommand = {programs.SERVE}")
+    with machine.begin("up") as up:
+        lock = str(machine.home / "state" / "daemon.lock")
+        wait_for(lambda: holder_of(lock), "the daemon begins")
+        pid = holder_of(lock)
+        assert pid
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(16)  # nobody tells that nothing has happened
+        assert up.poll() is None
+        os.kill(pid, signal.SIGCONT)
+        _, err = up.communicate(timeout=60)
+    assert up.returncode == 0, err
+    assert f"waiting for the daemon (pid {pid}), which has not answered yet" in err
+
+
+def test_a_timeout_holds_for_a_daemon_that_stands_still_too(machine: Machine) -> None:
+    machine.write(f"[services.web]\ncommand = {programs.SERVE}")
+    machine.up()
+    pid = machine.daemon_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = machine.locald("up", "--timeout", "500ms")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert done.returncode == 124
+    assert "error: timed out after 500ms: the daemon has not answered yet" in done.stderr
 
 
 # The keeper, and the machine.

@@ -6,12 +6,11 @@ import type { Health, Row, State } from "./wire";
 import { DOWN, MOVING, STATES, type Tone, type Word } from "./vocabulary";
 
 export type { Tone } from "./vocabulary";
-export type Standing = Exclude<State, "running"> | "healthy" | "unhealthy";
+export type Standing = Exclude<State, "running"> | "healthy" | "unhealthy" | "unknown";
 
 export function standing(of: { state: State; health: Health }): Standing {
   if (of.state !== "running") return of.state;
-  if (of.health === "healthy" || of.health === "unhealthy") return of.health;
-  return "starting";
+  return of.health;
 }
 
 /** The tone of a state or a health. */

@@ -20,7 +20,10 @@ import sys
 import time
 
 from locald.cli.shared import say
+from locald.client import patience
 from locald.client.http import Denied, Unanswered, Unreachable
+from locald.client.patience import OutOfTime
+from locald.domain.values import duration
 from locald.domain.values.problem import Refused
 from locald.wire.version import __version__
 
@@ -110,6 +113,7 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code; only `--help` and `--version` leave by SystemExit."""
+    patience.say[0] = say.note
     _open_streams()
     try:
         try:
@@ -140,6 +144,9 @@ def _run(arguments: Sequence[str]) -> int:
     except Unreachable as unreachable:
         say.problems([unreachable.problem])
         return 3
+    except OutOfTime as late:
+        say.error(f"timed out after {duration.show(late.after)}: the daemon has not answered yet")
+        return 124
     except KeyboardInterrupt:
         return 130
     except Exception as error:

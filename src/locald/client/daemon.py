@@ -17,6 +17,7 @@ import sys
 import time
 
 from locald.client.http import Api, Unreachable
+from locald.client.patience import STALLED, Patience
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     Answer = TypeVar("Answer")
 
-START_WITHIN = 15.0
-"""seconds until a start that neither succeeds nor fails is given up"""
+AGAIN_WITHIN, AGAIN_TIMES = 15.0, 20
+"""seconds, and attempts, after which a daemon that ends whenever it is asked is given up"""
 LOOK_EVERY = 0.01
 """seconds: the kernel has no news of a socket that begins to listen"""
 
@@ -95,20 +96,20 @@ def again(
     home: Home,
     ask: Callable[[Api], Answer],
     begin: Callable[[Home], Api] = start,
-    within: float = START_WITHIN,
+    within: float = AGAIN_WITHIN,
 ) -> Answer:
     """Ask anew after the daemon went away. It is begun again by `begin`, `start` or `look`.
 
     A daemon that is just ending may still let us connect and then say nothing: so it is tried for
-    some time (seconds), then Unreachable.
+    some time (seconds), and several times on a machine that has none, then Unreachable.
     """
-    deadline = time.monotonic() + within
+    deadline, attempts = time.monotonic() + within, 0
     while True:
-        api = begin(home)
+        api, attempts = begin(home), attempts + 1
         try:
             return ask(api)
         except Unreachable:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and attempts >= AGAIN_TIMES:
                 raise
         time.sleep(5 * LOOK_EVERY)
 
@@ -128,16 +129,24 @@ class _Start:
         """one of ours ended without a word before"""
 
     def wait(self) -> Api:
+        patience = Patience()
         try:
-            while time.monotonic() - self._began < START_WITHIN:
+            while True:
                 if api := find(self._home):
                     return api
                 self._step()
                 self._tell()
-            raise Unreachable(f"daemon did not answer within {START_WITHIN:g}s", self._hint())
+                if not patience.holds(self._awaited):
+                    what = f"daemon did not start: no progress within {STALLED:g}s"
+                    raise Unreachable(what, self._hint())
         finally:
             if self._ours:
                 self._ours.close()
+
+    @property
+    def _awaited(self) -> int | None:
+        """The process that is to become the daemon."""
+        return holder_of(self._home.lock) or (self._ours.pid if self._ours else None)
 
     def _step(self) -> None:
         holder = holder_of(self._home.lock)
@@ -293,6 +302,15 @@ def await_end(home: Home, wait: float) -> None:
     """Wait until the daemon that serves this home has ended, for `wait` seconds at most."""
     if pid := holder_of(home.lock):
         wait_gone(pid, wait)
+
+
+def outlive(pid: int) -> None:
+    """Wait until the daemon with this pid, which was told to end, has. Unreachable when it hangs."""
+    patience = Patience()
+    while not wait_gone(pid, 0.2):
+        if not patience.holds(pid):
+            what = f"daemon (pid {pid}) is still running, no progress within {STALLED:g}s"
+            raise Unreachable(what, f"run `kill -9 {pid}` to kill it")
 
 
 def wait_gone(pid: int, wait: float) -> bool:

@@ -16,6 +16,7 @@ import json
 import time
 from collections import deque
 
+from locald.client.patience import STALLED, Patience, left
 from locald.domain.values.problem import Problem, Refused
 from locald.linux import ownership
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 16
 LONGEST_HEAD = 1 << 16
+LOOK_EVERY = 1.0
+"""seconds between two looks at a daemon that has not answered"""
 SILENCE = 60.0
 """seconds: the daemon sends a heartbeat every 15 s, so an event stream this quiet is a dead one"""
 
@@ -74,27 +77,32 @@ class Api:
             return False
         return True
 
-    def get(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float = 10.0) -> Any:
-        """The document at `target`. `timeout` (seconds) is for each wait for bytes."""
+    def get(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float | None = None) -> Any:
+        """The document at `target`. `timeout` (seconds) is for each wait for bytes; None waits as long as the
+        daemon makes progress."""
         return self._exchange("GET", with_query(target, query), None, timeout)
 
-    def post(self, target: str, body: dict[str, Any], timeout: float = 60.0) -> Any:
+    def post(self, target: str, body: dict[str, Any], timeout: float | None = None) -> Any:
         return self._exchange("POST", target, body, timeout)
 
-    def lines(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float = 30.0) -> Lines:
-        """An answer that is read line by line. `timeout` (seconds) is for its beginning."""
+    def lines(
+        self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float | None = None
+    ) -> Lines:
+        """An answer that is read line by line. `timeout` is for its beginning."""
         return self._ask("GET", with_query(target, query), None, timeout).as_lines()
 
-    def events(self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float = 30.0) -> Events:
+    def events(
+        self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float | None = None
+    ) -> Events:
         return Events(self.lines(target, query, timeout))
 
-    def _exchange(self, method: str, target: str, body: dict[str, Any] | None, timeout: float) -> Any:
+    def _exchange(self, method: str, target: str, body: dict[str, Any] | None, timeout: float | None) -> Any:
         answer = self._ask(method, target, body, timeout)
         return _parsed(answer.body())
 
-    def _ask(self, method: str, target: str, body: dict[str, Any] | None, timeout: float) -> _Answer:
+    def _ask(self, method: str, target: str, body: dict[str, Any] | None, timeout: float | None) -> _Answer:
         try:
-            connection = self._connect(timeout)
+            connection = self._connect(left(timeout or STALLED))
         except OSError as error:
             what = f"cannot reach the daemon: {error.strerror or error}"
             gone = isinstance(error, ConnectionRefusedError | FileNotFoundError)  # it was found before
@@ -120,9 +128,10 @@ class Api:
 class _Answer:
     """One answer while it arrives: first its head, then its body in one piece or in lines."""
 
-    def __init__(self, connection: socket.socket, timeout: float) -> None:
+    def __init__(self, connection: socket.socket, timeout: float | None) -> None:
         self._connection = connection
         self._timeout = timeout
+        self._daemon = ownership.credentials(connection)[0]
         self._rest = b""
         self._length: int | None = None
 
@@ -168,15 +177,25 @@ class _Answer:
 
     def _receive(self, *, until_end: bool = False) -> bytes:
         try:
-            data = self._connection.recv(CHUNK)
-        except TimeoutError:
-            what = f"daemon did not answer within {self._timeout:g}s"
-            raise Unreachable(what, "run `locald doctor` to find the cause") from None
+            data = self._arrived()
         except OSError:
             data = b""
         if not data and not until_end:
             raise Unanswered("daemon exited before it answered", "run `locald doctor` to find the cause")
         return data
+
+    def _arrived(self) -> bytes:
+        """The next bytes. Unreachable when there is no hope for any."""
+        patience = Patience()
+        while True:
+            self._connection.settimeout(self._timeout or left(LOOK_EVERY))
+            try:
+                return self._connection.recv(CHUNK)
+            except TimeoutError:
+                if self._timeout is None and patience.holds(self._daemon):
+                    continue
+            what = f"daemon (pid {self._daemon}) did not answer within {self._timeout or STALLED:g}s"
+            raise Unreachable(what, "run `locald doctor` to find the cause") from None
 
 
 class Lines:

@@ -27,10 +27,11 @@ def is_ready(row: Mapping[str, Any]) -> bool:
 
 
 def word(row: Mapping[str, Any]) -> str:
-    """How the service is: `healthy`, `unhealthy` or `starting` while it runs, else its state."""
+    """How the service is: its health while it runs, else its state. It is `unknown` while a new daemon looks
+    for what the one before has left."""
     state: str = row.get("state", "unknown")
     health: str = row.get("health", "unknown")
-    return health if state == "running" and health != "unknown" else state
+    return health if state == "running" else state
 
 
 def phrase(word: str) -> str:

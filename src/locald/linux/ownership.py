@@ -59,9 +59,14 @@ def require_own_peer(connection: socket.socket, path: str) -> None:
 
 def peer(connection: socket.socket) -> int:
     """The user at the other end of a connected Unix socket, as it was when the connection was made."""
+    return credentials(connection)[1]
+
+
+def credentials(connection: socket.socket) -> tuple[int, int]:
+    """Process and user at the other end; of a socket that listened they are those of who made it listen."""
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, uid, _ = _CREDENTIALS.unpack(data)
-    return int(uid)
+    pid, uid, _ = _CREDENTIALS.unpack(data)
+    return int(pid), int(uid)
 
 
 def connect(path: str, timeout: float | None = None) -> socket.socket:

@@ -204,5 +204,5 @@ def test_a_pull_that_the_daemon_did_not_live_to_see_ends_as_any_start() -> None:
     s.up(), s.tell(Prepares(DB, "pulling postgres:16", s.now))
 
     assert s.daemon_dies() == ["adopt db#1"]
-    assert s.because("db") == "recovering run 1, which was preparing under the previous daemon"
+    assert s.because("db") == "looking for run 1, which was preparing under the previous daemon"
     assert s.lost("db#1") == ["start db#2"]

@@ -11,11 +11,24 @@ def test_what_lives_is_kept_and_healthy_as_before() -> None:
     before = s.row("web")
 
     assert s.daemon_dies() == ["adopt db#1", "adopt web#1"]
-    assert s.because("web") == "recovering run 1, which was running under the previous daemon"
-    assert (s.state("web"), s.health("web")) == ("running", ("healthy", "tcp"))
+    pid = before.pid
+    assert s.because("web") == f"looking for run 1 (pid {pid}), which was running under the previous daemon"
+    assert (s.state("web"), s.health("web")) == ("running", ("unknown", "none"))
+    assert s.row("web").pid is None
+    assert not s.is_settled()
     assert s.spawned("db#1") == s.spawned("web#1") == []
     assert s.asides == ["watch web#1"]
     assert s.row("web") == before
+
+
+def test_nothing_that_may_be_dead_is_healthy_or_lets_another_one_start() -> None:
+    s = Story(service("db"), service("web", "db"))
+    s.up(), s.healthy("db#1"), s.refused("web#1"), s.daemon_dies()
+
+    assert s.up() == []
+    assert s.because("web") == "waiting for db to be healthy (now being looked for)"
+    s.spawned("db#1")
+    assert s.health("db") == ("healthy", "tcp")
 
 
 def test_what_died_meanwhile_is_restarted_by_its_policy_with_its_exit_code() -> None:

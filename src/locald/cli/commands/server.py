@@ -26,8 +26,6 @@ Manage the daemon, which runs the services. Commands start it when they need it.
 Services are not its children: they keep running when it restarts, and their output
 is kept.
 """
-END_WITHIN = 15.0
-"""seconds that the daemon itself may take to end, when everything that it ran has ended"""
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -78,7 +76,7 @@ def stop(args: argparse.Namespace) -> int:
             return 130
     except Unreachable:
         pass  # nothing ran: it has ended before we could watch
-    _await_end(pid)
+    daemon.outlive(pid)
     say.note("stopped the daemon and all services")
     return 0
 
@@ -88,7 +86,7 @@ def restart(args: argparse.Namespace) -> int:
     if api := daemon.find(home):
         pid = api.get("/v1/ping")["pid"]
         api.post("/v1/server/restart", {})
-        _await_end(pid)
+        daemon.outlive(pid)
     answer = daemon.start(home).get("/v1/ping")
     say.note(
         f"{'restarted' if api else 'started'} the daemon: pid {answer['pid']}, version {answer['version']}"
@@ -114,13 +112,6 @@ def status(args: argparse.Namespace) -> int:
 def run(args: argparse.Namespace) -> int:
     sys.stdout.flush()
     os.execv(sys.executable, [*daemon.program(), "--foreground"])
-
-
-def _await_end(pid: int) -> None:
-    if not daemon.wait_gone(pid, END_WITHIN):
-        raise Unreachable(
-            f"daemon (pid {pid}) is still running after {END_WITHIN:g}s", f"run `kill -9 {pid}` to kill it"
-        )
 
 
 def _show(found: dict[str, Any], rows: list[dict[str, Any]]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from locald.cli.shared import say, settle
-from locald.client import daemon
+from locald.cli.shared.follow import FIRST_NEWS
+from locald.client import daemon, patience
 from locald.client.http import Denied, Unreachable
 from locald.client.project import has_no_services
 from locald.client.target import choose
@@ -32,6 +33,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
+    patience.limit(began + FIRST_NEWS, args.timeout)
     target = choose(args.services, args.directory)
     home = Home.find()
     try:

@@ -11,8 +11,8 @@ import time
 
 from locald.cli.shared import live, report, say, stopping
 from locald.cli.shared.begun import NOTHING, Begun, all_already, already
-from locald.cli.shared.follow import Following, TimedOut
-from locald.client import daemon
+from locald.cli.shared.follow import FIRST_NEWS, Following, TimedOut
+from locald.client import daemon, patience
 from locald.client.caller import caller
 from locald.client.http import Denied
 from locald.client.target import choose, with_folder
@@ -61,6 +61,7 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
 def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int:
     """Ask the daemon for what `path` does to the services, started if need be; then wait, or not (`-d`)."""
     began = time.monotonic()
+    patience.limit(began + FIRST_NEWS, args.timeout)
     target = choose(args.services, args.directory)
     home = Home.find()
     try:
@@ -152,12 +153,14 @@ def until_ready(
     try:
         board = following.run(live.starting(lambda row: target.spelled(row["name"]), begun), deadline)
     except TimedOut as late:
+        patience.limit(began, None)
         _print(late.board, args.json)
         _sum_up(late.board.rows, args.timeout)
         report.not_ready(target, late.board.rows, after=duration.show(args.timeout))
         return 124
     except KeyboardInterrupt:
         return _interrupted()
+    patience.limit(began, None)
     _print(board, args.json)
     say.about(board.daemon)
     return _conclude(following, target, time.monotonic() - began, begun)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from locald.adapters.logbook import LogLine
+    from locald.daemon.api.scope import Scope
     from locald.daemon.api.streams import Streams
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription
@@ -43,6 +44,8 @@ HEARTBEAT = 15.0
 """seconds between two comments on a quiet stream, so that both sides notice a broken one"""
 
 
+FOUND_WITHIN = 0.4
+"""seconds that who asks for the status waits for a keeper that has not answered a new daemon yet"""
 MASKED = web.AppKey("masked", bool)
 """of an application that shows no secrets to any reader"""
 
@@ -61,10 +64,29 @@ class Reading:
             world, keys = await self._as_written(directory, names)
         else:
             chosen = await scope(self._core, request.query, names)
+            await self._found(chosen)
             world = self._core.world
             keys = chosen.keys(world)
         services = [rows.row(row(world, world.services[key])) for key in keys]
         return web.json_response({"daemon": self._core.identity(), "services": services})
+
+    async def _found(self, chosen: Scope) -> None:
+        """Leave a daemon that has just begun a moment to find what the one before has left."""
+        if not self._is_sought(chosen):
+            return
+        reader = self._core.hub.subscribe(chosen.holds, "ready")
+        try:
+            async with asyncio.timeout(FOUND_WITHIN):
+                while self._is_sought(chosen):
+                    await self._core.hub.next(reader)
+        except TimeoutError:
+            pass  # it is told so
+        finally:
+            self._core.hub.unsubscribe(reader)
+
+    def _is_sought(self, chosen: Scope) -> bool:
+        world = self._core.world
+        return any(world.services[key].is_sought for key in chosen.keys(world))
 
     async def _as_written(self, directory: str, names: list[str]) -> tuple[World, list[Key]]:
         """A world with a project that was never brought up, as its file says. Nothing is kept of it."""

@@ -55,7 +55,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Completed():
             return service.result.because
         case Adopting(before):
-            return f"recovering run {before.run.number}, which was {state(before)} under the previous daemon"
+            return _sought(before, facts)
         case Stopping():
             return _stopping(service, facts) + _extension(service)
         case Launching() | Preparing() | Starting() | Running():
@@ -66,6 +66,11 @@ def _resting(service: Service) -> str:
     if service.runs == 0:
         return "not running"
     return stop_reason(service) if service.desired is not Desired.UP else "about to start"
+
+
+def _sought(before: Launching | Preparing | Starting | Running | Stopping, facts: RunFacts | None) -> str:
+    pid = f" (pid {facts.pid})" if facts and facts.pid is not None and facts.ended_at is None else ""
+    return f"looking for run {before.run.number}{pid}, which was {state(before)} under the previous daemon"
 
 
 # Dependencies.
@@ -82,6 +87,8 @@ def _condition(other: Service, condition: Condition) -> str:
 
 
 def _now(other: Service) -> str:
+    if other.is_sought:
+        return "being looked for"
     if isinstance(other.phase, Running):
         return "about to stop" if must_stop(other) else other.result.health
     return state(other.phase)

@@ -64,8 +64,8 @@ class Row:
 
 
 def row(world: World, service: Service) -> Row:
-    facts, result, spec = service.facts, service.result, service.spec
-    alive = service.run is not None and facts is not None and facts.ended_at is None
+    facts, result, spec = service.facts, service.known, service.spec
+    alive = service.run is not None and facts is not None and facts.ended_at is None and not service.is_sought
     missing = unmet(world.services, service)
     return Row(
         name=spec.name,
@@ -105,7 +105,7 @@ def _check(service: Service) -> CheckKind | None:
     configured = service.present.spec.health_check
     if configured:
         return configured.check.kind
-    asked = service.result.source is Source.PROTOCOL and service.facts
+    asked = service.known.source is Source.PROTOCOL and service.facts
     return service.facts.server if asked and service.facts else None
 
 

@@ -109,6 +109,16 @@ class Service:
             case _:
                 return None
 
+    @property
+    def is_sought(self) -> bool:
+        """An earlier daemon left a run of it, and nobody has told yet what has become of that."""
+        return isinstance(self.phase, Adopting)
+
+    @property
+    def known(self) -> HealthResult:
+        """What may be said of its health: what an earlier daemon knew may be so no longer."""
+        return NOTHING_RUNS if self.is_sought else self.result
+
 
 Outcome = tuple[Service, list[Effect]]
 
