@@ -337,6 +337,42 @@ async def test_the_first_news_of_the_morning_ends_nothing(handled: list[Message]
     assert [type(message) for message in handled] == [Slept, Notified, Notified]
 
 
+def stand_still(seconds: float) -> None:
+    """Nothing of the loop runs for so long, while time passes."""
+    asyncio.get_running_loop()._jumping.now += seconds  # type: ignore[attr-defined]
+
+
+@in_virtual_time
+async def test_a_daemon_that_stood_still_reads_what_it_was_told_before_anything_expires() -> None:
+    """Here a watchdog that was fed all the time, which takes some turns to be heard."""
+    bench = Bench()
+    async with bench.running():
+        await bench.started(service("web", watchdog=2.0))
+        await bench.loop.ask(says("web", b"READY=1"))
+        await asyncio.sleep(1.5)
+        stand_still(20)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await bench.loop.ask(says("web", b"WATCHDOG=1"))
+        await asyncio.sleep(1.9)
+        assert isinstance(bench.phase(), Running)
+        await asyncio.sleep(1)
+        assert isinstance(bench.phase(), Stopping)
+
+
+@in_virtual_time
+async def test_time_in_which_the_daemon_stood_still_counts_for_no_deadline() -> None:
+    bench = Bench()
+    async with bench.running():
+        await bench.started(service("web", start_timeout=3.0))
+        await asyncio.sleep(1)
+        stand_still(20)
+        await asyncio.sleep(1)
+        assert isinstance(bench.phase(), Starting)
+        await asyncio.sleep(1 + 2 * module.PULSE)
+        assert isinstance(bench.phase(), Stopping)
+
+
 # Faults.
 
 

@@ -16,9 +16,13 @@ from whole.machine import Events, Gate, is_alive, wait_for
 from whole.programs import PRELUDE, SERVE, command, serve_after
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from whole.machine import Machine
+    from whole.puppet import Puppet
+
+    Make = Callable[[str], Puppet]
 
 
 def web(rest: str) -> str:
@@ -100,6 +104,16 @@ def test_no_process_of_the_service_is_left_wherever_it_went(machine: Machine, si
     wait_for(lambda: len(alive(pids)) == 4, "four children")
     assert machine.locald("stop").returncode == 0
     assert alive(pids) == []
+
+
+def test_a_process_that_was_stopped_goes_on_to_hear_the_stop_signal(machine: Machine, puppet: Make) -> None:
+    """With its grace it would be killed only after ten minutes."""
+    web_ = puppet("web")
+    machine.write(f'[services.web]\ntype = "worker"\nstop_timeout = "10m"\ncommand = {web_.command}')
+    machine.up()
+    os.kill(web_.run().pid, signal.SIGSTOP)
+    assert machine.locald("stop").returncode == 0
+    assert machine.status()["web"]["exit_code"] == 128 + signal.SIGTERM
 
 
 def test_the_stop_signal_goes_to_every_process_of_the_service(machine: Machine) -> None:

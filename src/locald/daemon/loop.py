@@ -5,7 +5,9 @@ finished one. A deadline is an ordinary message that one timer posts: the next d
 top of a heap, and entries of services that have moved on since are dropped when they come up.
 
 When the machine has slept, that is taken in before anything else: else all deadlines of the night would have
-come at once.
+come at once. So it is when the daemon itself has stood still (SIGSTOP, a machine that has no time for it):
+what others told it meanwhile lies in its sockets, unread. The timer rings once a second at least, so that it
+knows for how long.
 
 A fault of ours in one message, one effect or one watcher is in the log, and costs the others nothing: the
 world is as it was before the message, or as it is after it.
@@ -32,6 +34,10 @@ log = logging.getLogger(__name__)
 
 NAP = 1.0
 """seconds: a shorter sleep is none, since the two clocks that tell of it are not read in one moment"""
+PULSE = 1.0
+"""seconds between two rings of the timer, while anything is timed"""
+READ_WITHIN = 0.2
+"""seconds without a deadline after the daemon stood still, to read what lies in its sockets"""
 
 
 class Performer(Protocol):
@@ -130,6 +136,8 @@ class _Alarm:
         """the deadline of each service that was put on the heap last, so that it is there once"""
         self._world = World()
         self._timer: asyncio.TimerHandle | None = None
+        self._quiet_until = 0.0
+        """on the event loop's clock"""
 
     def look(self, world: World, moved: Iterable[Key]) -> None:
         self._world = world
@@ -152,18 +160,28 @@ class _Alarm:
             self._timer.cancel()
             self._timer = None
         if self._due:
-            at = self._clock.monotonic(self._due[0][0])
-            self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+            loop = asyncio.get_running_loop()
+            due = max(self._clock.monotonic(self._due[0][0]), self._quiet_until, loop.time())
+            self._timer = loop.call_at(min(due, loop.time() + PULSE), self._ring)
 
     def _holds(self, at: float, key: Key) -> bool:
         service = self._world.services.get(key)
         return service is not None and service.deadline == at
 
     def _ring(self) -> None:
+        loop = asyncio.get_running_loop()
+        stood = loop.time() - self._timer.when() if self._timer else 0.0
         self._timer = None
+        if stood > NAP:
+            self._quiet_until = loop.time() + READ_WITHIN
+            self._post(Slept(stood))
+        elif loop.time() >= self._quiet_until:
+            self._post_due()
+        self._set()
+
+    def _post_due(self) -> None:
         now = self._clock.now()
         while self._due and self._due[0][0] <= now:
             _, key = heapq.heappop(self._due)
             self._latest.pop(key, None)
             self._post(Due(key))
-        self._set()

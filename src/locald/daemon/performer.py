@@ -86,7 +86,7 @@ class Performer:
             case Terminate(run):
                 service = world.services[run.key]
                 number = signal.Signals[service.present.spec.stop_signal]
-                self._runner(run, service).signal(run, number)
+                self._runner(run, service).stop(run, number)
             case Kill(run):
                 self._runners[run].kill(run)
             case Forget(run):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from signal import SIGCONT
 from typing import TYPE_CHECKING, Protocol
 
 from locald.adapters.checks import Target
@@ -32,7 +33,7 @@ class Runner(Protocol):
 
     def start(self, run: Run, service: Service, world: World) -> None: ...
     def adopt(self, run: Run, service: Service, world: World) -> None: ...
-    def signal(self, run: Run, number: int) -> None: ...
+    def stop(self, run: Run, number: int) -> None: ...
     def kill(self, run: Run) -> None: ...
     def note(self, run: Run, line: str) -> None: ...
     def forget(self, run: Run) -> None: ...
@@ -45,7 +46,7 @@ class ProcessRunner:
     def __init__(self, processes: Processes, listeners: Listeners, logbook: Logbook) -> None:
         self._listeners, self._logbook = listeners, logbook
         self._processes = processes
-        self.signal, self.kill = processes.signal, processes.kill
+        self.kill = processes.kill
         self.note, self.forget = processes.note, processes.forget
 
     def start(self, run: Run, service: Service, world: World) -> None:
@@ -66,6 +67,11 @@ class ProcessRunner:
     def adopt(self, run: Run, service: Service, world: World) -> None:
         self._processes.adopt(run)
 
+    def stop(self, run: Run, number: int) -> None:
+        """A process that somebody has stopped (Ctrl-Z, a debugger) hears of it only when it goes on."""
+        self._processes.signal(run, number)
+        self._processes.signal(run, SIGCONT)
+
     def watch(self, run: Run, service: Service) -> None:
         known = service.facts is not None and service.facts.listening_at is not None
         pids = partial(self._processes.pids, run)
@@ -85,7 +91,7 @@ class ContainerRunner:
 
     def __init__(self, containers: Containers, logbook: Logbook) -> None:
         self._containers, self._logbook = containers, logbook
-        self.signal, self.kill = containers.signal, containers.kill
+        self.stop, self.kill = containers.signal, containers.kill
         self.note, self.forget = containers.note, containers.forget
 
     def start(self, run: Run, service: Service, world: World) -> None:
