@@ -8,6 +8,7 @@ containers and the domain is shown elsewhere.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,23 @@ def test_tty_gives_a_terminal_and_its_absence_a_pipe(machine: Machine) -> None:
     machine.up()
     assert machine.printed("default") == ["terminal"]
     assert machine.printed("pipe") == ["pipe"]
+
+
+@shows("stdin", "stdin=empty", "stdin=open")
+def test_stdin_is_at_its_end_or_stays_open(machine: Machine) -> None:
+    """What copies its input until that ends runs on with the one, and has an end with the other."""
+    machine.write(
+        """
+        [services]
+        ends = { type = "task", command = "cat; echo over" }
+        stays = { type = "worker", command = "exec cat", stdin = "open" }
+        """
+    )
+    machine.up()
+    assert machine.printed("ends") == ["over"]
+    stays = machine.until("stays", lambda row: row["health"] == "healthy")
+    fed = os.readlink(f"/proc/{stays['pid']}/fd/0")
+    assert fed.startswith("pipe:")
 
 
 # Its environment.

@@ -53,6 +53,7 @@ class Order:
     watchdog: float | None
     logs: str
     log_size: int
+    stdin: str = "empty"
 
     def request(self, run: Run) -> Json:
         return {
@@ -64,6 +65,7 @@ class Order:
             "umask": self.umask,
             "limits": self.limits,
             "tty": self.tty,
+            "stdin": self.stdin,
             "watchdog_usec": int(self.watchdog * 1e6) if self.watchdog else None,
             "logs": self.logs,
             "log_size": self.log_size,

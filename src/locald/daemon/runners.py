@@ -58,6 +58,7 @@ class ProcessRunner:
             umask=service.caller.umask,
             limits=service.caller.limits,
             tty=spec.tty,
+            stdin=spec.stdin,
             watchdog=spec.watchdog,
             logs=str(self._logbook.folder(service.key)),
             log_size=spec.log_size,

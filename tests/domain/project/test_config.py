@@ -21,6 +21,7 @@ from locald.domain.project.spec import (
     ProtocolCheck,
     RestartPolicy,
     ServiceSpec,
+    StandardInput,
     TcpCheck,
     Type,
 )
@@ -64,6 +65,7 @@ def test_every_key_is_taken_over() -> None:
         watchdog = "500ms"
         log_size = "1MiB"
         tty = false
+        stdin = "open"
         [services.web.health_check]
         type = "http"
         path = "/health"
@@ -92,6 +94,7 @@ def test_every_key_is_taken_over() -> None:
         watchdog=0.5,
         log_size=2**20,
         tty=False,
+        stdin=StandardInput.OPEN,
     )
 
 

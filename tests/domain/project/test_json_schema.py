@@ -63,6 +63,7 @@ GOOD: dict[str, list[Any]] = {
     "watchdog": ["1h"],
     "log_size": [1, "50MB", "1GiB", "1.5 KB"],
     "tty": [True, False],
+    "stdin": ["empty", "open"],
 }
 BAD: dict[str, list[Any]] = {
     "type": ["Exec", 1],
@@ -108,6 +109,7 @@ BAD: dict[str, list[Any]] = {
     "watchdog": ["-1s", {}],
     "log_size": [0, -1, "50", "50mb", "0MB", True],
     "tty": ["yes", 1],
+    "stdin": ["terminal", "Open", True, 1],
     "comand": ["x"],
 }
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.knowledge.signals import NUMBERS
 from locald.domain.project.names import Key, Run
-from locald.domain.project.spec import Definition
+from locald.domain.project.spec import Definition, StandardInput
 
 if TYPE_CHECKING:
     from locald.adapters.containers.translate import Image
@@ -167,6 +167,7 @@ def body(run: Run, order: Order, image: Image, instance: str) -> Json:
     mounted = volumes(definition)
     return {
         "Image": spec.image,
+        "OpenStdin": spec.stdin is StandardInput.OPEN,
         "Labels": labels(run, instance),
         "Env": list(_environment(order.env, inside)),
         "StopSignal": str(NUMBERS.get(spec.stop_signal, 15)),

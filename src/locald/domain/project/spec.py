@@ -47,6 +47,15 @@ class RestartPolicy(StrEnum):
     ALWAYS = "always"
 
 
+class StandardInput(StrEnum):
+    """What a process reads on its standard input."""
+
+    EMPTY = "empty"
+    """its end, at once"""
+    OPEN = "open"
+    """nothing, and never its end"""
+
+
 @dataclass(frozen=True, slots=True)
 class HttpCheck:
     """GET `path`; healthy when the status is one of `status` (empty: any 2xx or 3xx)."""
@@ -150,6 +159,7 @@ class ServiceSpec:
     log_size: int = 50_000_000
     """bytes of history kept on disk"""
     tty: bool = True
+    stdin: StandardInput = StandardInput.EMPTY
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from locald.keeper.runs.kill_rounds import Killing
 from locald.keeper.runs.notify_record import Notifications
 from locald.keeper.runs.output import Output
 from locald.keeper.runs.record import Record
+from locald.keeper.runs.streams import open_input
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Run:
         "_context",
         "_followed",
         "_hold",
+        "_input",
         "_killing",
         "_leader",
         "_notifications",
@@ -61,6 +63,8 @@ class Run:
         self._refusal: spawn.Refusal | None = None
         self._hold: Hold | None = None
         self._notifications: Notifications | None = None
+        self._input = -1
+        """The other end of its standard input, where that never ends."""
         self._birth: Birth | None = None
         """There until it is known whether the program was executed."""
         self._unsent: list[int] = []
@@ -90,6 +94,8 @@ class Run:
                 os.close(file)
 
     def _begin(self, theirs: list[int]) -> None:
+        self._input, given = open_input(self._order.stdin_open)
+        theirs.append(given)
         out, err = self.output.open(self._order.tty)
         theirs += [out, err]
         self._birth = birth = Birth(self._context.loop, self._born, theirs)
@@ -105,7 +111,8 @@ class Run:
             b"NOTIFY_SOCKET": os.fsencode(self._notifications.path),
             b"LOCALD_RUN": self._token.encode("ascii"),
         }
-        hold.begin(spawn.Child(self._order, env, (out, err, birth.theirs), self._context.own_files))
+        files = given, out, err, birth.theirs
+        hold.begin(spawn.Child(self._order, env, files, self._context.own_files))
 
     def _write_down(self, hold: Hold) -> None:
         """What a later keeper needs to end this run, should this keeper be killed."""
@@ -189,6 +196,9 @@ class Run:
     def _release(self) -> None:
         self._followed.stop()
         self._close_birth()
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
         if self._notifications is not None:
             self._notifications.close()
         if self._killing is not None:

@@ -56,13 +56,15 @@ class Refusal:
 
 
 class Child:
-    """What the forked child is given. `report`: the pipe's writing end; `own_files`: the limit to restore."""
+    """What the forked child is given. `given`: its standard input;
+    `report`: the pipe's writing end; `own_files`: the limit to restore."""
 
     __slots__ = (
         "argv",
         "cwd",
         "env",
         "err",
+        "given",
         "limits",
         "out",
         "own_files",
@@ -75,10 +77,10 @@ class Child:
         self,
         order: Order,
         env: dict[bytes, bytes],
-        files: tuple[int, int, int],
+        files: tuple[int, int, int, int],
         own_files: tuple[int, int],
     ) -> None:
-        """`files`: its standard output, its standard error, `report`."""
+        """`files`: its standard input, output and error, `report`."""
         self.argv = order.argv
         self.cwd = order.cwd
         self.umask = order.umask
@@ -86,11 +88,11 @@ class Child:
         self.watchdog_usec = order.watchdog_usec
         self.env = env
         self.own_files = own_files
-        self.out, self.err, self.report = files
+        self.given, self.out, self.err, self.report = files
 
     @property
-    def files(self) -> tuple[int, int, int]:
-        return self.out, self.err, self.report
+    def files(self) -> tuple[int, int, int, int]:
+        return self.given, self.out, self.err, self.report
 
     def pack(self) -> bytes:
         """All but the files, for `unpack` in another process of the same Python."""
@@ -98,7 +100,7 @@ class Child:
         return marshal.dumps(facts)
 
     @classmethod
-    def unpack(cls, packed: bytes, files: tuple[int, int, int]) -> Child:
+    def unpack(cls, packed: bytes, files: tuple[int, int, int, int]) -> Child:
         child = cls.__new__(cls)
         (
             child.argv,
@@ -109,7 +111,7 @@ class Child:
             child.env,
             child.own_files,
         ) = marshal.loads(packed)
-        child.out, child.err, child.report = files
+        child.given, child.out, child.err, child.report = files
         return child
 
 
@@ -144,6 +146,7 @@ def lead(child: Child) -> NoReturn:
     try:
         os.write(child.report, b"%d\n" % os.getpid())
         os.setpgid(0, 0)
+        os.dup2(child.given, 0)
         os.dup2(child.out, 1)
         os.dup2(child.err, 2)
         stage = "workdir"

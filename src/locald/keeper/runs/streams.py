@@ -1,4 +1,4 @@
-"""Where a run's stdout and stderr come out: two terminals, or two pipes.
+"""Where a run's stdout and stderr come out, two terminals or two pipes, and what it reads.
 
 Programs write to a terminal at once and to a pipe when they feel like it, so by default each of the two
 streams is a pseudo-terminal of its own: output appears when it is written and the streams stay apart.
@@ -8,6 +8,9 @@ had, pipes do.
 
 Reading a pseudo-terminal without blocking says EAGAIN only after all that was written has come through, and
 EIO only when all of it was read and nobody holds the other end: so "read until EAGAIN" is a complete drain.
+
+Its standard input has an end, at once, or none: then it is a pipe that nobody writes into, whose other end is
+held as long as the run lives.
 
 Source: pty(7), termios(3).
 """
@@ -29,6 +32,14 @@ def open_pair(tty: bool) -> tuple[int, int]:
     """(our end, non-blocking; the run's end). Raises OSError."""
     ours, theirs = (_terminal() if tty else None) or os.pipe()
     os.set_blocking(ours, False)
+    return ours, theirs
+
+
+def open_input(stays_open: bool) -> tuple[int, int]:
+    """(our end, or -1 where there is none; the run's end). Raises OSError."""
+    if not stays_open:
+        return -1, os.open(os.devnull, os.O_RDWR)
+    theirs, ours = os.pipe()
     return ours, theirs
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _ANSWER = struct.Struct("ii")
 """(pid, 0), or (0, errno)."""
-_FILES = 5
+_FILES = 6
 _PATIENCE = 3_000
 """milliseconds; on a machine that is very busy a fork takes some hundred"""
 
@@ -143,10 +143,10 @@ def _between(files: list[int], tell: int, most_files: int) -> NoReturn:
 
 
 def _become_reaper(files: list[int], most_files: int) -> NoReturn:
-    out, err, report, control, order = files
+    given, out, err, report, control, order = files
 
     def lead() -> NoReturn:
         size = os.fstat(order).st_size
-        spawn.lead(spawn.Child.unpack(os.pread(order, size, 0), (out, err, report)))
+        spawn.lead(spawn.Child.unpack(os.pread(order, size, 0), (given, out, err, report)))
 
-    in_reaper((out, err, report, order), lead, control, report, most_files)
+    in_reaper((given, out, err, report, order), lead, control, report, most_files)

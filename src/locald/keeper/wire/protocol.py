@@ -105,6 +105,7 @@ class Order:
         "logs",
         "number",
         "run",
+        "stdin_open",
         "tty",
         "umask",
         "watchdog_usec",
@@ -120,6 +121,8 @@ class Order:
         self.umask = request.number("umask", 0, 0o7777)
         self.limits = _limits(request)
         self.tty = request.truth("tty")
+        # A daemon of an earlier version says nothing of it.
+        self.stdin_open = request.has("stdin") and request.text("stdin") == "open"
         self.watchdog_usec = (
             request.number("watchdog_usec", 1, 2**63) if request.has("watchdog_usec") else None
         )

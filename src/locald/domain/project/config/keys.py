@@ -37,7 +37,14 @@ from locald.domain.project.config.kinds import (
     choice,
 )
 from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
-from locald.domain.project.spec import Condition, ProjectSpec, RestartPolicy, ServiceSpec, Type
+from locald.domain.project.spec import (
+    Condition,
+    ProjectSpec,
+    RestartPolicy,
+    ServiceSpec,
+    StandardInput,
+    Type,
+)
 
 
 def _conditions(value: list[str] | dict[str, Condition]) -> dict[str, Condition]:
@@ -66,6 +73,10 @@ _POLICIES = {
     "unless-stopped": "always",
     "true": "always",
     "on-error": "on-failure",
+}
+_INPUTS = {
+    **dict.fromkeys(("null", "none", "/dev/null", "devnull", "closed", "close", "false"), "empty"),
+    **dict.fromkeys(("pipe", "keep", "keep-open", "terminal", "tty", "inherit", "true"), "open"),
 }
 """what other tools call these"""
 
@@ -238,6 +249,16 @@ class ServiceTable(Table):
             "use colour. `false` gives them pipes.",
             "tty = false",
             True,
+        ),
+    ] = NOT_GIVEN
+    stdin: Annotated[
+        Annotated[StandardInput, choice("a standard input", StandardInput, StandardInput, _INPUTS)],
+        Doc(
+            "What is on standard input: `empty`, which is at its end at once; `open`, which stays silent and "
+            "never ends, for a program that exits when its input does (`esbuild --watch`, "
+            "`tailwindcss --watch`).",
+            'stdin = "open"',
+            "empty",
         ),
     ] = NOT_GIVEN
 

@@ -52,6 +52,9 @@ _WORDS_OF_OTHERS = {
     "match": "pattern",
     "kind": "type",
     "pty": "tty",
+    "stdin_open": "stdin",
+    "interactive": "stdin",
+    "input": "stdin",
 }
 
 
