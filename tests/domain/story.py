@@ -148,10 +148,19 @@ class Story:
         return self.tell(NotStarted(_run(run), reason, hint, self.now))
 
     def exited(
-        self, run: str, code: int | None = None, *, signal: int | None = None, left: int = 0, pid: int = 0
+        self,
+        run: str,
+        code: int | None = None,
+        *,
+        signal: int | None = None,
+        left: int = 0,
+        pid: int = 0,
+        behind: tuple[Process, ...] = (),
     ) -> list[str]:
         """The main process ended; what is left of the tree lives on."""
-        return self.tell(Exited(_run(run), pid or pid_of(run), Exit(code, signal), left, self.now))
+        how = Exit(code, signal)
+        left = left or len(behind)
+        return self.tell(Exited(_run(run), pid or pid_of(run), how, left, self.now, behind))
 
     def gone(self, run: str) -> list[str]:
         return self.tell(Gone(_run(run), self.now))

@@ -180,9 +180,26 @@ def test_what_forks_away_is_told_to_stay_and_its_children_are_ended(machine: Mac
     machine.write(web(f'command = "setsid sleep 1000 & echo $! > {pids}"'))
     up = machine.locald("up")
     assert up.returncode == 1
-    assert "leaving processes behind" in up.stderr
+    left = pids.read_text().strip()
+    assert f"went to the background: exited with code 0, leaving pid {left} (" in up.stderr
     assert "foreground" in up.stderr
     assert not is_alive(int(pids.read_text()))
+
+
+def test_helpers_that_end_with_their_parent_went_nowhere(machine: Machine) -> None:
+    """As hypercorn's do when its application cannot be imported: it exits with 0, its last lines say why."""
+    code = (
+        "import subprocess, atexit\n"
+        "helper = subprocess.Popen(['sh', '-c', 'read line'], stdin=subprocess.PIPE)\n"
+        "print('no such module: shop', flush=True); os._exit(0)"
+    )
+    machine.write(web(f"command = {command(code)}"))
+    up = machine.locald("up")
+    assert up.returncode == 1
+    assert "exited with code 0 before becoming ready" in up.stderr
+    assert "no such module: shop" in up.stderr
+    assert "background" not in up.stderr
+    assert "foreground" not in up.stderr
 
 
 def test_after_a_signal_the_exit_code_is_128_and_its_number(machine: Machine) -> None:

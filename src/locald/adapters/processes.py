@@ -12,13 +12,14 @@ import errno
 import json
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from locald.adapters.keeper_words import Json, refusal, translate
-from locald.domain.lifecycle.messages import Event, Exited, Lost, NotStarted
+from locald.domain.lifecycle.messages import Event, Exited, Lost, NotStarted, Process
 from locald.domain.project.names import Run
 from locald.keeper.wire.protocol import LONGEST_LINE
+from locald.linux import procfs
 from locald.linux.tree import Tree, from_description
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ SOON, PAUSE = 0.05, 1.0
 """seconds from the first such attempt to the second, and between those that follow"""
 LEFTOVERS = 3.0
 """seconds to wait for the end of runs that are not known any more"""
+MOST_NAMED = 8
+"""processes of a run that are named when its leader has ended"""
 MOMENT = 0.05
 """seconds that the exit of a process that left nothing behind may wait for the end of its run"""
 
@@ -303,6 +306,8 @@ class Processes:
         if event["event"] in ("gone", "refused"):
             self._on_output(run)
         translated = self._translated(run, event)
+        if isinstance(translated, Exited) and translated.left:
+            translated = replace(translated, behind=self._named(run))
         if isinstance(translated, Exited) and not translated.left:
             self._hold_back(translated)
         elif translated:
@@ -318,6 +323,11 @@ class Processes:
                 raise
             log.exception("malformed message from the keeper: %s", event)
             return NotStarted(run, "the keeper refused it", "see the log of the keeper", self._clock.now())
+
+    def _named(self, run: Run) -> tuple[Process, ...]:
+        """The processes of the run now, the oldest first, as far as can be told."""
+        found = (Process(pid, procfs.program(pid)) for pid in sorted(self.pids(run)) if procfs.alive(pid))
+        return tuple(each for each in found if each.program)[:MOST_NAMED]
 
     def _hold_back(self, exited: Exited) -> None:
         """Nothing is left of the run, so `Gone` follows at once: the two are told as one piece of news."""

@@ -151,6 +151,22 @@ def test_whoever_holds_the_port_is_to_be_ended() -> None:
     assert fails(s) == "stop pid 4711 (nc), which uses port 8080, or set another `port`"
 
 
+def test_what_says_that_it_is_still_starting_is_given_more_time_and_nothing_else() -> None:
+    """Although it listens elsewhere, and its command names $PORT."""
+    s = late(command="RABBIT_PORT=$PORT exec python3 late.py")
+    s.says("web#1", "STATUS=loading"), s.listens("web#1", 40001)
+
+    assert fails(s) == 'set start_timeout = "1m", since it said that it is still starting: loading'
+    assert not [hint for hint in s.why("web").hints if "list" in hint]
+
+
+def test_a_string_is_never_told_about_lists() -> None:
+    s = late(command="RABBIT_PORT=$PORT exec python3 late.py")
+    s.listens("web#1", 40001)
+
+    assert fails(s) == ("it listens on 40001, although its command contains $PORT: check where $PORT goes")
+
+
 def test_what_waits_for_ready_is_told_how_to_do_without() -> None:
     s = late(health_check=HealthCheck(NotifyCheck()))
     hint = (
@@ -340,7 +356,7 @@ def test_a_task_is_not_told_to_say_ready() -> None:
     s.up("seed"), s.spawned("seed#2"), s.says("seed#2", "STATUS=x"), s.wait(3), s.stopped("seed#2")
 
     assert s.why("seed").hints[:2] == (
-        "raise start_timeout (3s) if it needs longer",
+        'set start_timeout = "1m", since it said that it is still starting: x',
         "run `locald logs seed` to see its output",
     )
 

@@ -99,7 +99,10 @@ def test_of_an_unknown_program_the_general_advice_is_given() -> None:
 
 
 def test_a_command_that_names_the_port_already_is_not_told_to_name_it() -> None:
-    assert "write `command` as a string" in fix("vite --port $PORT", "node", 5173)
+    assert "write `command` as a string" in fix(("vite", "--port", "$PORT"), "node", 5173)
+    assert fix("vite --port $PORT", "node", 5173) == (
+        "it listens on 5173, although its command contains $PORT: check where $PORT goes"
+    )
 
 
 @pytest.mark.parametrize(

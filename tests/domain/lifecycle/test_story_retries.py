@@ -169,14 +169,49 @@ def test_an_exit_with_0_before_it_was_ready_says_what_to_do() -> None:
     s.up(), s.spawned("web#1"), s.exits("web#1", 0)
 
     assert s.because("web") == "exited with code 0 before becoming ready"
-    assert 'set type = "task" if the command runs to completion' in s.why("web").hints
+    assert s.why("web").hints[0] == (
+        'set type = "task" if the command runs to completion, '
+        'or stdin = "open" if it exits when its standard input ends'
+    )
+
+
+def test_what_is_known_to_exit_when_its_input_ends_is_told_to_keep_it_open() -> None:
+    for command in (
+        "cat",
+        "npx esbuild app.js --watch --outfile=o.js",
+        ("tailwindcss", "-i", "a", "--watch"),
+    ):
+        s = Story(worker("web", command=command))
+        s.up(), s.spawned("web#1"), s.exits("web#1", 0)
+
+        assert s.state("web") == "failed"
+        assert s.why("web").hints[0].startswith('set stdin = "open", since ')
+        assert not [hint for hint in s.why("web").hints if "task" in hint]
+
+
+def test_what_was_taken_for_ready_before_it_read_the_end_of_its_input_is_told_so_too() -> None:
+    s = Story(worker("css", command="npx tailwindcss -o out.css --watch"))
+    s.up(), s.spawned("css#1"), s.wait(1), s.exits("css#1", 0)
+
+    assert s.state("css") == "stopped"
+    assert s.why("css").hints[0] == (
+        'set stdin = "open", since tailwindcss exits when its standard input ends'
+    )
+
+
+def test_an_open_input_is_not_offered_again() -> None:
+    s = Story(worker("css", command="cat", stdin="open"))
+    s.up(), s.spawned("css#1"), s.exits("css#1", 0)
+
+    assert s.why("css").hints[0] == 'set type = "task" if the command runs to completion'
 
 
 def test_a_service_that_forks_away_is_told_to_stay_in_the_foreground() -> None:
     s = Story(service("web"))
     s.up(), s.spawned("web#1")
 
-    assert s.exited("web#1", 0, left=1) == ["terminate web#1"]
+    assert s.exited("web#1", 0, left=1) == []
+    assert s.wait(0.1) == ["terminate web#1"]
     s.gone("web#1")
     assert s.because("web") == "exited with code 0 before becoming ready, leaving processes behind"
     assert any("foreground" in hint for hint in s.why("web").hints)

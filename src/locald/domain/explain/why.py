@@ -9,6 +9,7 @@ from locald.domain.explain.check_hints import check_hints
 from locald.domain.explain.view import Row, row
 from locald.domain.knowledge.port_options import fix
 from locald.domain.lifecycle.dependencies import unmet
+from locald.domain.lifecycle.exits import short_lived
 from locald.domain.lifecycle.health import Evidence
 from locald.domain.lifecycle.phase import (
     Backoff,
@@ -80,6 +81,8 @@ def _severity(service: Service) -> int:
             return 1
 
 
+_LONG = 60.0
+"""seconds of a start_timeout that is offered to what is still starting, at least"""
 _SEE_LOGS = "run `locald logs {}` to see its output"
 _RESTART = "run `locald restart {}` to start it again"
 
@@ -101,6 +104,7 @@ def hints(service: Service) -> list[str]:
         case Stopped() if service.desired is not Desired.UP:
             found += [f"run `locald up {name}` to start it"]
         case Ended():
+            found += [hint] if facts and (hint := short_lived(facts)) else []
             found += [_RESTART.format(name)]
         case Starting() | Stopping() if facts:
             found += _start_hints(service, facts)
@@ -129,11 +133,23 @@ def _start_hints(service: Service, facts: RunFacts) -> list[str]:
 
 
 def _late_hints(service: Service, facts: RunFacts) -> list[str]:
-    """More time is no help to what listens elsewhere, finds its port in use, or is checked in a wrong way."""
+    """More time is no help to what listens elsewhere, finds its port in use, or is checked in a wrong way.
+    It is all that helps what says that it is still starting."""
     timeout = facts.definition.spec.start_timeout or 0
     more = f"raise start_timeout ({show(timeout)}) if it needs longer"
+    if said := _still_starting(facts):
+        longer = show(max(2 * timeout, _LONG))
+        more = f'set start_timeout = "{longer}", since it said that it is still starting: {said}'
+        if not facts.open:
+            return [more]
     in_vain = check_hints(facts) or (not facts.open and (facts.holder or facts.listeners))
     return [*_start_hints(service, facts), *([] if in_vain else [more])]
+
+
+def _still_starting(facts: RunFacts) -> str:
+    """What it says of its start (STATUS=), when its notification is what it is waited for."""
+    checked_else = facts.check is not None and not isinstance(facts.check, NotifyCheck)
+    return "" if facts.notify.ready or checked_else else facts.notify.status
 
 
 def _exit_hints(facts: RunFacts) -> list[str]:

@@ -93,13 +93,20 @@ def fix(command: str | tuple[str, ...], program: str, port: int) -> str:
     """
     words = command if isinstance(command, str) else shlex.join(command)
     if re.search(r"\$\{?PORT\b", words):
-        return (
-            "the command contains $PORT, but the program does not use it: "
-            "write `command` as a string, since $PORT in a list is not expanded"
-        )
+        return _ignored(command, port)
     said = _said(words.strip(), program, port)
     is_list = not isinstance(command, str) and "`" in said
     return said + (" as a string, since $PORT in a list is not expanded" if is_list else "")
+
+
+def _ignored(command: str | tuple[str, ...], port: int) -> str:
+    """What is said where the command names $PORT already."""
+    if isinstance(command, str):
+        return f"it listens on {port}, although its command contains $PORT: check where $PORT goes"
+    return (
+        "the command contains $PORT, but the program does not use it: "
+        "write `command` as a string, since $PORT in a list is not expanded"
+    )
 
 
 def recognise(command: str, program: str = "") -> Server | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from locald.domain.lifecycle.evaluation import at_the_end
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
-from locald.domain.lifecycle.messages import Kill, Note
+from locald.domain.lifecycle.messages import Kill, Note, Terminate
 from locald.domain.lifecycle.observations import observe_process
 from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, Waiting
 from locald.domain.lifecycle.service import Outcome, Service, end
@@ -39,6 +39,8 @@ def due(service: Service, now: float) -> Outcome:
             return _too_late(service, facts, run, now)
         case Running(run):
             return expired(service, facts, run, now)
+        case Stopping(run, alone_until=float()) as phase:
+            return replace(service, phase=replace(phase, alone_until=None)), [Terminate(run)]
         case Stopping(run, _, then):
             killed = replace(service, phase=Stopping(run, None, then))
             return killed, [Note(run, "did not stop in time, sending SIGKILL"), Kill(run)]

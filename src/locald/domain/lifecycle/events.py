@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.evaluation import evaluate
-from locald.domain.lifecycle.exits import after, expired, how, not_begun, over
+from locald.domain.lifecycle.exits import after, alone_until, expired, how, not_begun, over, settled
 from locald.domain.lifecycle.false_starts import taken_back
 from locald.domain.lifecycle.health import Evidence, Health, Source
 from locald.domain.lifecycle.messages import (
@@ -180,9 +180,10 @@ def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Out
     notes = [] if service.desired is Desired.REMOVED else [*said, Note(run, how(event.exit))]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         return service, [*notes]
-    then = after(service, facts, event.exit, event.left, event.at)
-    stopping = Stopping(run, now + facts.definition.spec.stop_timeout, then)
-    leftovers = [Terminate(run)] if event.left else []
+    then = after(service, facts, event.exit, event.left, event.at, event.behind)
+    alone = alone_until(facts, now)
+    stopping = Stopping(run, now + facts.definition.spec.stop_timeout, then, alone)
+    leftovers = [Terminate(run)] if event.left and alone is None else []
     return replace(service, phase=stopping), [Unwatch(run), *notes, *leftovers]
 
 
@@ -199,7 +200,7 @@ def _gone(service: Service, facts: RunFacts, now: float) -> Service:
     """Nothing is left of the run. Its exit was observed before, unless something went very wrong."""
     exit_ = facts.exit or Exit()
     ended = replace(service, facts=replace(facts, ended_at=facts.ended_at or now, exit=exit_))
-    return over(ended, after(ended, facts, exit_, 0, now), now)
+    return over(settled(ended), after(ended, facts, exit_, 0, now), now)
 
 
 def _lost(service: Service, facts: RunFacts, reason: str, now: float) -> Service:

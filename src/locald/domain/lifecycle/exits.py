@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.knowledge.foreground import keep
+from locald.domain.knowledge import input_readers
+from locald.domain.knowledge.foreground import keep, known
 from locald.domain.knowledge.signals import name as signal_name
 from locald.domain.lifecycle.evaluation import overdue
 from locald.domain.lifecycle.health import Evidence, Source
@@ -17,20 +18,20 @@ from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Ret
 from locald.domain.lifecycle.restarts import WINDOW, wants_another
 from locald.domain.lifecycle.run_facts import with_evidence
 from locald.domain.lifecycle.service import calmed, end
-from locald.domain.project.spec import Type
+from locald.domain.project.spec import StandardInput, Type
 
 if TYPE_CHECKING:
-    from locald.domain.lifecycle.messages import Exit, Listener
+    from collections.abc import Sequence
+
+    from locald.domain.lifecycle.messages import Exit, Listener, Process
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Outcome, Service
     from locald.domain.project.names import Run
 
-FOREGROUND = "run it in the foreground, so that locald can manage its process"
-ONCE = 'set type = "task" if the command runs to completion'
-
-
 SOON = 10.0
 """seconds after readiness in which a leader that ends well and leaves listeners went to the background"""
+MOMENT = 0.1
+"""seconds that what such a leader left has to end by itself: a helper that notices the end of its parent"""
 NOT_RUN = (126, 127)
 """exit codes of a shell that may not run a program, or finds none: another try would end the same way"""
 
@@ -49,8 +50,11 @@ def not_begun(reason: str) -> str:
     return f"not started: {reason}"
 
 
-def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float) -> Then:
-    """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left."""
+def after(
+    service: Service, facts: RunFacts, exit_: Exit, left: int, now: float, behind: Sequence[Process] = ()
+) -> Then:
+    """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left;
+    `behind`: which, where that is known."""
     spec = facts.definition.spec
     well, reason = exit_.code == 0, _reason(facts, exit_)
     if spec.type is Type.TASK and well:
@@ -59,16 +63,65 @@ def after(service: Service, facts: RunFacts, exit_: Exit, left: int, now: float)
         return Stopped()  # what it needs was not there: it waits for that, and starts again
     if exit_.code in NOT_RUN:
         return Failed(reason)
-    if well and (behind := _left_listening(facts, left, now)):
-        return Failed(f"went to the background: {reason}, leaving {_introduced(behind)}", _foreground(behind))
+    if well and (in_background := _left_behind(facts, left, now, behind)):
+        told, program = in_background
+        return Failed(f"went to the background: {reason}, leaving {told}", keep(program, spec.command))
     premature = well and facts.ready_at is None and not facts.was_ready
     if premature:
         reason += " before becoming ready" + (", leaving processes behind" if left else "")
     if wants_another(spec.restart, failed=not well):
         return _retry(service, reason, now)
     if premature:
-        return Failed(reason, FOREGROUND if left else ONCE)
+        return Failed(reason, keep("", spec.command) if left else _ended_well(facts))
     return Ended(reason) if well else Failed(reason)
+
+
+def _ended_well(facts: RunFacts) -> str:
+    """What to do about a run that exited with code 0 and was not to."""
+    spec = facts.definition.spec
+    return input_readers.hint(spec.command, stays_open=spec.stdin == StandardInput.OPEN)
+
+
+def short_lived(facts: RunFacts) -> str:
+    """The same of a run that was taken for ready before; empty where it lived longer, or had opened a port
+    and is not known to read its input."""
+    if facts.spawned_at is None or facts.ended_at is None or facts.ended_at - facts.spawned_at >= SOON:
+        return ""
+    is_reader = input_readers.reader_of(facts.definition.spec.command)
+    return _ended_well(facts) if is_reader or facts.definition.port is None else ""
+
+
+def alone_until(facts: RunFacts, now: float) -> float | None:
+    """Until when nothing is done about what a leader left that ended well, as if it had gone to the
+    background: it may end by itself. None: it is told to end at once."""
+    well = facts.exit is not None and facts.exit.code == 0
+    is_soon = facts.ready_at is None or now - facts.ready_at < SOON
+    is_task = facts.definition.spec.type is Type.TASK
+    return now + MOMENT if facts.left and well and is_soon and not is_task else None
+
+
+def settled(service: Service) -> Service:
+    """What was left has ended by itself: then the leader left nothing, and its exit leads elsewhere."""
+    phase, facts = service.phase, service.facts
+    if not isinstance(phase, Stopping) or phase.alone_until is None or facts is None or facts.exit is None:
+        return service
+    if not isinstance(phase.then, Failed | Retry):
+        return service
+    then = after(service, facts, facts.exit, 0, facts.ended_at or phase.alone_until)
+    return replace(service, phase=replace(phase, then=then))
+
+
+def _left_behind(facts: RunFacts, left: int, now: float, behind: Sequence[Process]) -> tuple[str, str] | None:
+    """What stays in the background, in words, and its program: what listens, else what is left of a service
+    that was not ready, or that has no port."""
+    if listening := _left_listening(facts, left, now):
+        return f"{listening[0].owner} on {listening[0].shown}", listening[0].owner.program
+    never_ready = facts.ready_at is None and not facts.was_ready
+    is_soon = never_ready or (facts.definition.port is None and now - (facts.ready_at or now) < SOON)
+    if not left or not behind or not is_soon:
+        return None
+    first = next((each for each in behind if known(each.program)), behind[0])
+    return str(first), first.program
 
 
 def _left_listening(facts: RunFacts, left: int, now: float) -> list[Listener]:
@@ -84,15 +137,6 @@ def _left_listening(facts: RunFacts, left: int, now: float) -> list[Listener]:
 
 def _is_own(facts: RunFacts, listener: Listener) -> bool:
     return listener.port == facts.definition.port
-
-
-def _introduced(behind: list[Listener]) -> str:
-    first = behind[0]
-    return f"{first.owner} on {first.shown}"
-
-
-def _foreground(behind: list[Listener]) -> str:
-    return keep(behind[0].owner.program)
 
 
 def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:

@@ -146,13 +146,15 @@ class NotStarted:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """A process that mattered to the run ended; `left` says how many of its tree are still there."""
+    """A process that mattered to the run ended; `left` says how many of its tree are still there, `behind`
+    which, where that is known."""
 
     run: Run
     pid: int
     exit: Exit
     left: int
     at: float
+    behind: tuple[Process, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,12 +129,14 @@ Then = Stopped | Ended | Retry | Failed | Completed
 class Stopping:
     """Being ended. At `kill_at` SIGKILL follows; None: there is no process to signal yet, or it was killed.
 
-    `then` is where the end leads; None: it ends by itself (STOPPING=1), and its exit will tell.
+    `then` is where the end leads; None: it ends by itself (STOPPING=1), and its exit will tell. Before
+    `alone_until` nothing is signalled: what its main process left may be about to end by itself.
     """
 
     run: Run
     kill_at: float | None
     then: Then | None = Stopped()
+    alone_until: float | None = None
     kind: Literal["stopping"] = "stopping"
 
 

@@ -104,7 +104,9 @@ class Service:
                 return min((at for at in (fail_at, speaks, held) if at is not None), default=None)
             case Running():
                 return self.facts.watchdog_at if self.facts else None
-            case Stopping(kill_at=at) | Backoff(retry_at=at):
+            case Stopping(kill_at=at, alone_until=alone):
+                return at if alone is None else alone
+            case Backoff(retry_at=at):
                 return at
             case _:
                 return None
