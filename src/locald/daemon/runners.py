@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
+from locald.domain.explain.located import located, others
 from locald.domain.project import env
 from locald.domain.project.spec import Type
 
@@ -50,11 +51,12 @@ class ProcessRunner:
         self.note, self.forget = processes.note, processes.forget
 
     def start(self, run: Run, service: Service, world: World) -> None:
-        spec, command = service.present.spec, service.present.spec.command
+        definition = located(world, service.present)
+        spec, command = definition.spec, definition.spec.command
         order = ProcessOrder(
             argv=("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command or ()),
-            cwd=workdir(service.present),
-            env=environment(service, service.present, world),
+            cwd=workdir(definition),
+            env=environment(service, definition, world),
             umask=service.caller.umask,
             limits=service.caller.limits,
             tty=spec.tty,
@@ -82,7 +84,7 @@ class ProcessRunner:
         self._listeners.unwatch(run)
 
     def target(self, run: Run, service: Service, world: World) -> Target:
-        definition = service.present
+        definition = located(world, service.present)
         whole = environment(service, definition, world)
         return Target(definition.port, workdir(definition), whole, service.caller.umask)
 
@@ -114,9 +116,10 @@ class ContainerRunner:
         return Target(definition.port, workdir(definition), inside=inside)
 
     def _order(self, service: Service, world: World) -> ContainerOrder:
+        definition = located(world, service.present)
         return ContainerOrder(
-            definition=service.present,
-            env=environment(service, service.present, world),
+            definition=definition,
+            env=environment(service, definition, world),
             shell=service.caller.env,
             logs=str(self._logbook.folder(service.key)),
             is_alone=_is_alone(service, world),
@@ -136,5 +139,4 @@ def workdir(definition: Definition) -> str:
 
 def environment(service: Service, definition: Definition, world: World) -> dict[str, str]:
     """The environment of a run, but for what the keeper or the engine adds."""
-    others = {other.spec.name: other.definition for other in world.of_project(service.key.project)}
-    return env.compose(definition, service.caller.env, others)[0]
+    return env.compose(definition, service.caller.env, others(world, service.key.project))[0]

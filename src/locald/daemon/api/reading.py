@@ -14,6 +14,7 @@ from locald.adapters.logbook import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
 from locald.daemon.api.scope import at, folder, misused, one, pattern, project_of, scope, text, too_slow
+from locald.domain.explain.located import located, others
 from locald.domain.explain.summary import is_over, last_word, summary
 from locald.domain.explain.timeline import timeline
 from locald.domain.explain.view import row
@@ -122,12 +123,11 @@ class Reading:
         key = await one(self._core, request.query, request.query.getall("service", []))
         world = self._core.world
         service = world.services[key]
-        definition = service.definition
-        others = {other.spec.name: other.definition for other in world.of_project(key.project)}
+        definition = located(world, service.definition)
         told: dict[str, Any] = {
             "env": runners.environment(service, definition, world),
             "workdir": runners.workdir(definition),
-            "origins": env.origins(definition, service.caller.env, others),
+            "origins": env.origins(definition, service.caller.env, others(world, key.project)),
         }
         if service.present.spec.type is Type.CONTAINER:
             told["container"] = self._way_in(service)

@@ -29,8 +29,8 @@ def address(service: Service) -> str | None:
     number = port(service)
     if not number or _is_elsewhere(service):
         return None
-    host = _host(service, number)
-    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+    where = host(service)
+    return f"[{where}]:{number}" if ":" in where else f"{where}:{number}"
 
 
 def url(service: Service) -> str | None:
@@ -51,7 +51,9 @@ def _scheme(service: Service) -> str:
     return check.scheme if isinstance(check, HttpCheck) else "http"
 
 
-def _host(service: Service, number: int) -> str:
+def host(service: Service) -> str:
+    """The address at which it listens on its port; 127.0.0.1 while it does not."""
+    number = port(service)
     listeners = service.facts.listeners if service.run and service.facts else ()
     found = next((each.address for each in listeners if each.port == number), LOCALHOST)
     return LOCALHOST if found in _EVERYWHERE else found

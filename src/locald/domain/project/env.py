@@ -55,6 +55,7 @@ _INSTEAD = {
     "WATCHDOG_USEC": "set `watchdog` of the service to use a watchdog",
 }
 
+LOCALHOST = "127.0.0.1"
 _HOST_OF_THE_MACHINE = "host.docker.internal"
 """how a container calls the machine that it runs on"""
 
@@ -110,10 +111,10 @@ def merge(files: list[Mapping[str, str]], shell: Mapping[str, str]) -> dict[str,
 # Addresses.
 
 
-def host(viewer: ServiceSpec, target: ServiceSpec) -> str:
-    """Where `viewer` finds `target`."""
+def host(viewer: ServiceSpec, target: ServiceSpec, listens_on: str = LOCALHOST) -> str:
+    """Where `viewer` finds `target`, which listens on this address of the machine."""
     if viewer.type is not Type.CONTAINER:
-        return "127.0.0.1"
+        return listens_on
     return target.name if target.type is Type.CONTAINER else _HOST_OF_THE_MACHINE
 
 
@@ -132,21 +133,24 @@ class Reach:
         services: Mapping[str, ServiceSpec],
         ports: Mapping[str, int],
         variables: Mapping[str, str],
+        hosts: Mapping[str, str] | None = None,
     ) -> None:
-        self._viewer = viewer
+        """`hosts`: the address of each service that is known to listen elsewhere than on 127.0.0.1."""
+        self._viewer, self._hosts = viewer, hosts or {}
         self._services = services
         self._ports = ports
         self._variables = variables
 
     def fact(self, wanted: ServiceFact) -> str:
         target = self._services[wanted.service]
-        address = host(self._viewer, target)
+        address = host(self._viewer, target, self._hosts.get(target.name, LOCALHOST))
         if wanted.fact == "host":
             return address
         number = port(self._viewer, target, self._ports.get(target.name))
         if number is None:
             raise Bad(f'{wanted}: the port of "{target.name}" is unknown', _port_hint(target))
-        return str(number) if wanted.fact == "port" else f"http://{address}:{number}/"
+        shown = f"[{address}]" if ":" in address else address
+        return str(number) if wanted.fact == "port" else f"http://{shown}:{number}/"
 
     def variable(self, wanted: Variable) -> str:
         value = self._variables.get(wanted.name)

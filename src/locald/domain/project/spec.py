@@ -16,6 +16,7 @@ from typing import Literal
 
 from locald.domain.knowledge.servers import ProtocolName, WireProtocol
 from locald.domain.project.names import Key
+from locald.domain.project.template import OpenText
 
 
 class Type(StrEnum):
@@ -186,6 +187,10 @@ class Definition:
     """the contents of the env files, merged"""
     env: dict[str, str] = field(default_factory=dict)
     """`env` with every `${…}` resolved"""
+    open_env: dict[str, OpenText] = field(default_factory=dict, compare=False)
+    """the values of `env` that name services, which are filled in again when a run begins"""
+    open_command: tuple[OpenText, ...] = field(default=(), compare=False)
+    """the same of `command`, word by word; empty when it names none"""
 
 
 @dataclass(frozen=True, slots=True)

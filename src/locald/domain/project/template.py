@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from locald.domain.values.faults import Bad, one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FACTS = ("port", "host", "url")
 
@@ -47,6 +50,8 @@ class Variable:
 
 
 Part = str | ServiceFact | Variable
+OpenText = tuple[str | ServiceFact, ...]
+"""a text in which only the services are left to be filled in"""
 
 
 class Lookup(Protocol):
@@ -70,8 +75,21 @@ def parse(text: str, *, command: bool = False) -> tuple[Part, ...]:
 
 def fill(text: str, lookup: Lookup, *, command: bool = False) -> str:
     """The text with every part put in. Raises Bad."""
+    return join(parse(text, command=command), lookup)
+
+
+def open_parts(text: str, lookup: Lookup, *, command: bool = False) -> OpenText | None:
+    """The parts of a text that names services, variables put in already; None for one that names none."""
+    parts = parse(text, command=command)
+    if not any(isinstance(part, ServiceFact) for part in parts):
+        return None
+    return tuple(lookup.variable(part) if isinstance(part, Variable) else part for part in parts)
+
+
+def join(parts: Iterable[Part], lookup: Lookup) -> str:
+    """One text of these parts. Raises Bad."""
     filled, after_url = "", False
-    for part in parse(text, command=command):
+    for part in parts:
         match part:
             case str():
                 # A URL ends with its "/": one that is written behind it is the same one.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.project import env, template
 from locald.domain.project.config.reading import FILE
@@ -16,6 +16,9 @@ from locald.domain.project.spec import Definition, Project, ProjectSpec, Service
 from locald.domain.values.faults import Bad, Fault, in_order
 from locald.domain.values.lines import Path, Places
 from locald.domain.values.problem import Refused
+
+if TYPE_CHECKING:
+    from locald.domain.project.template import OpenText
 
 DEFAULT_ENV_FILE = ".env"
 
@@ -73,7 +76,9 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
         key = Key(spec.name, service.name)
         port = None if service.type in (Type.WORKER, Type.TASK) else outside.ports.get(service.name)
         filled = replace(service, command=fill.command())
-        definitions[service.name] = Definition(key, directory, filled, port, fill.env_files, fill.env())
+        definitions[service.name] = Definition(
+            key, directory, filled, port, fill.env_files, fill.env(), fill.open_env(), fill.open_command()
+        )
         faults += fill.faults
     return Project(spec.name, spec.domain, directory, definitions), faults
 
@@ -109,6 +114,23 @@ class _Filling:
                 return self._fill(("command",), line, command=True)
             case None:
                 return None
+
+    def open_env(self) -> dict[str, OpenText]:
+        found = {name: self._open(value) for name, value in self._service.env.items()}
+        return {name: parts for name, parts in found.items() if parts}
+
+    def open_command(self) -> tuple[OpenText, ...]:
+        """Each word, if some of them name services."""
+        command = self._service.command or ()
+        words = (command,) if isinstance(command, str) else command
+        found = [self._open(word, command=True) for word in words]
+        return tuple(parts or (word,) for parts, word in zip(found, words, strict=True)) if any(found) else ()
+
+    def _open(self, text: str, *, command: bool = False) -> OpenText | None:
+        try:
+            return template.open_parts(text, self._reach, command=command)
+        except Bad:  # told of by `_fill`
+            return None
 
     def _fill(self, below: Path, text: str, *, command: bool = False) -> str:
         try:

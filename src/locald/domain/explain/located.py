@@ -1,0 +1,35 @@
+"""What a run that begins now is told of the other services: where each of them really is.
+
+Dependents start when their dependencies are healthy, so by then it is known on which address and port these
+listen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.explain import addresses
+from locald.domain.project import whereabouts
+
+if TYPE_CHECKING:
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.spec import Definition
+
+
+def located(world: World, definition: Definition) -> Definition:
+    """The definition with every `${services…}` as it is now."""
+    services = world.of_project(definition.key.project)
+    ports = {each.spec.name: port for each in services if (port := addresses.port(each))}
+    hosts = {each.spec.name: addresses.host(each) for each in services}
+    return whereabouts.filled(definition, map(_now, services), ports, hosts)
+
+
+def others(world: World, project: str) -> dict[str, Definition]:
+    """The definitions of a project by name, each with the port that it has now."""
+    return {each.spec.name: _now(each) for each in world.of_project(project)}
+
+
+def _now(service: Service) -> Definition:
+    return replace(service.definition, port=addresses.port(service))

@@ -1,0 +1,49 @@
+"""`${services…}` once more: what `up` filled in for another service may be something else when a run begins.
+
+`up` resolves a file before anything runs, with the address that each service should get. By the time that a
+dependent starts, its dependency may really listen on `::1`, on a port that was found, or on another one than
+was assigned first. So what names services is kept in its parts, and is filled in again for each run. That is
+no change of the definition: nothing is restarted for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.project import template
+from locald.domain.project.env import Reach
+from locald.domain.project.template import ServiceFact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from locald.domain.project.spec import Definition
+    from locald.domain.project.template import OpenText
+
+
+def names(definition: Definition) -> set[str]:
+    """The services whose addresses stand in its `env` or its `command`."""
+    texts = (*definition.open_env.values(), *definition.open_command)
+    return {part.service for text in texts for part in text if isinstance(part, ServiceFact)}
+
+
+def filled(
+    definition: Definition, others: Iterable[Definition], ports: Mapping[str, int], hosts: Mapping[str, str]
+) -> Definition:
+    """The definition with the addresses of now. `ports`, `hosts`: where the services of its project are."""
+    services = {each.spec.name: each.spec for each in others}
+    if not names(definition) <= services.keys():
+        return definition  # one of them has been removed meanwhile
+    reach = Reach(definition.spec, services, ports, {}, hosts)
+    env = {name: template.join(parts, reach) for name, parts in definition.open_env.items()}
+    spec = replace(definition.spec, command=_command(definition, reach))
+    return replace(definition, spec=spec, env=definition.env | env)
+
+
+def _command(definition: Definition, reach: Reach) -> str | tuple[str, ...] | None:
+    parts: tuple[OpenText, ...] = definition.open_command
+    if not parts:
+        return definition.spec.command
+    words = tuple(template.join(each, reach) for each in parts)
+    return words[0] if isinstance(definition.spec.command, str) else words
