@@ -106,10 +106,10 @@ def test_who_ignores_port_is_told_where_it_listens_and_how_its_framework_takes_i
     with vite.open("a") as file:
         file.write(f"kept = socket.create_server(('127.0.0.1', {other}))\nwhile True: kept.accept()\n")
     vite.chmod(0o755)
-    machine.write(web('command = "./vite"\nstart_timeout = "1500ms"'))
+    port = other + 500
+    machine.write(web(f'port = {port}\ncommand = "./vite"\nstart_timeout = "1500ms"'))
     up = machine.locald("up")
     assert up.returncode == 1
-    port = machine.status()["web"]["port"]
     said = f"listens on 127.0.0.1:{other}, but PORT is {port}"
     assert said in up.stderr
     assert "vite --port $PORT" in up.stderr

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from locald.adapters import commands, questions
 from locald.adapters.patterns import Pattern, TooSlow
@@ -159,12 +159,21 @@ class Checks:
         if watched and watched.task:
             watched.task.cancel()
 
-    def listening(self, run: Run, yes: bool, address: str | None = None, pid: int | None = None) -> None:
+    def listening(
+        self,
+        run: Run,
+        yes: bool,
+        address: str | None = None,
+        pid: int | None = None,
+        port: int | None = None,
+    ) -> None:
         """The service listens on its own port now (at `address`, by this process, if these are known), or
-        does not any more."""
+        does not any more. `port`: which one that is, if it is not the one that it was given."""
         watched = self._watched.get(run)
         if watched is None:
             return
+        if port is not None:
+            watched.target = replace(watched.target, port=port)
         appeared = yes and not watched.hosts
         watched.hosts = () if not yes else ways_to(address) if address else LOOPBACK
         watched.pid = pid

@@ -21,8 +21,19 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from locald.adapters import elsewhere
 from locald.adapters.acceptance import Acceptance, Answer, Door
-from locald.adapters.own_listeners import Accepting, Look, Seen, Watched, listener_of, pace
+from locald.adapters.own_listeners import (
+    PATIENT,
+    WIDE,
+    Accepting,
+    Look,
+    Seen,
+    Watched,
+    listener_of,
+    pace,
+)
+from locald.adapters.ports import ephemeral
 from locald.adapters.programs import Program, Programs
 from locald.domain.lifecycle.messages import Event, Listener, Listens, Process
 from locald.linux import procfs, socket_owners
@@ -37,6 +48,10 @@ UNTOLD = 0.25
 """seconds between two looks where the kernel gives no news of listeners that end"""
 QUIET = 0.02
 """seconds for which further news is collected, so that many listeners of others cost little"""
+STRANGERS = 1.0
+"""seconds between two looks where nothing is missing: another server may join a port (SO_REUSEPORT)"""
+AGAIN_TOLD = 0.5
+"""seconds for which what an earlier daemon saw is tried once more, before its absence is told"""
 AGAIN = 0.05
 """seconds from a connection that failed to the next one"""
 
@@ -59,24 +74,36 @@ class Listeners:
         """the kernel tells of listeners that end"""
 
     def watch(
-        self, run: Run, port: int | None, pids: Callable[[], Collection[int]], *, again: bool = False
+        self,
+        run: Run,
+        port: int | None,
+        pids: Callable[[], Collection[int]],
+        *,
+        again: bool = False,
+        may_become: Callable[[int], bool] = lambda _: False,
+        assigned: int | None = None,
     ) -> None:
-        """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over.
+        """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over; one
+        that is known is looked after at this port from now on.
 
         `again`: an earlier daemon saw it listen, so what is seen first is reported even when it is nothing.
+        `may_become`: whether another port can turn out to be the service's; `assigned`: the one that it was
+        given, where `port` is one that was found.
         """
-        if port is None or run in self._watched:
+        if port is None:
             return
-        now = self._clock()
-        told = None if again else Seen()
-        self._watched[run] = Watched(run, port, pids, missing_since=now, wide_at=now, told=told)
+        now, told = self._clock(), None if again else Seen()
+        if run in self._watched:
+            self._watched[run].move(port)
+        else:
+            self._watched[run] = Watched(run, port, pids, now, now, may_become, assigned or port, told=told)
         self._wake.set()
 
     def unwatch(self, run: Run) -> None:
         """Tell nothing more about the run."""
         watched = self._watched.pop(run, None)
-        if watched and watched.connecting:
-            watched.connecting.cancel()
+        if watched:
+            watched.end()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -107,11 +134,17 @@ class Listeners:
     def _due(self) -> float | None:
         """Seconds until the next look; None: not before there is news."""
         now = self._clock()
-        paces = [pace(now - each.missing_since) for each in self._watched.values() if each.missing]
+        paces = [self._pace(each, now) for each in self._watched.values() if each.missing]
         paces += [each.stalls_at - now for each in self._watched.values() if each.stalls_at > now]
-        if self._watched and not self._told:
-            paces.append(UNTOLD)
+        if self._watched:
+            found = any(each.port != each.assigned for each in self._watched.values())
+            paces.append(UNTOLD if not self._told else WIDE if found else STRANGERS)
         return min(paces, default=None)
+
+    def _pace(self, watched: Watched, now: float) -> float:
+        """What has a socket of another kind is not expected to open a port any more after a while."""
+        waited = now - watched.missing_since
+        return WIDE if watched.sockets and waited >= PATIENT else pace(waited)
 
     @contextmanager
     def _news(self) -> Iterator[None]:
@@ -150,17 +183,22 @@ class Listeners:
         if not self._watched:
             return
         look, now = Look.of(self._table.read()), self._clock()
+        if any(each.missing and each.is_wide(now) for each in self._watched.values()):
+            look.others = elsewhere.sockets({each.port for each in self._watched.values()}, ephemeral())
         for watched in list(self._watched.values()):
             watched.sort(look, now)
             watched.note(now)
             if watched.missing and not watched.connecting and now >= watched.connect_at:
                 self._connect(watched, tasks)
+            self._try_elsewhere(watched, tasks)
             self._tell(watched, now)
         self._name_foreign(look, tasks)
 
     def _tell(self, watched: Watched, now: float) -> None:
         """Post what has changed. While the first connection is under way, what it shows is awaited."""
         if watched.connecting and not watched.failures and not watched.untaken_since and watched.on_port():
+            return
+        if watched.told is None and watched.is_trying and now < watched.missing_since + AGAIN_TOLD:
             return
         holders = (self._holders.get(inode) for inode in sorted(watched.foreign))
         seen = watched.seen(next((holder for holder in holders if holder), None), now)
@@ -217,6 +255,44 @@ class Listeners:
         """The program leaves its first connection waiting: that explains why it is not ready."""
         watched.untaken_since = self._clock()
         self._wake.set()
+
+    # Whether it serves elsewhere.
+
+    def _try_elsewhere(self, watched: Watched, tasks: asyncio.TaskGroup) -> None:
+        for inode in elsewhere.untried(watched):
+            trial = self._try_port(watched, inode, watched.own[inode])
+            watched.trying[inode] = tasks.create_task(trial, name=f"try {watched.run} elsewhere")
+        for inode in elsewhere.untried_sockets(watched):
+            trial = self._try_path(watched, inode, watched.sockets[inode].address)
+            watched.trying[inode] = tasks.create_task(trial, name=f"try a socket of {watched.run}")
+
+    async def _try_port(self, watched: Watched, inode: int, listener: Listener) -> None:
+        """One connection, for as long as it takes."""
+        acceptance, program = await asyncio.gather(
+            self._door.try_listener(
+                listener.address,
+                listener.port,
+                watched.pids,
+                is_there=lambda: self._is_there(inode),
+                untaken=lambda: None,
+            ),
+            asyncio.to_thread(self._programs.of, listener.owner.pid),
+        )
+        if acceptance.answer is Answer.TAKEN and inode in watched.own:
+            acceptor = Process(acceptance.pid, procfs.program(acceptance.pid)) if acceptance.pid else None
+            watched.accepting[inode] = Accepting(acceptor, program.can_notify, program.server)
+            self._wake.set()
+        else:
+            await asyncio.sleep(WIDE)
+        watched.trying.pop(inode, None)
+
+    async def _try_path(self, watched: Watched, inode: int, path: str) -> None:
+        if await elsewhere.is_taken(path) and inode in watched.sockets:
+            watched.serving.add(inode)
+            self._wake.set()
+        else:
+            await asyncio.sleep(WIDE)
+        watched.trying.pop(inode, None)
 
     # Who else it is.
 

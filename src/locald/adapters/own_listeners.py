@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from locald.adapters.elsewhere import Place, socket_at
 from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process
 from locald.domain.project.names import Run
 from locald.linux import procfs, socket_owners
@@ -53,14 +54,18 @@ class Seen(NamedTuple):
     probes: int = 0
     can_notify: bool = False
     server: Server | None = None
+    serving: tuple[int, ...] = ()
+    known: tuple[int, ...] = ()
+    sockets: tuple[Listener, ...] = ()
 
 
 @dataclass(slots=True)
 class Look:
-    """One dump, by port and by inode."""
+    """One dump, by port and by inode; sometimes with the sockets of UDP and Unix."""
 
     by_port: dict[int, list[Listening]]
     by_inode: dict[int, Listening]
+    others: dict[int, Place] | None = None
 
     @classmethod
     def of(cls, listening: Iterable[Listening]) -> Look:
@@ -89,7 +94,17 @@ class Watched:
     pids: Callable[[], Collection[int]]
     missing_since: float
     wide_at: float
+    may_become: Callable[[int], bool]
+    """whether another port may turn out to be the service's"""
+    assigned: int
+    """the port that it was given; `port` is another one when that was found"""
     own: dict[int, Listener] = field(default_factory=dict)
+    sockets: dict[int, Listener] = field(default_factory=dict)
+    """its sockets of UDP and Unix"""
+    serving: set[int] = field(default_factory=set)
+    """the Unix sockets off which the program has taken a connection"""
+    trying: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    """connections elsewhere than to its port, by inode"""
     accepting: dict[int, Accepting] = field(default_factory=dict)
     """which of them the program has taken a connection off"""
     foreign: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -116,14 +131,28 @@ class Watched:
         self.own = {inode: listener for inode, listener in self.own.items() if inode in look.by_inode}
         self.accepting = {inode: known for inode, known in self.accepting.items() if inode in self.own}
         if self._in_doubt(look, now):  # then look at all: what is gone through is descriptors, not sockets
-            held = socket_owners.holders(look.by_inode.keys() - self.own.keys(), self.pids())
-            self.own.update((inode, listener_of(look.by_inode[inode], pids)) for inode, pids in held.items())
+            self._look_at_all(look)
         on_port = {each.inode for each in look.by_port.get(self.port, ())} - self.own.keys()
         self.foreign = {inode: self._doubt(inode, now) for inode in on_port}
 
+    def _look_at_all(self, look: Look) -> None:
+        others = look.others or {}
+        unknown = look.by_inode.keys() - self.own.keys()
+        held = socket_owners.holders(unknown | others.keys(), self.pids())
+        self.own.update(
+            (each, listener_of(look.by_inode[each], held[each])) for each in held.keys() & unknown
+        )
+        if look.others is not None:
+            self.sockets = {each: socket_at(others[each], held[each]) for each in held.keys() & others.keys()}
+            self.serving &= self.sockets.keys()
+
+    def is_wide(self, now: float) -> bool:
+        """It is time to look at all that the run listens on. What was found may turn out to be wrong."""
+        return (self.missing or self.port != self.assigned) and now >= self.wide_at
+
     def _in_doubt(self, look: Look, now: float) -> bool:
         """Whether we do not know whose a socket on our port is, or it is time to look at all anyway."""
-        if self.missing and now >= self.wide_at:
+        if self.is_wide(now):
             self.wide_at = now + WIDE
             return True
         on_port = (each.inode for each in look.by_port.get(self.port, ()) if each.inode not in self.own)
@@ -139,6 +168,30 @@ class Watched:
         if missing and not self.missing:
             self.missing_since, self.failures, self.connect_at = now, 0, now
         self.missing = missing
+        if not missing:
+            self.sockets = {}
+            self._stop_trying()
+
+    def move(self, port: int) -> None:
+        """This is the service's port from now on."""
+        self.port = port
+
+    def end(self) -> None:
+        """Nothing is tried any more."""
+        if self.connecting:
+            self.connecting.cancel()
+        for trial in self.trying.values():
+            trial.cancel()
+
+    @property
+    def is_trying(self) -> bool:
+        return bool(self.trying)
+
+    def _stop_trying(self) -> None:
+        """It has its port: of others only that matters which it was given."""
+        for inode in list(self.trying):
+            if inode not in self.own or self.own[inode].port != self.assigned:
+                self.trying.pop(inode).cancel()
 
     def accept(self, inode: int, accepting: Accepting) -> None:
         self.accepting[inode] = accepting
@@ -163,7 +216,22 @@ class Watched:
             self.probes,
             known.can_notify,
             known.server,
+            *self._elsewhere(),
+            tuple(sorted(self._serving(), key=lambda each: each.place)),
         )
+
+    def _elsewhere(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The other ports off which the program has taken a connection, and those of known servers."""
+        taken = {
+            self.own[inode].port: known
+            for inode, known in self.accepting.items()
+            if self.own[inode].port != self.port
+        }
+        return tuple(sorted(taken)), tuple(sorted(port for port, known in taken.items() if known.server))
+
+    def _serving(self) -> list[Listener]:
+        """Nothing but its program takes a datagram off a socket, so those of UDP always count."""
+        return [one for inode, one in self.sockets.items() if one.kind == "udp" or inode in self.serving]
 
     def _untaken(self, now: float) -> float:
         if not self.untaken_since:

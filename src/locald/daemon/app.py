@@ -168,9 +168,10 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop) -> Callable[[Event], No
         loop.post(event)
         service = loop.world.services.get(event.run.key)
         if isinstance(event, Listens) and service:
-            own = next((each for each in event.listeners if each.port == service.present.port), None)
+            port = service.facts.port if service.facts else service.present.port
+            own = next((each for each in event.listeners if each.port == port), None)
             where = (own.address, own.owner.pid) if own else (None, None)
-            checks.listening(event.run, own is not None, *where)
+            checks.listening(event.run, own is not None, *where, port)
             is_asked = own and event.accepts and event.server and not service.present.spec.health_check
             if own and event.server and is_asked:
                 name, pid = str(own.owner), own.owner.pid

@@ -151,11 +151,11 @@ class Performer:
     # Health.
 
     def _watch(self, run: Run, service: Service, world: World) -> None:
+        runner, check = self._runner(run, service), service.present.spec.health_check
+        runner.watch(run, service)  # also of a run that is known: its port may be another one now
         if run in self._readers:
             return
-        runner, check = self._runner(run, service), service.present.spec.health_check
         self._logbook.began(run)
-        runner.watch(run, service)
         if check:
             listened = service.facts is not None and service.facts.listening_at is not None
             self._checks.watch(run, check, runner.target(run, service, world), listened=listened)

@@ -15,6 +15,7 @@ from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
 from locald.domain.explain.located import located, others
+from locald.domain.lifecycle.found_port import may_become
 from locald.domain.project import env
 from locald.domain.project.spec import Type
 
@@ -76,9 +77,15 @@ class ProcessRunner:
         self._processes.signal(run, SIGCONT)
 
     def watch(self, run: Run, service: Service) -> None:
-        known = service.facts is not None and service.facts.listening_at is not None
-        pids = partial(self._processes.pids, run)
-        self._listeners.watch(run, service.present.port, pids, again=known)
+        facts, definition = service.facts, service.present
+        self._listeners.watch(
+            run,
+            facts.port if facts else definition.port,
+            partial(self._processes.pids, run),
+            again=facts is not None and facts.listening_at is not None,
+            may_become=partial(may_become, definition),
+            assigned=definition.port,
+        )
 
     def unwatch(self, run: Run) -> None:
         self._listeners.unwatch(run)
@@ -86,7 +93,8 @@ class ProcessRunner:
     def target(self, run: Run, service: Service, world: World) -> Target:
         definition = located(world, service.present)
         whole = environment(service, definition, world)
-        return Target(definition.port, workdir(definition), whole, service.caller.umask)
+        port = service.facts.port if service.facts else definition.port
+        return Target(port, workdir(definition), whole, service.caller.umask)
 
 
 class ContainerRunner:

@@ -56,9 +56,11 @@ class Listening(NamedTuple):
 # Netlink, pure.
 
 
-def encode_dump(family: int, sequence: int) -> bytes:
-    """Ask for every listening TCP socket of the family (AF_INET or AF_INET6)."""
-    request = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, 1 << TCP_LISTEN)
+def encode_dump(
+    family: int, sequence: int, protocol: int = socket.IPPROTO_TCP, state: int = TCP_LISTEN
+) -> bytes:
+    """Ask for every socket of the family (AF_INET or AF_INET6) in that state: those that listen."""
+    request = _REQUEST.pack(family, protocol, 0, 0, 1 << state)
     length = HEADER.size + len(request)
     return HEADER.pack(length, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST_DUMP, sequence, 0) + request
 
@@ -122,13 +124,16 @@ def _ipv6(packed: bytes, interface: int) -> str:
 # /proc/net/tcp, pure.
 
 
-def parse_table(text: str) -> list[Listening]:
-    """The listening sockets in the content of `/proc/net/tcp` or `tcp6`; a malformed line is skipped."""
+def parse_table(text: str, state: int = TCP_LISTEN) -> list[Listening]:
+    """The sockets in that state in the content of `/proc/net/tcp`, `tcp6`, `udp` or `udp6`.
+
+    A malformed line is skipped.
+    """
     found = []
     for line in text.splitlines()[1:]:
         fields = line.split()
         try:
-            if int(fields[3], 16) == TCP_LISTEN:
+            if int(fields[3], 16) == state:
                 found.append(_row(fields))
         except (ValueError, IndexError):
             continue

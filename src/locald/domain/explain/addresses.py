@@ -13,6 +13,7 @@ from locald.domain.project.spec import HttpCheck, PortCheck, ProtocolCheck, Type
 
 if TYPE_CHECKING:
     from locald.domain.knowledge.servers import ProtocolName
+    from locald.domain.lifecycle.messages import Listener
     from locald.domain.lifecycle.service import Service
 
 LOCALHOST = "127.0.0.1"
@@ -21,14 +22,17 @@ _EVERYWHERE = ("0.0.0.0", "::")
 
 def port(service: Service) -> int | None:
     """The host port: of what runs, else of what the next run will be."""
-    return service.present.port if service.run else service.definition.port
+    return service.facts.port if service.run and service.facts else service.definition.port
 
 
 def address(service: Service) -> str | None:
-    """`127.0.0.1:24001`, `[::1]:24001`; None without a port, or for what is ready and listens elsewhere."""
+    """`127.0.0.1:24001`, `[::1]:24001`, `udp 127.0.0.1:5353`, `unix /run/db.sock`; None without a port, or
+    for what is ready and listens elsewhere."""
     number = port(service)
     if not number or _is_elsewhere(service):
         return None
+    if socket := _socket(service):
+        return socket.shown
     where = host(service)
     return f"[{where}]:{number}" if ":" in where else f"{where}:{number}"
 
@@ -59,6 +63,11 @@ def host(service: Service) -> str:
     return LOCALHOST if found in _EVERYWHERE else found
 
 
+def _socket(service: Service) -> Listener | None:
+    """The UDP or Unix socket that stands for its port."""
+    return service.facts.socket if service.run and service.facts and service.facts.open else None
+
+
 def _is_elsewhere(service: Service) -> bool:
     ready = service.run and service.is_healthy and service.result.source is Source.NOTIFY
     opens_itself = service.present.spec.type is Type.EXEC
@@ -66,6 +75,8 @@ def _is_elsewhere(service: Service) -> bool:
 
 
 def _may_speak_http(service: Service) -> bool:
+    if _socket(service):
+        return False
     check = service.present.spec.health_check
     if check and isinstance(check.check, HttpCheck):
         return True

@@ -53,7 +53,7 @@ class Row:
     pid: int | None
     container: str | None
     port: int | None
-    port_source: Literal["assigned", "fixed"] | None
+    port_source: Literal["assigned", "fixed", "found"] | None
     address: str | None
     url: str | None
     run: int
@@ -115,10 +115,12 @@ def is_fallback(source: Source, type_: Type) -> bool:
     return source is Source.TCP or worker
 
 
-def _port_source(service: Service) -> Literal["assigned", "fixed"] | None:
-    """Who chose the port: locald, or the file."""
+def _port_source(service: Service) -> Literal["assigned", "fixed", "found"] | None:
+    """Who chose the port: locald, the file, or the program."""
     if port(service) is None:
         return None
+    if service.run and service.facts and service.facts.found is not None:
+        return "found"
     return "assigned" if service.present.spec.port is None else "fixed"
 
 

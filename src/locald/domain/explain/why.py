@@ -103,6 +103,8 @@ def hints(service: Service) -> list[str]:
             found += [_SEE_LOGS.format(name)]
         case Stopped() if service.desired is not Desired.UP:
             found += [f"run `locald up {name}` to start it"]
+        case Running() if facts and facts.found is not None and service.is_healthy:
+            found += _found_hints(facts, facts.found)
         case Ended():
             found += [hint] if facts and (hint := short_lived(facts)) else []
             found += [_RESTART.format(name)]
@@ -178,6 +180,12 @@ def _port_hints(facts: RunFacts) -> list[str]:
     if facts.definition.spec.type is Type.EXEC and not facts.notify.spoke:
         return [f'make it listen on $PORT ({port}), or set type = "worker" if it has no port']
     return []
+
+
+def _found_hints(facts: RunFacts, port: int) -> list[str]:
+    """How to have the port that was assigned, for who wants it."""
+    program = next((one.owner.program for one in facts.listeners if one.port == port), "")
+    return [fix(facts.definition.spec.command or "", program, port)]
 
 
 def _container_hint(port: int, inside: int) -> str:

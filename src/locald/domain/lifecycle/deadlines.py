@@ -8,8 +8,9 @@ been left has no deadline any more, and `due` says nothing when it is called ear
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from locald.domain.lifecycle import found_port
 from locald.domain.lifecycle.evaluation import at_the_end
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
@@ -35,6 +36,8 @@ def due(service: Service, now: float) -> Outcome:
             return weigh(replace(service, facts=observe_process(facts, now)), now, now)
         case Starting() if facts.hold_until is not None and now >= facts.hold_until:
             return _held_long_enough(service, facts, now)
+        case Starting() | Running() if facts.settles_at is not None and now >= facts.settles_at:
+            return weigh(replace(service, facts=found_port.settled(facts, now)), now, now)
         case Starting(run):
             return _too_late(service, facts, run, now)
         case Running(run):
@@ -60,9 +63,10 @@ def put_off(service: Service, seconds: float) -> Service:
     """Everything that is timed happens so much later."""
     facts, phase = service.facts, service.phase
     if facts:
-        timed = (facts.watchdog_at, facts.extended_until, facts.hold_until)
-        watchdog_at, extended_until, held = (None if at is None else at + seconds for at in timed)
-        facts = replace(facts, watchdog_at=watchdog_at, extended_until=extended_until, hold_until=held)
+        names = ("watchdog_at", "extended_until", "hold_until", "candidate_at", "settles_at")
+        timed = ((name, getattr(facts, name)) for name in names)
+        later: dict[str, Any] = {name: at + seconds for name, at in timed if at is not None}
+        facts = replace(facts, **later)
     match phase:
         case Starting(fail_at=float(at)):
             phase = replace(phase, fail_at=at + seconds)

@@ -23,6 +23,7 @@ from locald.domain.values.duration import show
 if TYPE_CHECKING:
     from locald.domain.lifecycle.messages import (
         Listener,
+        Process,
     )
     from locald.domain.lifecycle.run_facts import RunFacts
 
@@ -43,23 +44,30 @@ def at_the_end(sentence: str) -> str:
 
 def closed(facts: RunFacts) -> str:
     """One sentence on a port that this run does not listen on."""
-    port = facts.definition.port
+    port = facts.port
     if facts.holder:
         return f"port {port} is already in use by {facts.holder.owner}, a process outside the service"
     if facts.listening_at is not None:
-        return f"no longer listening on port {port}"
-    if facts.listeners:
-        return _elsewhere(facts, facts.listeners[0])
+        return f"no longer listening on {facts.socket.shown if facts.socket else f'port {port}'}"
+    if facts.listeners or facts.sockets:
+        return _elsewhere(facts, facts.listeners or facts.sockets)
     return f"not listening on port {port} yet"
 
 
-def _elsewhere(facts: RunFacts, other: Listener) -> str:
-    listens = f"{other.owner} listens on {other.shown}"
+def _elsewhere(facts: RunFacts, others: tuple[Listener, ...]) -> str:
+    other = others[0]
+    listens = " and ".join(_all_of(owner, others) for owner in dict.fromkeys(one.owner for one in others))
     if facts.container_port is None:
         return f"{listens}, but PORT is {facts.definition.port}"
+    listens = f"{other.owner} listens on {other.shown}"
     if other.port == facts.container_port:
         return f"{listens}, which is reachable only inside the container"
     return f"{listens} in its container, but container_port is {facts.container_port}"
+
+
+def _all_of(owner: Process, listeners: tuple[Listener, ...]) -> str:
+    places = ", ".join(one.shown for one in listeners if one.owner == owner)
+    return f"{owner} listens on {places}"
 
 
 def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
@@ -115,7 +123,7 @@ def _listens_elsewhere(facts: RunFacts) -> bool:
 
 def _program(facts: RunFacts) -> str:
     """The program on the service's own port."""
-    own = (one.owner.program for one in facts.listeners if one.port == facts.definition.port)
+    own = (one.owner.program for one in facts.listeners if one.port == facts.port)
     return next(own, "") or "the program"
 
 

@@ -136,7 +136,7 @@ def _left_listening(facts: RunFacts, left: int, now: float) -> list[Listener]:
 
 
 def _is_own(facts: RunFacts, listener: Listener) -> bool:
-    return listener.port == facts.definition.port
+    return listener.port == facts.port
 
 
 def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:

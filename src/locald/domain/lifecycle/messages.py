@@ -45,14 +45,28 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A TCP socket that listens: numeric address, port, and the process that holds it."""
+    """A socket that takes what comes: numeric address, port, and the process that holds it. Of a Unix socket
+    the address is its path (`@name` for an abstract one), and the port 0."""
 
     address: str
     port: int
     owner: Process
+    kind: Literal["tcp", "udp", "unix"] = "tcp"
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What is the same for the same socket, whoever holds it."""
+        return self.kind, self.address, self.port
 
     @property
     def shown(self) -> str:
+        """`127.0.0.1:24001`, `udp 127.0.0.1:5353`, `unix /run/db.sock`."""
+        if self.kind == "unix":
+            return f"unix {self.address}"
+        return f"{'udp ' if self.kind == 'udp' else ''}{self._at}"
+
+    @property
+    def _at(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
@@ -209,6 +223,10 @@ class Listens:
     connection. `can_notify`: whether the program that listens on that port can send READY=1. `server`: which
     one it is, if it can be asked in its own protocol. `holder` is a listener on the service's port that is no
     part of the run.
+
+    `serving`: the other ports of the run on which its program has taken a connection, as far as they matter;
+    `known`: those of them that a known server has. `sockets`: its UDP and Unix sockets that serve, looked for
+    while it has no port.
     """
 
     run: Run
@@ -221,6 +239,9 @@ class Listens:
     probes: int = 0
     can_notify: bool = False
     server: Server | None = None
+    serving: tuple[int, ...] = ()
+    known: tuple[int, ...] = ()
+    sockets: tuple[Listener, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

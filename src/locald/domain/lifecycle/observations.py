@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from locald.domain.lifecycle import found_port
 from locald.domain.lifecycle.evaluation import closed
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
@@ -70,20 +71,36 @@ def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:
 
 
 def observe_listeners(facts: RunFacts, event: Listens, *, is_patient: bool = True) -> RunFacts:
+    """What the run's tree listens on now, and whether that changes which port is its own."""
+    facts = found_port.given_back(facts, event)
+    return found_port.looked_for(_look_at_port(facts, event, is_patient=is_patient), event)
+
+
+def _look_at_port(facts: RunFacts, event: Listens, *, is_patient: bool) -> RunFacts:
     """What the tree listens on now. The own port is evidence once the program has taken a connection on it;
     other ports and holders explain its absence. `is_patient`: nothing is known yet of how this program
     behaves, so one that can send READY=1 is given a moment for it."""
-    port = facts.definition.port
+    port = facts.port
     if port is None:
         return replace(facts, listeners=event.listeners)
     own = next((one for one in event.listeners if one.port == port), None)
+    if own:
+        facts = replace(facts, socket=None)
+    elif own := found_port.socket_of(facts, event):
+        event = replace(event, accepts=True)
     nothing_yet = own is None and facts.listening_at is None
     facts = _probed(_opened(facts, own, event.at), event)
-    facts = replace(facts, listeners=event.listeners, holder=event.holder, acceptor=event.acceptor)
+    facts = replace(
+        facts,
+        listeners=event.listeners,
+        sockets=event.sockets,
+        holder=event.holder,
+        acceptor=event.acceptor,
+    )
     if nothing_yet and not event.listeners and not event.holder:
         return facts  # nothing was seen at all: silence is no evidence
     detail = _taken(own, event) if own else closed(facts)
-    facts = _expecting(facts, own, event, is_patient=is_patient)
+    facts = _expecting(facts, own, event, is_patient=is_patient and facts.found is None)
     return with_evidence(facts, Evidence(Source.TCP, own is not None and event.accepts, event.at, detail))
 
 
@@ -140,13 +157,15 @@ def _probed(facts: RunFacts, event: Listens) -> RunFacts:
     """A tool tried whether the port is free: a line in `why`, and no evidence."""
     if event.probes <= facts.probes:
         return facts
-    detail = f"port {facts.definition.port} was open for a moment only: a probe, not the server"
+    detail = f"port {facts.port} was open for a moment only: a probe, not the server"
     facts = replace(facts, probes=event.probes)
     return with_evidence(facts, Evidence(Source.TCP, False, event.at, detail), counts=False)
 
 
 def _taken(own: Listener, event: Listens) -> str:
     """Whether the program takes connections on its port, and which of its processes does."""
+    if own.kind != "tcp":
+        return f"{own.owner} listens on {own.shown}"
     by = event.acceptor
     if event.accepts and by and by.pid != own.owner.pid:
         return f"{by}, child of {own.owner.pid}, accepted a connection on {own.shown}"

@@ -102,6 +102,22 @@ class RunFacts:
     """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
     """why nobody can tell how the run is, or empty"""
+    found: int | None = None
+    """the port on which it turned out to listen, where it does not use the one that it was given"""
+    socket: Listener | None = None
+    """the UDP or Unix socket that stands for its port"""
+    sockets: tuple[Listener, ...] = ()
+    """its UDP and Unix sockets, as far as they were looked for"""
+    candidate: Listener | None = None
+    """what becomes its port, or stands for it, if it stays the only one until `settles_at`"""
+    candidate_at: float | None = None
+    """since when it is"""
+    settles_at: float | None = None
+
+    @property
+    def port(self) -> int | None:
+        """Where this run is reached on this machine."""
+        return self.definition.port if self.found is None else self.found
 
     @property
     def check(self) -> Check | None:

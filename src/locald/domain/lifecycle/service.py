@@ -97,13 +97,14 @@ class Service:
     @property
     def deadline(self) -> float | None:
         """When this service wants to be looked at even if nothing happens."""
+        facts = self.facts
         match self.phase:
+            case Starting(fail_at=fail_at) if facts:
+                return _earliest(fail_at, facts.process_speaks_at, facts.hold_until, facts.settles_at)
             case Starting(fail_at=fail_at):
-                speaks = self.facts.process_speaks_at if self.facts else None
-                held = self.facts.hold_until if self.facts else None
-                return min((at for at in (fail_at, speaks, held) if at is not None), default=None)
+                return fail_at
             case Running():
-                return self.facts.watchdog_at if self.facts else None
+                return _earliest(facts.watchdog_at, facts.settles_at) if facts else None
             case Stopping(kill_at=at, alone_until=alone):
                 return at if alone is None else alone
             case Backoff(retry_at=at):
@@ -123,6 +124,10 @@ class Service:
 
 
 Outcome = tuple[Service, list[Effect]]
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def fresh(service: Service, now: float) -> Service:

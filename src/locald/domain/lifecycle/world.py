@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle import found_port
 from locald.domain.lifecycle.deadlines import due, put_off
 from locald.domain.lifecycle.dependencies import (
     all_dependencies,
@@ -160,6 +161,7 @@ class _Draft:
             return
         self.services[key] = service
         self._moved.add(key)
+        self.effects += found_port.moved(self.services.values(), before, service)
         if (since := was_taken_back(before, service)) is not None:
             self._forgive(key, since)
         self._link(key, all_dependencies(before) if before else (), all_dependencies(service))
