@@ -19,7 +19,7 @@ import aiohttp
 
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
-from locald.adapters.store import Store
+from locald.adapters.state.store import Store
 from locald.daemon.api.entrance import Entrance
 from locald.daemon.api.server import Api
 from locald.daemon.core import Core

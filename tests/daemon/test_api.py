@@ -14,7 +14,7 @@ import pytest
 
 from daemon.office import SHELL, Office, server, worker
 from locald.adapters import ports
-from locald.adapters.store import load
+from locald.adapters.state.reading import load
 from locald.daemon import requests
 from locald.daemon.api import changing, openapi
 from locald.daemon.api import server as serving

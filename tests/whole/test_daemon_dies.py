@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from locald.adapters.state.reading import load
 from locald.client.daemon import holder_of
 from whole import programs
 from whole.looking import is_settled
@@ -67,9 +68,8 @@ def kill_daemon_later(machine: Machine) -> None:
     rows = machine.status()
 
     def saved() -> Json:
-        state = json.loads((machine.home / "state" / "state.json").read_text())
-        services = [entry["service"] for entry in state["services"]]
-        return {each["definition"]["key"][1]: (each["phase"]["kind"], each["runs"]) for each in services}
+        world = load(str(machine.home / "state" / "state.json")).world
+        return {key.service: (each.phase.kind, each.runs) for key, each in world.services.items()}
 
     shown = {name: (row["state"], row["run"]) for name, row in rows.items()}
     wait_for(lambda: saved() == shown, "the saved state is as what is shown")
@@ -467,10 +467,11 @@ def test_after_a_restart_of_the_machine_what_was_wanted_is_started_again(
 
 def pretend_another_boot(machine: Machine) -> None:
     state = machine.home / "state" / "state.json"
-    document = json.loads(state.read_text())
-    document["boot_id"] = "11111111-2222-3333-4444-555555555555"
-    document["epoch"] -= 86400.0
-    state.write_text(json.dumps(document))
+    first, *others = state.read_text().splitlines(keepends=True)
+    head = json.loads(first)
+    head["boot_id"] = "11111111-2222-3333-4444-555555555555"
+    head["epoch"] -= 86400.0
+    state.write_text("".join([json.dumps(head) + "\n", *others]))
     for note in (machine.home / "run" / "runs").iterdir():
         note.unlink()  # the run folder is gone after a reboot
     (machine.home / "run" / "keeper.sock").unlink()
@@ -535,11 +536,12 @@ def test_a_stale_socket_is_in_nobody_s_way(machine: Machine) -> None:
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
-    "half-written": lambda state: state[: len(state) // 2],
+    "half-written": lambda state: state.splitlines()[0][:50],
+    "rubbish in it": lambda state: state.replace(b"\n", b"}}\n", 1),
     "not JSON": lambda _: b"\x00\xff{",
     "another shape": lambda _: b"[1, 2]",
-    "a wrong type": lambda state: state.replace(b'"services": [', b'"services": 5, "x": ['),
-    "newer": lambda state: state.replace(b'"schema": 2', b'"schema": 999'),
+    "a wrong type": lambda state: state.replace(b'"services":[', b'"services":5,"x":['),
+    "newer": lambda state: state.replace(b'"schema":3', b'"schema":999'),
     "an unknown desired state": lambda state: state.replace(b'"desired":"up"', b'"desired":"sideways"'),
 }
 

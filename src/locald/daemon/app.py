@@ -15,14 +15,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from locald.adapters import store as state
 from locald.adapters.asking import Asking, Target
 from locald.adapters.checks import Checks
 from locald.adapters.containers.containers import Containers
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
-from locald.adapters.store import Store
+from locald.adapters.state.reading import load
+from locald.adapters.state.store import Store
 from locald.daemon import limits, supervisor
 from locald.daemon.api.entrance import Entrance
 from locald.daemon.api.server import Api
@@ -87,7 +87,7 @@ def _run(home: Home, *, foreground: bool) -> int:
 
 async def _live(home: Home, *, foreground: bool) -> None:
     """Answer, restore, run; return when told to end."""
-    saved = state.load(home.state_file)
+    saved = load(home.state_file)
     if saved.trouble:
         log.error("%s", saved.trouble)
     clock = Clock(saved.epoch) if saved.epoch is not None else Clock.new()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
-from locald.adapters.store import Store
+from locald.adapters.state.store import Store
 from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from locald.adapters.asking import Asking
     from locald.adapters.checks import Checks
     from locald.adapters.logbook import Logbook
-    from locald.adapters.store import Store
+    from locald.adapters.state.store import Store
     from locald.daemon.runners import ContainerRunner, ProcessRunner, Runner
     from locald.daemon.tasks import Cancellable
     from locald.domain.lifecycle.messages import Listener

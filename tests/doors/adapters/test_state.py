@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from locald.adapters import store as module
-from locald.adapters.store import Store, load
-from locald.adapters.store_upgrade import SCHEMA
+from locald.adapters.state import store as module
+from locald.adapters.state.document import SCHEMA, Writer
+from locald.adapters.state.reading import load
+from locald.adapters.state.store import Store
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Exit, Listener, Process
 from locald.domain.lifecycle.phase import (
@@ -65,7 +66,7 @@ from locald.linux import procfs
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
 
 __all__ = ["blocking_raises"]
@@ -209,11 +210,26 @@ class Desk:
     def __init__(self, folder: Path, world: World | None = None) -> None:
         self.file, self.wanted = folder / "state.json", folder / "wanted"
         self.world = world or World()
+        self.begin()
+
+    def begin(self) -> None:
+        """Another daemon's store, of the same file."""
         self.store = Store(str(self.file), str(self.wanted), EPOCH, lambda: self.world)
 
-    def hold(self, *services: Service) -> None:
+    def hold(self, *services: Service, moved: Iterable[Key] = ()) -> None:
+        """These are all services now. `moved`: of which the store is told; else of all."""
+        before = self.world.services.keys()
         self.world = World.of(services, {"shop": Place("/home/shop", "shop.localhost")})
-        self.store.change()
+        self.store.change(self.world, frozenset(moved) or before | self.world.services.keys())
+
+    def document(self) -> dict[str, Any]:
+        """The first line of the file."""
+        told: dict[str, Any] = json.loads(self.file.read_bytes().splitlines()[0])
+        return told
+
+    def damage(self, wrong: dict[str, Any]) -> bytes:
+        """The first line, with these in place of what was there."""
+        return json.dumps(self.document() | wrong).encode() + b"\n"
 
     @asynccontextmanager
     async def saving(self) -> AsyncIterator[None]:
@@ -295,9 +311,9 @@ async def test_a_file_that_does_not_tell_who_brought_a_project_up_takes_one_of_i
 ) -> None:
     desk.hold(service("web", caller=SHELL))
     await desk.store.write()
-    document = json.loads(desk.file.read_text())
+    document = desk.document()
     del document["places"]["shop"]["caller"]
-    desk.file.write_text(json.dumps(document))
+    desk.file.write_bytes(desk.damage(document))
     assert load(str(desk.file)).world.places["shop"].caller == SHELL
 
 
@@ -310,9 +326,8 @@ def hashed(found: Service) -> Any:
 async def test_of_another_boot_the_desired_states_count_and_its_clock_does_not(desk: Desk) -> None:
     desk.hold(service(desired=Desired.UP, phase=Running(RUN), facts=facts(Source.TCP)))
     await desk.store.write()
-    document = json.loads(desk.file.read_text())
-    assert document["boot_id"] == procfs.boot_id()
-    desk.file.write_text(json.dumps(document | {"boot_id": "another"}))
+    assert desk.document()["boot_id"] == procfs.boot_id()
+    desk.file.write_bytes(desk.damage({"boot_id": "another"}))
     saved = load(str(desk.file))
     assert saved.epoch is None
     assert saved.world.services[WEB].desired is Desired.UP
@@ -359,7 +374,7 @@ DAMAGES: dict[str, bytes | dict[str, Any]] = {
     "too deep": b"[" * 100_000,
     "a list": b"[]",
     "no schema": b"{}",
-    "newer": {"schema": 3},
+    "newer": {"schema": 4},
     "no boot": {"boot_id": None},
     "a clock that is none": {"epoch": "noon"},
     "a clock without a number": {"epoch": float("nan")},
@@ -379,7 +394,7 @@ async def test_a_file_that_cannot_be_used_is_kept_aside_and_named(desk: Desk, da
     await desk.store.write()
     wrong = DAMAGES[damage]
     if isinstance(wrong, dict):
-        wrong = json.dumps(json.loads(desk.file.read_text()) | wrong).encode()
+        wrong = desk.damage(wrong)
     desk.file.write_bytes(wrong)
     saved = load(str(desk.file))
     assert (saved.world, saved.epoch) == (World(), None)
@@ -431,6 +446,7 @@ async def test_the_old_file_is_whole_until_the_new_one_is(
     """Whenever the daemon is killed there is one world or the other."""
     desk.hold(service("old"))
     await desk.store.write()
+    desk.begin()
     gate = Gate(monkeypatch, "replace")
     desk.hold(service("new"))
     writing = asyncio.ensure_future(desk.store.write())
@@ -481,17 +497,73 @@ async def test_many_changes_are_one_write(desk: Desk, monkeypatch: pytest.Monkey
     assert next(writes) == 1
 
 
-async def test_only_services_that_changed_are_put_into_words_again(desk: Desk) -> None:
-    services = [service(f"s{number}", caller=SHELL) for number in range(3)]
+async def test_a_change_costs_its_own_bytes_however_much_else_there_is(desk: Desk) -> None:
+    services = [service(f"s{number}", caller=SHELL) for number in range(100)]
     desk.hold(*services)
     await desk.store.write()
-    before = [desk.store._cache[each.key][1] for each in services]
-    desk.hold(services[0], replace(services[1], runs=7))
+    before = desk.file.stat()
+    desk.hold(*services[1:], replace(services[0], runs=7), moved=[services[0].key])
     await desk.store.write()
-    assert desk.store._cache[services[0].key][1] is before[0]
-    assert desk.store._cache[services[1].key][1] is not before[1]
-    assert desk.store._cache.keys() == {services[0].key, services[1].key}
-    assert load(str(desk.file)).world.services[services[1].key].runs == 7
+    after = desk.file.stat()
+    assert after.st_ino == before.st_ino
+    assert after.st_size - before.st_size < before.st_size / 50
+    assert load(str(desk.file)).world == desk.world
+
+
+async def test_what_is_gone_is_gone_from_the_file(desk: Desk) -> None:
+    desk.hold(service("web"), service("db"))
+    await desk.store.write()
+    desk.hold(service("web"))
+    await desk.store.write()
+    assert desk.names() == ["web"]
+
+
+async def test_of_a_project_that_is_forgotten_no_word_stays(desk: Desk) -> None:
+    """Nor of the environment of the shell that brought it up."""
+    desk.hold(service(caller=SHELL))
+    await desk.store.write()
+    desk.world = World()
+    desk.store.change(desk.world, {WEB})
+    await desk.store.write()
+    assert "shop" not in desk.file.read_text()
+    assert "PATH" not in desk.file.read_text()
+
+
+@pytest.mark.parametrize("missing", [1, 2, 400])
+async def test_a_line_that_was_not_finished_counts_for_nothing(desk: Desk, missing: int) -> None:
+    """The daemon was killed while it wrote: what the file said before holds."""
+    desk.hold(service("web"))
+    await desk.store.write()
+    desk.hold(service("web"), service("db"))
+    await desk.store.write()
+    desk.file.write_bytes(desk.file.read_bytes()[:-missing])
+    assert desk.names() == ["web"]
+    desk.begin()
+    desk.hold(service("cache"))
+    await desk.store.write()
+    assert desk.names() == ["cache"]
+
+
+async def test_a_file_in_which_too_much_is_out_of_date_is_written_anew(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROOM", 0)
+    sizes = []
+    for number in range(20):
+        desk.hold(service("web", runs=number))
+        await desk.store.write()
+        sizes.append(desk.file.stat().st_size)
+    assert max(sizes) < 4 * min(sizes)
+    assert load(str(desk.file)).world == desk.world
+
+
+async def test_a_file_that_somebody_deleted_is_written_anew(desk: Desk) -> None:
+    desk.hold(service("web"), service("db"))
+    await desk.store.write()
+    desk.file.unlink()
+    desk.hold(service("web", runs=1), service("db"), moved=[WEB])
+    await desk.store.write()
+    assert desk.names() == ["web", "db"]
 
 
 async def test_nobody_waits_for_the_disk_to_sync(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -555,7 +627,7 @@ async def test_a_fault_of_ours_ends_nothing(
     """What cannot be put into words costs the file, not the daemon, which still knows everything."""
     async with desk.saving():
         with monkeypatch.context() as broken:
-            broken.setattr(Store, "_entry", lambda *_: 1 / 0)
+            broken.setattr(Writer, "_name", lambda *_: 1 / 0)
             desk.hold(service("old"))
             await desk.store.saved()
         assert "ZeroDivisionError" in caplog.text

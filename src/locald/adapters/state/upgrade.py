@@ -1,4 +1,6 @@
-"""The saved state of earlier versions, in today's words. Pure: a document in, a document out.
+"""The saved state of earlier versions, as the first line of a file of today. Pure: a document in, a line out.
+
+Until schema 2 a file was one document with everything, of the same names as a line has today.
 
 Each step leads from one schema to the next, so a state of any age walks up to the present one. A step knows
 names only, not what they mean: what is wrong with a document is found when the result is read.
@@ -8,10 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-Json = dict[str, Any]
+from locald.adapters.state.document import SCHEMA
 
-SCHEMA = 2
-"""the schema of this version; 1: before 0.1.0 was released"""
+Json = dict[str, Any]
 
 _SERVICE_1 = {"wish": "desired", "life": "facts", "verdict": "result"}
 _FACTS_1 = {"heard": "evidence", "said": "notify"}
@@ -19,13 +20,13 @@ _DESIRED_1 = {"again": "restart", "gone": "removed"}
 
 
 def upgraded(document: Json) -> Json:
-    """The document as this version would have written it. Raises ValueError for a schema that is not known,
+    """The line that this version would have written. Raises ValueError for a schema that is not known,
     KeyError and TypeError for what is no state at all."""
     schema = document["schema"]
     if schema == 1:
         services = [entry | {"service": _service_2(entry["service"])} for entry in document["services"]]
-        return document | {"schema": 2, "services": services}
-    if schema != SCHEMA:
+        return document | {"services": services}
+    if schema != 2:
         raise ValueError(f"schema {schema}, this version supports {SCHEMA}")
     return document
 

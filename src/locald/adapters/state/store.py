@@ -1,0 +1,171 @@
+"""Writing the state file: when, and what happens when the disk refuses.
+
+A change is written a short while after it came, so a flood of changes costs a few writes. Code that is about
+to do what a later daemon has to know of (start a run) waits for `saved` first: then no run is ever alive that
+the file does not name.
+
+A write adds a line to the file. When these have become more than the rest, and at the first write, the file
+is written whole, beside the old one, which it then replaces. A disk that cannot be written is said in the
+log, costs no service anything, and is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import TYPE_CHECKING
+
+from locald.adapters.state.document import SCHEMA, Head, Writer
+from locald.linux import procfs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Set
+
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key
+
+log = logging.getLogger(__name__)
+
+LAZY = 0.05
+"""seconds that a change may wait for company when nobody waits for it"""
+QUIET = 2.0
+"""seconds without a change after which the file is made to last through a crash of the machine too"""
+ROOM = 256 * 1024
+"""bytes of added lines that are never too many"""
+
+
+class Store:
+    def __init__(self, path: str, wanted: str, epoch: float, world: Callable[[], World]) -> None:
+        """`wanted`: the file that exists while something is to be restored."""
+        self._path, self._wanted_path = path, wanted
+        self._writer = Writer(Head(SCHEMA, procfs.boot_id(), epoch))
+        self._world = world
+        self._moved: set[Key] = set()
+        """services that have changed since the last write"""
+        self._whole = True
+        """the next write is of the whole file"""
+        self._projects = 0
+        """how many the file tells of"""
+        self._size = self._added = 0
+        """bytes of the file's first line, and of the lines after it"""
+        self._changed = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._syncing: asyncio.Future[None] | None = None
+        self._failed = False
+
+    def change(self, _: object, moved: Set[Key]) -> None:
+        """These services changed: it will be written before long."""
+        self._moved |= moved
+        self._changed.set()
+
+    async def saved(self, *, hurry: bool = True) -> None:
+        """Wait until the world as it is now is in the file (or cannot be: then nobody is kept from work)."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._changed.set()
+        if hurry:
+            self._hurry.set()
+        await done
+
+    async def run(self) -> None:
+        while True:
+            await self._changed.wait()
+            await _within(LAZY, self._hurry)
+            await self.write()
+            if not await _within(QUIET, self._changed):
+                self._rest()
+
+    def _rest(self) -> None:
+        """Nothing has changed for a while: make what is written last, or write what could not be written."""
+        if self._failed:
+            self._changed.set()
+        elif self._syncing is None or self._syncing.done():
+            self._syncing = asyncio.get_running_loop().run_in_executor(None, self._sync)
+
+    async def write(self) -> None:
+        """Write now."""
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
+        self._changed.clear()
+        self._hurry.clear()
+        waiting, self._waiting = self._waiting, []
+        moved, self._moved = self._moved, set()
+        try:
+            await asyncio.to_thread(self._put, self._world(), moved)
+            self._failed = False
+        except Exception as error:  # one of ours, too: the daemon itself still knows everything
+            if not self._failed:
+                fault = None if isinstance(error, OSError) else error
+                log.error("the state cannot be saved in %s: %s", self._path, error, exc_info=fault)
+            self._failed = self._whole = True
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    # In a thread: the disk may be slow, and putting much into words takes its time.
+
+    def _put(self, world: World, moved: Set[Key]) -> None:
+        """The mark is never there too late, but perhaps too long."""
+        held = any(service.desired.is_up or service.run for service in world.services.values())
+        if held:
+            os.close(os.open(self._wanted_path, os.O_WRONLY | os.O_CREAT, 0o600))
+        forgets = len(world.places) < self._projects  # what is forgotten is not to be found in the file
+        many = self._added > max(ROOM, self._size)
+        if self._whole or forgets or many or not self._add(world, moved):
+            self._replace(self._writer.whole(world))
+        self._projects = len(world.places)
+        if not held and os.path.exists(self._wanted_path):
+            os.unlink(self._wanted_path)
+
+    def _add(self, world: World, moved: Set[Key]) -> bool:
+        """Add a line; False when there is no file any more to add it to."""
+        line = self._writer.changed(world, moved)
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        except FileNotFoundError:
+            return False
+        try:
+            _write_all(file, line)
+        finally:
+            os.close(file)
+        self._added += len(line)
+        return True
+
+    def _replace(self, line: bytes) -> None:
+        beside = f"{self._path}.new"
+        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            _write_all(file, line)
+        finally:
+            os.close(file)
+        os.replace(beside, self._path)
+        self._whole, self._size, self._added = False, len(line), 0
+
+    def _sync(self) -> None:
+        """Nobody waits for it: a disk may take long."""
+        try:
+            with open(self._path, "rb") as file:
+                os.fsync(file)
+        except OSError:  # what could not be written was said when it was
+            pass
+
+
+def _write_all(file: int, content: bytes) -> None:
+    """Raises OSError when the disk does not take it all: a line that has no end is not read."""
+    while content:
+        content = content[os.write(file, content) :]
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    """Whether the event came in this time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
