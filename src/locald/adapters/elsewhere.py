@@ -17,8 +17,6 @@ from locald.linux import other_sockets, procfs
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from locald.adapters.own_listeners import Watched
-
 LOOK = 0.05
 """seconds between two looks at a connection to a Unix socket"""
 _EVERYWHERE = ("0.0.0.0", "::")
@@ -64,32 +62,6 @@ def _absolute(path: str, pid: int) -> str:
         return os.path.join(os.readlink(f"/proc/{pid}/cwd"), path)
     except OSError:
         return path
-
-
-def untried(watched: Watched) -> list[int]:
-    """The listeners of the run that may become its port, and have not been tried. Once it has one, only that
-    of the port which it was given."""
-    return [
-        inode
-        for inode, listener in watched.own.items()
-        if listener.port != watched.port
-        and inode not in watched.accepting
-        and inode not in watched.trying
-        and (watched.missing or listener.port == watched.assigned)
-        and watched.may_become(listener.port)
-    ]
-
-
-def untried_sockets(watched: Watched) -> list[int]:
-    """The Unix sockets that have not been tried; only a program that opens no port is known by one."""
-    if not watched.missing or watched.own:
-        return []
-    own = watched.sockets.items()
-    return [
-        inode
-        for inode, listener in own
-        if listener.kind == "unix" and inode not in watched.serving and inode not in watched.trying
-    ]
 
 
 async def is_taken(path: str) -> bool:

@@ -21,7 +21,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from locald.adapters import elsewhere
+from locald.adapters import elsewhere, own_listeners
 from locald.adapters.acceptance import Acceptance, Answer, Door
 from locald.adapters.own_listeners import (
     PATIENT,
@@ -259,10 +259,10 @@ class Listeners:
     # Whether it serves elsewhere.
 
     def _try_elsewhere(self, watched: Watched, tasks: asyncio.TaskGroup) -> None:
-        for inode in elsewhere.untried(watched):
+        for inode in own_listeners.untried(watched):
             trial = self._try_port(watched, inode, watched.own[inode])
             watched.trying[inode] = tasks.create_task(trial, name=f"try {watched.run} elsewhere")
-        for inode in elsewhere.untried_sockets(watched):
+        for inode in own_listeners.untried_sockets(watched):
             trial = self._try_path(watched, inode, watched.sockets[inode].address)
             watched.trying[inode] = tasks.create_task(trial, name=f"try a socket of {watched.run}")
 

@@ -248,3 +248,29 @@ def listener_of(listening: Listening, pids: list[int]) -> Listener:
     """Of several processes that share a socket the one with the lowest pid, usually the parent, is named."""
     pid = pids[0] if pids else 0
     return Listener(listening.address, listening.port, Process(pid, procfs.program(pid) if pid else ""))
+
+
+def untried(watched: Watched) -> list[int]:
+    """The listeners of the run that may become its port, and have not been tried. Once it has one, only that
+    of the port which it was given."""
+    return [
+        inode
+        for inode, listener in watched.own.items()
+        if listener.port != watched.port
+        and inode not in watched.accepting
+        and inode not in watched.trying
+        and (watched.missing or listener.port == watched.assigned)
+        and watched.may_become(listener.port)
+    ]
+
+
+def untried_sockets(watched: Watched) -> list[int]:
+    """The Unix sockets that have not been tried; only a program that opens no port is known by one."""
+    if not watched.missing or watched.own:
+        return []
+    own = watched.sockets.items()
+    return [
+        inode
+        for inode, listener in own
+        if listener.kind == "unix" and inode not in watched.serving and inode not in watched.trying
+    ]

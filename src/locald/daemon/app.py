@@ -170,8 +170,8 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop) -> Callable[[Event], No
         if isinstance(event, Listens) and service:
             port = service.facts.port if service.facts else service.present.port
             own = next((each for each in event.listeners if each.port == port), None)
-            where = (own.address, own.owner.pid) if own else (None, None)
-            checks.listening(event.run, own is not None, *where, port)
+            address, pid = (own.address, own.owner.pid) if own else (None, None)
+            checks.listening(event.run, own is not None, address, pid, port)
             is_asked = own and event.accepts and event.server and not service.present.spec.health_check
             if own and event.server and is_asked:
                 name, pid = str(own.owner), own.owner.pid
