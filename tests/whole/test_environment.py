@@ -43,6 +43,28 @@ def test_of_a_name_in_several_layers_the_later_layer_wins(machine: Machine, pupp
     assert (env["A"], env["B"], env["C"]) == ("file", "shell", "env")
 
 
+def test_nothing_waits_in_a_pager_for_somebody_to_press_a_key(machine: Machine) -> None:
+    """A pager of git's own choice, which would: unless the user has made one of his own."""
+    subprocess.run(["git", "init", "-q", str(machine.folder)], check=True)
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for number in range(30):
+        commit = ["commit", "-q", "--allow-empty", "-m", f"number {number}"]
+        subprocess.run(["git", *who, *commit], cwd=machine.folder, check=True)
+    machine.write('[services.log]\ntype = "task"\ncommand = "git log"')
+    assert machine.up()["log"]["state"] == "completed"
+    assert any("number 0" in line for line in machine.logs("log", "-n", "1000"))
+
+
+def test_the_users_own_pager_is_kept(machine: Machine, puppet: Make) -> None:
+    web = puppet("web")
+    machine.file(".env", "AWS_PAGER=mine\n")
+    machine.write(f"[services.web]\n{WORKER}command = {web.command}")
+    assert machine.locald("up", env={"PAGER": "less"}).returncode == 0
+    env = web.run().env
+    pagers = ("PAGER", "GIT_PAGER", "SYSTEMD_PAGER", "AWS_PAGER")
+    assert [env[name] for name in pagers] == ["less", "cat", "cat", "mine"]
+
+
 def test_each_service_is_told_its_name_and_the_ports_of_all_others(machine: Machine, puppet: Make) -> None:
     """Only what has a port gets PORT; what another has is in PORT_<SERVICE>, upper case, `-` as `_`."""
     names = ("web", "queue", "seed")

@@ -74,6 +74,7 @@ def test_a_service_knows_its_own_port_and_that_of_each_other() -> None:
     got = composed(shop(), "web")
 
     assert got == {
+        **env.PAGERS,
         "PORT": "24001",
         "PORT_MY_API": "24002",
         "PORT_DB": "24003",

@@ -31,6 +31,7 @@ The command of a container runs inside it, by the docker command:
 OF_THE_RUN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LOCALD_RUN")
 """Variables with which the service itself speaks, and by which it is recognised: not this command's"""
 OF_AN_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+PAGERS = ("PAGER", "GIT_PAGER", "SYSTEMD_PAGER", "AWS_PAGER")
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -79,6 +80,13 @@ def _docker(url: str) -> list[str]:
 
 def _environment(answer: dict[str, Any]) -> dict[str, str]:
     """The service's, without what belongs to its run; the terminal is the one here."""
-    environment = {name: value for name, value in answer["env"].items() if name not in OF_THE_RUN}
+    left_out = {*OF_THE_RUN, *_pagers(answer)}
+    environment = {name: value for name, value in answer["env"].items() if name not in left_out}
     here = {name: os.environ[name] for name in ("TERM", "COLORTERM") if name in os.environ}
     return {**environment, **here, "PWD": answer["workdir"]}
+
+
+def _pagers(answer: dict[str, Any]) -> list[str]:
+    """What locald sets for who has no terminal: here somebody sits at one."""
+    set_by = answer.get("origins") or {}
+    return [name for name in PAGERS if set_by.get(name) == "locald" and say.is_terminal(sys.stdout)]

@@ -1,7 +1,8 @@
 """The environment of a run: who may set what, and who wins.
 
-Four layers, each over the one before:
+Five layers, each over the one before:
 
+    locald     what keeps programs from showing text page by page, for nobody sits at their terminal
     env_file   what the env files hold
     shell      the environment of the shell that ran `up` or `restart`; a container gets none of it
     env        the `env` table, with its `${…}` filled in
@@ -56,6 +57,9 @@ _INSTEAD = {
 }
 
 LOCALHOST = "127.0.0.1"
+PAGERS = {"PAGER": "cat", "GIT_PAGER": "cat", "SYSTEMD_PAGER": "cat", "AWS_PAGER": ""}
+"""A pager would wait for ever for somebody to press a key; the user's own choice goes over these."""
+
 _HOST_OF_THE_MACHINE = "host.docker.internal"
 """how a container calls the machine that it runs on"""
 
@@ -229,6 +233,8 @@ def variable_of(service: str) -> str:
 def _layers(
     definition: Definition, caller_env: Mapping[str, str], ours: Mapping[str, str]
 ) -> Iterator[tuple[Origin, Mapping[str, str]]]:
+    if definition.spec.type is not Type.CONTAINER:
+        yield "locald", PAGERS
     yield "env_file", definition.env_files
     if definition.spec.type is not Type.CONTAINER:
         yield "shell", caller_env
