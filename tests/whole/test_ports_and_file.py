@@ -216,6 +216,56 @@ def test_the_second_folder_of_a_name_is_refused_and_the_first_named(machine: Mac
     assert machine.locald("up", cwd=other).returncode == 0
 
 
+def test_a_folder_that_was_moved_is_found_by_what_runs_there(machine: Machine, tmp_path: Path) -> None:
+    """`status`, `stop` and `down` act on it in its new place, and say so."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    pid = machine.up()["web"]["pid"]
+    moved = tmp_path / "elsewhere"
+    machine.folder.rename(moved)
+    said = f"the project was moved here from {machine.folder}, its services run as of there\n"
+
+    status = machine.locald("status", "--json", cwd=moved)
+    assert (json.loads(status.stdout)["services"][0]["pid"], status.stderr) == (pid, said)
+    stop = machine.locald("stop", cwd=moved)
+    assert (stop.returncode, stop.stderr) == (0, f"{said}stopped web\n")
+    assert not is_alive(pid)
+    down = machine.locald("down", cwd=moved)
+    assert (down.returncode, down.stderr) == (0, f"{said}shop is down\n")
+    assert "project is not running" in machine.locald("down", cwd=moved).stderr
+    machine.folder.mkdir()
+
+
+def test_another_project_in_the_folder_of_one_that_is_gone_is_another_project(
+    machine: Machine, tmp_path: Path
+) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    pid = machine.up()["web"]["pid"]
+    moved = tmp_path / "elsewhere"
+    machine.folder.rename(moved)
+    machine.write(f"[services.web]\n{SLEEPER}", name="other", folder=moved)
+
+    assert "project is not running" in machine.locald("down", cwd=moved).stderr
+    assert is_alive(pid)
+    machine.folder.mkdir()
+
+
+def test_a_project_that_has_lost_its_file_is_shown_stopped_and_removed_all_the_same(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    pid = machine.up()["web"]["pid"]
+    (machine.folder / "locald.toml").unlink()
+    below = machine.folder / "below"
+    below.mkdir()
+    said = f"no locald.toml in {machine.folder}, its services run as of the last `locald up`\n"
+
+    status = machine.locald("status", "--json", cwd=below)
+    assert (json.loads(status.stdout)["services"][0]["pid"], status.stderr) == (pid, said)
+    stop = machine.locald("stop", "web")
+    assert (stop.returncode, stop.stderr) == (0, f"{said}stopped web\n")
+    assert not is_alive(pid)
+    assert machine.locald("down").stderr == "shop is down\n"
+    assert "run `locald init` to write one" in machine.locald("status").stderr
+
+
 def test_a_folder_that_was_moved_is_the_same_project(machine: Machine) -> None:
     """Its services go on in the new place."""
     first, second = machine.folder / "first", machine.folder / "second"

@@ -35,6 +35,22 @@ def find_project(directory: str | None) -> str:
     return found
 
 
+def kept_project(directory: str | None) -> str | None:
+    """The folder of a project which the daemon knows though its file is gone: another branch is checked out,
+    or somebody has deleted it."""
+    import json  # only where something is amiss
+
+    from locald.wire.home import Home
+
+    try:
+        with open(Home.find().state_file, encoding="utf-8") as file:
+            known = {place["directory"] for place in json.load(file)["places"].values()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    start = folder(directory)
+    return next((each for each in (_upward(start) if directory is None else [start]) if each in known), None)
+
+
 def read_file(project: str, name: str = FILE) -> bytes:
     """The bytes of a file in the project's folder. Raises Refused when it cannot be read."""
     path = os.path.join(project, name)

@@ -89,9 +89,14 @@ def choose(names: Sequence[str], directory: str | None) -> Target:
 
 def here(directory: str | None) -> str:
     """The absolute folder of the project that `-C` or this folder means. Refused when there is none."""
-    from locald.client.project import find_project  # not needed for `shop:web`
+    from locald.client.project import find_project, kept_project  # not needed for `shop:web`
 
-    return find_project(directory)
+    try:
+        return find_project(directory)
+    except Refused:
+        if kept := kept_project(directory):
+            return kept
+        raise
 
 
 def with_folder(target: Target, api: Api) -> Target:

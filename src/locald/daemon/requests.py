@@ -23,6 +23,7 @@ from locald.domain.project.names import Key
 from locald.domain.project.spec import Type
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.folder import identity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -50,7 +51,7 @@ async def _resolved(world: World, directory: str, shell: Mapping[str, str]) -> t
     await asyncio.to_thread(_refuse_second_folder, world, review.spec, directory)
     ports = _choose_ports(world, review.spec)
     project = config.resolve(review.spec, directory, ports, review.env_files, shell, where=FILE, text=text)
-    return project, review
+    return replace(project, folder=await asyncio.to_thread(identity, directory)), review
 
 
 def _review(directory: str, shell: Mapping[str, str]) -> tuple[str, Review]:
@@ -143,6 +144,14 @@ def earlier_names(world: World, project: Project) -> list[str]:
         for name, place in world.places.items()
         if place.directory == project.directory and name != project.name
     ]
+
+
+def name_in(directory: str) -> str:
+    """What the file in this folder calls the project; empty when it does not tell."""
+    try:
+        return config.parse(_read(directory), FILE).name
+    except Refused:
+        return ""
 
 
 def _read(directory: str) -> str:

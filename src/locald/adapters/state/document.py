@@ -53,6 +53,7 @@ class PlaceEntry:
     domain: str
     caller: str = ""
     """which of the callers; empty in the file of a version that did not tell"""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class Writer:
         return Changes(places, senders, callers, entries, gone)
 
     def _place(self, place: Place, callers: dict[str, Caller]) -> PlaceEntry:
-        return PlaceEntry(place.directory, place.domain, self._name(place.caller, callers))
+        caller = self._name(place.caller, callers)
+        return PlaceEntry(place.directory, place.domain, caller, place.folder)
 
     def _name(self, caller: Caller, callers: dict[str, Caller]) -> str:
         """The digest of a caller, who is told of in this line if the file does not know him yet."""
@@ -155,7 +157,12 @@ class Reader:
         ]
         known = {service.key.project: service.caller for service in services}
         places = {
-            name: Place(each.directory, each.domain, self._callers.get(each.caller, known.get(name, _NOBODY)))
+            name: Place(
+                each.directory,
+                each.domain,
+                self._callers.get(each.caller, known.get(name, _NOBODY)),
+                each.folder,
+            )
             for name, each in self._places.items()
         }
         senders = {Key.parse(key): program for key, program in self._senders.items()}

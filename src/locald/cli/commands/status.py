@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from locald.cli.shared import say
+from locald.cli.shared import say, whereabouts
 from locald.client import daemon
 from locald.client.target import choose
 from locald.domain.values.problem import Problem, Refused
@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from typing import Any
+
+    from locald.client.target import Target
 
 ABOUT = """\
 Show the services of the project: state, health, and the source of the health. Below
@@ -44,7 +46,8 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    query = _query(args)
+    target = None if args.all else choose(args.services, args.directory)
+    query = _query(args, target)
     if args.watch:
         from locald.cli.shared import watch
 
@@ -53,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
         raise Refused(Problem("--bell needs --watch", hint="run `locald status --watch --bell`"))
     document = daemon.look(Home.find()).get("/v1/status", query)
     say.about(document.get("daemon") or {})
+    if target and document["services"]:
+        whereabouts.tell(target, document["services"][0].get("directory"))
     if args.json:
         import json
 
@@ -62,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _query(args: argparse.Namespace) -> list[tuple[str, str]]:
-    if not args.all:
-        return choose(args.services, args.directory).query
+def _query(args: argparse.Namespace, target: Target | None) -> list[tuple[str, str]]:
+    if target:
+        return target.query
     if args.services:
         raise Refused(Problem("--all takes no service", hint="run `locald status --all`"))
     return []

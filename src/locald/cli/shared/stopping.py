@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from locald.cli.shared import live, say
+from locald.cli.shared import live, say, whereabouts
 from locald.cli.shared.follow import Following
 from locald.client import daemon
 from locald.client.http import Denied
@@ -27,6 +27,7 @@ def stop(target: Target) -> int:
         return 0
     api = api or daemon.start(home)
     answer = api.post("/v1/stop", target.body)
+    whereabouts.tell(target, answer.get("directory"))
     services = [name for name in answer["services"] if name in answer.get("ends", answer["services"])]
     if not services:
         say.note("nothing is running")
@@ -57,7 +58,9 @@ def down(target: Target) -> int:
         say.note("project is not running")
         return 0
     api = api or daemon.start(home)
-    project = api.post("/v1/down", target.body)["project"]
+    answer = api.post("/v1/down", target.body)
+    project = answer["project"]
+    whereabouts.tell(target, answer.get("directory"), goes_on=False)
     # Each service is forgotten when it is gone, so they cannot be asked about by name.
     if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
         return 130

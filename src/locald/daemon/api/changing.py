@@ -172,11 +172,13 @@ class Changing:
 
     def _ending(self, project: str, keys: list[Key], ends: dict[str, int]) -> web.Response:
         ordered = requests.ending(self._core.world, project, keys)
-        return web.json_response({"project": project, "services": ordered, "ends": ends})
+        where = self._core.world.places[project].directory
+        told = {"project": project, "directory": where, "services": ordered, "ends": ends}
+        return web.json_response(told)
 
 
 def _nothing() -> web.Response:
-    return web.json_response({"project": None, "services": [], "ends": {}})
+    return web.json_response({"project": None, "directory": None, "services": [], "ends": {}})
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

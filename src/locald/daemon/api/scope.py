@@ -17,13 +17,14 @@ from locald.daemon import requests
 from locald.domain.project.names import Key
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.folder import identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locald.adapters.patterns import TooSlow
     from locald.daemon.core import Core
-    from locald.domain.lifecycle.world import World
+    from locald.domain.lifecycle.world import Place, World
 
 SEARCHING = 0.25
 """seconds that looking for somebody's pattern in one line may take"""
@@ -61,9 +62,29 @@ async def project_of(core: Core, asked: Mapping[str, Any]) -> str | None:
 
 
 async def at(core: Core, directory: str) -> str | None:
-    """The project whose folder this is, if it is known. The folder need not be there any more."""
-    places = {name: place.directory for name, place in core.world.places.items()}
-    return _at(places, directory) or await asyncio.to_thread(_really_at, places, directory)
+    """The project whose folder this is, if it is known. The folder need not be there any more, and may have
+    been moved since."""
+    known = core.world.places
+    places = {name: place.directory for name, place in known.items()}
+    return _at(places, directory) or await asyncio.to_thread(_looked_up, known, places, directory)
+
+
+def _looked_up(known: Mapping[str, Place], places: Mapping[str, str], directory: str) -> str | None:
+    return _really_at(places, directory) or _moved_to(known, directory)
+
+
+def _moved_to(known: Mapping[str, Place], directory: str) -> str | None:
+    """The project that was in this folder when that had another name. A new folder may get the number of one
+    that was deleted: so the file in it has to name the project too."""
+    folder = identity(directory)
+    return next(
+        (
+            name
+            for name, place in known.items()
+            if folder and place.folder == folder and requests.name_in(directory) == name
+        ),
+        None,
+    )
 
 
 def _at(places: Mapping[str, str], directory: str) -> str | None:

@@ -76,6 +76,8 @@ class Place:
     directory: str
     domain: str
     caller: Caller = field(default_factory=Caller)
+    folder: str = ""
+    """which folder `directory` was then, by which it is found when it was moved; empty: not known"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,7 @@ class _Draft:
 def _up(draft: _Draft, up: Up) -> None:
     """Make the project what its file says, then want what was asked for and what it depends on."""
     project = up.project
-    draft.places[project.name] = Place(project.directory, project.domain, up.caller)
+    draft.places[project.name] = Place(project.directory, project.domain, up.caller, project.folder)
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}
     for name, definition in project.definitions.items():
         draft.put(_defined(draft, known.get(name), definition))

@@ -211,3 +211,5 @@ class Project:
     domain: str
     directory: str
     definitions: Mapping[str, Definition]
+    folder: str = ""
+    """which folder that is, whatever it is called (see `wire.folder`)"""
