@@ -31,6 +31,7 @@ from locald.adapters.own_listeners import (
     Seen,
     Watched,
     listener_of,
+    own_listener,
     pace,
 )
 from locald.adapters.ports import ephemeral
@@ -317,6 +318,6 @@ class Listeners:
         """Whether it belongs to one of our runs after all: a process that was too young to be seen."""
         for watched in self._watched.values():
             if listening.inode in watched.foreign and (ours := set(watched.pids()).intersection(pids)):
-                watched.own[listening.inode] = listener_of(listening, sorted(ours))
+                watched.own[listening.inode] = own_listener(listening, sorted(ours))
                 return True
         return False

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.adapters.elsewhere import Place, socket_at
+from locald.domain.knowledge.origin import NOTHING_KNOWN, origin_of
 from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process
 from locald.domain.project.names import Run
 from locald.linux import procfs, socket_owners
@@ -140,7 +141,7 @@ class Watched:
         unknown = look.by_inode.keys() - self.own.keys()
         held = socket_owners.holders(unknown | others.keys(), self.pids())
         self.own.update(
-            (each, listener_of(look.by_inode[each], held[each])) for each in held.keys() & unknown
+            (each, own_listener(look.by_inode[each], held[each])) for each in held.keys() & unknown
         )
         if look.others is not None:
             self.sockets = {each: socket_at(others[each], held[each]) for each in held.keys() & others.keys()}
@@ -248,6 +249,14 @@ def listener_of(listening: Listening, pids: list[int]) -> Listener:
     """Of several processes that share a socket the one with the lowest pid, usually the parent, is named."""
     pid = pids[0] if pids else 0
     return Listener(listening.address, listening.port, Process(pid, procfs.program(pid) if pid else ""))
+
+
+def own_listener(listening: Listening, pids: list[int]) -> Listener:
+    """The same of a run's own, with how its process was started: hints need that to know what it is."""
+    listener = listener_of(listening, pids)
+    pid = listener.owner.pid
+    origin = origin_of(procfs.cmdline(pid), procfs.environ(pid)) if pid else NOTHING_KNOWN
+    return replace(listener, owner=replace(listener.owner, origin=origin))
 
 
 def untried(watched: Watched) -> list[int]:

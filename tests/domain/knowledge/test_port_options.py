@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from locald.domain.knowledge.origin import Origin
 from locald.domain.knowledge.port_options import fix, recognise
 
 COMMANDS = [
@@ -52,6 +53,27 @@ COMMANDS = [
     ("./serve -p9321 --size 93210", "serve", 9321, "`./serve -p$PORT --size 93210`"),
     ("./serve --listen [::1]:9321 | tee log", "serve", 9321, "`./serve --listen [::1]:$PORT | tee log`"),
     ("sh -c 'vite --port 4173'", "node", 4173, "`sh -c 'vite --port $PORT'`"),
+    (
+        "granian --interface asgi shop:app",
+        "granian",
+        8000,
+        "`granian --interface asgi shop:app --port $PORT`",
+    ),
+    ("waitress-serve shop:app", "waitress-serve", 8080, "`waitress-serve --port=$PORT shop:app`"),
+    ("daphne shop.asgi:app", "daphne", 8000, "`daphne shop.asgi:app -p $PORT`"),
+    ("litestar --app shop:app run", "litestar", 8000, "`litestar --app shop:app run --port $PORT`"),
+    ("sanic shop:app", "sanic", 8000, "`sanic shop:app --port $PORT`"),
+    ("moto_server", "moto_server", 5000, "`moto_server -p $PORT`"),
+    ("luigid", "luigid", 8082, "`luigid --port $PORT`"),
+    ("python3 -m aiosmtpd -n", "python3", 8025, "`python3 -m aiosmtpd -n -l 127.0.0.1:$PORT`"),
+    ("npx wrangler dev", "node", 8787, "`npx wrangler dev --port $PORT`"),
+    ("npx json-server db.json", "node", 3000, "`npx json-server db.json --port $PORT`"),
+    ("http-server public", "node", 8080, "`http-server public -p $PORT`"),
+    ("npx docusaurus start", "node", 3000, "`npx docusaurus start --port $PORT`"),
+    ("./mvnw spring-boot:run", "java", 8080, "`SERVER_PORT=$PORT ./mvnw spring-boot:run`"),
+    ("cd api && ./gradlew bootRun", "java", 8080, "`cd api && SERVER_PORT=$PORT ./gradlew bootRun`"),
+    ("quarkus dev", "java", 8080, "`QUARKUS_HTTP_PORT=$PORT quarkus dev`"),
+    ("./gradlew quarkusDev", "java", 8080, "`QUARKUS_HTTP_PORT=$PORT ./gradlew quarkusDev`"),
     (("npx", "vite", "--port", "4173"), "node", 4173, "`npx vite --port $PORT` as a string, since"),
 ]
 
@@ -64,6 +86,53 @@ def test_what_to_do_is_said_with_the_users_own_command(
 
     assert pasted in said
     assert str(port) in said
+
+
+SEEN = [
+    # The process that listens says what it is: a wrapper has no name for it, or several.
+    ("make dev", Origin("venv/bin/flask run"), 5000, "write `FLASK_RUN_PORT=$PORT make dev`"),
+    ("make flask", Origin("venv/bin/flask run"), 5000, "write `FLASK_RUN_PORT=$PORT make flask`"),
+    ("./run.sh", Origin("venv/bin/uvicorn"), 8000, "write `UVICORN_PORT=$PORT ./run.sh`"),
+    ("./run.sh", Origin("gunicorn"), 8000, "write `GUNICORN_CMD_ARGS=--bind=127.0.0.1:$PORT ./run.sh`"),
+    ("make dev", Origin("vite/bin/vite.js"), 5173, "start it with `--port $PORT`"),
+    ("npm run dev", Origin("vite/bin/vite.js", "vite", "dev"), 5173, "write `npm run dev -- --port $PORT`"),
+    ("npm run dev", Origin("vite/bin/vite.js"), 5173, "write `npm run dev -- --port $PORT`"),
+    ("yarn dev", Origin("bin/next", "tsc && next dev", "dev"), 3000, "write `yarn dev -p $PORT`"),
+    # An argument does not reach it, or comes twice.
+    (
+        "npm run dev",
+        Origin("vite/bin/vite.js", "vite --port 3000", "dev"),
+        3000,
+        'write `vite --port $PORT` in the script "dev" of package.json',
+    ),
+    (
+        "npm run dev",
+        Origin("vite/bin/vite.js", "vite", "client"),
+        5173,
+        'write `vite --port $PORT` in the script "client" of package.json',
+    ),
+    (
+        "pnpm dev",
+        Origin("vite/bin/vite.js", "vite & tsc -w", "dev"),
+        5173,
+        'start it with `--port $PORT` in the script "dev" of package.json',
+    ),
+    (
+        "npm run api",
+        Origin("bin/flask run", "flask run | tee log", "api"),
+        5000,
+        "write `FLASK_RUN_PORT=$PORT npm run api`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "origin", "port", "told"), SEEN)
+def test_how_the_process_was_started_says_what_reaches_it(
+    command: str, origin: Origin, port: int, told: str
+) -> None:
+    said = fix(command, "node", port, origin)
+
+    assert said.partition(": ")[2] == told
 
 
 UNKNOWN = [

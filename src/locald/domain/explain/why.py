@@ -11,6 +11,7 @@ from locald.domain.knowledge.port_options import fix
 from locald.domain.lifecycle.dependencies import unmet
 from locald.domain.lifecycle.exits import short_lived
 from locald.domain.lifecycle.health import Evidence
+from locald.domain.lifecycle.messages import Process
 from locald.domain.lifecycle.phase import (
     Backoff,
     Blocked,
@@ -174,7 +175,7 @@ def _port_hints(facts: RunFacts) -> list[str]:
         return [_container_hint(facts.listeners[0].port, facts.container_port)]
     if facts.listeners:
         other = facts.listeners[0]
-        return [fix(facts.definition.spec.command or "", other.owner.program, other.port)]
+        return [fix(facts.definition.spec.command or "", other.owner.program, other.port, other.owner.origin)]
     if facts.check:
         return [f"make it listen on $PORT ({port}), which its health_check uses"]
     if facts.definition.spec.type is Type.EXEC and not facts.notify.spoke:
@@ -184,8 +185,8 @@ def _port_hints(facts: RunFacts) -> list[str]:
 
 def _found_hints(facts: RunFacts, port: int) -> list[str]:
     """How to have the port that was assigned, for who wants it."""
-    program = next((one.owner.program for one in facts.listeners if one.port == port), "")
-    return [fix(facts.definition.spec.command or "", program, port)]
+    owner = next((one.owner for one in facts.listeners if one.port == port), Process(0))
+    return [fix(facts.definition.spec.command or "", owner.program, port, owner.origin)]
 
 
 def _container_hint(port: int, inside: int) -> str:

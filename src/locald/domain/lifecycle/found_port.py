@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from locald.domain.knowledge.port_options import fix
 from locald.domain.knowledge.side_ports import SIDE_PORTS, debugger_ports
 from locald.domain.lifecycle.health import Evidence, Source
-from locald.domain.lifecycle.messages import Effect, Listener, Listens, Note, Watch
+from locald.domain.lifecycle.messages import Effect, Listener, Listens, Note, Process, Watch
 from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.project import whereabouts
 from locald.domain.project.spec import Definition, Type
@@ -161,9 +161,9 @@ def moved(services: Iterable[Service], before: Service | None, after: Service) -
 def _line(facts: RunFacts, was: RunFacts) -> str:
     if facts.found is None:
         return f"listens on PORT {facts.definition.port} now: no longer uses port {was.found}"
-    program = next((each.owner.program for each in facts.listeners if each.port == facts.found), "")
+    owner = next((each.owner for each in facts.listeners if each.port == facts.found), Process(0))
     told = f"does not listen on PORT {facts.definition.port}: uses port {facts.found} for this run"
-    return f"{told} ({fix(facts.definition.spec.command or '', program, facts.found)})"
+    return f"{told} ({fix(facts.definition.spec.command or '', owner.program, facts.found, owner.origin)})"
 
 
 def _told_before(services: Iterable[Service], service: Service, port: int | None) -> list[str]:

@@ -7,9 +7,10 @@ a clock that never jumps (see `linux.clock`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from locald.domain.knowledge.origin import NOTHING_KNOWN, Origin
 from locald.domain.knowledge.servers import ProtocolName, Server
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Project
@@ -34,10 +35,12 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process as people know it: its id and the name of its program (may be empty)."""
+    """A process as people know it: its id and the name of its program (may be empty). `origin`: how it was
+    started, of what listens for a run."""
 
     pid: int
     program: str = ""
+    origin: Origin = field(default=NOTHING_KNOWN, compare=False)
 
     def __str__(self) -> str:
         return f"pid {self.pid} ({self.program})" if self.program else f"pid {self.pid}"

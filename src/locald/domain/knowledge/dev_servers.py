@@ -1,0 +1,115 @@
+"""Development servers that choose a port of their own, and how each is told to use another.
+
+The one list of them: `port_options` makes hints of it, `init` writes commands with it, and the table of the
+documentation is made from it. Each option was tried with the real server, or stands in its manual.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A development server. `option`: what tells it the port, behind its own arguments."""
+
+    name: str
+    words: str
+    """a regular expression for the command or the program"""
+    fix: str
+    """a command that works"""
+    option: str
+    port: int = 0
+    """where it listens by default, when that says something about what it is; else 0"""
+    programs: str = ""
+    """with `port`: a regular expression for the programs that it may run as"""
+    variable: str = ""
+    """the variable that tells it the port where no argument reaches it; with its value, if that is more than
+    the port"""
+    first: bool = False
+    """its options come before its arguments"""
+
+
+_NODE, _PYTHON, _RUBY = r"node|bun|deno|MainThread", "python", "ruby|puma"
+
+SERVERS = (
+    Server("Remix", r"\bremix\b", "remix vite:dev --port $PORT", "--port $PORT"),
+    Server("Vite", r"\bvite\b(?!-node)", "vite --port $PORT", "--port $PORT", 5173, _NODE),
+    Server("Next.js", r"\bnext\b|next-server", "next dev -p $PORT", "-p $PORT"),
+    Server(
+        "Create React App",
+        r"\breact-scripts\b|\bcraco\b",
+        "PORT=$PORT react-scripts start",
+        "",
+        variable="PORT",
+    ),
+    Server("webpack", r"\bwebpack(-dev-server)?\b", "webpack serve --port $PORT", "--port $PORT"),
+    Server("Angular", r"\bng serve\b|\bng\b", "ng serve --port $PORT", "--port $PORT", 4200, _NODE),
+    Server("Nuxt", r"\bnux[it]\b", "nuxt dev --port $PORT", "--port $PORT"),
+    Server("Astro", r"\bastro\b", "astro dev --port $PORT", "--port $PORT", 4321, _NODE),
+    Server("Gatsby", r"\bgatsby\b", "gatsby develop -p $PORT", "-p $PORT"),
+    Server("Storybook", r"\bstorybook\b", "storybook dev -p $PORT", "-p $PORT", 6006, _NODE),
+    Server("Parcel", r"\bparcel\b", "parcel --port $PORT", "--port $PORT", 1234, _NODE),
+    Server("Eleventy", r"\beleventy\b|@11ty", "eleventy --serve --port=$PORT", "--port=$PORT"),
+    Server("Django", r"\brunserver\b", "python manage.py runserver $PORT", "$PORT"),
+    Server("Flask", r"\bflask\b", "flask run --port $PORT", "--port $PORT", 5000, _PYTHON, "FLASK_RUN_PORT"),
+    Server("FastAPI", r"\bfastapi\b", "fastapi dev --port $PORT", "--port $PORT"),
+    Server("Uvicorn", r"\buvicorn\b", "uvicorn APP --port $PORT", "--port $PORT", variable="UVICORN_PORT"),
+    Server(
+        "Gunicorn",
+        r"\bgunicorn\b",
+        "gunicorn --bind 127.0.0.1:$PORT APP",
+        "--bind 127.0.0.1:$PORT",
+        variable="GUNICORN_CMD_ARGS=--bind=127.0.0.1:$PORT",
+    ),
+    Server("Hypercorn", r"\bhypercorn\b", "hypercorn --bind 127.0.0.1:$PORT APP", "--bind 127.0.0.1:$PORT"),
+    Server(
+        "Streamlit",
+        r"\bstreamlit\b",
+        "streamlit run APP --server.port $PORT",
+        "--server.port $PORT",
+        8501,
+        _PYTHON,
+        "STREAMLIT_SERVER_PORT",
+    ),
+    Server("Jupyter", r"\bjupyter\b", "jupyter lab --port $PORT", "--port $PORT", 8888, _PYTHON),
+    Server("http.server", r"\bhttp\.server\b", "python3 -m http.server $PORT", "$PORT"),
+    Server("MkDocs", r"\bmkdocs\b", "mkdocs serve -a 127.0.0.1:$PORT", "-a 127.0.0.1:$PORT"),
+    Server("Rails", r"\brails s(erver)?\b", "rails server -p $PORT", "-p $PORT"),
+    Server("Puma", r"\bpuma\b", "puma -p $PORT", "-p $PORT", 9292, _RUBY),
+    Server("Rack", r"\brackup\b", "rackup -p $PORT", "-p $PORT"),
+    Server("Jekyll", r"\bjekyll\b", "jekyll serve --port $PORT", "--port $PORT", 4000, _RUBY),
+    Server("PHP", r"\bphp[\d.]* -S\b", "php -S 127.0.0.1:$PORT", ""),
+    Server("Laravel", r"\bartisan serve\b", "php artisan serve --port=$PORT", "--port=$PORT"),
+    Server("Hugo", r"\bhugo\b", "hugo server --port $PORT", "--port $PORT", 1313, "hugo"),
+    Server(
+        "Caddy",
+        r"\bcaddy file-server\b",
+        "caddy file-server --listen 127.0.0.1:$PORT",
+        "--listen 127.0.0.1:$PORT",
+    ),
+    Server("Granian", r"\bgranian\b", "granian APP --port $PORT", "--port $PORT", variable="GRANIAN_PORT"),
+    Server(
+        "Waitress", r"\bwaitress(-serve)?\b", "waitress-serve --port $PORT APP", "--port=$PORT", first=True
+    ),
+    Server("Daphne", r"\bdaphne\b", "daphne -p $PORT APP", "-p $PORT"),
+    Server(
+        "Litestar", r"\blitestar\b", "litestar run --port $PORT", "--port $PORT", variable="LITESTAR_PORT"
+    ),
+    Server("Sanic", r"\bsanic\b", "sanic APP --port $PORT", "--port $PORT"),
+    Server("moto", r"\bmoto_server\b", "moto_server -p $PORT", "-p $PORT", variable="MOTO_PORT"),
+    Server("Luigi", r"\bluigid\b", "luigid --port $PORT", "--port $PORT"),
+    Server("aiosmtpd", r"\baiosmtpd\b", "aiosmtpd -n -l 127.0.0.1:$PORT", "-l 127.0.0.1:$PORT"),
+    Server("Wrangler", r"\bwrangler\b", "wrangler dev --port $PORT", "--port $PORT"),
+    Server("json-server", r"\bjson-server\b", "json-server --port $PORT FILE", "--port $PORT"),
+    Server("http-server", r"\bhttp-server\b", "http-server -p $PORT", "-p $PORT"),
+    Server("Docusaurus", r"\bdocusaurus\b", "docusaurus start --port $PORT", "--port $PORT"),
+    Server("Quarkus", r"\bquarkus(Dev|:dev)?\b", "quarkus dev", "", variable="QUARKUS_HTTP_PORT"),
+    Server(
+        "Spring Boot",
+        r"\bspring-boot(:run)?\b|\bbootRun\b",
+        "mvn spring-boot:run",
+        "",
+        variable="SERVER_PORT",
+    ),
+)
