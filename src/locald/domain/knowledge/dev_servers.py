@@ -1,7 +1,7 @@
 """Development servers that choose a port of their own, and how each is told to use another.
 
-The one list of them: `port_options` makes hints of it, `init` writes commands with it, and the table of the
-documentation is made from it. Each option was tried with the real server, or stands in its manual.
+The one list of them: `port_options` makes hints of it, and `init` writes commands with it. Each option was
+tried with the real server, or stands in its manual.
 """
 
 from __future__ import annotations
