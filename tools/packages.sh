@@ -14,6 +14,15 @@ zsh zsh the completion script has no syntax error
 fish fish likewise
 redis-server redis-server a server that is asked in its own protocol
 memcached memcached likewise
+mariadbd mariadb-server likewise
+beanstalkd beanstalkd likewise
+nats-server nats-server likewise
+mosquitto mosquitto likewise
+slapd slapd likewise
+named bind9 likewise
+unbound unbound likewise
+dnsmasq dnsmasq-base likewise
+openssl openssl certificates of TLS servers that are asked
 '
 
 PATH=$PATH:/usr/sbin:/sbin
