@@ -51,6 +51,8 @@ class Real:
     files: tuple[tuple[str, str], ...] = ()
     before: str = ""
     """run first, in the same way"""
+    after: str = ""
+    """run when it has ended, for what it leaves behind"""
     needs: tuple[str, ...] = ()
     """files that have to be there too"""
 
@@ -136,6 +138,7 @@ SERVERS = {
         "ERL_EPMD_ADDRESS=127.0.0.1 RABBITMQ_ENABLED_PLUGINS_FILE={folder}/none HOME={folder} "
         "rabbitmq-server",
         "handshake_timeout|bad_",
+        after="env ERL_EPMD_PORT={epmd} epmd -kill",
         files=(("r.conf", "listeners.tcp.1 = 127.0.0.1:{port}\nlog.console = true\n"),),
         needs=("/usr/lib/rabbitmq/bin/rabbitmq-server",),
     ),
@@ -155,12 +158,15 @@ class Running:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
+    """End the server with all that it has started, and wait until nothing of it is left."""
+    deadline = time.monotonic() + 20
     try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGTERM)
+        while True:
+            process.poll()
+            os.killpg(process.pid, 0 if time.monotonic() < deadline else signal.SIGKILL)
+            time.sleep(0.01)
+    except ProcessLookupError:
         process.wait()
 
 
@@ -169,7 +175,7 @@ def as_command(line: str, real: Real) -> Callable[..., subprocess.Popen[bytes]]:
     user: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     words = [word.strip("'") for word in line.split(" ")]
     environment = {"PATH": ":".join((os.environ["PATH"], *FOLDERS)), "LC_ALL": "C"}
-    program = words[0] if words[0] != "env" else words[-1]
+    program = next(word for word in words if word != "env" and "=" not in word)
     if not shutil.which(program, path=environment["PATH"]) or not all(map(os.path.exists, real.needs)):
         pytest.skip(f"no {program}")
     words[0] = shutil.which(words[0], path=environment["PATH"]) or words[0]
@@ -185,11 +191,7 @@ async def running(real: Real, short: Path) -> AsyncIterator[Running]:
     for name, text in real.files:
         (short / name).write_text(text.format(**values))
     start = as_command(real.command.format(**values), real)
-    if real.before:
-        prepared = as_command(real.before.format(**values), real)(
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=short
-        )
-        assert await asyncio.to_thread(prepared.wait, PATIENCE) == 0
+    await beside(real.before.format(**values), real, short)
     output = short / "output"
     with output.open("wb") as log:
         process = start(stdout=log, stderr=log, cwd=short)
@@ -197,6 +199,15 @@ async def running(real: Real, short: Path) -> AsyncIterator[Running]:
         yield Running(Place(("127.0.0.1",), port, "it", process.pid), process, output)
     finally:
         await asyncio.to_thread(end, process)
+        await beside(real.after.format(**values), real, short)
+
+
+async def beside(line: str, real: Real, folder: Path) -> None:
+    """Run what prepares a server, or ends what it leaves."""
+    if line:
+        nothing = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        run = as_command(line, real)(**nothing, cwd=folder)
+        assert await asyncio.to_thread(run.wait, PATIENCE) == 0, line
 
 
 @pytest.fixture
