@@ -38,17 +38,26 @@ def find_project(directory: str | None) -> str:
 def kept_project(directory: str | None) -> str | None:
     """The folder of a project which the daemon knows though its file is gone: another branch is checked out,
     or somebody has deleted it."""
+    known = _kept_folders()
+    start = folder(directory)
+    return next((each for each in (_upward(start) if directory is None else [start]) if each in known), None)
+
+
+def _kept_folders() -> set[str]:
+    """By the last line of the state that tells of folders."""
     import json  # only where something is amiss
 
     from locald.wire.home import Home
 
+    known: set[str] = set()
     try:
-        with open(Home.find().state_file, encoding="utf-8") as file:
-            known = {place["directory"] for place in json.load(file)["places"].values()}
+        with open(Home.find().state_file, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if (places := json.loads(line).get("places")) is not None:
+                    known = {place["directory"] for place in places.values()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    start = folder(directory)
-    return next((each for each in (_upward(start) if directory is None else [start]) if each in known), None)
+        pass  # what was understood so far
+    return known
 
 
 def read_file(project: str, name: str = FILE) -> bytes:

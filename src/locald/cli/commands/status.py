@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     document = daemon.look(Home.find()).get("/v1/status", query)
     say.about(document.get("daemon") or {})
     if target and document["services"]:
-        whereabouts.tell(target, document["services"][0].get("directory"))
+        whereabouts.tell(target, document.get("moved_from"))
     if args.json:
         import json
 

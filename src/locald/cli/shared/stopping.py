@@ -27,7 +27,7 @@ def stop(target: Target) -> int:
         return 0
     api = api or daemon.start(home)
     answer = api.post("/v1/stop", target.body)
-    whereabouts.tell(target, answer.get("directory"))
+    whereabouts.tell(target, answer.get("moved_from"))
     services = [name for name in answer["services"] if name in answer.get("ends", answer["services"])]
     if not services:
         say.note("nothing is running")
@@ -60,7 +60,7 @@ def down(target: Target) -> int:
     api = api or daemon.start(home)
     answer = api.post("/v1/down", target.body)
     project = answer["project"]
-    whereabouts.tell(target, answer.get("directory"), goes_on=False)
+    whereabouts.tell(target, answer.get("moved_from"), goes_on=False)
     # Each service is forgotten when it is gone, so they cannot be asked about by name.
     if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
         return 130

@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from locald.client.target import Target
 
 
-def tell(target: Target, known: str | None, *, goes_on: bool = True) -> None:
-    """`known`: the project's folder as the daemon knows it. A project that does not go on needs no file."""
-    if not (known and target.directory):
-        return
-    if os.path.realpath(known) != os.path.realpath(target.directory):
-        say.note(f"the project was moved here from {known}, its services run as of there")
-    elif goes_on and os.path.isdir(known) and not os.path.exists(os.path.join(known, FILE)):
-        say.note(f"no {FILE} in {known}, its services run as of the last `locald up`")
+def tell(target: Target, moved_from: str | None, *, goes_on: bool = True) -> None:
+    """`moved_from`: by the daemon's word. A project that does not go on needs no file."""
+    here = target.directory
+    if moved_from:
+        say.note(f"the project was moved here from {moved_from}, its services run as of there")
+    elif goes_on and here and os.path.isdir(here) and not os.path.exists(os.path.join(here, FILE)):
+        say.note(f"no {FILE} in {here}, its services run as of the last `locald up`")

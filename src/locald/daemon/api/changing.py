@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from locald.daemon import requests
 from locald.daemon.api import crowd
 from locald.daemon.api.openapi import BODIES
-from locald.daemon.api.scope import Scope, at, folder, misused, project_of, scope, text
+from locald.daemon.api.scope import Scope, at, folder, misused, moved_from, project_of, scope, text
 from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
@@ -123,10 +123,10 @@ class Changing:
             return _nothing()
         project, keys = await self._chosen(asked)
         command = Stop(frozenset(keys))
-        ends = self._ends(project, command)
+        ends, moved = self._ends(project, command), await moved_from(self._core, asked)
         await self._core.ask(command)
         world = self._core.world
-        return self._ending(project, with_dependents(world.services, world.dependents, keys), ends)
+        return self._ending(project, with_dependents(world.services, world.dependents, keys), ends, moved)
 
     async def restart(self, request: web.Request) -> web.Response:
         asked = await _body(request)
@@ -145,7 +145,7 @@ class Changing:
             return _nothing()
         project, _ = await self._chosen(asked)
         command, keys = Down(project), Scope(project).keys(self._core.world)
-        told = self._ending(project, keys, self._ends(project, command))
+        told = self._ending(project, keys, self._ends(project, command), await moved_from(self._core, asked))
         await self._core.ask(command)
         return told
 
@@ -170,15 +170,14 @@ class Changing:
             raise misused("set `project` or `directory`")
         return chosen.project, chosen.keys(self._core.world)
 
-    def _ending(self, project: str, keys: list[Key], ends: dict[str, int]) -> web.Response:
+    def _ending(self, project: str, keys: list[Key], ends: dict[str, int], moved: str | None) -> web.Response:
         ordered = requests.ending(self._core.world, project, keys)
-        where = self._core.world.places[project].directory
-        told = {"project": project, "directory": where, "services": ordered, "ends": ends}
+        told = {"project": project, "moved_from": moved, "services": ordered, "ends": ends}
         return web.json_response(told)
 
 
 def _nothing() -> web.Response:
-    return web.json_response({"project": None, "directory": None, "services": [], "ends": {}})
+    return web.json_response({"project": None, "moved_from": None, "services": [], "ends": {}})
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -189,7 +189,9 @@ def _schemas() -> Json:
         "Ping": _object({"pid": _NUMBER, "version": _TEXT}),
         "Daemon": _object(daemon, {"trouble": _TEXT}),
         "Service": row,
-        "Status": _object({"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}),
+        "Status": _object(
+            {"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}, {"moved_from": _TEXT}
+        ),
         "Why": _why(row),
         "Timeline": _timeline(row),
         "Environment": _object(
@@ -198,7 +200,7 @@ def _schemas() -> Json:
         ),
         "Dashboard": _object({"url": _TEXT}),
         "Begun": _object({**affected, **lists, "warnings": _list(_ref("Problem"))}),
-        "Affected": _object(affected),
+        "Affected": _object({**affected, "moved_from": _TEXT_OR_NULL}),
         "Effect": _object({"ends": _list(_TEXT), "starts": _list(_TEXT)}),
         "Nothing": _object({}),
         "Problem": problem,

@@ -13,7 +13,18 @@ from aiohttp import web
 from locald.adapters.logbook import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
-from locald.daemon.api.scope import at, folder, misused, one, pattern, project_of, scope, text, too_slow
+from locald.daemon.api.scope import (
+    at,
+    folder,
+    misused,
+    moved_from,
+    one,
+    pattern,
+    project_of,
+    scope,
+    text,
+    too_slow,
+)
 from locald.domain.explain.located import located, others
 from locald.domain.explain.summary import is_over, last_word, summary
 from locald.domain.explain.timeline import timeline
@@ -69,7 +80,9 @@ class Reading:
             world = self._core.world
             keys = chosen.keys(world)
         services = [rows.row(row(world, world.services[key])) for key in keys]
-        return web.json_response({"daemon": self._core.identity(), "services": services})
+        told = {"daemon": self._core.identity(), "services": services}
+        moved = await moved_from(self._core, request.query)
+        return web.json_response(told | ({"moved_from": moved} if moved else {}))
 
     async def _found(self, chosen: Scope) -> None:
         """Leave a daemon that has just begun a moment to find what the one before has left."""

@@ -69,6 +69,19 @@ async def at(core: Core, directory: str) -> str | None:
     return _at(places, directory) or await asyncio.to_thread(_looked_up, known, places, directory)
 
 
+async def moved_from(core: Core, asked: Mapping[str, Any]) -> str | None:
+    """Where the project was when it was brought up, if the `directory` that is asked for is another."""
+    directory = "" if text(asked, "project") else folder(asked)
+    name = await at(core, directory) if directory else None
+    if name is None:
+        return None
+    known = core.world.places[name].directory
+    if known == directory:
+        return None
+    same = await asyncio.to_thread(_really_at, {name: known}, directory)
+    return None if same else known
+
+
 def _looked_up(known: Mapping[str, Place], places: Mapping[str, str], directory: str) -> str | None:
     return _really_at(places, directory) or _moved_to(known, directory)
 
