@@ -41,13 +41,21 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Paper:
+    """One class of several kinds."""
+
+    kind: Literal["map"] | Literal["letter", "card"]
+    sheets: int = 1
+
+
+@dataclass(frozen=True)
 class Label:
     text: str
 
 
 @dataclass(frozen=True)
 class Item:
-    what: Book | Box | None
+    what: Book | Box | Paper | None
     where: Place = TOP
     size: tuple[int, float] = (1, 1.5)
     colours: dict[Colour, int] = field(default_factory=dict)
@@ -62,7 +70,10 @@ class Item:
 books = st.builds(Book, st.text(), st.integers())
 items = st.builds(
     Item,
-    what=st.none() | books | st.builds(Box, st.lists(books, max_size=3).map(tuple)),
+    what=st.none()
+    | books
+    | st.builds(Paper, st.sampled_from(["map", "letter", "card"]))
+    | st.builds(Box, st.lists(books, max_size=3).map(tuple)),
     where=st.builds(Place, st.text(), st.integers()),
     size=st.tuples(st.integers(), st.floats(allow_nan=False, allow_infinity=False)),
     colours=st.dictionaries(st.sampled_from(Colour), st.integers()),
@@ -104,7 +115,10 @@ UNFIT: dict[str, tuple[Any, str]] = {
     "an unknown member": ({"colours": {"green": 1}}, "colours: one of red, blue expected"),
     "a row too short": ({"where": ["top"]}, "where: 2 values expected"),
     "deep inside": ({"what": BOX}, "what.holds.1.title: a text expected"),
-    "an unknown kind": ({"what": {"kind": "lamp"}}, "what.kind: one of book, box expected"),
+    "an unknown kind": (
+        {"what": {"kind": "lamp"}},
+        "what.kind: one of book, box, map, letter, card expected",
+    ),
 }
 
 

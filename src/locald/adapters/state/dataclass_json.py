@@ -238,10 +238,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 def _union(members: tuple[Any, ...]) -> Codec:
     """Dataclasses are told apart by `kind`, other members by what fits."""
-    objects = {_kind(each): codec(each) for each in members if _is_dataclass(each)}
+    objects = {kind: codec(each) for each in members if _is_dataclass(each) for kind in _kinds(each)}
     others = [codec(each) for each in members if not _is_dataclass(each)]
-    if len(objects) == 1:
-        others += objects.values()
+    if len({id(each) for each in objects.values()}) == 1:
+        others += [next(iter(objects.values()))]
         objects = {}
     by_type = {each: codec(each).dump for each in members if isinstance(each, type)}
     chosen = Codec(_same, _keyed(objects))
@@ -263,9 +263,15 @@ def _is_dataclass(hint: Any) -> bool:
     return dataclasses.is_dataclass(hint)
 
 
-def _kind(kind: Any) -> Any:
-    """What its `kind` always is, or its name where it has none."""
-    return next((field.default for field in dataclasses.fields(kind) if field.name == KIND), kind.__name__)
+def _kinds(of: Any) -> tuple[Any, ...]:
+    """What its `kind` can be, or its name where it has none."""
+    return _literals(get_type_hints(of).get(KIND)) or (of.__name__,)
+
+
+def _literals(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(value for each in get_args(hint) for value in _literals(each))
 
 
 def _fitting(members: tuple[Any, ...], value: Any) -> Any:
