@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def located(world: World, definition: Definition) -> Definition:
     """The definition with every `${services…}` as it is now."""
     services = world.of_project(definition.key.project)
-    ports = {each.spec.name: port for each in services if (port := addresses.port(each))}
-    hosts = {each.spec.name: addresses.host(each) for each in services}
+    ports = {each.spec.name: port for each in services if (port := _port(each))}
+    hosts = {each.spec.name: addresses.host(each) for each in services if not _moves(each)}
     return whereabouts.filled(definition, map(_now, services), ports, hosts)
 
 
@@ -32,4 +32,14 @@ def others(world: World, project: str) -> dict[str, Definition]:
 
 
 def _now(service: Service) -> Definition:
-    return replace(service.definition, port=addresses.port(service))
+    return replace(service.definition, port=_port(service))
+
+
+def _port(service: Service) -> int | None:
+    return service.definition.port if _moves(service) else addresses.port(service)
+
+
+def _moves(service: Service) -> bool:
+    """Its next run has another port than the present one, which is about to end."""
+    now, then = service.present.port, service.definition.port
+    return now is not None and then is not None and now != then
