@@ -230,10 +230,10 @@ def test_a_command_that_its_shell_cannot_find_is_told_with_what_the_shell_said(m
 
 def test_a_service_that_forks_away_is_told_to_stay(machine: Machine) -> None:
     """And what it left behind is ended, also what made a session of its own."""
-    code = "os.fork() and os._exit(0); os.setsid(); append('pid', os.getpid()); kept = listen(); stay()"
+    code = "os.fork() and os._exit(0); os.setsid(); append('pid', os.getpid()); stay()"
     machine.write(f"[services.web]\ncommand = {programs.command(code)}")
     told = sentence_of_failure(machine)
-    assert "exited with code 0 before becoming ready" in told
+    assert "went to the background: exited with code 0" in told
     assert "foreground" in told
     pids = machine.folder / "pid"
     assert not (pids.exists() and is_alive(int(pids.read_text())))
