@@ -219,7 +219,7 @@ def test_nothing_is_called_healthy_before_it_was_found(machine: Machine) -> None
     keeper = machine.keeper_pid()
     os.kill(keeper, signal.SIGSTOP)
     try:
-        machine.kill_daemon()
+        kill_daemon_later(machine)
         kill(pid)
         row = machine.status()["web"]
         shown = machine.locald("status").stdout
@@ -234,7 +234,7 @@ def test_nothing_is_called_healthy_before_it_was_found(machine: Machine) -> None
 def test_who_asks_a_new_daemon_is_told_what_it_has_found(machine: Machine) -> None:
     machine.write(f"[services.web]\n{SLEEPER}")
     before = machine.up()
-    machine.kill_daemon()
+    kill_daemon_later(machine)
     assert standing(machine.status()) == standing(before)
 
 
