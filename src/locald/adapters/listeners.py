@@ -219,27 +219,34 @@ class Listeners:
     async def _try(self, watched: Watched, inode: int, listener: Listener) -> None:
         """One connection, and what it shows: told at once when it was taken, with the next look when not."""
         try:
-            acceptance, program = await asyncio.gather(
-                self._door.try_listener(
-                    listener.address,
-                    listener.port,
-                    watched.pids,
-                    is_there=lambda: self._is_there(inode),
-                    untaken=lambda: self._untaken(watched),
-                ),
-                asyncio.to_thread(self._programs.of, listener.owner.pid),
+            acceptance, program = await self._connected(
+                watched, inode, listener, lambda: self._untaken(watched)
             )
         finally:
             watched.connecting, watched.untaken_since = None, 0.0
         self._tried(watched, inode, acceptance, program)
         self._wake.set()
 
+    async def _connected(
+        self, watched: Watched, inode: int, listener: Listener, untaken: Callable[[], None]
+    ) -> tuple[Acceptance, Program]:
+        """A connection to this listener until it is taken or given up, and what its program is known for.
+        `untaken`: called when the program leaves it waiting."""
+        return await asyncio.gather(
+            self._door.try_listener(
+                listener.address,
+                listener.port,
+                watched.pids,
+                is_there=lambda: self._is_there(inode),
+                untaken=untaken,
+            ),
+            asyncio.to_thread(self._programs.of, listener.owner.pid),
+        )
+
     def _tried(self, watched: Watched, inode: int, acceptance: Acceptance, program: Program) -> None:
         now = self._clock()
         if acceptance.answer is Answer.TAKEN and inode in watched.own:
-            pid = acceptance.pid
-            acceptor = Process(pid, procfs.program(pid)) if pid else None
-            watched.accept(inode, Accepting(acceptor, program.can_notify, program.server))
+            watched.accept(inode, _accepting(acceptance, program))
             watched.note(now)
             self._tell(watched, now)
         elif not self._is_there(inode):
@@ -269,19 +276,9 @@ class Listeners:
 
     async def _try_port(self, watched: Watched, inode: int, listener: Listener) -> None:
         """One connection, for as long as it takes."""
-        acceptance, program = await asyncio.gather(
-            self._door.try_listener(
-                listener.address,
-                listener.port,
-                watched.pids,
-                is_there=lambda: self._is_there(inode),
-                untaken=lambda: None,
-            ),
-            asyncio.to_thread(self._programs.of, listener.owner.pid),
-        )
+        acceptance, program = await self._connected(watched, inode, listener, lambda: None)
         if acceptance.answer is Answer.TAKEN and inode in watched.own:
-            acceptor = Process(acceptance.pid, procfs.program(acceptance.pid)) if acceptance.pid else None
-            watched.accepting[inode] = Accepting(acceptor, program.can_notify, program.server)
+            watched.accepting[inode] = _accepting(acceptance, program)
             self._wake.set()
         else:
             await asyncio.sleep(WIDE)
@@ -321,3 +318,9 @@ class Listeners:
                 watched.own[listening.inode] = own_listener(listening, sorted(ours))
                 return True
         return False
+
+
+def _accepting(acceptance: Acceptance, program: Program) -> Accepting:
+    """What a connection that was taken tells of its listener."""
+    pid = acceptance.pid
+    return Accepting(Process(pid, procfs.program(pid)) if pid else None, program.can_notify, program.server)

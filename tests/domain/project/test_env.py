@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.project import config, env, template
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
@@ -74,7 +75,7 @@ def test_a_service_knows_its_own_port_and_that_of_each_other() -> None:
     got = composed(shop(), "web")
 
     assert got == {
-        **env.PAGERS,
+        **PAGERS,
         "PORT": "24001",
         "PORT_MY_API": "24002",
         "PORT_DB": "24003",

@@ -165,11 +165,7 @@ def _mapping(key: Any, item: Any) -> Codec:
     def load(value: Any) -> Any:
         return {keys.load(name): _field(items, name, each) for name, each in _object(value).items()}
 
-    return Codec(_copy if keys.dump is _same and items.dump is _same else dump, load)
-
-
-def _copy(value: Any) -> Any:
-    return dict(value)
+    return Codec(dict if keys.dump is _same and items.dump is _same else dump, load)
 
 
 def _field(of: Codec, name: str, value: Any) -> Any:
@@ -211,10 +207,8 @@ def _dataclass(kind: type[Any]) -> Codec:
         told = {}
         for name, default, dump_field in written:
             each = getattr(value, name)
-            if each is not default and (each != default or name == KIND):
+            if name == KIND or (each is not default and each != default):
                 told[name] = dump_field(each)
-            elif name == KIND:
-                told[name] = each
         return told
 
     def load(value: Any) -> Any:

@@ -10,6 +10,7 @@ import sys
 from locald.cli.shared import child, say
 from locald.client import daemon
 from locald.client.target import choose
+from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.home import Home
 
@@ -31,7 +32,6 @@ The command of a container runs inside it, by the docker command:
 OF_THE_RUN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LOCALD_RUN")
 """Variables with which the service itself speaks, and by which it is recognised: not this command's"""
 OF_AN_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
-PAGERS = ("PAGER", "GIT_PAGER", "SYSTEMD_PAGER", "AWS_PAGER")
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:

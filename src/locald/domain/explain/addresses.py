@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Source
+from locald.domain.project.env import LOCALHOST
 from locald.domain.project.spec import HttpCheck, PortCheck, ProtocolCheck, Type
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.messages import Listener
     from locald.domain.lifecycle.service import Service
 
-LOCALHOST = "127.0.0.1"
 _EVERYWHERE = ("0.0.0.0", "::")
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dotenv.parser import parse_stream
 
+from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.project.spec import Type
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
@@ -57,9 +58,6 @@ _INSTEAD = {
 }
 
 LOCALHOST = "127.0.0.1"
-PAGERS = {"PAGER": "cat", "GIT_PAGER": "cat", "SYSTEMD_PAGER": "cat", "AWS_PAGER": ""}
-"""A pager would wait for ever for somebody to press a key; the user's own choice goes over these."""
-
 _HOST_OF_THE_MACHINE = "host.docker.internal"
 """how a container calls the machine that it runs on"""
 
