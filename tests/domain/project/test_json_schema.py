@@ -25,7 +25,7 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 GOOD: dict[str, list[Any]] = {
     "type": ["exec", "worker", "task", "container"],
     "command": ["npm start", ["python3", "-c", ""]],
-    "image": ["postgres:16"],
+    "image": ["postgres:16", "registry.example:5000/a/b:2", "a@sha256:" + "0f" * 32],
     "container_port": [1, 65535],
     "volumes": [[], ["./data:/data", "data:/data:ro"]],
     "port": [1, 3000],
@@ -68,7 +68,7 @@ GOOD: dict[str, list[Any]] = {
 BAD: dict[str, list[Any]] = {
     "type": ["Exec", 1],
     "command": ["", " ", [], [1], 5, {}, True],
-    "image": ["", "a b", 1],
+    "image": ["", "a b", "Postgres", "../x", "a\n", "a" * 513, 1],
     "container_port": [0, 65536, "80", True],
     "volumes": ["a:/b", ["a"], ["a:b"], [1]],
     "port": [0, 70000, "3000", True, 3000.5],

@@ -17,6 +17,7 @@ from engine import images
 from engine.bench import Bench, served
 from engine.registry import Registry
 from locald.adapters.containers.create import INSTANCE
+from locald.adapters.containers.engine import Refusal, find
 from locald.domain.lifecycle.messages import NotStarted, Prepares, Spawned
 from nonblocking import blocking_raises
 
@@ -254,3 +255,28 @@ async def test_a_name_that_another_locald_has(here: Bench, docker: Docker, tmp_p
         assert "outside this locald instance" in said or "of another locald instance" in said
         assert here.inspect()["Id"] == theirs.container
         assert here.inspect()["Config"]["Labels"][INSTANCE] == other.instance
+
+
+# What goes into a path.
+
+
+@pytest.mark.parametrize("name", ["../../containers/json?all=1#", "../containers", "a//b", ".", ""])
+async def test_no_name_makes_another_path_of_the_engines(docker: Docker, name: str) -> None:
+    engine = await find({"DOCKER_HOST": docker.host})
+    try:
+        with pytest.raises(Refusal, match="not a path of names"):
+            await engine.get(("images", *name.split("/"), "json"))
+    finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize("name", ["x?all=1#", "json?all=1#", "x/json?", "ü%2e%2e", "a b"])
+async def test_a_name_is_asked_for_as_it_is(docker: Docker, name: str) -> None:
+    engine = await find({"DOCKER_HOST": docker.host})
+    try:
+        with pytest.raises(Refusal) as refused:
+            await engine.get(("containers", name, "json"))
+    finally:
+        await engine.close()
+    assert refused.value.status in (400, 404)
+    assert name in refused.value.message

@@ -256,20 +256,6 @@ def test_events_of_docker_and_of_podman() -> None:
 # Images.
 
 
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [
-        ("postgres", ("postgres", "latest")),
-        ("postgres:16", ("postgres", "16")),
-        ("localhost:5000/a/b", ("localhost:5000/a/b", "latest")),
-        ("localhost:5000/a/b:2", ("localhost:5000/a/b", "2")),
-        ("a/b@sha256:00ff", ("a/b", "sha256:00ff")),
-    ],
-)
-def test_an_image_without_a_tag_is_its_latest_and_not_all_of_them(name: str, parts: tuple[str, str]) -> None:
-    assert translate.reference(name) == parts
-
-
 def test_what_an_image_says_of_itself() -> None:
     config = {
         "ExposedPorts": {"5432/tcp": {}, "53/udp": {}},

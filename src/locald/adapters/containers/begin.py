@@ -70,7 +70,7 @@ class Begin:
         name = create.name(self.run.key)
         for last in (False, True):
             try:
-                made = await self.engine.post("/containers/create", body, {"name": name})
+                made = await self.engine.post(("containers", "create"), body, {"name": name})
             except Refusal as refusal:
                 holder = refusals.name_holder(refusal.message)
                 if holder is None:
@@ -83,7 +83,7 @@ class Begin:
     async def _make_way(self, holder: str, name: str, *, last: bool) -> None:
         """Remove what an earlier run of this service left. What is not ours stays. Raises CannotBegin."""
         try:
-            found = await self.engine.get(f"/containers/{holder}/json")
+            found = await self.engine.get(("containers", holder, "json"))
         except Refusal:
             return  # it has just gone
         labels = labels_of(found)
@@ -98,7 +98,7 @@ class Begin:
         program = create.program(self.order.definition, image)
         if program is None:
             return
-        path = f"/containers/{self.container}/archive"
+        path = ("containers", self.container or "", "archive")
         places = create.places(program, image)
         found = await asyncio.gather(*(self.engine.has(path, {"path": place}) for place in places))
         if not any(found):
@@ -108,7 +108,7 @@ class Begin:
 
     async def _start(self) -> None:
         try:
-            await self.engine.post(f"/containers/{self.container}/start")
+            await self.engine.post(("containers", self.container or "", "start"))
         except Refusal as refusal:
             port = self.order.definition.port
             if port and refusals.is_port_taken(refusal.message):
@@ -118,7 +118,7 @@ class Begin:
     async def _port_holder(self, port: int) -> str:
         """Who has a port of this machine: another container, or a process."""
         query = {"filters": json.dumps({"publish": [str(port)]})}
-        for other in await self.engine.get("/containers/json", query):
+        for other in await self.engine.get(("containers", "json"), query):
             if other["Id"] != self.container:
                 return f"the container {name_of(other)}"
         return await asyncio.to_thread(_process_on, port)

@@ -23,8 +23,10 @@ from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from locald.adapters.containers.translate import NEEDED, agreed, agreed_by_ping
 from locald.wire.engines import Address, Unusable, addresses
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 
 Json = Any
 Query = Mapping[str, str]
+Path = tuple[str, ...]
+"""the parts of a path, as they are: quoted here, where they leave"""
 NOTHING: Query = MappingProxyType({})
 
 ANSWERS_WITHIN = 10.0
@@ -96,7 +100,7 @@ class Engine:
         """Ask what it is. Raises EngineAbsent when it does not answer, or is too old."""
         self._base = self._root()
         try:
-            version = agreed_by_ping(await self._ping()) or agreed(await self.get("/version") or {})
+            version = agreed_by_ping(await self._ping()) or agreed(await self.get(("version",)) or {})
         except Refusal as refusal:
             raise EngineAbsent(f"{self.address.url} is not a container engine: {refusal}") from None
         if version is None:
@@ -106,7 +110,7 @@ class Engine:
     async def _ping(self) -> str:
         """The newest version that it speaks, as it says in passing; `/version` takes it ten times as long."""
         try:
-            async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", "/_ping", NOTHING, None) as answer:
+            async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", ("_ping",), NOTHING, None) as answer:
                 return answer.headers.get("Api-Version", "")
         except TimeoutError:
             raise EngineAbsent(f"the engine at {self.address.url} does not answer", BEGIN) from None
@@ -124,16 +128,16 @@ class Engine:
 
     # Calls.
 
-    async def get(self, path: str, query: Query = NOTHING, timeout: float = ANSWERS_WITHIN) -> Json:
+    async def get(self, path: Path, query: Query = NOTHING, timeout: float = ANSWERS_WITHIN) -> Json:
         return await self.call("GET", path, query, timeout=timeout)
 
-    async def post(self, path: str, body: Json = None, query: Query = NOTHING) -> Json:
+    async def post(self, path: Path, body: Json = None, query: Query = NOTHING) -> Json:
         return await self.call("POST", path, query, body)
 
-    async def delete(self, path: str, query: Query = NOTHING) -> Json:
+    async def delete(self, path: Path, query: Query = NOTHING) -> Json:
         return await self.call("DELETE", path, query)
 
-    async def has(self, path: str, query: Query = NOTHING) -> bool:
+    async def has(self, path: Path, query: Query = NOTHING) -> bool:
         """Whether a HEAD of this is answered well."""
         try:
             await self.call("HEAD", path, query)
@@ -142,7 +146,7 @@ class Engine:
         return True
 
     async def call(
-        self, method: str, path: str, query: Query, body: Json = None, timeout: float = DOES_WITHIN
+        self, method: str, path: Path, query: Query, body: Json = None, timeout: float = DOES_WITHIN
     ) -> Json:
         """The answer, None when it is empty. Raises Refusal, EngineAbsent."""
         try:
@@ -156,7 +160,7 @@ class Engine:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, query: Query = NOTHING, body: Json = None
+        self, method: str, path: Path, query: Query = NOTHING, body: Json = None
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """What the engine sends for as long as it does. Raises Refusal; EngineAbsent also from within."""
         try:
@@ -167,9 +171,9 @@ class Engine:
 
     @asynccontextmanager
     async def _ask(
-        self, method: str, path: str, query: Query, body: Json
+        self, method: str, path: Path, query: Query, body: Json
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        async with self._session.request(method, self._base + path, params=query, json=body) as answer:
+        async with self._session.request(method, _url(self._base, path), params=query, json=body) as answer:
             if answer.status >= 400:
                 raise Refusal(answer.status, _message(await answer.read(), answer.reason))
             yield answer
@@ -244,6 +248,13 @@ def _tls(address: Address) -> ssl.SSLContext:
 def _if_there(folder: str, name: str) -> str | None:
     path = os.path.join(folder, name)
     return path if os.path.exists(path) else None
+
+
+def _url(base: str, path: Path) -> URL:
+    """A path of exactly these parts. Raises Refusal for a part that would make another path of it."""
+    if any(part in ("", ".", "..") for part in path):
+        raise Refusal(400, f"not a path of names: {path}")
+    return URL("/".join((base, *(quote(part, safe=":@") for part in path))), encoded=True)
 
 
 def _message(text: bytes, reason: str | None) -> str:

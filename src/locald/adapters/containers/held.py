@@ -164,7 +164,7 @@ class Held:
         query = {"all": "1", "filters": json.dumps({"label": labels})}
         while not self.container:
             try:
-                listed = await (await self._looking.engine()).get("/containers/json", query)
+                listed = await (await self._looking.engine()).get(("containers", "json"), query)
             except EngineAbsent as absent:
                 await self._looking.doubt(absent)
                 continue

@@ -13,6 +13,7 @@ from locald.adapters.containers.engine import Refusal, documents
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.progress import Progress
 from locald.adapters.containers.refusals import pull
+from locald.domain.project.image_names import repository_and_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +40,7 @@ async def have(engine: Engine, name: str, tell: Callable[[str], None]) -> transl
 
 async def _look(engine: Engine, name: str) -> translate.Image | None:
     try:
-        return translate.image(await engine.get(f"/images/{name}/json"))
+        return translate.image(await engine.get(("images", *name.split("/"), "json")))
     except Refusal as refusal:
         if refusal.status == 404:
             return None
@@ -48,12 +49,12 @@ async def _look(engine: Engine, name: str) -> translate.Image | None:
 
 async def _pull(engine: Engine, name: str, tell: Callable[[str], None]) -> None:
     """Raises CannotBegin: a pull that has begun tells of its failure in the stream."""
-    repository, tag = translate.reference(name)
+    repository, tag = repository_and_tag(name)
     wanted, progress = {"fromImage": repository, "tag": tag}, Progress(name)
     with _Paced(tell) as paced:
         paced.tell(progress.sentence)
         try:
-            async with engine.stream("POST", "/images/create", wanted) as content:
+            async with engine.stream("POST", ("images", "create"), wanted) as content:
                 async for said in documents(content):
                     if error := said.get("error"):
                         raise CannotBegin(pull(name, str(error)))

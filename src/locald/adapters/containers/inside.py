@@ -35,7 +35,7 @@ async def check(engine: Engine, container: str, command: str, timeout: float) ->
         except TimeoutError:
             await _kill(engine, container, output.leader)
             return False, f"the health_check command did not end within {show(timeout)}{output.last}"
-        code = int((await engine.get(f"/exec/{number}/json")).get("ExitCode") or 0)
+        code = int((await engine.get(("exec", number, "json"))).get("ExitCode") or 0)
     except Refusal as refusal:
         return (
             False,
@@ -51,11 +51,11 @@ async def check(engine: Engine, container: str, command: str, timeout: float) ->
 async def _run(engine: Engine, container: str, words: list[str], output: _Output) -> str:
     """Run to the end; the number of the execution. Raises Refusal, EngineAbsent."""
     made = await engine.post(
-        f"/containers/{container}/exec", {"Cmd": words, "AttachStdout": True, "AttachStderr": True}
+        ("containers", container, "exec"), {"Cmd": words, "AttachStdout": True, "AttachStderr": True}
     )
     number: str = made["Id"]
     async with engine.stream(
-        "POST", f"/exec/{number}/start", body={"Detach": False, "Tty": False}
+        "POST", ("exec", number, "start"), body={"Detach": False, "Tty": False}
     ) as content:
         parts = Demultiplexer()
         while data := await content.readany():

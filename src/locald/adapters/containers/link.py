@@ -123,7 +123,7 @@ class Link:
         try:
             async with (
                 asyncio.timeout(None) as self._events,
-                self.engine.stream("GET", "/events", {"filters": filters, "since": since}) as content,
+                self.engine.stream("GET", ("events",), {"filters": filters, "since": since}) as content,
             ):
                 await self._tidy()
                 self._came()
@@ -169,12 +169,12 @@ class Link:
     async def _tidy(self) -> None:
         """Remove containers of runs that nobody knows, and networks without any. Raises EngineAbsent."""
         ours = {"all": "1", "filters": json.dumps({"label": [self._label]})}
-        for listed in await self.engine.get("/containers/json", ours):
+        for listed in await self.engine.get(("containers", "json"), ours):
             run = create.run_of(labels_of(listed))
             if run not in self._runs():
                 log.warning("removing %s: %s is no longer known", create.name(run.key) if run else "?", run)
                 await remove(self.engine, listed["Id"])
-        for listed in await self.engine.get("/networks", ours):
+        for listed in await self.engine.get(("networks",), ours):
             await self.networks.drop(self.engine, labels_of(listed).get(create.PROJECT, ""))
 
 
@@ -184,7 +184,7 @@ async def remove(engine: Engine, container: str) -> bool:
     Raises EngineAbsent.
     """
     try:
-        await engine.delete(f"/containers/{container}", {"force": "1", "v": "1"})
+        await engine.delete(("containers", container), {"force": "1", "v": "1"})
     except Refusal as refusal:
         if refusal.status == 404:
             return True

@@ -111,7 +111,7 @@ class Looking:
             try:
                 engine = await self.engine()
                 await self._send_signals(engine)
-                found = await engine.get(f"/containers/{self.container}/json")
+                found = await engine.get(("containers", self.container, "json"))
             except EngineAbsent as absent:
                 await self.doubt(absent)
             except Refusal as refusal:
@@ -195,7 +195,7 @@ class Looking:
         while self._signals:
             number = self._signals[0]
             try:
-                await engine.post(f"/containers/{self.container}/kill", query={"signal": str(number)})
+                await engine.post(("containers", self.container, "kill"), query={"signal": str(number)})
             except Refusal as refusal:  # it has ended already
                 log.info("%s did not get signal %d: %s", self.run, number, refusal)
             self._signals.pop(0)

@@ -65,12 +65,12 @@ class Networks:
         """The containers that run in it."""
         name, labels = create.network(project), self._labels(project)
         try:
-            found = await engine.get(f"/networks/{name}")
+            found = await engine.get(("networks", name))
         except Refusal as refusal:
             if refusal.status != 404:
                 raise
             body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": labels}
-            await engine.post("/networks/create", body)
+            await engine.post(("networks", "create"), body)
             return set()
         if not is_labelled(found, labels):
             held = name_held(name, "a network outside this locald instance", f"docker network rm {name}")
@@ -80,7 +80,7 @@ class Networks:
     async def _join(self, engine: Engine, project: str, container: str, service: str) -> None:
         body = {"Container": container, "EndpointConfig": {"Aliases": [service]}}
         try:
-            await engine.post(f"/networks/{create.network(project)}/connect", body)
+            await engine.post(("networks", create.network(project), "connect"), body)
         except Refusal as refusal:  # it has just ended, or is in it already
             log.info("%s cannot join the network of %s: %s", service, project, refusal)
 
@@ -90,9 +90,9 @@ class Networks:
             if self._in_use(project):
                 return
             try:
-                found = await engine.get(f"/networks/{create.network(project)}")
+                found = await engine.get(("networks", create.network(project)))
                 if is_labelled(found, self._labels(project)):
-                    await engine.delete(f"/networks/{found['Id']}")
+                    await engine.delete(("networks", found["Id"]))
             except (Refusal, EngineAbsent) as error:
                 log.debug("the network of %s is not removed: %s", project, error)
 

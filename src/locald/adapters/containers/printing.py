@@ -33,7 +33,7 @@ class Printing:
         query |= {"stdout": "1", "stderr": "1", "timestamps": "1"}
         if since := await self._disk(self._capture.begin):
             query["since"] = since
-        async with engine.stream("GET", f"/containers/{container}/logs", query) as content:
+        async with engine.stream("GET", ("containers", container, "logs"), query) as content:
             while data := await content.readany():
                 await self._keep(self._capture.feed, data)
 

@@ -244,16 +244,3 @@ def image(inspected: Json) -> Image:
     variables = dict(str(each).partition("=")[::2] for each in config.get("Env") or ())
     path = (variables.get("PATH") or _USUAL_PATH).split(":")
     return Image(tuple(ports), bool(config.get("Entrypoint")), tuple(each for each in path if each))
-
-
-def reference(name: str) -> tuple[str, str]:
-    """An image's name as the engine wants to be asked for it: repository, and tag or digest.
-
-    Without a tag it is `latest`; an engine that is asked for none would fetch them all.
-    """
-    repository, at, digest = name.partition("@")
-    if at:
-        return repository, digest
-    folder, slash, last = name.rpartition("/")
-    repository, _, tag = last.partition(":")
-    return f"{folder}{slash}{repository}", tag or "latest"

@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import core_schema
 
 from locald.domain.knowledge import signals
-from locald.domain.project import labels
+from locald.domain.project import image_names, labels
 from locald.domain.project.config import instead
 from locald.domain.values import duration, sizes, toml
 from locald.domain.values.faults import Bad, listed, near, shown, wrong_type
@@ -258,6 +258,13 @@ def _name(value: object) -> str:
     return value
 
 
+def _image(value: object) -> str:
+    name = text(value)
+    if not image_names.is_image_name(name):
+        raise Bad(f"{shown(name)} is not the name of an image", image_names.remedy(name))
+    return name
+
+
 def _domain(value: object) -> str:
     domain = text(value)
     if len(domain) > 253 or not all(re.search(labels.LABEL, label) for label in domain.split(".")):
@@ -363,7 +370,14 @@ HeaderValue = Annotated[
     ),
 ]
 UrlPath = Annotated[str, _matching('a path that begins with "/"', "^/", 'like "/" or "/health"')]
-Image = Annotated[str, _matching("the name of an image", rf"^\S+{labels.END}", 'like "postgres:16"')]
+Image = Annotated[
+    str,
+    Kind(
+        "the name of an image",
+        _image,
+        {"type": "string", "maxLength": image_names.LONGEST, "pattern": image_names.PATTERN},
+    ),
+]
 Volume = Annotated[
     str,
     _matching(
