@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -155,6 +156,24 @@ def test_a_stale_process_that_answers_on_the_port_is_not_believed(machine: Machi
         assert f"stop pid {os.getpid()}" in hints(machine.why("web"))
     gate.open()
     assert machine.until("web", is_healthy)["source"] == "tcp"
+
+
+def test_a_stranger_that_joins_the_port_later_is_named_while_it_is_there(machine: Machine) -> None:
+    shared = (
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1); s.bind(('127.0.0.1', PORT)); s.listen()"
+    )
+    machine.write(web(f"command = {command(f's = socket.socket(); {shared}; serve(s)')}"))
+    own = machine.up()["web"]
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        stranger.bind(("127.0.0.1", own["port"]))
+        stranger.listen()
+        row = machine.until("web", lambda row: str(os.getpid()) in row["because"])
+        assert (row["health"], row["because"].startswith(own["because"])) == ("healthy", True)
+        assert f"run `kill {os.getpid()}`" in hints(machine.why("web"))
+    machine.until("web", lambda row: row["because"] == own["because"])
+    (note,) = [line for line in machine.logs("web") if "a process outside the service" in line]
+    assert f"connections to port {own['port']} can reach it instead" in note
 
 
 @pytest.mark.parametrize("kind", ["http", "tcp"])

@@ -137,6 +137,7 @@ class Listeners:
         now = self._clock()
         paces = [self._pace(each, now) for each in self._watched.values() if each.missing]
         paces += [each.stalls_at - now for each in self._watched.values() if each.stalls_at > now]
+        paces += [max(at - now, 0.0) for each in self._watched.values() if (at := each.doubts_until)]
         if self._watched:
             found = any(each.port != each.assigned for each in self._watched.values())
             paces.append(UNTOLD if not self._told else WIDE if found else STRANGERS)
@@ -201,7 +202,7 @@ class Listeners:
             return
         if watched.told is None and watched.is_trying and now < watched.missing_since + AGAIN_TOLD:
             return
-        holders = (self._holders.get(inode) for inode in sorted(watched.foreign))
+        holders = (self._holders.get(inode) for inode in watched.strangers())
         seen = watched.seen(next((holder for holder in holders if holder), None), now)
         if seen != watched.told and self._watched.get(watched.run) is watched:
             watched.told = seen

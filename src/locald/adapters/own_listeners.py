@@ -33,6 +33,8 @@ WIDE = 0.5
 """seconds between two looks at everything that a starting run listens on"""
 DOUBT = 0.01
 """seconds after which a foreign listener is first looked at again: it may be a child's, just born"""
+SURE = 0.1
+"""seconds between two such looks from which on a listener beside our own is believed to be foreign"""
 
 
 def pace(waited: float) -> float:
@@ -146,6 +148,16 @@ class Watched:
         if look.others is not None:
             self.sockets = {each: socket_at(others[each], held[each]) for each in held.keys() & others.keys()}
             self.serving &= self.sockets.keys()
+
+    def strangers(self) -> list[int]:
+        """Listeners on our port that are not ours. Beside our own that is not said before it is certain: a
+        worker that was just born has a listener there, too (SO_REUSEPORT)."""
+        return sorted(inode for inode, (_, wait) in self.foreign.items() if self.missing or wait >= SURE)
+
+    @property
+    def doubts_until(self) -> float | None:
+        """When to look again at what else is on our port; None where nothing is."""
+        return min((again_at for again_at, _ in self.foreign.values()), default=None)
 
     def is_wide(self, now: float) -> bool:
         """It is time to look at all that the run listens on. What was found may turn out to be wrong."""

@@ -192,6 +192,48 @@ async def test_of_two_that_share_a_port_ours_counts_and_the_other_is_named(child
         assert event.holder.owner.pid == stranger.pid
 
 
+SHARES = "held = listen('127.0.0.1', int(told()), reuse=True)\nprint('listens', flush=True)\ntold()"
+
+
+async def test_a_stranger_that_joins_a_port_later_is_named_until_it_leaves(children: Children) -> None:
+    listeners, posted = new()
+    async with looking(listeners):
+        port = free_port()
+        ours = start(children, SHARES, port)
+        listeners.watch(WEB, port, ours.pids)
+        await posted.wait_for(Listens, accepts)
+        stranger = start(children, SHARES, port)
+        event = await posted.wait_for(Listens, lambda event: event.holder is not None)
+        assert event.holder is not None
+        assert (event.accepts, event.holder.owner.pid) == (True, stranger.pid)
+        stranger.tell()
+        event = await posted.wait_for(Listens, lambda event: event.holder is None)
+        assert (event.accepts, [each.owner.pid for each in event.listeners]) == (True, [ours.pid])
+
+
+async def test_a_worker_that_joins_the_port_of_its_service_is_never_called_a_stranger(
+    children: Children,
+) -> None:
+    listeners, posted = new()
+    async with looking(listeners):
+        port = free_port()
+        ours = start(children, SHARES, port)
+        worker, looks = start(children, SHARES, port), 0
+
+        def late() -> list[int]:
+            """The worker is seen from the third look on, as one that was just born may be."""
+            nonlocal looks
+            looks += 1
+            return [*ours.pids(), *(worker.pids() if looks > 2 else [])]
+
+        assert (ours.says(), worker.says()) == ("listens", "listens")
+        listeners.watch(WEB, port, late)
+        event = await posted.wait_for(Listens, accepts)
+        assert (event.holder, len(event.listeners)) == (None, 1)
+        await asyncio.sleep(0.5)
+        assert all(event.holder is None for event in posted.events if isinstance(event, Listens))
+
+
 async def test_a_holder_that_cannot_be_known_has_pid_0(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:

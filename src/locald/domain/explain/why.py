@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from locald.domain.explain.check_hints import check_hints
 from locald.domain.explain.view import Row, row
 from locald.domain.knowledge.port_options import fix
+from locald.domain.lifecycle import strangers
 from locald.domain.lifecycle.dependencies import unmet
 from locald.domain.lifecycle.exits import short_lived
 from locald.domain.lifecycle.health import Evidence
@@ -104,8 +105,8 @@ def hints(service: Service) -> list[str]:
             found += [_SEE_LOGS.format(name)]
         case Stopped() if service.desired is not Desired.UP:
             found += [f"run `locald up {name}` to start it"]
-        case Running() if facts and facts.found is not None and service.is_healthy:
-            found += _found_hints(facts, facts.found)
+        case Running() if facts and service.is_healthy:
+            found += [*strangers.hints(facts), *_found_hints(facts)]
         case Ended():
             found += [hint] if facts and (hint := short_lived(facts)) else []
             found += [_RESTART.format(name)]
@@ -183,8 +184,11 @@ def _port_hints(facts: RunFacts) -> list[str]:
     return []
 
 
-def _found_hints(facts: RunFacts, port: int) -> list[str]:
+def _found_hints(facts: RunFacts) -> list[str]:
     """How to have the port that was assigned, for who wants it."""
+    port = facts.found
+    if port is None:
+        return []
     owner = next((one.owner for one in facts.listeners if one.port == port), Process(0))
     return [fix(facts.definition.spec.command or "", owner.program, port, owner.origin)]
 

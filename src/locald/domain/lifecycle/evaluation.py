@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
 from locald.domain.lifecycle.sd_notify import clean
+from locald.domain.lifecycle.strangers import beside
 from locald.domain.project.spec import (
     LogCheck,
     NotifyCheck,
@@ -111,6 +112,8 @@ def _said(facts: RunFacts, word: Evidence) -> str:
     """The word of a source, with what is missing from it."""
     if word.source is Source.NOTIFY and word.ok and _listens_elsewhere(facts):
         return f"{word.detail}, {closed(facts)}"
+    if word.ok and (stranger := beside(facts)):
+        return f"{word.detail}, but {stranger}"
     unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
     return f"{UNSAID}, {word.detail}" if unsaid else word.detail
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle import strangers
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.exits import after, alone_until, expired, how, not_begun, over, settled
 from locald.domain.lifecycle.false_starts import taken_back
@@ -64,6 +65,7 @@ from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.lifecycle.service import program
 
 if TYPE_CHECKING:
+    from locald.domain.lifecycle.messages import Effect
     from locald.domain.lifecycle.sd_notify import Notification
     from locald.domain.lifecycle.service import Outcome, Service
 
@@ -122,6 +124,7 @@ def _of_process(service: Service, facts: RunFacts, event: ProcessEvent, now: flo
 
 
 def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float) -> Outcome:
+    notes: list[Effect] = []
     match event:
         case Notified():
             return _notified(service, facts, event, now)
@@ -129,7 +132,8 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
             return service, []  # what it closes while it ends explains nothing
         case Listens():
             patient = not (service.stays_silent or service.expects_ready)
-            facts = observe_listeners(facts, event, is_patient=patient)
+            before, facts = facts, observe_listeners(facts, event, is_patient=patient)
+            notes = strangers.noted(before, facts)
         case Asked():
             facts = observe_answer(facts, event)
         case Probed():
@@ -140,7 +144,8 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
             facts = replace(facts, silenced=detail)
         case Resumed():
             facts = replace(facts, silenced="")
-    return weigh(replace(service, facts=facts), event.at, now)
+    service, effects = weigh(replace(service, facts=facts), event.at, now)
+    return service, [*effects, *notes]
 
 
 # The process.

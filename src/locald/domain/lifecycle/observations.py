@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from locald.domain.lifecycle import found_port
+from locald.domain.lifecycle import found_port, strangers
 from locald.domain.lifecycle.evaluation import closed
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
@@ -72,8 +72,9 @@ def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:
 
 def observe_listeners(facts: RunFacts, event: Listens, *, is_patient: bool = True) -> RunFacts:
     """What the run's tree listens on now, and whether that changes which port is its own."""
-    facts = found_port.given_back(facts, event)
-    return found_port.looked_for(_look_at_port(facts, event, is_patient=is_patient), event)
+    before, facts = facts, found_port.given_back(facts, event)
+    facts = strangers.noticed(_look_at_port(facts, event, is_patient=is_patient), before, event.at)
+    return found_port.looked_for(facts, event)
 
 
 def _look_at_port(facts: RunFacts, event: Listens, *, is_patient: bool) -> RunFacts:
