@@ -94,6 +94,23 @@ def test_health_follows_the_image_down_and_up_again(harbour: Machine, docker: Do
     assert harbour.until("db", lambda row: row["health"] == "healthy")["run"] == 1
 
 
+def test_a_paused_container_is_unhealthy_until_it_is_unpaused(harbour: Machine, docker: Docker) -> None:
+    write(harbour, f"[services.db]\n{image('plain')}{SLEEP}\n")
+    db = harbour.up()["db"]
+    docker.api.post(f"/containers/{db['container']}/pause")
+    paused = harbour.until("db", lambda row: row["health"] == "unhealthy")
+    assert (paused["state"], paused["because"]) == ("running", "the container is paused: nothing in it runs")
+    assert harbour.why("db")["hints"] == [f"run `docker unpause {db['container'][:12]}` to let it go on"]
+
+    docker.api.post(f"/containers/{db['container']}/unpause")
+    assert harbour.until("db", lambda row: row["health"] == "healthy")["run"] == 1
+
+    docker.api.post(f"/containers/{db['container']}/pause")
+    harbour.until("db", lambda row: row["health"] == "unhealthy")
+    assert harbour.locald("stop", "db").returncode == 0
+    assert harbour.status()["db"]["because"] == "stopped by user"
+
+
 def test_a_container_that_crashes_is_restarted_and_then_has_failed(harbour: Machine) -> None:
     write(harbour, f"[services.db]\n{image('crasher')}max_restarts = 1\n")
     harbour.locald("up", "-d")

@@ -15,11 +15,13 @@ from locald.domain.lifecycle.messages import (
     Listener,
     Listens,
     NotStarted,
+    Paused,
     Prepares,
     Process,
     Resumed,
     Silenced,
     Spawned,
+    Unpaused,
 )
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import ServiceSpec, Type
@@ -168,6 +170,47 @@ def test_what_waits_for_an_engine_says_so_and_what_to_do() -> None:
     s.tell(Exited(DB, 77, Exit(code=0), 0, s.now))
     assert s.because("db") == "waiting to remove it: the Docker Engine does not run"
     assert len(s.why("db").hints) == 1
+
+
+def test_a_daemon_that_finds_its_engine_again_does_not_repeat_that_it_was_away() -> None:
+    """The engine came back while no daemon was there: nobody tells the next one that it did."""
+    s = begun()
+    s.tell(Checked(DB, True, "its HEALTHCHECK exited with code 0", s.now))
+    s.tell(Silenced(DB, "the Docker Engine does not answer", s.now))
+
+    s.daemon_dies()
+    s.tell(Spawned(DB, 77, s.now, ID, 5432))
+    assert s.health("db") == ("healthy", "docker")
+
+
+@pytest.mark.parametrize("word", ["docker", "tcp", "process"])
+def test_a_paused_container_is_unhealthy_and_says_so(word: str) -> None:
+    s = begun(port=None if word == "process" else 5432)
+    if word == "docker":
+        s.tell(Checked(DB, True, "its HEALTHCHECK exited with code 0", s.now))
+    elif word == "tcp":
+        s.listens("db#1")
+    s.wait(0.3)
+    assert s.health("db") == ("healthy", word)
+
+    s.tell(Paused(DB, s.now))
+    assert s.state("db") == "running"
+    assert s.health("db") == ("unhealthy", "process")
+    assert s.because("db") == "the container is paused: nothing in it runs"
+    assert list(s.why("db").hints) == [f"run `docker unpause {ID[:12]}` to let it go on"]
+
+    s.tell(Unpaused(DB, s.now))
+    assert s.health("db") == ("healthy", word)
+    assert s.why("db").evidence[0].detail == "the container was unpaused"
+
+
+def test_a_container_that_was_unpaused_while_no_daemon_looked_is_healthy_again() -> None:
+    s = begun()
+    s.listens("db#1"), s.tell(Paused(DB, s.now))
+
+    s.daemon_dies()
+    s.tell(Spawned(DB, 77, s.now, ID, 5432))
+    assert s.health("db") == ("healthy", "tcp")
 
 
 def test_how_a_container_ended_is_told_with_its_reason() -> None:

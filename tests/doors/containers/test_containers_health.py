@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 
 from engine.bench import Bench, bench, served
 from locald.adapters.containers.translate import moment
-from locald.domain.lifecycle.messages import Checked, Exited, Gone, Listens, Spawned
+from locald.domain.lifecycle.messages import Checked, Exited, Gone, Listens, Paused, Spawned, Unpaused
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:
@@ -97,6 +98,32 @@ async def test_an_old_verdict_of_an_earlier_start_is_not_believed(docker: Docker
         state = here.inspect()["State"]
         recent = [probe for probe in state["Health"]["Log"] if probe["End"] > state["StartedAt"]]
         assert "HEALTHCHECK has not run yet" in first.detail or recent
+
+
+# Whether it is paused.
+
+
+async def test_a_pause_is_told_and_its_end(here: Bench) -> None:
+    spawned = await here.spawned("http")
+    for what, news in (("pause", Paused), ("unpause", Unpaused), ("pause", Paused)):
+        await asyncio.to_thread(here.api.post, f"/containers/{spawned.container}/{what}")
+        await here.wait_for(news)
+    here.containers.signal(spawned.run, signal.SIGTERM)
+    exited = await here.wait_for(Exited)
+    assert exited.exit.signal == signal.SIGTERM
+
+
+async def test_a_pause_is_seen_by_a_daemon_that_comes_later(docker: Docker, tmp_path: Path) -> None:
+    async with bench(docker, tmp_path) as here:
+        order = here.order("http")
+        async with here.daemon() as daemon:
+            daemon.start(here.run(), order)
+            spawned = await here.wait_for(Spawned)
+        await asyncio.to_thread(here.api.post, f"/containers/{spawned.container}/pause")
+        async with here.daemon() as daemon:
+            daemon.adopt(here.run(), order)
+            await here.wait_for(Paused)
+            await here.end(here.run())
 
 
 # Its port.

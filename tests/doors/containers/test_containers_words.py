@@ -243,6 +243,13 @@ def test_an_event_tells_how_it_ended_when_the_container_cannot() -> None:
 # Events.
 
 
+def test_a_paused_container_has_not_ended_whatever_an_engine_calls_running() -> None:
+    docker = translate.state(inspected(Status="paused", Paused=True))
+    podman = translate.state(inspected(Status="paused", Paused=True, Running=False))
+    assert [(each.running, each.paused) for each in (docker, podman)] == [(True, True)] * 2
+    assert not translate.state(inspected()).paused
+
+
 def test_events_of_docker_and_of_podman() -> None:
     docker = {"Action": "health_status: healthy", "Actor": {"ID": "abc", "Attributes": {"name": "x"}}}
     assert translate.event(docker) == translate.Event("abc", "health_status")

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SOONEST, LATEST = 0.1, 2.0
 """seconds between two attempts at an engine that has gone: doubled each time"""
-WANTED = ["start", "die", "oom", "health_status"]
+WANTED = ["start", "die", "oom", "health_status", "pause", "unpause"]
 
 
 class User(Protocol):

@@ -26,11 +26,13 @@ from locald.domain.lifecycle.messages import (
     Checked,
     Event,
     Exited,
+    Paused,
     Prepares,
     Process,
     Resumed,
     Silenced,
     Stuck,
+    Unpaused,
 )
 from locald.linux import procfs
 
@@ -79,6 +81,7 @@ class Looking:
         """how it exited, as an event said"""
         self._told: Word | None = None
         self._silent = False
+        self._paused = False
         self._is_to_end = False
         self.is_here = False
         """its first process is one of this machine, and can be looked at"""
@@ -178,11 +181,17 @@ class Looking:
     # Telling.
 
     def tell_health(self, state: translate.State) -> None:
-        """What its HEALTHCHECK says, when that is something new."""
+        """That it is paused, and what its HEALTHCHECK says, when that is something new."""
+        self._tell_pause(state)
         said = word(state.health) if state.health and state.running else None
         if said and said[:2] != (self._told and self._told[:2]):
             self._told = said
             self._post(Checked(self.run, said.ok, said.detail, self.steady(said.at)))
+
+    def _tell_pause(self, state: translate.State) -> None:
+        if state.paused != self._paused:
+            self._paused = state.paused
+            self._post((Paused if state.paused else Unpaused)(self.run, self._clock.now()))
 
     def _tell_stuck(self) -> None:
         now = self._clock.now()

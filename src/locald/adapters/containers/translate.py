@@ -111,6 +111,8 @@ class State:
     created: bool
     """it was made, and never started"""
     running: bool
+    """it has been started and has not ended, paused or not"""
+    paused: bool = False
     pid: int = 0
     code: int = 0
     out_of_memory: bool = False
@@ -125,10 +127,12 @@ def state(inspected: Json) -> State:
     said = inspected.get("State") or {}
     started_at = moment(said.get("StartedAt"))
     status = said.get("Status")
+    paused = bool(said.get("Paused"))
     return State(
         id=str(inspected.get("Id", "")),
         created=status in ("created", "configured", "initialized"),
-        running=bool(said.get("Running")) and status not in ("exited", "dead", "removing"),
+        running=bool(said.get("Running") or paused) and status not in ("exited", "dead", "removing"),
+        paused=paused,
         pid=int(said.get("Pid") or 0),
         code=int(said.get("ExitCode") or 0),
         out_of_memory=bool(said.get("OOMKilled")),

@@ -96,6 +96,8 @@ def hints(service: Service) -> list[str]:
     match service.phase:
         case Starting() | Running() | Stopping() if facts and facts.silenced:
             found += ["run `locald doctor` to check the container engine, locald reconnects when it is back"]
+        case Starting() | Running() if facts and facts.paused:
+            found += [f"run `docker unpause {(facts.container or name)[:12]}` to let it go on"]
         case Failed(hint=hint):
             found += [hint] if hint else []
             found += _late_hints(service, facts) if facts and _ran_out_of_time(facts) else []

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from locald.domain.lifecycle.run_facts import RunFacts
 
+PAUSED = "the container is paused: nothing in it runs"
 UNSAID = "has not sent READY=1 yet"
 
 
@@ -97,6 +98,8 @@ def _overriding(facts: RunFacts, late: Health) -> HealthResult | None:
     """What holds whatever the sources say; a listener that vanished overrides what was inferred."""
     if facts.silenced:
         return HealthResult(late, Source.NONE, facts.silenced)
+    if facts.paused:
+        return HealthResult(late, Source.PROCESS, PAUSED)
     if facts.notify.stopping:
         return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service sent STOPPING=1"))
     if facts.expired:

@@ -29,6 +29,7 @@ from locald.domain.lifecycle.messages import (
     Note,
     Notified,
     NotStarted,
+    Paused,
     Prepares,
     Probed,
     ProcessEvent,
@@ -37,6 +38,7 @@ from locald.domain.lifecycle.messages import (
     Spawned,
     Stuck,
     Terminate,
+    Unpaused,
     Unwatch,
     Watch,
 )
@@ -46,6 +48,7 @@ from locald.domain.lifecycle.observations import (
     observe_healthcheck,
     observe_listeners,
     observe_notification,
+    observe_pause,
     observe_probe,
     observe_process,
 )
@@ -87,8 +90,11 @@ def observe(service: Service, event: Event, now: float) -> Outcome:
 
 
 def _found(service: Service, phase: Adopting, now: float) -> Service:
-    """As it was, but for deadlines that passed while nobody looked: a service cannot be blamed for them."""
+    """As it was, but for what may have ended while nobody looked, and for deadlines that passed: a service
+    cannot be blamed for them."""
     facts, before = service.facts, phase.before
+    if facts:
+        facts = replace(facts, silenced="", paused=False)
     if facts and facts.watchdog and facts.watchdog_at is not None:
         facts = replace(facts, watchdog_at=now + facts.watchdog)
     match before:
@@ -144,6 +150,8 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
             facts = replace(facts, silenced=detail)
         case Resumed():
             facts = replace(facts, silenced="")
+        case Paused() | Unpaused():
+            facts = observe_pause(facts, event)
     service, effects = weigh(replace(service, facts=facts), event.at, now)
     return service, [*effects, *notes]
 

@@ -39,7 +39,7 @@ def _is_certain(facts: RunFacts) -> bool:
     """The check of the user or of the image was right when it said yes, and the program when it says that it
     stops."""
     checked = facts.check is not None or Source.DOCKER in facts.evidence
-    return checked or facts.notify.stopping or facts.expired or bool(facts.silenced)
+    return checked or facts.notify.stopping or facts.expired or bool(facts.silenced) or facts.paused
 
 
 def was_taken_back(before: Service | None, after: Service) -> float | None:

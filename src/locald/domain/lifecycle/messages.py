@@ -300,6 +300,22 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Somebody has paused the run's container: nothing in it runs. `Unpaused` ends it."""
+
+    run: Run
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaused:
+    """What is in the run's container goes on."""
+
+    run: Run
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """The moment a service asked to be told of has come. Harmless when it has not."""
 
@@ -380,7 +396,7 @@ class Discard:
 
 Command = Up | Stop | Restart | Down | Shutdown
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
-HealthEvent = Notified | Listens | Asked | Probed | Checked | Silenced | Resumed
+HealthEvent = Notified | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
 Event = ProcessEvent | HealthEvent
 Message = Command | Event | Due | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

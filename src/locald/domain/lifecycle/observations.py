@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from locald.domain.lifecycle import found_port, strangers
-from locald.domain.lifecycle.evaluation import closed
+from locald.domain.lifecycle.evaluation import PAUSED, closed
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
     STALLED,
@@ -14,9 +14,11 @@ from locald.domain.lifecycle.messages import (
     Listener,
     Listens,
     Notified,
+    Paused,
     Probed,
     Sender,
     Spawned,
+    Unpaused,
 )
 from locald.domain.lifecycle.run_facts import NotifyState, RunFacts, process_source, with_evidence
 from locald.domain.lifecycle.sd_notify import Notification, introduce, parse, refusal
@@ -56,6 +58,14 @@ def _alive(facts: RunFacts) -> str:
 def observe_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
     """The image's own HEALTHCHECK. Its retries are the engine's business."""
     return with_evidence(facts, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
+
+
+def observe_pause(facts: RunFacts, event: Paused | Unpaused) -> RunFacts:
+    """A line in `why`; what its sources said before counts again when it goes on."""
+    paused = isinstance(event, Paused)
+    detail = PAUSED if paused else "the container was unpaused"
+    told = Evidence(Source.PROCESS, not paused, event.at, detail)
+    return with_evidence(replace(facts, paused=paused), told, counts=False)
 
 
 def observe_probe(facts: RunFacts, event: Probed) -> RunFacts:

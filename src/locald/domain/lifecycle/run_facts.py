@@ -102,6 +102,8 @@ class RunFacts:
     """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
     """why nobody can tell how the run is, or empty"""
+    paused: bool = False
+    """its container is paused"""
     found: int | None = None
     """the port on which it turned out to listen, where it does not use the one that it was given"""
     socket: Listener | None = None
