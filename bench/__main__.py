@@ -1,6 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched]
+    bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
 afterwards. Nothing is written into the checkout but, with `--save`, the table of
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import chain, containers, footprint, lag, many, page, status, watched
+from bench import chain, containers, footprint, lag, many, page, race, status, watched
 from bench.table import Measure, save, show
 
 ALL = {
@@ -29,6 +30,8 @@ ALL = {
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["race"]:
+        return race.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (none: all)")
     parser.add_argument("--save", action="store_true", help="write the table of the documentation")

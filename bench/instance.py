@@ -76,13 +76,17 @@ class Instance:
         return int(json.loads(self.locald("status", "--json", "--all").stdout)["daemon"]["pid"])
 
     @property
+    def keepers(self) -> list[int]:
+        """The keeper, if there is one, and the helpers that runs may have beside it; the oldest first."""
+        return sorted(self._processes("/locald/keeper"), key=_started)
+
+    @property
     def keeper(self) -> int:
-        """The oldest process of this home that was started as a keeper; runs may have helpers beside it."""
-        return min(self._processes("/locald/keeper"), key=_started)
+        return self.keepers[0]
 
     @property
     def helpers(self) -> list[int]:
-        return [pid for pid in self._processes("/locald/keeper") if pid != self.keeper]
+        return self.keepers[1:]
 
     def _processes(self, part: str = "") -> Iterator[int]:
         """Of this home: the keeper with its helpers, or by default all, services included."""
