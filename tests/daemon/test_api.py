@@ -15,8 +15,10 @@ import pytest
 from daemon.office import SHELL, Office, server, worker
 from locald.adapters import ports
 from locald.adapters.state.reading import load
+from locald.capture import frames
+from locald.capture.writer import CaptureWriter
 from locald.daemon import requests
-from locald.daemon.api import changing, openapi
+from locald.daemon.api import changing, openapi, scope
 from locald.daemon.api import server as serving
 from locald.domain.lifecycle.messages import Kill, Start, Terminate
 from locald.domain.project.names import Key
@@ -256,6 +258,23 @@ async def test_an_effect_is_told_and_nothing_happens(office: Office) -> None:
 async def test_a_question_that_cannot_be_answered_is_refused(office: Office, path: str, query: Json) -> None:
     await office.up(office.project(SHOP))
     is_refused(await office.get(path, **query))
+
+
+async def test_a_pattern_that_is_slow_in_every_line_ends_the_search(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scope, "SEARCHING_ALL", 0.05)
+    monkeypatch.setattr(scope, "SEARCHING", 60)
+    await office.up(office.project(SHOP))
+    writer = CaptureWriter(str(office.logbook.folder(Key("shop", "web"))), 1, 10**7)
+    writer.write(1.0, frames.STDOUT, b"aaaaaaaaaaaaaaaaaaaaaa!\n" * 2_000)
+    writer.close()
+    for n in ("all", "5"):
+        answer = await office.get("logs", project="shop", n=n, grep="(a|aa)+$")
+        refusal = json.loads(answer.body.splitlines()[-1])
+        (problem,) = refusal["problems"]
+        assert problem["what"] == "matching /(a|aa)+$/ against all lines took longer than 50ms"
+        assert problem["hint"].startswith("use a simpler pattern")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,19 @@ package reads the same language, brings most such patterns to an end at once, an
 What it reads otherwise than Python does (`{e}` behind a letter: "with errors") is escaped before. Most
 patterns are plain words, which need none of this: those are looked for as they are, many times faster.
 
-The limit is of the processor's time, so a busy machine makes no pattern slow. But it is that of all our
-threads, and one of them may be busy with a large history meanwhile: so a search that ran out of time and had
-little of it himself looks again.
+The limit is of the time that the processor gives to the looking itself, so neither a busy machine nor our
+other threads make a pattern slow. `regex` counts the time of all threads. So a search that ran out of it, and
+had not all of it itself, looks again and may take twice as much: that ends, for it grows as fast as what
+others take.
+
+Who looks in many lines may set an end to all of it as well: a pattern that needs a tenth of a second for each
+of a million lines is slow in none of them. A sound one needs less for a line and a character than it is given
+for them, so it comes to its end in the largest history.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 import warnings
@@ -29,10 +35,10 @@ _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?!\d+,?\d*\}|,\d*\})", re.DOTALL)
 _MEANING = frozenset(r".^$*+?{}[]\|()")
 """characters that mean something other than themselves"""
 
-LOOKS = 5
-"""at one line, where others of our threads took the time"""
-OWN = 0.3
-"""share of the limit that a thread must have had itself, of two or three that run at once"""
+OWN = 0.9
+"""share of the limit that the looking itself must have had; the two clocks differ a little"""
+BY_LINE, BY_CHARACTER = 20e-6, 1e-6
+"""seconds that a sound pattern may take for each, which is ten times what it takes"""
 
 
 class TooSlow(Exception):
@@ -42,26 +48,43 @@ class TooSlow(Exception):
 class Pattern:
     """Raises re.error (on making) for what Python does not read."""
 
-    def __init__(self, text: str, limit: float) -> None:
-        """`limit`: seconds that looking in one line may take."""
+    def __init__(self, text: str, limit: float, whole: float = math.inf) -> None:
+        """`limit`: seconds that looking in one line may take. `whole`: seconds that looking in all lines may
+        take beyond what is usual for so many."""
         self.text = text
         self._limit = limit
+        self._whole = self._left = whole
         self._compiled = None if _MEANING.isdisjoint(text) else _compiled(text)
 
     def found_in(self, line: str) -> bool:
         """Whether the pattern matches somewhere in the line. Other threads run meanwhile. Raises TooSlow."""
         if self._compiled is None:
             return self.text in line
-        for _ in range(LOOKS):
+        began = time.thread_time()
+        found = self._looked(self._compiled, line)
+        self._spend(time.thread_time() - began, line)
+        return found
+
+    def _looked(self, compiled: regex.Pattern[str], line: str) -> bool:
+        may_take = self._limit
+        while True:
             began = time.thread_time()
             try:
-                return self._compiled.search(line, timeout=self._limit, concurrent=True) is not None
+                return compiled.search(line, timeout=may_take, concurrent=True) is not None
             except TimeoutError:
-                if time.thread_time() - began > OWN * self._limit:
+                if time.thread_time() - began >= OWN * self._limit:
                     break
+                may_take *= 2
         length = f"{len(line)} character{'s' * (len(line) != 1)}"
         what = f"matching /{self.text}/ against a line of {length} took longer than"
         raise TooSlow(f"{what} {duration.show(self._limit)}")
+
+    def _spend(self, seconds: float, line: str) -> None:
+        usual = BY_LINE + len(line) * BY_CHARACTER
+        self._left = min(self._left + usual - seconds, self._whole)
+        if self._left < 0:
+            what = f"matching /{self.text}/ against all lines took longer than"
+            raise TooSlow(f"{what} {duration.show(self._whole)}")
 
 
 def _compiled(text: str) -> regex.Pattern[str]:

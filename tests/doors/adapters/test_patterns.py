@@ -47,6 +47,22 @@ def test_a_pattern_that_would_never_end_ends() -> None:
         Pattern(SLOW, 0.05).found_in(LINE)
 
 
+def test_a_pattern_that_is_slow_in_every_line_ends_with_few_of_them() -> None:
+    """Each line alone is within its limit."""
+    pattern = Pattern(SLOW, 5, whole=0.1)
+    lines = ["a" * 22 + "!"] * 1_000
+    with pytest.raises(TooSlow, match=r"against all lines took longer than 100ms$"):
+        list(filter(pattern.found_in, lines))
+
+
+def test_a_sound_pattern_comes_to_the_end_of_any_history() -> None:
+    """Empty lines, usual ones and long ones."""
+    pattern = Pattern(r"took \d+ms|ERR[O]R", 1, whole=0.02)
+    for line in ("", "a request of somebody took some ms", "no end of it " * 1_000):
+        for _ in range(2_000_000 // (100 + len(line))):
+            assert not pattern.found_in(line)
+
+
 def test_plain_words_need_no_limit() -> None:
     """To keep one takes eight times as long as to find them, which is felt in a history of 200 MB."""
     assert not Pattern("needle", 1e-9).found_in("n" * 3_000_000)
@@ -54,18 +70,19 @@ def test_plain_words_need_no_limit() -> None:
 
 def test_what_others_take_of_the_processor_makes_no_pattern_slow() -> None:
     """Nor for how long they let nobody else run: sorting, say, is one step of Python's."""
-    many, until = list(range(4_000_000)), time.monotonic() + 2
+    many, until = list(range(1_000_000)), time.monotonic() + 2
 
     def take() -> None:
         while time.monotonic() < until:
             sum(many), sorted(many)
 
-    others = [threading.Thread(target=take) for _ in range(2)]
+    others = [threading.Thread(target=take) for _ in range(3)]
     for other in others:
         other.start()
-    pattern = Pattern("is read[y]", 0.02)
+    pattern = Pattern("(a|aa)+$", 0.05)
+    line = "a" * 20 + "!"
     while time.monotonic() < until:
-        assert not pattern.found_in("a line like any other")
+        assert not pattern.found_in(line)
     for other in others:
         other.join()
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SEARCHING = 0.25
 """seconds that looking for somebody's pattern in one line may take"""
+SEARCHING_ALL = 5.0
+"""and in all lines, beyond what is usual"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def misused(what: str, where: str = "") -> Refused:
 def pattern(text: str) -> Pattern:
     """What `grep` asks for. Raises Refused."""
     try:
-        return Pattern(text, SEARCHING)
+        return Pattern(text, SEARCHING, SEARCHING_ALL)
     except re.error as error:
         raise misused(f"not a regular expression: {error}", text) from None
 
