@@ -234,6 +234,24 @@ def test_init_writes_a_file_that_is_valid(
     assert (spec.name, spec.services["web"].command) == ("my-shop", "python3 manage.py runserver $PORT")
 
 
+def test_init_says_that_a_compose_file_was_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path.resolve()
+    (folder / "compose.yaml").write_text("services: { db: { image: postgres:16 } }\n")
+    monkeypatch.chdir(folder)
+
+    code, out, err = said(capsys, "init")
+
+    assert (code, out) == (0, "")
+    assert err.splitlines() == [
+        f"wrote {folder}/locald.toml (services: none)",
+        f"warning: {folder}/compose.yaml: its services are not in locald.toml",
+        "hint: write each as [services.NAME] with `image` in locald.toml, then run `locald config check`",
+    ]
+    assert config.parse((folder / "locald.toml").read_text()).services == {}
+
+
 def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "init") == (
         2,

@@ -68,8 +68,17 @@ def test_a_procfile_is_taken_at_its_word() -> None:
     }
 
 
-def test_a_compose_file_is_pointed_to() -> None:
-    assert "docker-compose.yml has containers" in init.starter("shop", {"docker-compose.yml": ""})
+@pytest.mark.parametrize("name", init.COMPOSE)
+def test_a_compose_file_is_pointed_to_and_nothing_is_made_up_beside_it(name: str) -> None:
+    """A server of the folder would look like what the user has."""
+    text = init.starter("shop", {name: "", "README.md": ""})
+    assert commands({name: ""}) == {}
+    assert f"# {name} is not read: write each of its containers as a service" in text
+    assert "http.server" not in text
+
+
+def test_what_is_recognised_beside_a_compose_file_is_a_service() -> None:
+    assert commands({"compose.yaml": "", "manage.py": ""}) == {"web": "python3 manage.py runserver $PORT"}
 
 
 def test_the_project_is_called_as_its_folder() -> None:

@@ -50,8 +50,14 @@ def run(args: argparse.Namespace) -> int:
         return 0
     _write(here / FILE, text)
     names = ", ".join(found.name for found in init.services(files))
-    say.note(f"wrote {here / FILE} (services: {names})")
-    say.hinted("review it, then run `locald up`")
+    say.note(f"wrote {here / FILE} (services: {names or 'none'})")
+    if compose := init.compose(files):
+        say.warning(
+            f"{here / compose}: its services are not in {FILE}",
+            f"write each as [services.NAME] with `image` in {FILE}, then run `locald config check`",
+        )
+    else:
+        say.hinted("review it, then run `locald up`")
     return 0
 
 

@@ -3,7 +3,8 @@
 A guess that a person corrects, so it says little and means well: one service for what is surely there,
 started as its own tools start it, with the port handed over where the tool would choose its own. A Procfile
 is the user's word and is taken as it is. Where nothing is recognised, the file serves the folder, so that
-`locald up` works in any case.
+`locald up` works. A compose file is recognised, but not read: beside it the file has no service rather than
+one that nobody asked for.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 READ = ("package.json", "Procfile")
 """the files whose contents matter; of all others it is enough to know that they are there"""
 
-_COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 _SIGNS = (
     ("manage.py", "python3 manage.py runserver $PORT"),
@@ -81,25 +82,33 @@ class Found:
 
 
 def services(files: Mapping[str, str]) -> tuple[Found, ...]:
-    """The services of a folder, never none. `files`: the names in it, with the contents of those of `READ`;
-    names below a folder are relative, such as `bin/rails`."""
+    """The services of a folder; none where all that is known of it is a compose file. `files`: the names in
+    it, with the contents of those of `READ`; names below a folder are relative, such as `bin/rails`."""
     if listed := tuple(_procfile(files.get("Procfile", ""))):
         return listed
     found = [each for each in (_package(files), _sign(files)) if each]
-    if not found:
+    if not found and not compose(files):
         return (Found("web", "python3 -m http.server $PORT --bind 127.0.0.1", why="Serves this folder."),)
     if len(found) > 1:
         return found[0], Found("api", found[1].command, why=found[1].why)
     return tuple(found)
 
 
+def compose(files: Mapping[str, str]) -> str:
+    """The name of the compose file in the folder, or empty."""
+    return next((file for file in COMPOSE if file in files), "")
+
+
 def starter(folder: str, files: Mapping[str, str]) -> str:
     """The text of a `locald.toml` for a folder of this name. `files` as for `services`."""
     name = labels.near(folder) or "project"
-    compose = next((file for file in _COMPOSE if file in files), "")
-    hint = f"\n# {compose} has containers: each can be a service with `image`, as below.\n" if compose else ""
     parts = [found.text() for found in services(files)]
-    return _HEAD.format(name=toml.value(name)) + "".join(parts) + hint + _CONTAINER
+    return _HEAD.format(name=toml.value(name)) + "".join(parts) + _of_compose(files) + _CONTAINER
+
+
+def _of_compose(files: Mapping[str, str]) -> str:
+    name = compose(files)
+    return f"\n# {name} is not read: write each of its containers as a service, as below.\n" if name else ""
 
 
 def _procfile(text: str) -> Iterator[Found]:
