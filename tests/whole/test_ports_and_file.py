@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole import programs
-from whole.machine import free_port, is_alive
+from whole.looking import is_healthy, is_in
+from whole.machine import Gate, free_port, is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +73,32 @@ def test_equal_names_in_two_projects_get_ports_of_their_own(machine: Machine) ->
     assert machine.locald("-C", "other", "up").returncode == 0
     rows = json.loads(machine.locald("status", "--all", "--json").stdout)["services"]
     assert len({row["port"] for row in rows}) == 2
+
+
+def test_a_port_that_is_lost_while_its_service_waits_gives_way_to_another(machine: Machine) -> None:
+    gate = Gate(machine.folder)
+    machine.write(
+        f"[services.seed]\ntype = 'task'\ncommand = {json.dumps(gate.wait)}\n"
+        f"[services.web]\ndepends_on = ['seed']\n{SERVE}"
+        "[services.ask]\ntype = 'task'\ndepends_on = ['web']\n"
+        "command = 'echo ${services.web.port} $PORT_WEB $URL'\nenv = { URL = '${services.web.url}' }\n"
+    )
+    assert machine.locald("up", "-d").returncode == 0
+    given = machine.until("web", is_in("waiting"))["port"]
+    with socket.create_server(("127.0.0.1", given)):
+        gate.open()
+        row = machine.until("web", is_healthy)
+        port = row["port"]
+        assert (port != given, row["port_source"], row["run"]) == (True, "assigned", 2)
+        machine.until("ask", is_in("completed"))
+        assert machine.printed("ask") == [f"{port} {port} http://127.0.0.1:{port}/"]
+        (line,) = [line for line in machine.logs("web") if "already in use" in line]
+        assert f"port {given} is already in use by pid {os.getpid()}" in line
+        assert line.endswith(f": uses port {port} instead")
+        rows = machine.up("web")
+        assert (rows["web"]["run"], rows["web"]["port"]) == (2, port), "nothing has changed"
+    machine.locald("restart", "web")
+    assert machine.status()["web"]["port"] == port, "it is stable from now on"
 
 
 def test_others_are_told_the_port_that_status_shows(machine: Machine, puppet: Make) -> None:

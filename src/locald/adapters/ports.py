@@ -1,9 +1,10 @@
 """Which port a service gets, whether it is free, and who holds it.
 
-A service without a port of its own in the file gets one that is drawn from its name: the same on every
-machine and every day, so that bookmarks and OAuth settings stay right, and outside the range from which the
-kernel takes ports for outgoing connections, so that no browser holds it by chance. Only when that one is
-taken does the next come, and what a service once got is remembered while it is free.
+A service without a port of its own in the file gets one that is drawn from its name and from the folder of
+this locald's state: the same every day, so that bookmarks and OAuth settings stay right, another one for
+another locald on this machine, so that the two do not meet, and outside the range from which the kernel takes
+ports for outgoing connections, so that no browser holds it by chance. Only when that one is taken does the
+next come, and what a service once got is remembered while it is free.
 
 "Free" is found out by binding, on every wildcard and loopback address: a socket that is bound and does not
 listen yet counts as taken, one that only waits for late packets (TIME_WAIT) does not.
@@ -62,9 +63,10 @@ def _width(range_: Range) -> int:
     return range_[1] - range_[0] + 1
 
 
-def candidates(project: str, service: str, low: int, high: int) -> Iterator[int]:
-    """Every port of the range once, in the service's own order: always the same for the same names."""
-    digest = hashlib.sha256(f"{project}:{service}".encode()).digest()
+def candidates(key: Key, home: str, low: int, high: int) -> Iterator[int]:
+    """Every port of the range once, in the service's own order: always the same for the same names. `home`:
+    the folder of the state, or anything else that tells one locald from another."""
+    digest = hashlib.sha256(f"{home}:{key}".encode(errors="surrogateescape")).digest()
     width = high - low + 1
     start = int.from_bytes(digest[:8]) % width
     return (low + (start + step) % width for step in range(width))
@@ -79,7 +81,7 @@ def ephemeral() -> Range:
     return (int(fields[0]), int(fields[1])) if len(fields) == 2 else (32768, 60999)
 
 
-def assign(key: Key, remembered: int | None, taken: Collection[int]) -> int:
+def assign(key: Key, home: str, remembered: int | None, taken: Collection[int]) -> int:
     """The port for a service: the remembered one, else the first of its candidates that is free.
 
     `taken` are ports promised to other services, which may not run now. Raises OSError (EADDRINUSE) when
@@ -88,7 +90,7 @@ def assign(key: Key, remembered: int | None, taken: Collection[int]) -> int:
     if remembered is not None and remembered not in taken and free(remembered):
         return remembered
     low, high = usable(ephemeral())
-    for port in candidates(key.project, key.service, low, high):
+    for port in candidates(key, home, low, high):
         if port not in taken and free(port):
             return port
     raise OSError(errno.EADDRINUSE, f"no port from {low} to {high} is free")

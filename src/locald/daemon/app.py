@@ -35,6 +35,7 @@ from locald.daemon.log import begin_log
 from locald.daemon.loop import Loop
 from locald.daemon.meter import Meter
 from locald.daemon.performer import Performer
+from locald.daemon.port_choice import PortChoice
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.tasks import Tasks
@@ -107,12 +108,13 @@ async def _live(home: Home, *, foreground: bool) -> None:
         hub = Hub(lambda: loop.world)
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
-        core.way_in, core.usage = containers.way_in, meter.sweep
+        core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, PortChoice(home.state)
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,
             clock=clock,
             store=store,
+            ports=core.ports,
             processes=ProcessRunner(processes, listeners, logbook),
             containers=ContainerRunner(containers, logbook),
             checks=checks,

@@ -14,6 +14,7 @@ from locald.adapters.state.store import Store
 from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
+from locald.daemon.port_choice import PortChoice
 from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up
 from locald.domain.project.names import Key, Run
 from locald.linux.clock import Clock
@@ -58,6 +59,7 @@ class Core:
     """what was wrong with the saved state, one sentence, or empty"""
     way_in: Callable[[Run], tuple[str, dict[str, str]] | None] = lambda _: None
     """the id of a run's container, and the environment with which the docker command finds that"""
+    ports: PortChoice = field(default_factory=PortChoice)
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
     dashboard: Dashboard | None = None

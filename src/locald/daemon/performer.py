@@ -11,7 +11,8 @@ import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters import ports
-from locald.domain.lifecycle.exits import not_begun
+from locald.domain.lifecycle import lost_port
+from locald.domain.lifecycle.lost_port import may_move
 from locald.domain.lifecycle.messages import (
     Adopt,
     Discard,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from locald.adapters.checks import Checks
     from locald.adapters.logbook import Logbook
     from locald.adapters.state.store import Store
+    from locald.daemon.port_choice import PortChoice
     from locald.daemon.runners import ContainerRunner, ProcessRunner, Runner
     from locald.daemon.tasks import Cancellable
     from locald.domain.lifecycle.messages import Listener
@@ -57,6 +59,7 @@ class Performer:
         spawn: Callable[[Coroutine[None, None, None], str], Cancellable],
         clock: Clock,
         store: Store,
+        ports: PortChoice,
         processes: ProcessRunner,
         containers: ContainerRunner,
         checks: Checks,
@@ -66,6 +69,7 @@ class Performer:
         """`spawn` runs a coroutine as a task of the daemon's group, under a name."""
         self._post, self._spawn, self._clock = post, spawn, clock
         self._store, self._checks, self._asking, self._logbook = store, checks, asking, logbook
+        self._ports = ports
         self._processes, self._containers = processes, containers
         self._runners: dict[Run, Runner] = {}
         self._readers: dict[Run, Cancellable] = {}
@@ -121,10 +125,10 @@ class Performer:
         """Have it begun, once the port is free and the saved state names the run. If the port is taken, no
         runner ever knows of the run, so it is for us to write in its history why there is no more of it."""
         if in_the_way := await self._in_the_way(service, world):
-            refused = NotStarted(run, *in_the_way, self._clock.now())
-            await self._logbook.note(
-                run, not_begun(refused.reason), refused.at, service.present.spec.log_size
-            )
+            another = self._ports.another(world, run.key) if may_move(service) else None
+            refused = NotStarted(run, *in_the_way, self._clock.now(), another)
+            line = lost_port.told(refused)
+            await self._logbook.note(run, line, refused.at, service.present.spec.log_size)
             self._post(refused)
             return
         await self._store.saved()

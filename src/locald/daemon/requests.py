@@ -1,4 +1,4 @@
-"""What somebody asks for, made ready for the world: files are read, names resolved, ports chosen.
+"""What somebody asks for, made ready for the world: files are read, names resolved, ports asked for.
 
 Everything that can be wrong with a request is found here, before anything changes: then `Refused` is raised
 with every problem, and nothing has happened.
@@ -13,14 +13,13 @@ from functools import partial
 from shutil import which
 from typing import TYPE_CHECKING
 
-from locald.adapters import files, ports
+from locald.adapters import files
 from locald.domain.lifecycle.messages import Restart, Up
 from locald.domain.lifecycle.world import Place
 from locald.domain.project import config
 from locald.domain.project.config import FILE
 from locald.domain.project.graph import closure, start_order
 from locald.domain.project.names import Key
-from locald.domain.project.spec import Type
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.folder import identity
@@ -28,29 +27,34 @@ from locald.wire.folder import identity
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from locald.daemon.port_choice import PortChoice
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.config import Review
     from locald.domain.project.spec import Caller, Project, ProjectSpec
 
 
-async def up(world: World, directory: str, names: list[str], caller: Caller) -> tuple[Up, list[Problem]]:
+async def up(
+    world: World, directory: str, names: list[str], caller: Caller, ports: PortChoice
+) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused."""
-    project, review = await _resolved(world, directory, caller.env)
+    project, review = await _resolved(world, directory, caller.env, ports)
     wanted = frozenset(chosen(project.name, project.definitions, names))
     warnings = review.problems(only=starting(project, wanted))
     return Up(project, wanted, frozenset(names), caller), list(warnings)
 
 
-async def _resolved(world: World, directory: str, shell: Mapping[str, str]) -> tuple[Project, Review]:
+async def _resolved(
+    world: World, directory: str, shell: Mapping[str, str], ports: PortChoice
+) -> tuple[Project, Review]:
     """The project as its file says now, and what is to be said of it. Raises Refused; changes nothing."""
     text, review = await asyncio.to_thread(_review, directory, shell)
     problems = review.problems()
     if any(not problem.is_warning for problem in problems):
         raise Refused(*problems)
     await asyncio.to_thread(_refuse_second_folder, world, review.spec, directory)
-    ports = _choose_ports(world, review.spec)
-    project = config.resolve(review.spec, directory, ports, review.env_files, shell, where=FILE, text=text)
+    chosen = ports.of_project(world, review.spec)
+    project = config.resolve(review.spec, directory, chosen, review.env_files, shell, where=FILE, text=text)
     return replace(project, folder=await asyncio.to_thread(identity, directory)), review
 
 
@@ -60,21 +64,21 @@ def _review(directory: str, shell: Mapping[str, str]) -> tuple[str, Review]:
     return text, config.review(text, around, FILE)
 
 
-async def as_written(world: World, directory: str) -> Project:
+async def as_written(world: World, directory: str, ports: PortChoice) -> Project:
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
     text = await asyncio.to_thread(_read, directory)
     spec = config.parse(text, FILE)
     await asyncio.to_thread(_refuse_second_folder, world, spec, directory)
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
-    ports = _choose_ports(world, spec)
-    return config.resolve(replace(spec, services=services), directory, ports, {}, {})
+    chosen = ports.of_project(world, spec)
+    return config.resolve(replace(spec, services=services), directory, chosen, {}, {})
 
 
-async def unapplied(world: World, project: str, keys: Iterable[Key]) -> list[Problem]:
+async def unapplied(world: World, project: str, keys: Iterable[Key], ports: PortChoice) -> list[Problem]:
     """Warnings for who restarts these services, which does not apply the file: what in it is wrong, or is
     something else than what runs."""
     try:
-        written = await as_written(world, world.places[project].directory)
+        written = await as_written(world, world.places[project].directory, ports)
     except Refused as refused:
         wrong = [each.as_warning() for each in refused.problems if not each.is_warning]
         what = "cannot be applied, services restart as of the last `locald up`"
@@ -194,39 +198,6 @@ def _refuse_second_folder(world: World, spec: ProjectSpec, directory: str) -> No
                 f"rename this project, or run `locald -C {place.directory} down` to remove the other",
             )
         )
-
-
-def _choose_ports(world: World, spec: ProjectSpec) -> dict[str, int]:
-    """The host port of each service that has one: fixed, or its own of last time, or a new one.
-
-    What runs keeps its port. What does not gets another if somebody else has taken it meanwhile.
-    """
-    found = {s.name: s.port for s in spec.services.values() if s.port is not None}
-    others = {
-        service.definition.port
-        for key, service in world.services.items()
-        if service.definition.port and (key.project != spec.name or key.service not in spec.services)
-    }
-    for service in spec.services.values():
-        if service.name in found or service.type in (Type.WORKER, Type.TASK):
-            continue
-        key = Key(spec.name, service.name)
-        known = world.services.get(key)
-        if known and known.run and known.definition.port:
-            found[service.name] = known.definition.port
-            continue
-        remembered = known.definition.port if known else None
-        found[service.name] = _assign(key, remembered, others | set(found.values()))
-    return found
-
-
-def _assign(key: Key, remembered: int | None, taken: set[int]) -> int:
-    try:
-        return ports.assign(key, remembered, taken)
-    except OSError as error:
-        raise Refused(
-            Problem(f"{key}: {error.strerror}", hint="run `locald doctor` to find the cause")
-        ) from None
 
 
 def place(project: Project) -> Place:

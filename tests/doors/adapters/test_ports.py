@@ -17,6 +17,7 @@ from locald.domain.project.names import Key
 from locald.linux import socket_owners
 
 WEB = Key("shop", "web")
+HOME = "/home/me/.local/state/locald"
 USUAL = (32768, 60999)
 
 
@@ -32,13 +33,17 @@ def port_of(bound: socket.socket) -> int:
     return int(bound.getsockname()[1])
 
 
-def test_the_same_names_give_the_same_ports_on_every_machine() -> None:
-    assert list(islice(ports.candidates("shop", "web", 20000, 29999), 2)) == [20677, 20678]
-    assert next(ports.candidates("shop", "api", 20000, 29999)) != 20677
+def test_the_same_names_give_the_same_ports_every_day() -> None:
+    assert list(islice(ports.candidates(WEB, HOME, 20000, 29999), 2)) == [24638, 24639]
+    assert next(ports.candidates(Key("shop", "api"), HOME, 20000, 29999)) == 24418
+
+
+def test_another_locald_draws_other_ports_for_the_same_names() -> None:
+    assert next(ports.candidates(WEB, "/tmp/other/state", 20000, 29999)) != 24638
 
 
 def test_every_port_of_the_range_is_a_candidate_once() -> None:
-    assert sorted(ports.candidates("shop", "web", 20000, 20009)) == list(range(20000, 20010))
+    assert sorted(ports.candidates(WEB, HOME, 20000, 20009)) == list(range(20000, 20010))
 
 
 @pytest.mark.parametrize(
@@ -73,23 +78,23 @@ def test_this_machines_range_is_known() -> None:
 def test_a_remembered_port_is_kept_while_it_is_free() -> None:
     with listener() as bound:
         remembered = port_of(bound)
-        assert ports.assign(WEB, remembered, set()) != remembered
-    assert ports.assign(WEB, remembered, set()) == remembered
-    assert ports.assign(WEB, remembered, {remembered}) != remembered
+        assert ports.assign(WEB, HOME, remembered, set()) != remembered
+    assert ports.assign(WEB, HOME, remembered, set()) == remembered
+    assert ports.assign(WEB, HOME, remembered, {remembered}) != remembered
 
 
 def test_the_next_candidate_comes_when_one_is_taken_or_promised() -> None:
     low, high = ports.usable(ports.ephemeral())
-    free = (port for port in ports.candidates(*WEB, low, high) if ports.free(port))
+    free = (port for port in ports.candidates(WEB, HOME, low, high) if ports.free(port))
     first, second, third = islice(free, 3)
-    assert ports.assign(WEB, None, set()) == first
+    assert ports.assign(WEB, HOME, None, set()) == first
     with listener(port=second):
-        assert ports.assign(WEB, None, {first}) == third
+        assert ports.assign(WEB, HOME, None, {first}) == third
 
 
 def test_when_every_port_is_taken_that_is_said() -> None:
     with pytest.raises(OSError, match="no port from"):
-        ports.assign(WEB, None, range(65536))
+        ports.assign(WEB, HOME, None, range(65536))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "127.0.0.2", "::1", "::"])

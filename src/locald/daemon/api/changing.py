@@ -73,7 +73,9 @@ class Changing:
         """Have it taken in; what is wrong with it is not. Returns what was understood, what that begins, and
         warnings."""
         async with self._turn:
-            command, warnings = await requests.up(self._core.world, directory, names, caller)
+            command, warnings = await requests.up(
+                self._core.world, directory, names, caller, self._core.ports
+            )
             earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
                 effect = self._effect(command.project.name, command)
@@ -133,7 +135,7 @@ class Changing:
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
         command = Restart(frozenset(keys), asker or self._last_caller(project))
-        warnings = await requests.unapplied(self._core.world, project, keys)
+        warnings = await requests.unapplied(self._core.world, project, keys, self._core.ports)
         effect = self._effect(project, command)
         await self._core.ask(command)
         told = {"services": [key.service for key in keys], "warnings": list(map(problem, warnings))}

@@ -45,7 +45,8 @@ class Effects:
         place = world.places[project]
         match action:
             case "up":
-                up, _ = await requests.up(world, place.directory, list(chosen.services), place.caller)
+                names, ports = list(chosen.services), self._core.ports
+                up, _ = await requests.up(world, place.directory, names, place.caller, ports)
                 return [*map(Down, requests.earlier_names(world, up.project)), up]
             case "stop":
                 return [Stop(keys)]

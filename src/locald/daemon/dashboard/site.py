@@ -9,7 +9,6 @@ there.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import socket
@@ -209,8 +208,7 @@ def _policy_of_page(host: str) -> str:
 def _listen(noted: str, taken: Collection[int]) -> tuple[socket.socket, Memory]:
     """A socket that listens, on the port of last time if it is free. Raises OSError."""
     earlier = memory.recall(noted)
-    name = Key("locald", hashlib.sha256(os.fsencode(noted)).hexdigest())
-    port = ports.assign(name, earlier.port, taken)
+    port = ports.assign(Key("locald", "dashboard"), noted, earlier.port, taken)
     listening = socket.socket()
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # for what the last daemon left

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle import strangers
+from locald.domain.lifecycle import lost_port, strangers
 from locald.domain.lifecycle.evaluation import evaluate
-from locald.domain.lifecycle.exits import after, alone_until, expired, how, not_begun, over, settled
+from locald.domain.lifecycle.exits import after, alone_until, expired, how, over, settled
 from locald.domain.lifecycle.false_starts import taken_back
 from locald.domain.lifecycle.health import Evidence, Health, Source
 from locald.domain.lifecycle.messages import (
@@ -55,7 +55,6 @@ from locald.domain.lifecycle.observations import (
 from locald.domain.lifecycle.phase import (
     Adopting,
     Desired,
-    Failed,
     Launching,
     Preparing,
     Retry,
@@ -116,9 +115,8 @@ def _of_process(service: Service, facts: RunFacts, event: ProcessEvent, now: flo
             return replace(service, phase=Preparing(run, detail)) if under_way else service, []
         case Spawned():
             return _spawned(service, facts, event, now)
-        case NotStarted(run, reason, hint):
-            failed = over(service, Failed(reason, hint), now)
-            return failed, [Note(run, not_begun(reason)), Forget(run)]
+        case NotStarted(run):
+            return lost_port.not_started(service, event, now), [Note(run, lost_port.told(event)), Forget(run)]
         case Exited():
             return _exited(service, facts, event, now)
         case Gone(run):

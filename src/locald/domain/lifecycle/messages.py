@@ -153,12 +153,14 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty."""
+    """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty. `port`:
+    the one that the next run has, where somebody else holds this one's."""
 
     run: Run
     reason: str
     hint: str
     at: float
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

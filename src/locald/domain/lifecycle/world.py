@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle import found_port
+from locald.domain.lifecycle import found_port, lost_port
 from locald.domain.lifecycle.deadlines import due, put_off
 from locald.domain.lifecycle.dependencies import (
     all_dependencies,
@@ -131,6 +131,7 @@ def step(world: World, message: Message, now: float) -> Step:
         case event:
             if service := draft.services.get(event.run.key):
                 draft.take(observe(service, event, now))
+                draft.follow(service)
     draft.settle()
     return draft.finish()
 
@@ -171,6 +172,15 @@ class _Draft:
         self._ask(key, *needs(service), *self.dependents.get(key, ()))
         if before and before.run and not service.run:
             self._ask(*self._released(before))
+
+    def follow(self, before: Service) -> None:
+        """Tell the others where it will be, if it has lost its port."""
+        service = self.services.get(before.key, before)
+        if service.definition.port == before.definition.port:
+            return
+        self.effects += lost_port.notes(self.services.values(), service)
+        for other in lost_port.followers(self.services.values(), service):
+            self.put(other)
 
     def _forgive(self, key: Key, since: float) -> None:
         """What was started because this was ready, which it was not, is not to blame."""

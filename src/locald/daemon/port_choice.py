@@ -1,0 +1,60 @@
+"""Which port each service of a project gets: what its file says, or its own of last time, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.adapters import ports
+from locald.domain.project.names import Key
+from locald.domain.project.spec import Type
+from locald.domain.values.problem import Problem, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.spec import ProjectSpec
+
+
+@dataclass(frozen=True, slots=True)
+class PortChoice:
+    home: str = ""
+    """the folder of the state: another locald of this machine draws other ports"""
+
+    def of_project(self, world: World, spec: ProjectSpec) -> dict[str, int]:
+        """The host port of each service that has one. What runs keeps its port; what does not gets another if
+        somebody else has taken it meanwhile. Raises Refused when there is none."""
+        found = {s.name: s.port for s in spec.services.values() if s.port is not None}
+        others = _promised(world, {Key(spec.name, name) for name in spec.services})
+        for service in spec.services.values():
+            if service.name in found or service.type in (Type.WORKER, Type.TASK):
+                continue
+            key = Key(spec.name, service.name)
+            known = world.services.get(key)
+            if known and known.run and known.definition.port:
+                found[service.name] = known.definition.port
+                continue
+            remembered = known.definition.port if known else None
+            found[service.name] = self._assign(key, remembered, others | set(found.values()))
+        return found
+
+    def another(self, world: World, key: Key) -> int | None:
+        """A port for a service that has lost its own to somebody; None when there is none."""
+        try:
+            return ports.assign(key, self.home, None, _promised(world, ()))
+        except OSError:
+            return None
+
+    def _assign(self, key: Key, remembered: int | None, taken: set[int]) -> int:
+        try:
+            return ports.assign(key, self.home, remembered, taken)
+        except OSError as error:
+            hint = "run `locald doctor` to find the cause"
+            raise Refused(Problem(f"{key}: {error.strerror}", hint=hint)) from None
+
+
+def _promised(world: World, but: Collection[Key]) -> set[int]:
+    """The ports of services, which may not run now."""
+    services = world.services.items()
+    return {each.definition.port for key, each in services if each.definition.port and key not in but}

@@ -1,0 +1,75 @@
+"""A port that was assigned, and that somebody else has by the time that the run begins.
+
+It was free when it was chosen. But the service may have waited for its dependencies since, or have failed and
+be tried again, and no socket holds a port for it. So the next run gets another port, at once, and whatever
+starts later is told that one. A port that the file names is the user's word, and is never changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.lifecycle.exits import not_begun, over
+from locald.domain.lifecycle.messages import Note
+from locald.domain.lifecycle.phase import Failed, Stopped
+from locald.domain.project import whereabouts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from locald.domain.lifecycle.messages import Effect, NotStarted
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.project.spec import Definition
+
+
+def may_move(service: Service) -> bool:
+    """Whether locald chose the port, for the present run and for the next one."""
+    chose = service.present.spec.port is None and service.spec.port is None
+    return chose and service.present.port is not None and service.present.port == service.definition.port
+
+
+def told(event: NotStarted) -> str:
+    """The line in the service's log."""
+    if event.port is None:
+        return not_begun(event.reason)
+    return f"{event.reason}: uses port {event.port} instead"
+
+
+def not_started(service: Service, event: NotStarted, now: float) -> Service:
+    """The run never began: it has failed, or it is tried again with another port."""
+    if event.port is None or not may_move(service):
+        return over(service, Failed(event.reason, event.hint), now)
+    definition = replace(service.definition, port=event.port)
+    return over(replace(service, definition=definition), Stopped(), now)
+
+
+# What follows for others.
+
+
+def followers(services: Iterable[Service], moved: Service) -> list[Service]:
+    """The services that are told the address of this one, with it as it is now. What runs keeps what it was
+    told; it is out of date from now on."""
+    project = [each for each in services if each.key.project == moved.key.project]
+    ports = {each.spec.name: each.definition.port for each in project if each.definition.port is not None}
+    definitions = [each.definition for each in project]
+    return [
+        replace(each, definition=_again(each.definition, definitions, ports))
+        for each in project
+        if moved.key.service in whereabouts.names(each.definition)
+    ]
+
+
+def _again(definition: Definition, all_: list[Definition], ports: dict[str, int]) -> Definition:
+    return whereabouts.filled(definition, all_, ports, {})
+
+
+def notes(services: Iterable[Service], moved: Service) -> list[Effect]:
+    """A line for each that runs with an address which is not right any more."""
+    was, now = moved.present.port, moved.definition.port
+    name = moved.spec.name
+    return [
+        Note(each.run, f"{name} moves from port {was} to {now}: run `locald restart {each.spec.name}`")
+        for each in services
+        if each.run and each.key.project == moved.key.project and name in whereabouts.names(each.present)
+    ]
