@@ -21,7 +21,7 @@ from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.state.store import Store
 from locald.daemon.api.entrance import Entrance
-from locald.daemon.api.server import Api
+from locald.daemon.api.routes import Api
 from locald.daemon.core import Core
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
@@ -32,8 +32,6 @@ from locald.linux.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from aiohttp import web
 
     from locald.domain.project.names import Run
 
@@ -109,21 +107,20 @@ class Office:
         self.loop.watch(self.store.change)
         self._run_folder = Path(tempfile.mkdtemp(prefix="ld", dir="/tmp"))
         self.socket = str(self._run_folder / "s")
-        self.runner: web.AppRunner
+        self.entrance: Entrance
         self.client: aiohttp.ClientSession
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         async with asyncio.timeout(30), Tasks() as tasks:
-            entrance = Entrance(self.api, self.socket)
-            self.runner = entrance.runner
-            await entrance.open()
+            self.entrance = Entrance(self.api, self.socket)
+            await self.entrance.open()
             tasks.begin(self.loop.run(self.crew), "loop")
             tasks.begin(self.store.run(), "store")
             connector = aiohttp.UnixConnector(self.socket, force_close=True)
             async with aiohttp.ClientSession(connector=connector) as self.client:
                 yield
-            await entrance.close()
+            await self.entrance.close()
         shutil.rmtree(self._run_folder)
 
     # Projects.

@@ -18,8 +18,7 @@ from locald.adapters.state.reading import load
 from locald.capture import frames
 from locald.capture.writer import CaptureWriter
 from locald.daemon import requests
-from locald.daemon.api import changing, openapi, scope
-from locald.daemon.api import server as serving
+from locald.daemon.api import changing, http, openapi, scope
 from locald.domain.lifecycle.messages import Kill, Start, Terminate
 from locald.domain.project.names import Key
 from nonblocking import blocking_raises
@@ -57,11 +56,8 @@ def is_refused(answer: Answer, status: int = 422, exit_code: int = 2) -> None:
 
 async def test_every_route_is_described(office: Office) -> None:
     described = (await office.get("openapi.json")).json
-    routes = {
-        (route.method.lower(), route.resource.canonical)
-        for route in office.runner.app.router.routes()
-        if route.resource and route.method != "HEAD"
-    } - {("get", "/v1/openapi.json")}
+    routes = {(route.method.lower(), route.path) for route in office.entrance.routes}
+    routes -= {("get", "/v1/openapi.json")}
     paths = described["paths"]
     assert {(method, path) for path in paths for method in paths[path]} == routes
     for path in paths:
@@ -359,7 +355,7 @@ async def test_the_words_around_a_body_do_not_matter(office: Office) -> None:
 
 
 async def test_a_body_that_is_too_long_is_refused(office: Office) -> None:
-    body = io.BytesIO(b" " * (serving.LARGEST_REQUEST + 1))
+    body = io.BytesIO(b" " * (http.LARGEST_REQUEST + 1))
     is_refused(await office.ask("POST", "/v1/up", data=body), 413)
 
 
@@ -462,7 +458,7 @@ async def test_streams_do_not_hold_up_the_end_of_the_daemon(office: Office) -> N
         await office.post("server/stop")
         await office.core.leaving.wait()
         began = asyncio.get_running_loop().time()
-        await office.runner.cleanup()
+        await office.entrance.finish()
         assert asyncio.get_running_loop().time() - began < 1
         told = (await events.content.read()).decode()
         assert '"state": "stopped"' in told.split("event: ")[-1]

@@ -323,7 +323,7 @@ async def test_the_socket_ends_with_the_daemon_and_the_last_news_is_told(office:
         await face.hear("snapshot")
         await office.post("stop", project="shop")
         async with asyncio.timeout(5):
-            ended = asyncio.ensure_future(office.runner.cleanup())
+            ended = asyncio.ensure_future(office.entrance.finish())
             await face.until("web", state="stopping")
             while not face.socket.closed:
                 await face.socket.receive()

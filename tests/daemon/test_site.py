@@ -17,7 +17,6 @@ import pytest
 from daemon.office import Answer, Office, worker
 from locald.daemon.dashboard import door as doors
 from locald.daemon.dashboard.door import Door, Tickets
-from locald.daemon.dashboard.files import Files
 from locald.daemon.dashboard.site import Site
 from locald.wire.version import __version__
 from nonblocking import blocking_raises
@@ -41,7 +40,7 @@ class Visit:
         self.office = office
         self.noted = office.folder / "dashboard.json"
         self.page = office.folder / "page"
-        self.site = Site(office.api, str(self.noted), Files(self.page))
+        self.site = Site(office.api, str(self.noted), self.page)
         self.client: aiohttp.ClientSession
 
     async def open(self, *taken: int) -> Visit:
@@ -394,7 +393,7 @@ async def test_the_place_is_told_in_status_without_the_secret(visit: Visit) -> N
 async def test_it_is_found_again_at_the_same_place_by_who_was_signed_in(visit: Visit) -> None:
     before = visit.port, visit.secret
     await visit.site.close()
-    visit.site = Site(visit.office.api, str(visit.noted), Files(visit.page))
+    visit.site = Site(visit.office.api, str(visit.noted), visit.page)
     await visit.open()
     assert (visit.port, visit.secret) == before
     assert visit.noted.stat().st_mode & 0o777 == 0o600

@@ -25,7 +25,7 @@ from locald.adapters.state.reading import load
 from locald.adapters.state.store import Store
 from locald.daemon import limits, supervisor
 from locald.daemon.api.entrance import Entrance
-from locald.daemon.api.server import Api
+from locald.daemon.api.routes import Api
 from locald.daemon.core import Core
 from locald.daemon.dashboard.site import Site
 from locald.daemon.hub import Hub

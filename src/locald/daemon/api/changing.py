@@ -7,11 +7,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-from pydantic import TypeAdapter, ValidationError
-
+from locald.adapters.state.dataclass_json import Unfit, codec
 from locald.daemon import requests
-from locald.daemon.api import crowd
+from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, moved_from, project_of, scope, text
 from locald.domain.explain.preview import is_ending, preview
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-_CALLER: TypeAdapter[Caller] = TypeAdapter(Caller)
-
 FIELDS = frozenset().union(*BODIES.values())
 STOPPED_WITHIN = 45.0
 """seconds that an `up` waits for the end of what its project was called before"""
@@ -44,14 +40,14 @@ class Changing:
         self._turn = asyncio.Lock()
         """of one `up` after the other, for two at once might choose the same port"""
 
-    async def up(self, request: web.Request) -> web.Response:
+    async def up(self, request: Request) -> Answer:
         asked = await _body(request)
         names = _services(asked)
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
         command, effect, warnings = await self._up(directory, names, caller)
         told = {"services": requests.starting(command.project, command.services), "warnings": warnings}
-        return web.json_response({"project": command.project.name, **told, **effect})
+        return document({"project": command.project.name, **told, **effect})
 
     async def _whence(self, asked: Mapping[str, Any]) -> tuple[str, Caller]:
         """The folder to bring up, and the shell to do it for: who has none means the one that did it last."""
@@ -119,7 +115,7 @@ class Changing:
         what = f'project renamed from "{project}", services under the old name were stopped'
         return Problem(what, f"{FILE}: project.name", "its ports and logs are discarded")
 
-    async def stop(self, request: web.Request) -> web.Response:
+    async def stop(self, request: Request) -> Answer:
         asked = await _body(request)
         if await self._is_not_up(asked):
             return _nothing()
@@ -130,7 +126,7 @@ class Changing:
         world = self._core.world
         return self._ending(project, with_dependents(world.services, world.dependents, keys), ends, moved)
 
-    async def restart(self, request: web.Request) -> web.Response:
+    async def restart(self, request: Request) -> Answer:
         asked = await _body(request)
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
@@ -139,9 +135,9 @@ class Changing:
         effect = self._effect(project, command)
         await self._core.ask(command)
         told = {"services": [key.service for key in keys], "warnings": list(map(problem, warnings))}
-        return web.json_response({"project": project, **told, **effect})
+        return document({"project": project, **told, **effect})
 
-    async def down(self, request: web.Request) -> web.Response:
+    async def down(self, request: Request) -> Answer:
         asked = await _body(request)
         if await self._is_not_up(asked):
             return _nothing()
@@ -151,14 +147,14 @@ class Changing:
         await self._core.ask(command)
         return told
 
-    async def server_stop(self, request: web.Request) -> web.Response:
+    async def server_stop(self, request: Request) -> Answer:
         await self._core.stop_everything()
-        return web.json_response({})
+        return document({})
 
-    async def server_restart(self, request: web.Request) -> web.Response:
+    async def server_restart(self, request: Request) -> Answer:
         """The daemon ends, services keep running; the caller starts the next one."""
         self._core.leaving.set()
-        return web.json_response({})
+        return document({})
 
     async def _is_not_up(self, asked: Mapping[str, Any]) -> bool:
         """Stopping what is not up is done already."""
@@ -172,18 +168,18 @@ class Changing:
             raise misused("set `project` or `directory`")
         return chosen.project, chosen.keys(self._core.world)
 
-    def _ending(self, project: str, keys: list[Key], ends: dict[str, int], moved: str | None) -> web.Response:
+    def _ending(self, project: str, keys: list[Key], ends: dict[str, int], moved: str | None) -> Answer:
         ordered = requests.ending(self._core.world, project, keys)
         told = {"project": project, "moved_from": moved, "services": ordered, "ends": ends}
-        return web.json_response(told)
+        return document(told)
 
 
-def _nothing() -> web.Response:
-    return web.json_response({"project": None, "moved_from": None, "services": [], "ends": {}})
+def _nothing() -> Answer:
+    return document({"project": None, "moved_from": None, "services": [], "ends": {}})
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    sent = await crowd.body(request)
+async def _body(request: Request) -> dict[str, Any]:
+    sent = await request.body()
     try:
         found = json.loads(sent)
     except (ValueError, RecursionError):
@@ -207,6 +203,7 @@ def _caller(asked: Mapping[str, Any]) -> Caller | None:
     if "caller" not in asked:
         return None
     try:
-        return _CALLER.validate_python(asked["caller"])
-    except ValidationError:
+        found: Caller = codec(Caller).load(asked["caller"])
+    except Unfit:
         raise misused("must have env, umask and limits", "caller") from None
+    return found

@@ -9,15 +9,11 @@ nobody is let in any more, and what is half made is finished, before the server 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
-
-    from aiohttp import web
-
-    from locald.daemon.api.crowd import Crowd
+    from collections.abc import Callable
 
 END_WITHIN = 3.0
 """seconds that answers under way have to be finished when the daemon ends; streams are ended at once"""
@@ -32,20 +28,16 @@ QUEUE = 1024
 
 
 class Listening:
-    """`socket`: bound; what comes there is answered by `runner`, as far as `crowd` admits it, from `begin` to
-    `end`."""
+    """`socket`: bound; who comes there is talked to by what `admit` makes, from `begin` to `end`."""
 
-    def __init__(self, runner: web.AppRunner, socket: socket.socket, crowd: Crowd) -> None:
-        self._runner = runner
+    def __init__(self, socket: socket.socket, admit: Callable[[], asyncio.BaseProtocol]) -> None:
         self._socket = socket
-        self._crowd = crowd
+        self._admit = admit
         self._server: asyncio.Server | None = None
 
     async def begin(self) -> None:
-        assert self._runner.server is not None, "the runner is set up before"
-        admit = partial(self._crowd.admit, self._runner.server)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(admit, sock=self._socket, backlog=AT_ONCE)
+        self._server = await loop.create_server(self._admit, sock=self._socket, backlog=AT_ONCE)
         self._socket.listen(QUEUE)
 
     async def end(self) -> None:

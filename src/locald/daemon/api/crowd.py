@@ -5,20 +5,17 @@ kept for a next request may be quiet just as long. Nobody is kept waiting by man
 many connections, the one that has said nothing for longest is closed for the next. Answers under way, and
 streams that somebody reads, are never taken from him; only when all connections are such is nobody else let
 in.
-
-The time is aiohttp's `keepalive_timeout`: it begins with the connection, and again with each answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import resource
-from typing import TYPE_CHECKING, Any
-
-from aiohttp import web
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 ASK_WITHIN = 10.0
 """seconds for the head of a request, counted from the connection or from the last answer"""
@@ -33,59 +30,49 @@ SHARE = 4
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def limits() -> dict[str, Any]:
-    """For the runner of a server."""
-    return {"keepalive_timeout": ASK_WITHIN, "lingering_time": LINGER}
-
-
 def most() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else min(MOST, soft // SHARE)
 
 
-async def body(request: web.Request) -> bytes:
-    """All of the request's body. Raises an answer when it is too large, or takes too long."""
-    announced, most = request.content_length or 0, request.client_max_size
-    if announced > most:  # it would be waited for, and then refused
-        raise web.HTTPRequestEntityTooLarge(most, announced)
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            return await request.read()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+class Guest(Protocol):
+    """A connection, as a server's protocol has it."""
+
+    transport: asyncio.Transport | None
+
+    def force_close(self) -> None: ...
 
 
 class Crowd:
     """The connections of one server."""
 
     def __init__(self) -> None:
-        self._answered: set[asyncio.BaseProtocol] = set()
+        self._answered: set[object] = set()
 
-    @web.middleware
-    async def answering(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """The outermost: until the answer is there, or the stream is over, its connection is not closed."""
-        connection = request.protocol
+    @contextmanager
+    def answering(self, connection: object) -> Iterator[None]:
+        """Until the answer is there, or the stream is over, this connection is not closed."""
         self._answered.add(connection)
         try:
-            return await handler(request)
+            yield
         finally:
             self._answered.discard(connection)
 
-    def admit(self, server: web.Server) -> asyncio.BaseProtocol:
-        """Who talks to the connection that has just been made.
+    def admit(
+        self, guests: Iterable[Guest], newcomer: Callable[[], asyncio.BaseProtocol]
+    ) -> asyncio.BaseProtocol:
+        """Who talks to the connection that has just been made. `guests`: those before it, the oldest first.
 
         Those that come in one turn of the loop are counted in the next: there are a few more for a moment.
         """
-        known = [each for each in server.connections if each.transport is not None]  # the oldest first
+        known = [each for each in guests if each.transport is not None]
         excess = len(known) + 1 - most()
         if excess <= 0:
-            return server()
+            return newcomer()
         idle = [each for each in known if each not in self._answered]
         for each in idle[:excess]:
             each.force_close()
-        return server() if idle else _Refusing()
+        return newcomer() if idle else _Refusing()
 
 
 class _Refusing(asyncio.Protocol):

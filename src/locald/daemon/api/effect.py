@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from locald.daemon import requests
+from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.scope import misused, scope
 from locald.domain.explain.preview import preview
 from locald.domain.lifecycle.messages import Command, Down, Restart, Stop
@@ -26,17 +25,17 @@ class Effects:
     def __init__(self, core: Core) -> None:
         self._core = core
 
-    async def effect(self, request: web.Request) -> web.Response:
+    async def effect(self, request: Request) -> Answer:
         action = request.query.get("action", "")
         if action not in ACTIONS:
             raise misused(f"must be one of {', '.join(ACTIONS)}", "action")
-        chosen = await scope(self._core, request.query, request.query.getall("service", []))
+        chosen = await scope(self._core, request.query, request.query.getall("service"))
         if chosen.project is None:
             raise misused("set `project` or `directory`")
         commands = await self._commands(action, chosen.project, chosen)
         found = preview(self._core.world, commands, self._core.clock.now())
         told = {"ends": found.ends, "starts": found.starts}
-        return web.json_response({what: [key.service for key in keys] for what, keys in told.items()})
+        return document({what: [key.service for key in keys] for what, keys in told.items()})
 
     async def _commands(self, action: str, project: str, chosen: Scope) -> list[Command]:
         """Raises Refused."""

@@ -10,39 +10,24 @@ import asyncio
 import logging
 import os
 import socket
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from locald.daemon.api import closing, crowd
+from locald.daemon.api import closing
+from locald.daemon.api.connection import HttpServer
 from locald.daemon.api.crowd import Crowd
-from locald.daemon.api.server import application, failure
-from locald.domain.values.problem import Problem
-from locald.linux import ownership
+from locald.daemon.api.routes import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from aiohttp import web
 
-    from locald.daemon.api.server import Api
+    from locald.daemon.api.routes import Api
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 """seconds between two looks whether the socket is still there"""
-LONGEST_LINE = 1 << 16
-"""bytes of a request's first line: a path may have 4,096 bytes, each of which may take three there"""
-
-
-@web.middleware
-async def own_users_only(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """The folder and the file keep others out; this does where somebody changed their modes."""
-    connection = request.transport and request.transport.get_extra_info("socket")
-    if connection and not ownership.is_trusted(ownership.peer(connection)):
-        return failure(403, 2, Problem("this daemon belongs to another user"))
-    return await handler(request)
 
 
 class Entrance:
@@ -50,22 +35,19 @@ class Entrance:
 
     def __init__(self, api: Api, path: str) -> None:
         self.path = path
+        self.routes = api.routes_of_owner()
+        self._api = api
         self._crowd = Crowd()
-        routes = [*api.routes(), *api.routes_of_owner()]
-        self.runner = web.AppRunner(
-            application(routes, api, self._crowd.answering, own_users_only),
-            access_log=None,
-            shutdown_timeout=closing.END_WITHIN,
-            max_line_size=LONGEST_LINE,
-            **crowd.limits(),
-        )
+        self._server = HttpServer(Table(self.routes).answer, self._of_sockets, api.streams, self._crowd)
+        self._sockets: web.AppRunner | None = None
+        """the server of those who asked for a WebSocket, made for the first one"""
+        self._making = asyncio.Lock()
         self._listening: closing.Listening | None = None
         self._bound: os.stat_result | None = None
         self._turn = asyncio.Lock()
         self._closed = False
 
     async def open(self) -> None:
-        await self.runner.setup()
         await self._bind()
 
     async def keep(self) -> None:
@@ -81,8 +63,29 @@ class Entrance:
         async with self._turn:
             self._closed = True
             await self._withdraw()
-            await self.runner.cleanup()
+            await self.finish()
             await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
+
+    async def finish(self) -> None:
+        """Answer those who are there, end every stream."""
+        self._api.streams.end()
+        await self._server.close(closing.END_WITHIN)
+        if self._sockets:
+            await self._sockets.cleanup()
+
+    async def _of_sockets(self) -> asyncio.Protocol:
+        """Who talks to a connection that wants a WebSocket."""
+        async with self._making:
+            if self._sockets is None:
+                module = await asyncio.to_thread(import_module, "locald.daemon.api.web")
+                self._sockets = module.runner(module.application(self._api, self.routes, self._crowd))
+                await self._sockets.setup()
+        assert self._sockets.server
+        return self._sockets.server()
+
+    def _admit(self) -> asyncio.BaseProtocol:
+        others = self._sockets.server.connections if self._sockets and self._sockets.server else []
+        return self._crowd.admit([*self._server.connections, *others], self._server)
 
     async def _bind_again(self) -> None:
         try:
@@ -94,7 +97,7 @@ class Entrance:
 
     async def _bind(self) -> None:
         await self._withdraw()
-        self._listening = closing.Listening(self.runner, await asyncio.to_thread(self._listen), self._crowd)
+        self._listening = closing.Listening(await asyncio.to_thread(self._listen), self._admit)
         await self._listening.begin()
         self._bound = await asyncio.to_thread(os.stat, self.path)
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from locald.domain.explain.view import Row
 from locald.domain.lifecycle.health import Evidence
 from locald.wire.version import __version__
@@ -18,7 +16,7 @@ from locald.wire.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohttp.web import AbstractRoute
+    from locald.daemon.api.http import Route
 
 Json = dict[str, Any]
 
@@ -108,13 +106,11 @@ STREAMS = {
 }
 
 
-def document(routes: Iterable[AbstractRoute]) -> Json:
+def described(routes: Iterable[Route]) -> Json:
     """The whole description."""
     paths: Json = {}
     for route in routes:
-        if route.method != "HEAD" and route.resource:
-            path = route.resource.canonical
-            paths.setdefault(path, {})[route.method.lower()] = _operation(path)
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.path)
     about = {"title": "locald", "version": __version__, "description": "The daemon on this machine."}
     return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": _schemas()}}
 
@@ -227,6 +223,8 @@ def _timeline(row: Json) -> Json:
 
 
 def _of_view(view: type) -> Json:
+    from pydantic import TypeAdapter  # the daemon starts without it, and this is rarely asked for
+
     schema = TypeAdapter(view).json_schema()
     definitions = schema.get("$defs", {})
     told = {field.name: _resolved(schema["properties"][field.name], definitions) for field in fields(view)}

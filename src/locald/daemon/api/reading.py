@@ -8,11 +8,10 @@ import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
 from locald.adapters.logbook import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
+from locald.daemon.api.http import Answer, Failure, Request, Stream, document
 from locald.daemon.api.scope import (
     at,
     folder,
@@ -42,11 +41,10 @@ from locald.wire import rows
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from locald.adapters.logbook import LogLine
     from locald.daemon.api.scope import Scope
-    from locald.daemon.api.streams import Streams
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription
 
@@ -58,20 +56,17 @@ HEARTBEAT = 15.0
 
 FOUND_WITHIN = 0.4
 """seconds that who asks for the status waits for a keeper that has not answered a new daemon yet"""
-MASKED = web.AppKey("masked", bool)
-"""of an application that shows no secrets to any reader"""
 
 
 class Reading:
-    def __init__(self, core: Core, streams: Streams) -> None:
+    def __init__(self, core: Core) -> None:
         self._core = core
-        self._streams = streams
 
-    async def ping(self, request: web.Request) -> web.Response:
-        return web.json_response({"pid": self._core.identity()["pid"], "version": __version__})
+    async def ping(self, request: Request) -> Answer:
+        return document({"pid": self._core.identity()["pid"], "version": __version__})
 
-    async def status(self, request: web.Request) -> web.Response:
-        names, directory = request.query.getall("service", []), folder(request.query)
+    async def status(self, request: Request) -> Answer:
+        names, directory = request.query.getall("service"), folder(request.query)
         if directory and not text(request.query, "project") and await at(self._core, directory) is None:
             world, keys = await self._as_written(directory, names)
         else:
@@ -82,7 +77,7 @@ class Reading:
         services = [rows.row(row(world, world.services[key])) for key in keys]
         told = {"daemon": self._core.identity(), "services": services}
         moved = await moved_from(self._core, request.query)
-        return web.json_response(told | ({"moved_from": moved} if moved else {}))
+        return document(told | ({"moved_from": moved} if moved else {}))
 
     async def _found(self, chosen: Scope) -> None:
         """Leave a daemon that has just begun a moment to find what the one before has left."""
@@ -111,13 +106,13 @@ class Reading:
         shown = World.of(services, {project.name: requests.place(project)})
         return shown, [Key(project.name, name) for name in chosen]
 
-    async def why(self, request: web.Request) -> web.Response:
-        key = await one(self._core, request.query, request.query.getall("service", []))
+    async def why(self, request: Request) -> Answer:
+        key = await one(self._core, request.query, request.query.getall("service"))
         said = await self._last_word(root_of(self._core.world, self._core.world.services[key]))
         world = self._core.world
         if key not in world.services:  # forgotten meanwhile
-            raise web.HTTPNotFound
-        return web.json_response(rows.why(why(world, key), summary(world, key, said)))
+            raise Failure(404)
+        return document(rows.why(why(world, key), summary(world, key, said)))
 
     async def _last_word(self, service: Service) -> str:
         """Of what the service printed last, if it ended by itself: the line that says most about that."""
@@ -126,15 +121,15 @@ class Reading:
         lines = await self._core.logbook.last(service.key, LOOKED_AT, Choice(plain=True))
         return last_word((line.stream, line.line) for line in lines if line.run == service.runs)
 
-    async def timeline(self, request: web.Request) -> web.Response:
+    async def timeline(self, request: Request) -> Answer:
         project = await project_of(self._core, request.query)
         if project is None:
             raise Refused(Problem("a timeline needs a project", hint="set `project` or `directory`"))
         services = self._core.world.of_project(project)
-        return web.json_response(rows.timeline(timeline(project, services)))
+        return document(rows.timeline(timeline(project, services)))
 
-    async def environment(self, request: web.Request) -> web.Response:
-        key = await one(self._core, request.query, request.query.getall("service", []))
+    async def environment(self, request: Request) -> Answer:
+        key = await one(self._core, request.query, request.query.getall("service"))
         world = self._core.world
         service = world.services[key]
         definition = located(world, service.definition)
@@ -145,9 +140,9 @@ class Reading:
         }
         if service.present.spec.type is Type.CONTAINER:
             told["container"] = self._way_in(service)
-        if request.app.get(MASKED) or request.query.get("mask") == "1":
+        if request.is_masked or request.query.get("mask") == "1":
             told["env"], told["masked"] = masked(told["env"])
-        return web.json_response(told)
+        return document(told)
 
     def _way_in(self, service: Service) -> dict[str, Any] | None:
         """Its container, and the environment for a docker command; None while it does not run."""
@@ -156,47 +151,33 @@ class Reading:
 
     # Streams.
 
-    async def logs(self, request: web.Request) -> web.StreamResponse:
+    async def logs(self, request: Request) -> Stream:
         """One JSON object a line: the history, and with `follow` what is printed from now on.
 
         An empty line says that we are still here; one with `problems`, the last, why it does not go on.
         """
         query, book = request.query, self._core.logbook
-        chosen = await scope(self._core, query, query.getall("service", []))
+        chosen = await scope(self._core, query, query.getall("service"))
         keys = chosen.keys(self._core.world)
         count, choice = _count(query.get("n", "100")), _choice(query)
-        response = _streamed("application/x-ndjson")
-        if request.method == "HEAD":
-            return response
         read = book.follow if query.get("follow") == "1" else book.history
-        with self._streams.open():
-            await response.prepare(request)  # before anything is read: a large history takes its time
-            try:
-                async with aclosing(read(keys, count, choice)) as batches:
-                    async for lines in batches:
-                        await response.write(await asyncio.to_thread(_ndjson, lines) or b"\n")
-            except TooSlow as slow:
-                await response.write(_refusal(too_slow(slow)))
-        return response
+        return Stream("application/x-ndjson", lambda: _printed(read(keys, count, choice)))
 
-    async def events(self, request: web.Request) -> web.StreamResponse:
+    async def events(self, request: Request) -> Stream:
         """Rows as they change, as server-sent events: a `snapshot`, then `change` after `change`."""
-        chosen = await scope(self._core, request.query, request.query.getall("service", []))
+        chosen = await scope(self._core, request.query, request.query.getall("service"))
         until = request.query.get("until", "ready")
         if until not in ("ready", "down"):
             raise misused("must be ready or down", "until")
-        response = _streamed("text/event-stream")
-        if request.method == "HEAD":
-            return response
+        return Stream("text/event-stream", lambda: self._events(chosen, until))
+
+    async def _events(self, chosen: Scope, until: str) -> AsyncGenerator[bytes]:
         reader = self._core.hub.subscribe(chosen.holds, until)
         try:
-            with self._streams.open():
-                await response.prepare(request)
-                async for news in self._news(reader):
-                    await response.write(self._event(news) if news else b": still here\n\n")
+            async for news in self._news(reader):
+                yield self._event(news) if news else b": still here\n\n"
         finally:
             self._core.hub.unsubscribe(reader)
-        return response
 
     async def _news(self, reader: Subscription) -> AsyncIterator[News | None]:
         """All news, and None when there was none for a while. When the daemon ends, its last are told too."""
@@ -246,6 +227,15 @@ def _choice(query: Mapping[str, str]) -> Choice:
     return Choice(since, grep, query.get("plain") == "1")
 
 
+async def _printed(batches: AsyncGenerator[list[LogLine]]) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(batches) as found:
+            async for lines in found:
+                yield await asyncio.to_thread(_ndjson, lines) or b"\n"
+    except TooSlow as slow:
+        yield _refusal(too_slow(slow))
+
+
 def _refusal(refused: Refused) -> bytes:
     """In place of a line."""
     return json.dumps(rows.refusal(refused.problems, 2)).encode() + b"\n"
@@ -266,7 +256,3 @@ def log_line(line: LogLine) -> dict[str, Any]:
         "level": level(line.line),
         "line": line.line,
     }
-
-
-def _streamed(content_type: str) -> web.StreamResponse:
-    return web.StreamResponse(headers={"Content-Type": content_type, "Cache-Control": "no-store"})

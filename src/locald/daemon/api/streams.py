@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohttp import web
-
 
 class Streams:
     def __init__(self) -> None:
@@ -35,7 +33,7 @@ class Streams:
         finally:
             self._open.discard(task)
 
-    async def end(self, _: web.Application) -> None:
+    def end(self) -> None:
         """End them all: the daemon does."""
         self._ended = True
         for task in self._open:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from locald.daemon.dashboard.notices import notice
 from locald.wire.version import __version__
 
-PAGE = Path(__file__).parent / "page"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 TYPES = {
     ".css": "text/css",
     ".html": "text/html",
@@ -38,7 +40,7 @@ VERSION = re.compile(r'<meta name="locald"[^>]*>')
 
 
 class Files:
-    def __init__(self, folder: Path = PAGE) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def routes(self) -> list[web.RouteDef]:
