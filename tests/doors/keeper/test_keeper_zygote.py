@@ -23,6 +23,13 @@ def zygotes(keeper: int) -> list[int]:
     return [pid for pid in procfs.children(keeper) or [] if is_zygote(pid)]
 
 
+def the_zygote(daemon: Daemon, keeping: Keeping) -> int:
+    """It has its name when it has answered once."""
+    daemon.start("shop:first#1", ["true"])
+    (zygote,) = zygotes(keeping.pid)
+    return zygote
+
+
 def own_memory(pid: int) -> float:
     """MB that nobody shares."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as rollup:
@@ -63,7 +70,7 @@ def test_with_the_zygote_killed_runs_live_on_and_new_ones_begin(daemon: Daemon, 
 def test_a_zygote_that_does_not_answer_is_ended_and_what_it_was_told_is_done_once(
     daemon: Daemon, keeping: Keeping, tmp_path: Path
 ) -> None:
-    (zygote,) = zygotes(keeping.pid)
+    zygote = the_zygote(daemon, keeping)
     os.kill(zygote, signal.SIGSTOP)
     began, gate = tmp_path / "began", keeping.gate("gate")
     daemon.start("shop:web#1", ["sh", "-c", f"echo >> {began}; echo > {gate}; sleep 1000"])
