@@ -307,12 +307,18 @@ def sockets_in(folder: str) -> list[str]:
 
 
 def children_of(pid: int) -> list[int]:
-    """Those of a keeper, without the one that it has for itself."""
-    return [child for child in procfs.children(pid) or [] if not is_zygote(child)]
+    """Those of a keeper, without the two that it has for itself."""
+    own = (is_zygote, is_closer)
+    return [child for child in procfs.children(pid) or [] if not any(is_it(child) for is_it in own)]
 
 
 def is_zygote(pid: int) -> bool:
     return procfs.read(f"/proc/{pid}/comm") == b"locald-zygote\n"
+
+
+def is_closer(pid: int) -> bool:
+    """It closes what services send along with their notifications, once there was such a thing."""
+    return procfs.read(f"/proc/{pid}/comm") == b"locald-closer\n"
 
 
 def connect_quietly(run: str) -> socket.socket:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 import socket
+import struct
 import subprocess
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import NOTIFY, notify, once, python, sh, wait_dead
+from keeping import NOTIFY, PATIENCE, is_closer, notify, once, own_house, python, sh, wait_dead
+from locald.linux import procfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
     from keeping import Daemon, Event, Gate, Keeping
 
 WEB = "shop:web#1"
+LINGERED = 25
+"""seconds"""
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may claim another's pid")
 needs_notify = pytest.mark.skipif(shutil.which("systemd-notify") is None, reason="no systemd-notify here")
 
@@ -140,15 +147,99 @@ def test_descriptors_that_come_along_are_closed_at_once(daemon: Daemon, keeping:
 
 @once
 def test_descriptors_do_not_leak_whatever_is_sent(daemon: Daemon, service: Service, keeping: Keeping) -> None:
-    daemon.fence()
-    before = os.listdir(f"/proc/{keeping.pid}/fd")
-    for number in range(50):
-        with open("/dev/null") as file:
+    with open("/dev/null") as file:
+        socket.send_fds(service.socket, [b"STATUS=first"], [file.fileno()])
+        daemon.wait("notified", WEB)
+        daemon.fence()
+        before = os.listdir(f"/proc/{keeping.pid}/fd")
+        for number in range(50):
             socket.send_fds(service.socket, [b"x" * 5000 if number % 2 else b"a\0b"], [file.fileno()] * 3)
     service.socket.send(b"STATUS=last")
     daemon.wait_for(lambda event: event["event"] == "notified" and said(event) == b"STATUS=last", "last")
     daemon.fence()
     assert len(os.listdir(f"/proc/{keeping.pid}/fd")) == len(before)
+
+
+@pytest.fixture
+def clogged() -> Iterator[socket.socket]:
+    """A socket whose last close takes LINGERED seconds: it waits for its peer, which takes nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+    with peer, ours:
+        ours.setblocking(False)
+        with suppress(BlockingIOError):
+            while ours.send(b"x" * 65536):
+                pass
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, LINGERED))
+        yield ours
+        if ours.fileno() >= 0:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def hand_over(to: socket.socket, given: socket.socket, data: bytes) -> None:
+    """The receiver has it alone."""
+    socket.send_fds(to, [data], [given.fileno()])
+    given.close()
+
+
+def the_closer(service: Service, keeping: Keeping) -> int:
+    """The process that has closed a socket just now."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        hand_over(service.socket, theirs, b"BARRIER=1")
+        ours.settimeout(PATIENCE)
+        assert ours.recv(1) == b""  # nobody holds the other end
+    found = filter(is_closer, procfs.children(keeping.pid) or [])
+    (closer,) = filter(procfs.alive, found)
+    return closer
+
+
+@once
+@own_house
+def test_a_socket_that_takes_long_to_close_holds_up_nobody(
+    daemon: Daemon, keeping: Keeping, service: Service, clogged: socket.socket
+) -> None:
+    began = time.monotonic()
+    hand_over(service.socket, clogged, b"STATUS=mine")
+    assert said(daemon.wait("notified", WEB)) == b"STATUS=mine"
+    closer = the_closer(service, keeping)
+    assert time.monotonic() - began < LINGERED / 2
+    keeping.kill()
+    wait_dead([closer])
+
+
+@once
+@own_house
+def test_with_the_process_killed_that_closes_there_is_another(
+    daemon: Daemon, keeping: Keeping, service: Service
+) -> None:
+    for _ in range(3):
+        closer = the_closer(service, keeping)
+        os.kill(closer, signal.SIGKILL)
+        wait_dead([closer])
+    assert daemon.wait("notified", WEB)
+
+
+@once
+@own_house
+def test_a_socket_that_nobody_has_read_when_the_run_is_gone_holds_up_nobody(
+    daemon: Daemon, keeping: Keeping, service: Service, clogged: socket.socket
+) -> None:
+    """The keeper is stopped while the run ends; what lies in the queue then is closed with it."""
+    os.kill(keeping.pid, signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            service.socket.send(b"X=1")
+        hand_over(service.socket, clogged, b"STATUS=mine")
+        os.kill(service.pid, signal.SIGKILL)
+        wait_dead([service.pid])
+    finally:
+        os.kill(keeping.pid, signal.SIGCONT)
+    began = time.monotonic()
+    daemon.wait("gone", WEB)
+    daemon.fence()
+    assert time.monotonic() - began < LINGERED / 2
 
 
 @once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from locald.keeper.runs.throwaway import Throwaway
+
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
     from locald.keeper.loop import Loop
@@ -13,10 +15,21 @@ if TYPE_CHECKING:
 
 class Context:
     """`sockets`: the folder of the notify sockets. `own_files`: the keeper's limit of open files before it
-    raised it, soft and hard; `most_files`: since. `zygote`: where runs can have no cgroups.
+    raised it, soft and hard; `most_files`: since. `zygote`: where runs can have no cgroups. `throwaway`: for
+    descriptors that somebody handed over.
     """
 
-    __slots__ = ("children", "loop", "most_files", "own_files", "server", "sockets", "table", "zygote")
+    __slots__ = (
+        "children",
+        "loop",
+        "most_files",
+        "own_files",
+        "server",
+        "sockets",
+        "table",
+        "throwaway",
+        "zygote",
+    )
 
     def __init__(
         self,
@@ -36,3 +49,4 @@ class Context:
         self.own_files = own_files
         self.most_files = most_files
         self.zygote: Zygote | None = None
+        self.throwaway = Throwaway(children, most_files)

@@ -57,7 +57,7 @@ class Notifications:
     def listen(self) -> None:
         """From now on, or again after the socket's file was lost. Raises OSError."""
         if not os.path.lexists(self.path):
-            socket = NotifySocket(self.path)
+            socket = NotifySocket(self.path, self._context.throwaway.take)
             self._sockets.append(socket)
             self._context.loop.watch(socket.file, select.EPOLLIN, self._hear)
 

@@ -2,9 +2,10 @@
 
 Each run has a socket of its own under a new name that nobody can guess, so an earlier run cannot speak for
 this one, and a sender that has already exited is still attributed. Datagrams are read at once, for eleven
-unread ones block a sender. File descriptors that come along are closed at once, claimed or not: a
-`systemd-notify` waits until they are. Dropped are datagrams without credentials, from pid 0 (another pid
-namespace), truncated ones, and those with a NUL anywhere but at the end. What they say is not our business.
+unread ones block a sender. File descriptors that come along are closed at once, claimed or not, for a
+`systemd-notify` waits until they are; and elsewhere, for that may take long (see `throwaway`). Dropped are
+datagrams without credentials, from pid 0 (another pid namespace), truncated ones, and those with a NUL
+anywhere but at the end. What they say is not our business.
 
 A pid may be used again before we look at it; where the kernel has SO_PASSPIDFD (Linux 6.5) a pidfd comes
 with each datagram and tells whether the pid still means the sender.
@@ -25,10 +26,12 @@ from locald.linux import pidfd
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 LONGEST = 4096
 """bytes; a longer datagram is dropped whole, as systemd does"""
+_LONGEST_QUEUE = 10_000
+"""datagrams; far more than any machine lets wait (512, where systemd set it)"""
 _SO_PASSPIDFD = 76
 _SCM_PIDFD = 4
 _CREDENTIALS = struct.Struct("iII")
@@ -65,13 +68,15 @@ def new_path(folder: str) -> str:
 
 
 class NotifySocket:
-    """Listens at `path`, in a folder that is the owner's alone."""
+    """Listens at `path`, in a folder that is the owner's alone. `throw_away`: closes what came along, without
+    ever waiting."""
 
-    __slots__ = ("_socket", "path")
+    __slots__ = ("_socket", "_throw_away", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, throw_away: Callable[[list[int]], None]) -> None:
         """Raises OSError."""
         self.path = path
+        self._throw_away = throw_away
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -100,25 +105,38 @@ class NotifySocket:
                 return
             except OSError:  # ENOMEM and the like: this one is lost, the next may not be
                 continue
-            datagram = _open(*received[:3])
+            data, ancillary, flags, _ = received
+            self._throw_away(_came_along(ancillary))
+            datagram = _open(data, ancillary, flags)
             if datagram is not None:
                 yield datagram
 
     def close(self) -> None:
-        self._socket.close()
+        """What lies in the queue still would be closed with it, so it is taken out before."""
         try:
             os.unlink(self.path)
         except OSError:
             pass
+        self._socket.shutdown(socket.SHUT_RD)  # now nothing more can come
+        for datagram in self.arrived(_LONGEST_QUEUE):
+            datagram.close()
+        self._socket.close()
+
+
+def _came_along(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    """The descriptors that were sent along: ours now."""
+    files = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            files.frombytes(content[: len(content) - len(content) % files.itemsize])
+    return list(files)
 
 
 def _open(data: bytes, ancillary: list[tuple[int, int, bytes]], flags: int) -> Datagram | None:
-    """Close what came along; None for what has to be dropped."""
+    """None for what has to be dropped."""
     credentials = sender = None
     for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            _close_all(content)
-        elif level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
             credentials = _CREDENTIALS.unpack(content)
         elif level == socket.SOL_SOCKET and kind == _SCM_PIDFD:
             (sender,) = struct.unpack("i", content)
@@ -128,10 +146,3 @@ def _open(data: bytes, ancillary: list[tuple[int, int, bytes]], flags: int) -> D
             os.close(sender)
         return None
     return Datagram(data, credentials, sender)
-
-
-def _close_all(content: bytes) -> None:
-    files = array.array("i")
-    files.frombytes(content[: len(content) - len(content) % files.itemsize])
-    for file in files:
-        os.close(file)
