@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from whole.machine import Gate, kill, wait_for
 from whole.programs import SERVE, STAY, command, noting, serve_after
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from whole.machine import Machine
 
 
@@ -160,6 +159,27 @@ def test_a_dependency_that_turns_unhealthy_is_named_by_its_dependent(machine: Ma
 
 
 # Blocked.
+
+
+def test_what_a_task_leaves_running_is_ended_and_named(machine: Machine) -> None:
+    """It may have meant to start a server: then it has to say so in another way."""
+    machine.write(
+        service(
+            "seed",
+            "'setsid sleep 4242 & echo $! > left; until grep -qx sleep /proc/$!/comm; do :; done'",
+            rest='type = "task"',
+        )
+        + service("api", SERVE, "seed")
+    )
+    machine.up()
+    left = int((machine.folder / "left").read_text())
+    told = f"what it left running was ended: pid {left} (sleep)"
+    row = machine.status()["seed"]
+    assert (row["state"], row["health"]) == ("completed", "healthy")
+    assert row["because"].startswith("exited with code 0 after ")
+    assert row["because"].endswith(told)
+    assert not Path(f"/proc/{left}").exists()
+    assert told in machine.locald("logs", "seed").stdout
 
 
 def test_what_a_failed_task_blocks_names_the_root_cause_and_never_runs(machine: Machine) -> None:

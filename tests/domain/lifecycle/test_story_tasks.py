@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.story import Story, service, task
+from locald.domain.lifecycle.messages import Process
 
 
 def test_a_task_that_exits_0_is_completed_and_healthy_by_its_process() -> None:
@@ -51,6 +52,33 @@ def test_a_completed_task_is_not_repeated_even_with_restart_always() -> None:
 
     assert s.state("seed") == "completed"
     assert s.wait(3600) == []
+
+
+SLEEP, CAT = Process(4242, "sleep"), Process(4243, "cat")
+
+
+@pytest.mark.parametrize(
+    ("left", "behind", "named"),
+    [
+        (1, (SLEEP,), "pid 4242 (sleep)"),
+        (2, (SLEEP, CAT), "pid 4242 (sleep), pid 4243 (cat)"),
+        (4, (SLEEP, CAT), "pid 4242 (sleep), pid 4243 (cat), 2 more"),
+        (1, (), "1 process"),
+        (3, (), "3 processes"),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_a_task_leaves_behind_is_named(
+    left: int, behind: tuple[Process, ...], named: str, code: int
+) -> None:
+    s = Story(task("seed"))
+    s.up(), s.spawned("seed#1"), s.wait(1.5)
+    s.exited("seed#1", code, left=left, behind=behind), s.gone("seed#1")
+
+    after = " after 1.5s" if code == 0 else ""
+    told = f", and what it left running was ended: {named}"
+    assert s.row("seed").because == f"exited with code {code}{after}{told}"
+    assert s.notes[-1] == f"exited with code {code}{told}"
 
 
 def test_what_a_task_leaves_behind_is_ended_before_it_is_completed() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import lost_port, strangers
 from locald.domain.lifecycle.evaluation import evaluate
-from locald.domain.lifecycle.exits import after, alone_until, expired, how, over, settled
+from locald.domain.lifecycle.exits import after, alone_until, ended_with, expired, how, over, settled
 from locald.domain.lifecycle.false_starts import taken_back
 from locald.domain.lifecycle.health import Evidence, Health, Source
 from locald.domain.lifecycle.messages import (
@@ -188,7 +188,8 @@ def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Out
     facts = replace(facts, exit=event.exit, left=event.left, ended_at=event.at, watchdog_at=None)
     service = replace(service, facts=facts)
     # The history of what is forgotten goes too, and a note that comes late would begin another.
-    notes = [] if service.desired is Desired.REMOVED else [*said, Note(run, how(event.exit))]
+    ending = how(event.exit) + ended_with(facts, event.left, event.behind)
+    notes = [] if service.desired is Desired.REMOVED else [*said, Note(run, ending)]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         return service, [*notes]
     then = after(service, facts, event.exit, event.left, event.at, event.behind)

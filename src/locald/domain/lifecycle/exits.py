@@ -56,9 +56,10 @@ def after(
     """Where an exit that nobody asked for leads, by type and restart policy. `left`: processes it left;
     `behind`: which, where that is known."""
     spec = facts.definition.spec
-    well, reason = exit_.code == 0, _reason(facts, exit_)
+    ended = ended_with(facts, left, behind)
+    well, reason = exit_.code == 0, _reason(facts, exit_) + ended
     if spec.type is Type.TASK and well:
-        return Completed(now - (facts.spawned_at or now))
+        return Completed(now - (facts.spawned_at or now), ended)
     if facts.premature and facts.ready_at is None and not well:
         return Stopped()  # what it needs was not there: it waits for that, and starts again
     if exit_.code in NOT_RUN:
@@ -74,6 +75,17 @@ def after(
     if premature:
         return Failed(reason, keep("", spec.command) if left else _ended_well(facts))
     return Ended(reason) if well else Failed(reason)
+
+
+def ended_with(facts: RunFacts, left: int, behind: Sequence[Process]) -> str:
+    """What a task left running: it is over when its leader is, so that is ended. Empty for others, whose end
+    is told otherwise."""
+    if facts.definition.spec.type is not Type.TASK or not left:
+        return ""
+    named, rest = [str(each) for each in behind], left - len(behind)
+    if rest > 0:
+        named += [f"{rest} more" if behind else "1 process" if rest == 1 else f"{rest} processes"]
+    return f", and what it left running was ended: {', '.join(named)}"
 
 
 def _ended_well(facts: RunFacts) -> str:

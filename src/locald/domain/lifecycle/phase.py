@@ -119,6 +119,8 @@ class Completed:
 
     took: float
     """seconds"""
+    ended: str = ""
+    """what it left running and was ended with it, in words"""
     kind: Literal["completed"] = "completed"
 
 

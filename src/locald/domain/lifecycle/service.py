@@ -245,7 +245,8 @@ def _result(service: Service) -> HealthResult:
             )
         case Adopting():
             return service.result
-        case Completed(took):
-            return HealthResult(Health.HEALTHY, Source.PROCESS, f"exited with code 0 after {length(took)}")
+        case Completed(took, ended):
+            because = f"exited with code 0 after {length(took)}{ended}"
+            return HealthResult(Health.HEALTHY, Source.PROCESS, because)
         case _:
             return NOTHING_RUNS
