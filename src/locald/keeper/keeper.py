@@ -161,6 +161,5 @@ class Keeper:
         hello = {"event": "hello", "at": now, "protocol": PROTOCOL, "pid": os.getpid()}
         events = [{**hello, "epoch": self.loop.clock.epoch, "version": __version__}]
         for run in self._runs.values():
-            run.tail(False)
-            events += [{**event, "replayed": True} for event in run.record.events()]
+            events += run.replay()
         return [*events, {"event": "replayed", "at": now}]

@@ -3,6 +3,8 @@
 The standing is found out at the moment of arrival, for later nobody could tell. It counts only if the pid
 still means the sender after we have looked. For the same reason MAINPID= is taken up here: `main` in an event
 says that the process it names was one of the run's, whose end is reported from now on.
+
+A run that says more than anybody can need is listened to at a limited pace: its senders wait.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import binascii
 import os
 import select
+import time
 
+from locald.keeper.runs.news import Allowance, News
 from locald.keeper.runs.notify_socket import Datagram, NotifySocket, new_path
 from locald.linux import procfs
 
@@ -18,13 +22,17 @@ TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import cost
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locald.keeper.loop import Timer
     from locald.keeper.runs.context import Context
     from locald.keeper.runs.record import Record
     from locald.keeper.wire.protocol import Event
 
-_AT_ONCE = 64
-_WHEN_DRAINED = 1000
-"""More than a socket's queue holds (512 where systemd set it), unless somebody goes on sending."""
+_AT_ONCE = 32
+"""datagrams that are taken before others have their turn"""
+_BURST, _A_SECOND = 256, 640
+"""datagrams that are taken at once after a rest, and from then on"""
+_PAUSE = 0.05
+_QUEUE = "/proc/sys/net/unix/max_dgram_qlen"
 
 
 class Notifications:
@@ -33,7 +41,20 @@ class Notifications:
     called with the pid that MAINPID= names; says whether it is taken for the run's main process.
     """
 
-    __slots__ = ("_before", "_context", "_follow", "_record", "_run", "_sockets", "_standing", "path")
+    __slots__ = (
+        "_before",
+        "_context",
+        "_follow",
+        "_news",
+        "_pace",
+        "_pause",
+        "_queue",
+        "_record",
+        "_run",
+        "_sockets",
+        "_standing",
+        "path",
+    )
 
     def __init__(
         self,
@@ -52,6 +73,11 @@ class Notifications:
         self._follow = follow
         self._sockets: list[NotifySocket] = []
         """One, and after a loss of its file those to which somebody may still be connected."""
+        self._news = News(context.loop, context.server)
+        self._pace = Allowance(_BURST, _A_SECOND, time.monotonic())
+        self._pause: Timer | None = None
+        self._queue = int(procfs.read(_QUEUE) or 512) + 1
+        """the most datagrams that a socket of ours lets wait"""
         self.path = new_path(context.sockets)
 
     def listen(self) -> None:
@@ -63,9 +89,25 @@ class Notifications:
 
     def drain(self) -> None:
         """Take in all that is there."""
-        self._take(_WHEN_DRAINED)
+        self._take(self._queue)
+
+    def glance(self) -> None:
+        """The same, unless the run says so much that it has to wait."""
+        if self._pause is None:
+            self.drain()
+
+    def flush(self) -> None:
+        """Something follows that must not be told before what was said."""
+        self._news.flush()
+
+    def drop(self) -> None:
+        """All that is on record is told."""
+        self._news.drop()
 
     def close(self) -> None:
+        self._news.close()
+        if self._pause is not None:
+            self._pause.cancel()
         for socket in self._sockets:
             self._context.loop.unwatch(socket.file)
             socket.close()
@@ -73,11 +115,20 @@ class Notifications:
 
     def _hear(self) -> None:
         self._take(_AT_ONCE)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Listen, now or after a pause."""
+        patient = self._news.full or self._pace.left(time.monotonic()) < 1
+        self._pause = self._context.loop.after(_PAUSE, self._go_on) if patient else None
+        for socket in self._sockets:
+            self._context.loop.watch_for(socket.file, 0 if patient else select.EPOLLIN)
 
     def _take(self, most: int) -> None:
         self._before(False)
         for socket in tuple(self._sockets):
             for datagram in socket.arrived(most):
+                self._pace.spend(1)
                 try:
                     self._tell(datagram, self._standing_of(datagram))
                 finally:
@@ -112,7 +163,7 @@ class Notifications:
         if named is not None and self._follow(named):
             event["main"] = named
         self._record.add_datagram(event, datagram.data)
-        self._context.server.tell(event)
+        self._news.tell(event, datagram.data)
 
 
 def _main(data: bytes) -> int | None:

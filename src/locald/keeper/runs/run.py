@@ -25,7 +25,7 @@ TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import cost
 if TYPE_CHECKING:
     from locald.keeper.runs.containment import Hold
     from locald.keeper.runs.context import Context
-    from locald.keeper.wire.protocol import Order
+    from locald.keeper.wire.protocol import Event, Order
 
 
 class Run:
@@ -157,9 +157,10 @@ class Run:
     def _member_ended(self, pid: int, status: int) -> None:
         """A member has ended and will be reaped: a leader, the followed process, or an orphan."""
         self.pump()
-        self._hear()
         if pid in (self._leader, self._followed.pid):
             self._exited(pid, status)
+        elif self._notifications is not None:
+            self._notifications.glance()
 
     def _exited(self, pid: int, status: int | None) -> None:
         if pid == self._followed.pid:
@@ -223,6 +224,13 @@ class Run:
             self._killing = Killing(self._context.loop, self._strike, self._stuck)
             self._killing.go_on()
 
+    def replay(self) -> list[Event]:
+        """All that is on record, for a daemon that knows nothing; it says what else it wants."""
+        self.tail(False)
+        if self._notifications is not None:
+            self._notifications.drop()
+        return [{**event, "replayed": True} for event in self.record.events()]
+
     def tail(self, on: bool) -> None:
         """Whether the daemon wants to know of output from now on. Existing output is reported at once."""
         self._tailed = on
@@ -266,6 +274,8 @@ class Run:
             self._context.server.hint(self.name)
 
     def _tell(self, kind: str, **facts: object) -> None:
+        if self._notifications is not None:
+            self._notifications.flush()
         event = {"event": kind, "run": self.name, "at": self._context.loop.now(), **facts}
         self.record.add(event)
         self._context.server.tell(event)

@@ -3,7 +3,7 @@
 Who connects and says `hello` is the daemon from then on; the one before is cut off. Until then a
 connection is a guest that cannot ask for anything (so somebody who only looks whether we are there disturbs
 nobody). Hints about output carry nothing that the captures do not hold, so of them at most one for each run
-waits for a daemon that is slow.
+waits for a daemon that is slow. What runs say of themselves comes after all else, each run in its turn.
 """
 
 from __future__ import annotations
@@ -20,9 +20,20 @@ from locald.linux import ownership
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from locald.keeper.loop import Loop
     from locald.keeper.wire.protocol import Event, Request
+
+    class Teller(Protocol):
+        """Who has something to tell that can wait."""
+
+        def flush(self) -> None:
+            """Tell it."""
+
+        def drop(self) -> None:
+            """Nobody is there to be told."""
+
 
 MOST_GUESTS = 16
 _REST_WHEN_FULL = 0.1
@@ -31,7 +42,18 @@ _REST_WHEN_FULL = 0.1
 class Server:
     """`handle` carries out a request; `replay` gives what a new daemon must get after `hello`."""
 
-    __slots__ = ("_file", "_guests", "_handle", "_hints", "_link", "_listener", "_loop", "_path", "_replay")
+    __slots__ = (
+        "_expected",
+        "_file",
+        "_guests",
+        "_handle",
+        "_hints",
+        "_link",
+        "_listener",
+        "_loop",
+        "_path",
+        "_replay",
+    )
 
     def __init__(
         self, loop: Loop, path: str, handle: Callable[[Request], None], replay: Callable[[], list[Event]]
@@ -44,11 +66,12 @@ class Server:
         self._link: Link | None = None
         self._guests: list[Link] = []
         self._hints: dict[str, None] = {}
+        self._expected: dict[Teller, None] = {}
         self._listener: socket.socket | None = None
         self._file: tuple[int, int] | None = None
         """The file at `path`, as long as it is ours."""
         self.listen()
-        loop.before_sleep(self._send_hints)
+        loop.before_sleep(self._send_what_waits)
 
     def listen(self) -> None:
         """Accept connections at `path`; harmless where that is so. Raises OSError."""
@@ -83,6 +106,10 @@ class Server:
         """There is output of this run: tell when the daemon is ready for it."""
         self._hints[run] = None
 
+    def expect(self, teller: Teller) -> None:
+        """Somebody has something to tell when nothing else waits for the daemon."""
+        self._expected[teller] = None
+
     def close(self) -> None:
         """Nobody can connect any more; who has connected meanwhile sees the end and asks again."""
         if _identity(self._path) == self._file:
@@ -91,6 +118,16 @@ class Server:
         for link in (self._link, *self._guests):
             if link is not None:
                 link.close()
+
+    def _send_what_waits(self) -> None:
+        self._send_news()
+        self._send_hints()
+
+    def _send_news(self) -> None:
+        while self._expected and (self._link is None or self._link.idle):
+            teller = next(iter(self._expected))
+            del self._expected[teller]
+            teller.drop() if self._link is None else teller.flush()
 
     def _send_hints(self) -> None:
         if self._hints and (self._link is None or self._link.idle):
