@@ -186,21 +186,32 @@ def test_a_line_without_end_costs_the_connection_only(daemon: Daemon, keeping: K
 
 
 @once
-def test_a_daemon_that_does_not_read_is_dropped_and_delays_nobody(daemon: Daemon, keeping: Keeping) -> None:
+def test_a_daemon_that_does_not_read_is_told_the_last_word_when_it_does(
+    daemon: Daemon, keeping: Keeping
+) -> None:
     done = keeping.gate("done")
     script = (
         "import os,socket\n"
         "s = socket.socket(1, 2); s.connect(os.environ['NOTIFY_SOCKET'])\n"
-        "for n in range(4000): s.send(b'STATUS=%d ' % n + b'x' * 3000)\n"
+        "for n in range(1000): s.send(b'STATUS=%d ' % n + b'x' * 3000)\n"
         f"open({str(done)!r}, 'w').write('done\\n')"
     )
     daemon.spawn(WEB, python(script))
     assert done.read() == "done"
-    daemon.until_closed()
-    again = keeping.daemon()
-    again.wait("gone", WEB)
-    last = [event for event in again.events if event["event"] == "notified"][-1]
-    assert base64.b64decode(last["data"]).startswith(b"STATUS=3999 ")
+    daemon.wait("gone", WEB)
+    last = [event for event in daemon.events if event["event"] == "notified"][-1]
+    assert base64.b64decode(last["data"]).startswith(b"STATUS=999 ")
+
+
+@once
+def test_a_daemon_that_does_not_read_its_answers_is_dropped_and_delays_nobody(
+    daemon: Daemon, keeping: Keeping
+) -> None:
+    daemon.start(WEB, ["sleep", "1000"])
+    asked = json.dumps({"do": "x" * 100_000, "run": WEB}).encode() + b"\n"
+    with pytest.raises(OSError, match=r"reset|Broken"):
+        daemon.socket.sendall(asked * 1000)
+    assert keeping.daemon().of(WEB) == ["spawned"]
 
 
 @once
