@@ -159,6 +159,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "check": None,
         "fallback": True,
         "because": "pid 4790 (node) accepts connections on 127.0.0.1:24001",
+        "hint": None,
         "since": "2026-03-01T12:00:00.900Z",
         "waiting_on": [],
         "depends_on": {},

@@ -224,6 +224,62 @@ def test_wait_without_names_leaves_out_what_nobody_ever_asked_for(cli: Cli, daem
     assert result.err == "1 service already running\n"
 
 
+ELSEWHERE = {
+    **STARTING,
+    "because": "pid 7 (node) listens on 127.0.0.1:5173, but PORT is 24001",
+    "hint": "Vite listens on 5173: write `vite --port $PORT`",
+}
+
+
+def test_what_listens_elsewhere_is_told_once_while_it_starts_with_the_command_to_paste(
+    cli: Cli, daemon: FakeDaemon
+) -> None:
+    ready, again = threading.Event(), {**ELSEWHERE, "since": "2026-03-01T12:00:01.000Z"}
+    accept(daemon, snapshot(ELSEWHERE), change(again), ready, change(row("db"), settled=True))
+    began = time.monotonic()
+    process = cli.start("up")
+    assert process.stderr is not None
+
+    told = [process.stderr.readline() for _ in range(3)]
+    waited = time.monotonic() - began
+    ready.set()
+    _, rest = process.communicate(timeout=10)
+
+    assert told[1:] == [f"db: {ELSEWHERE['because']}\n", f"hint: {ELSEWHERE['hint']}\n"]
+    assert 1.0 <= waited < 3.0 + 1.0, "the command itself has to start, too"
+    assert "5173" not in rest
+
+
+def test_on_a_terminal_it_stays_above_the_picture(cli: Cli, daemon: FakeDaemon) -> None:
+    ready = threading.Event()
+    accept(daemon, snapshot(ELSEWHERE), ready, change(row("db"), settled=True))
+    terminal = cli.terminal("up")
+
+    terminal.until(f"hint: {ELSEWHERE['hint']}")
+    ready.set()
+
+    assert terminal.end() == 0
+    assert terminal.screen.count("hint: Vite") == 1
+    assert f"db: {ELSEWHERE['because']}" in terminal.screen
+
+
+def test_a_debugger_that_comes_first_is_no_news(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon, snapshot(ELSEWHERE), change(STARTING), change(row("db"), settled=True))
+
+    assert "5173" not in cli("up").err
+
+
+def test_what_stopped_by_itself_is_told_with_what_to_do_about_it(cli: Cli, daemon: FakeDaemon) -> None:
+    hint = 'set stdin = "open", since esbuild exits when its standard input ends'
+    ended = down_row("web", "stopped", "exited with code 0, not restarted", hint=hint)
+    accept(daemon, snapshot(STARTING, ended, settled=True))
+
+    result = cli("up")
+
+    assert result.code == 1
+    assert f"error: web is stopped: exited with code 0, not restarted\nhint: {hint}\n" in result.err
+
+
 def test_wait_for_a_stopped_service_ends_at_once_and_says_how_to_start_it(
     cli: Cli, daemon: FakeDaemon
 ) -> None:

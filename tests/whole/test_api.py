@@ -131,6 +131,7 @@ ROW = {
     "check": str | None,
     "fallback": bool,
     "because": str,
+    "hint": str | None,
     "since": str,
     "waiting_on": list,
     "depends_on": dict,

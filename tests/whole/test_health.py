@@ -37,7 +37,18 @@ from whole.programs import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
     from whole.machine import Machine
+
+
+def iter_until(stream: IO[str], beginning: str) -> Iterator[str]:
+    """The lines of a stream as they come, up to one that begins so."""
+    for line in stream:
+        yield line
+        if line.startswith(beginning):
+            return
 
 
 def web(rest: str) -> str:
@@ -117,6 +128,27 @@ def test_who_ignores_port_is_told_where_it_listens_and_how_its_framework_takes_i
     why = machine.why("web")
     assert said in why["because"]
     assert "vite --port $PORT" in hints(why)
+
+
+def test_a_port_that_is_another_than_the_fixed_one_is_told_by_up_while_it_waits(machine: Machine) -> None:
+    other, port = free_port(), free_port() + 500
+    machine.write(web(f"port = {port}\ncommand = {command(f'kept = listen({other}); stay()')}"))
+    with machine.begin("up") as up:
+        assert up.stderr
+        told = list(iter_until(up.stderr, "hint: "))
+        row = machine.status()["web"]
+        up.send_signal(signal.SIGINT)
+        assert up.wait() == 130
+    assert told[-2].endswith(f"listens on 127.0.0.1:{other}, but PORT is {port}\n")
+    assert "pass $PORT on the command line" in told[-1]
+    assert (row["state"], row["hint"]) == ("starting", told[-1].removeprefix("hint: ").strip())
+
+
+def test_up_says_how_a_program_that_ends_with_its_input_stays(machine: Machine) -> None:
+    machine.write('[services.jobs]\ntype = "worker"\ncommand = "cat"\n')
+    up = machine.locald("up")
+    assert up.returncode == 1
+    assert 'hint: set stdin = "open", since cat exits when its standard input ends' in up.stderr
 
 
 def test_while_it_starts_why_names_the_port_that_it_listens_on_instead(machine: Machine) -> None:

@@ -44,6 +44,7 @@ def row(view: Row) -> Json:
         "check": view.check,
         "fallback": view.fallback,
         "because": view.because,
+        "hint": view.hint,
         "since": timestamp(view.since),
         "waiting_on": list(view.waiting_on),
         "depends_on": dict(view.depends_on),

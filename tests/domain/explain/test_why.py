@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from domain.story import Story, service, task, worker
+from domain.story import Story, listener, service, task, worker
+from locald.domain.lifecycle.messages import Listens, Process
+from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Check, CommandCheck, HealthCheck, HttpCheck, NotifyCheck, ProtocolCheck
 
 
@@ -375,3 +377,41 @@ def test_every_other_state_says_what_can_be_done() -> None:
     assert s.why("web").hints == ("run `locald restart web` to start it again",)
     s.stop("web")
     assert s.why("web").hints == ("run `locald up web` to start it",)
+
+
+# The hint beside a row.
+
+
+def test_a_row_has_the_step_that_follows_from_what_was_seen() -> None:
+    s = Story(service("web", port=24001, command="vite"))
+    s.up(), s.spawned("web#1")
+    assert s.row("web").hint is None, "it may still come"
+    s.listens("web#1", 5173)
+    assert s.row("web").hint == "Vite listens on 5173: write `vite --port $PORT`"
+    s.listens("web#1", 5173, 24001)
+    assert s.row("web").hint is None
+
+
+def test_a_debugger_alone_is_no_reason_for_a_hint_and_is_never_told_the_port() -> None:
+    s = Story(service("web", port=24001, command="node --inspect=9444 app.js"))
+    s.up(), s.spawned("web#1"), s.listens("web#1", 9444)
+    assert s.row("web").hint is None
+    assert not any("--inspect=$PORT" in hint for hint in s.why("web").hints)
+
+
+def test_what_becomes_its_port_in_a_moment_is_no_reason_for_one() -> None:
+    s = Story(service("web", command="vite"))
+    s.up(), s.spawned("web#1")
+    own = (listener(5173, Process(1, "node")),)
+    s.tell(Listens(Run(Key("shop", "web"), 1), own, False, None, s.now, serving=(5173,)))
+    assert s.row("web").hint is None
+
+
+def test_of_what_failed_or_ended_the_row_has_what_to_do_and_not_that_it_can_be_tried_again() -> None:
+    s = Story(service("web"), worker("jobs", command="cat"))
+    s.up(), s.refused("web#1", "no such program: vit", 'did you mean "vite"?')
+    s.spawned("jobs#1"), s.wait(1), s.exits("jobs#1", 0)
+    assert s.row("web").hint == 'did you mean "vite"?'
+    assert s.row("jobs").hint == 'set stdin = "open", since cat exits when its standard input ends'
+    s.up("web"), s.spawned("web#2"), s.exits("web#2", 1), s.stop("web")
+    assert s.row("web").hint is None

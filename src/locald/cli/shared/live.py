@@ -40,6 +40,8 @@ PATIENCE = 2.0
 """seconds until a stop tells what it waits for"""
 TOGETHER = ("failed", "starting", "waiting", "blocked")
 """words for which services share a line: their reasons change often and say little, or are told at the end"""
+AMISS = 1.0
+"""seconds for which a start has to be amiss before that is said: a port probe, a debugger may come first"""
 PASSING = "stopping"
 """what a run does on its way to something that is told"""
 RETRY = ("backoff", "starting")
@@ -58,11 +60,36 @@ def stopping(spell: Spell) -> Display:
     return _Drawn(spell) if say.is_terminal(sys.stderr) else _Patient(spell)
 
 
+class _Amiss:
+    """What starts and goes wrong already, each once: it listens elsewhere, say, and would run into its
+    start_timeout."""
+
+    def __init__(self, spell: Spell) -> None:
+        self._spell = spell
+        self._since: dict[tuple[str, str, str], float] = {}
+        self._told: set[tuple[str, str, str]] = set()
+
+    def news(self, board: Board) -> Iterator[tuple[str, str]]:
+        """The sentence and the hint of each that has been so for long enough."""
+        now = time.monotonic()
+        amiss = {(*words.key(row), str(row["hint"])): row for row in board.rows if _is_amiss(row)}
+        self._since = {each: self._since.get(each, now) for each in amiss}
+        for each, row in amiss.items():
+            if each not in self._told and now - self._since[each] >= AMISS:
+                self._told.add(each)
+                yield f"{self._spell(row)}: {words.because(row)}", str(row["hint"])
+
+
+def _is_amiss(row: Row) -> bool:
+    return words.word(row) == "starting" and bool(row.get("hint"))
+
+
 class _Told:
     """A line when the state or the health of a service changes."""
 
     def __init__(self, spell: Spell, begun: Begun) -> None:
         self._spell, self._begun = spell, begun
+        self._amiss = _Amiss(spell)
         self._told: dict[tuple[str, str], str] = {}
         self._is_first = True
 
@@ -102,7 +129,9 @@ class _Told:
         return f"{self._spell(row)} ({how} {words.listed(awaited)})" if how and awaited else self._spell(row)
 
     def tick(self, board: Board) -> None:
-        pass
+        for sentence, hint in self._amiss.news(board):
+            say.note(sentence)
+            say.hinted(hint)
 
     def close(self) -> None:
         pass
@@ -136,6 +165,7 @@ class _Drawn:
 
     def __init__(self, spell: Spell) -> None:
         self._spell = spell
+        self._amiss = _Amiss(spell)
         self._began = time.monotonic()
         self._seen: dict[tuple[str, str], float] = {}
         self._live: Live | None = None
@@ -151,7 +181,17 @@ class _Drawn:
                 return
             self._live = _start_live()
         with _undisturbed():
+            for sentence, hint in self._amiss.news(board):
+                self._write(sentence, f"hint: {hint}")
             self._live.update(self._picture(board), refresh=True)
+
+    def _write(self, *lines: str) -> None:
+        """Above the picture, where it stays."""
+        from rich.text import Text
+
+        assert self._live is not None
+        for line in lines:
+            self._live.console.print(Text(plain(line)), soft_wrap=True)
 
     def close(self) -> None:
         if self._live:

@@ -95,7 +95,9 @@ def _hints(row: Row, hints: Sequence[str]) -> list[str]:
 def _held_up(target: Target, row: Row, causes: dict[str, Row]) -> None:
     name, word = target.spelled(row["name"]), words.word(row)
     say.error(f"{name} is {_without_causes(words.told(row), causes)}")
-    if word == "stopped":
+    if word == "stopped" and row.get("hint"):
+        say.hinted(target.reached(row["hint"], row["project"]))
+    elif word == "stopped":
         say.hinted(target.reached(f"run `locald up {row['name']}` to start it", row["project"]))
 
 

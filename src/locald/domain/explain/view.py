@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from locald.domain.explain.addresses import address, port, url
 from locald.domain.explain.because import because
+from locald.domain.explain.hints import hint
 from locald.domain.lifecycle.dependencies import meaning, must_stop, needs, unmet
 from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import (
@@ -46,6 +47,8 @@ class Row:
     check: CheckKind | None
     fallback: bool
     because: str
+    hint: str | None
+    """what to do about it, where that follows from what was seen"""
     since: float
     waiting_on: tuple[str, ...]
     depends_on: dict[str, Condition]
@@ -78,6 +81,7 @@ def row(world: World, service: Service) -> Row:
         check=_check(service),
         fallback=is_fallback(result.source, spec.type),
         because=because(world, service, missing),
+        hint=hint(service),
         since=service.since,
         waiting_on=tuple(key.service for key in missing),
         depends_on=_depends_on(world, service),
