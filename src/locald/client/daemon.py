@@ -75,16 +75,21 @@ def missing(home: Home) -> Unreachable:
     return Unreachable(f"{what}, nor are its services", "run `locald server start` to start them again")
 
 
-def start(home: Home, command: Sequence[str] = (), on_wait: Callable[[], None] | None = None) -> Api:
+def start(
+    home: Home,
+    command: Sequence[str] = (),
+    on_wait: Callable[[], None] | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> Api:
     """The daemon, started if it does not run. Unreachable when it cannot be started.
 
     `command` starts it in place of this interpreter's own `locald.daemon`.
-    `on_wait` is called once if that takes longer than a moment.
+    `on_wait` is called once if that takes longer than a moment, `meanwhile` when it is being started.
     """
     if api := find(home):
         return api
     home.make()
-    return _Start(home, command or program(), on_wait).wait()
+    return _Start(home, command or program(), on_wait, meanwhile).wait()
 
 
 def program() -> list[str]:
@@ -117,7 +122,14 @@ def again(
 class _Start:
     """One attempt to have a daemon, until it answers or cannot."""
 
-    def __init__(self, home: Home, command: Sequence[str], on_wait: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        command: Sequence[str],
+        on_wait: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None,
+    ) -> None:
+        self._meanwhile = meanwhile
         self._home = home
         self._command = command
         self._on_wait = on_wait
@@ -157,6 +169,9 @@ class _Start:
             time.sleep(LOOK_EVERY)
         elif self._ours is None:
             self._ours, self._lost = _Report(spawn(self._command)), False
+            if self._meanwhile:
+                self._meanwhile()
+                self._meanwhile = None
         elif self._ours.ended:
             self._give_up_or_start_anew(self._ours)
         else:

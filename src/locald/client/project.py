@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import os
 
+from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
-
-FILE = "locald.toml"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.asking import Asking, Target
 from locald.adapters.checks import Checks
-from locald.adapters.containers.containers import Containers
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
@@ -101,7 +100,10 @@ async def _live(home: Home, *, foreground: bool) -> None:
         asking = Asking(loop.post, clock.now, tasks)
         post = _also_to(checks, asking, loop)
         listeners = Listeners(post, clock.now)
-        containers = Containers(post, clock, tasks, logbook.hint, _instance(home))
+        instance = _instance(home)
+        containers = ContainerRunner(
+            lambda library: library.Containers(post, clock, tasks, logbook.hint, instance), logbook
+        )
         keeping = Keeping(home)
         processes = Processes(keeping.reach, loop.post, clock, logbook.hint)
         logbook.tail = processes.tail
@@ -116,7 +118,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
             store=store,
             ports=core.ports,
             processes=ProcessRunner(processes, listeners, logbook),
-            containers=ContainerRunner(containers, logbook),
+            containers=containers,
             checks=checks,
             asking=asking,
             logbook=logbook,

@@ -14,9 +14,9 @@ from locald.adapters.usage import Main, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from locald.adapters.containers.containers import Containers
     from locald.adapters.processes import Processes
     from locald.adapters.usage import Used
+    from locald.daemon.runners import ContainerRunner
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key, Run
     from locald.linux.tree import Tree
@@ -26,7 +26,7 @@ FRESH = 1.0
 
 
 class Meter:
-    def __init__(self, world: Callable[[], World], processes: Processes, containers: Containers) -> None:
+    def __init__(self, world: Callable[[], World], processes: Processes, containers: ContainerRunner) -> None:
         self._world, self._processes, self._containers = world, processes, containers
         self._usage = Usage()
         self._turn = asyncio.Lock()

@@ -14,12 +14,15 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 from locald.adapters import files
+from locald.daemon.texts import read
 from locald.domain.lifecycle.messages import Restart, Up
 from locald.domain.lifecycle.world import Place
-from locald.domain.project import config
-from locald.domain.project.config import FILE
+from locald.domain.project.around import Around
+from locald.domain.project.file import FILE
 from locald.domain.project.graph import closure, start_order
 from locald.domain.project.names import Key
+from locald.domain.project.resolving import resolve
+from locald.domain.project.review import Review, review
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.folder import identity
@@ -28,57 +31,58 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from locald.daemon.port_choice import PortChoice
+    from locald.daemon.texts import Texts
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
-    from locald.domain.project.config import Review
     from locald.domain.project.spec import Caller, Project, ProjectSpec
 
 
 async def up(
-    world: World, directory: str, names: list[str], caller: Caller, ports: PortChoice
+    world: World, directory: str, names: list[str], caller: Caller, texts: Texts, ports: PortChoice
 ) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused."""
-    project, review = await _resolved(world, directory, caller.env, ports)
+    project, review = await _resolved(world, directory, caller.env, texts, ports)
     wanted = frozenset(chosen(project.name, project.definitions, names))
     warnings = review.problems(only=starting(project, wanted))
     return Up(project, wanted, frozenset(names), caller), list(warnings)
 
 
 async def _resolved(
-    world: World, directory: str, shell: Mapping[str, str], ports: PortChoice
+    world: World, directory: str, shell: Mapping[str, str], texts: Texts, ports: PortChoice
 ) -> tuple[Project, Review]:
     """The project as its file says now, and what is to be said of it. Raises Refused; changes nothing."""
-    text, review = await asyncio.to_thread(_review, directory, shell)
-    problems = review.problems()
+    text, found = await asyncio.to_thread(_review, directory, shell, texts)
+    problems = found.problems()
     if any(not problem.is_warning for problem in problems):
         raise Refused(*problems)
-    await asyncio.to_thread(_refuse_second_folder, world, review.spec, directory)
-    chosen = ports.of_project(world, review.spec)
-    project = config.resolve(review.spec, directory, chosen, review.env_files, shell, where=FILE, text=text)
-    return replace(project, folder=await asyncio.to_thread(identity, directory)), review
+    await asyncio.to_thread(_refuse_second_folder, world, found.spec, directory)
+    chosen = ports.of_project(world, found.spec)
+    project = resolve(found.spec, directory, chosen, found.env_files, shell, where=FILE, text=text)
+    return replace(project, folder=await asyncio.to_thread(identity, directory)), found
 
 
-def _review(directory: str, shell: Mapping[str, str]) -> tuple[str, Review]:
-    text = _read(directory)
-    around = config.Around(directory, shell, partial(_read_env_file, directory), os.path.isdir, which)
-    return text, config.review(text, around, FILE)
+def _review(directory: str, shell: Mapping[str, str], texts: Texts) -> tuple[str, Review]:
+    text = read(directory)
+    around = Around(directory, shell, partial(_read_env_file, directory), os.path.isdir, which)
+    return text, review(texts.understand(text), around)
 
 
-async def as_written(world: World, directory: str, ports: PortChoice) -> Project:
+async def as_written(world: World, directory: str, texts: Texts, ports: PortChoice) -> Project:
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
-    text = await asyncio.to_thread(_read, directory)
-    spec = config.parse(text, FILE)
+    spec = await asyncio.to_thread(lambda: texts.parse(read(directory)))
     await asyncio.to_thread(_refuse_second_folder, world, spec, directory)
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
     chosen = ports.of_project(world, spec)
-    return config.resolve(replace(spec, services=services), directory, chosen, {}, {})
+    return resolve(replace(spec, services=services), directory, chosen, {}, {})
 
 
-async def unapplied(world: World, project: str, keys: Iterable[Key], ports: PortChoice) -> list[Problem]:
+async def unapplied(
+    world: World, project: str, keys: Iterable[Key], texts: Texts, ports: PortChoice
+) -> list[Problem]:
     """Warnings for who restarts these services, which does not apply the file: what in it is wrong, or is
     something else than what runs."""
     try:
-        written = await as_written(world, world.places[project].directory, ports)
+        written = await as_written(world, world.places[project].directory, texts, ports)
     except Refused as refused:
         wrong = [each.as_warning() for each in refused.problems if not each.is_warning]
         what = "cannot be applied, services restart as of the last `locald up`"
@@ -148,27 +152,6 @@ def earlier_names(world: World, project: Project) -> list[str]:
         for name, place in world.places.items()
         if place.directory == project.directory and name != project.name
     ]
-
-
-def name_in(directory: str) -> str:
-    """What the file in this folder calls the project; empty when it does not tell."""
-    try:
-        return config.parse(_read(directory), FILE).name
-    except Refused:
-        return ""
-
-
-def _read(directory: str) -> str:
-    path = os.path.join(directory, FILE)
-    try:
-        return config.decode(files.read(path))
-    except OSError as error:
-        hint = "check its permissions"
-        if isinstance(error, FileNotFoundError):
-            is_there = os.path.isdir(directory)
-            gone = f"the folder no longer exists, run `locald down {directory}` to remove the project"
-            hint = "run `locald init` to create it" if is_there else gone
-        raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
 
 
 def _read_env_file(directory: str, path: str) -> bytes | None:

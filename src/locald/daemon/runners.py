@@ -6,7 +6,8 @@ ordered, and who looks at its port: the kernel's tables for a process, the engin
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
+from importlib import import_module
 from pathlib import Path
 from signal import SIGCONT
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +21,9 @@ from locald.domain.project import env
 from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
     from locald.adapters.containers.containers import Containers
     from locald.adapters.listeners import Listeners
     from locald.adapters.logbook import Logbook
@@ -98,12 +102,48 @@ class ProcessRunner:
 
 
 class ContainerRunner:
-    """The engine tells what listens by itself; a command check is carried out inside the container."""
+    """The engine tells what listens by itself; a command check is carried out inside the container.
 
-    def __init__(self, containers: Containers, logbook: Logbook) -> None:
-        self._containers, self._logbook = containers, logbook
-        self.stop, self.kill = containers.signal, containers.kill
-        self.note, self.forget = containers.note, containers.forget
+    `begin` makes the containers when the first one is of interest. Most daemons never have one, and what
+    talks to an engine takes longer to import than they take to start. `LIBRARY` may be imported before.
+    """
+
+    LIBRARY = "locald.adapters.containers.containers"
+
+    def __init__(self, begin: Callable[[ModuleType], Containers], logbook: Logbook) -> None:
+        self._begin, self._logbook = begin, logbook
+
+    @cached_property
+    def _containers(self) -> Containers:
+        return self._begin(import_module(self.LIBRARY))
+
+    def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
+        """The id of a run's container, and the environment with which the docker command finds that."""
+        return self._containers.way_in(run)
+
+    def main(self, run: Run) -> tuple[int, str] | None:
+        """The main process of a run and the id of its container; None for what is no container."""
+        return self._containers.main(run) if self._has_begun else None
+
+    async def close(self) -> None:
+        if self._has_begun:
+            await self._containers.close()
+
+    @property
+    def _has_begun(self) -> bool:
+        return "_containers" in self.__dict__
+
+    def stop(self, run: Run, number: int) -> None:
+        self._containers.signal(run, number)
+
+    def kill(self, run: Run) -> None:
+        self._containers.kill(run)
+
+    def note(self, run: Run, line: str) -> None:
+        self._containers.note(run, line)
+
+    def forget(self, run: Run) -> None:
+        self._containers.forget(run)
 
     def start(self, run: Run, service: Service, world: World) -> None:
         self._containers.start(run, self._order(service, world))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain.project import config
+from locald.domain.project.file import decode
 from locald.domain.values import toml
 from locald.domain.values.problem import Problem, Refused
 
@@ -395,9 +396,9 @@ def test_the_name_of_the_file_is_the_callers() -> None:
 
 
 def test_a_file_that_is_not_utf8_is_told_with_its_line() -> None:
-    assert config.decode("\ufeffé".encode()) == "é"
+    assert decode("\ufeffé".encode()) == "é"
     with pytest.raises(Refused) as refusal:
-        config.decode(b"a\n\xff")
+        decode(b"a\n\xff")
 
     assert refusal.value.problems == (
         Problem("is not UTF-8 text", "locald.toml:2", "save the file as UTF-8"),

@@ -7,6 +7,9 @@ import re
 import pytest
 
 from locald.domain.project import config
+from locald.domain.project.around import Around
+from locald.domain.project.file import FILE
+from locald.domain.project.review import review
 from locald.domain.values.problem import Refused
 
 HEAD = '[project]\nname = "shop"\n'
@@ -15,13 +18,13 @@ FOLDERS = {"/shop", "/shop/back"}
 PROGRAMS = {"/health", "npm", "/shop/back/my tool"}
 
 
-def around(files: dict[str, bytes] | None = None, shell: dict[str, str] | None = None) -> config.Around:
+def around(files: dict[str, bytes] | None = None, shell: dict[str, str] | None = None) -> Around:
     """A folder on a machine with a few programs."""
-    return config.Around("/shop", shell or {}, (files or {}).get, FOLDERS.__contains__, PROGRAMS.__contains__)
+    return Around("/shop", shell or {}, (files or {}).get, FOLDERS.__contains__, PROGRAMS.__contains__)
 
 
 def said(text: str, files: dict[str, bytes] | None = None, *, lenient: bool = False) -> list[str]:
-    found = config.review(text, around(files)).problems(lenient=lenient)
+    found = review(config.understand(text, FILE), around(files)).problems(lenient=lenient)
     return [("warning: " if each.is_warning else "error: ") + str(each) for each in found]
 
 
@@ -182,7 +185,7 @@ def test_what_only_this_shell_and_folder_lack_is_a_warning_to_who_checks_a_file(
 
 def test_of_services_that_are_not_meant_only_errors_are_told() -> None:
     text = WEB + 'workdir = "gone"\n[services.db]\ncommand = "x"\nworkdir = "gone"\nenv.A = "${NONE}"'
-    found = config.review(text, around()).problems(only=["web"])
+    found = review(config.understand(text, FILE), around()).problems(only=["web"])
 
     assert [(each.is_warning, each.where) for each in found] == [
         (True, "locald.toml:5: services.web.workdir"),
@@ -192,7 +195,7 @@ def test_of_services_that_are_not_meant_only_errors_are_told() -> None:
 
 def test_of_what_is_not_toml_nothing_else_can_be_said() -> None:
     with pytest.raises(Refused):
-        config.review("x", around())
+        review(config.understand("x", FILE), around())
 
 
 @pytest.mark.parametrize("line", range(2, EVERYTHING.count("\n") + 1))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.project import config, env, template
+from locald.domain.project.resolving import env_file_paths, resolve
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
 
@@ -43,7 +44,7 @@ def shop(
 ) -> Project:
     """The shop, with these lines added to its file."""
     text = SHOP + more
-    return config.resolve(config.parse(text), "/shop", PORTS, env_files or {}, shell or {}, text=text)
+    return resolve(config.parse(text), "/shop", PORTS, env_files or {}, shell or {}, text=text)
 
 
 def composed(project: Project, service: str, shell: dict[str, str] | None = None) -> dict[str, str]:
@@ -330,7 +331,7 @@ def test_each_env_file_has_to_be_read_once() -> None:
         '[services.x]\ncommand = "x"\nenv_file = ["a", ".env"]\n[services.y]\ncommand = "y"\nenv_file = "a"'
     )
 
-    assert config.env_file_paths(config.parse(SHOP + more)) == (".env", "a")
+    assert env_file_paths(config.parse(SHOP + more)) == (".env", "a")
 
 
 def test_ports_belong_to_what_has_one() -> None:

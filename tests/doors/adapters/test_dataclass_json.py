@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locald.adapters.state.dataclass_json import Unfit, codec
+from locald.wire.dataclass_json import Unfit, codec
 
 
 class Colour(Enum):

@@ -15,11 +15,11 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters.state.dataclass_json import codec
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import Place, World
 from locald.domain.project.names import Key
 from locald.domain.project.spec import Caller
+from locald.wire.dataclass_json import codec
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

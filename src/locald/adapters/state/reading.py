@@ -11,11 +11,11 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters.state.dataclass_json import codec
 from locald.adapters.state.document import SCHEMA, Head, Reader
 from locald.adapters.state.upgrade import upgraded
 from locald.domain.lifecycle.world import World
 from locald.linux import procfs
+from locald.wire.dataclass_json import codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

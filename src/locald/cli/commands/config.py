@@ -14,7 +14,8 @@ import json
 import os
 
 from locald.cli.shared import say
-from locald.client.project import FILE, find_project, read_file
+from locald.client.project import find_project, read_file
+from locald.domain.project.file import FILE, decode
 from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
@@ -73,17 +74,19 @@ def _look(folder: str) -> tuple[tuple[Problem, ...], int]:
     """All that is to be said of the file, as one goes through it, and the number of its services."""
     from shutil import which
 
-    from locald.domain.project import config  # pydantic: see above
+    from locald.domain.project.around import Around
+    from locald.domain.project.config import understand  # pydantic: see above
+    from locald.domain.project.review import review
 
     def read(path: str) -> bytes | None:
         return read_file(folder, path) if os.path.isfile(os.path.join(folder, path)) else None
 
-    around = config.Around(folder, os.environ, read, os.path.isdir, which)
+    around = Around(folder, os.environ, read, os.path.isdir, which)
     try:
-        review = config.review(config.decode(read_file(folder)), around)
+        found = review(understand(decode(read_file(folder)), FILE), around)
     except Refused as refused:
         return refused.problems, 0
-    return review.problems(lenient=True), len(review.spec.services)
+    return found.problems(lenient=True), len(found.spec.services)
 
 
 def show(args: argparse.Namespace) -> int:
@@ -112,7 +115,7 @@ def schema(args: argparse.Namespace) -> int:
 def _read(folder: str) -> tuple[str, ProjectSpec]:
     from locald.domain.project import config  # pydantic: see above
 
-    text = config.decode(read_file(folder))
+    text = decode(read_file(folder))
     return text, config.parse(text)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from locald.cli.shared import stopping
-from locald.client.project import FILE
 from locald.client.target import Target, choose
+from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.home import Home
 

@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 
 from locald.cli.shared import say
-from locald.client.project import FILE, folder
+from locald.client.project import folder
+from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False

@@ -63,11 +63,12 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int
     began = time.monotonic()
     patience.limit(began + FIRST_NEWS, args.timeout)
     target = choose(args.services, args.directory)
-    home = Home.find()
+    home, read = Home.find(), _Reading(target.directory if applies_file else "")
     try:
-        api = daemon.start(home, on_wait=lambda: say.note("starting the daemon"))
+        waits = lambda: say.note("starting the daemon")  # noqa: E731
+        api = daemon.start(home, on_wait=waits, meanwhile=read.begin)
         target = with_folder(target, api) if applies_file else target
-        answer = api.post(path, {**target.body, "caller": caller()})
+        answer = api.post(path, {**target.body, **read.found, "caller": caller()})
     except KeyboardInterrupt:
         return _interrupted()
     say.warnings(answer.get("warnings") or ())
@@ -81,6 +82,20 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int
     if args.detach:
         return _detached(api, target, begun, args)
     return _settled(home, api, target, args, began, begun)
+
+
+class _Reading:
+    """The file, read while the daemon starts; not where one runs already, which reads it by itself."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self.found: dict[str, Any] = {}
+
+    def begin(self) -> None:
+        from locald.cli.shared import reading  # takes as long as a daemon takes to start
+
+        if self._directory and (read := reading.read(self._directory)):
+            self.found = {"read": read}
 
 
 def _settled(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from locald.cli.shared import say
-from locald.client.project import FILE
+from locald.domain.project.file import FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

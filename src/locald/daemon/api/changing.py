@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters.state.dataclass_json import Unfit, codec
 from locald.daemon import requests
 from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.scope import Scope, at, folder, misused, moved_from, project_of, scope, text
+from locald.daemon.runners import ContainerRunner
 from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
-from locald.domain.project.config import FILE
-from locald.domain.project.spec import Caller
+from locald.domain.project.file import FILE
+from locald.domain.project.spec import Caller, Type
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.dataclass_json import Unfit, codec
 from locald.wire.rows import problem
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Changing:
     async def up(self, request: Request) -> Answer:
         asked = await _body(request)
         names = _services(asked)
+        if isinstance(read := asked.get("read"), dict):
+            self._core.texts.learn(read)
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
         command, effect, warnings = await self._up(directory, names, caller)
@@ -70,10 +74,11 @@ class Changing:
         warnings."""
         async with self._turn:
             command, warnings = await requests.up(
-                self._core.world, directory, names, caller, self._core.ports
+                self._core.world, directory, names, caller, self._core.texts, self._core.ports
             )
             earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
+                await _prepared(command)
                 effect = self._effect(command.project.name, command)
                 await self._core.ask(command)
                 return command, effect, [problem(warning) for warning in warnings]
@@ -131,7 +136,9 @@ class Changing:
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
         command = Restart(frozenset(keys), asker or self._last_caller(project))
-        warnings = await requests.unapplied(self._core.world, project, keys, self._core.ports)
+        warnings = await requests.unapplied(
+            self._core.world, project, keys, self._core.texts, self._core.ports
+        )
         effect = self._effect(project, command)
         await self._core.ask(command)
         told = {"services": [key.service for key in keys], "warnings": list(map(problem, warnings))}
@@ -172,6 +179,12 @@ class Changing:
         ordered = requests.ending(self._core.world, project, keys)
         told = {"project": project, "moved_from": moved, "services": ordered, "ends": ends}
         return document(told)
+
+
+async def _prepared(command: Up) -> None:
+    """Import in a thread what the first container would import in the loop."""
+    if any(each.spec.type is Type.CONTAINER for each in command.project.definitions.values()):
+        await asyncio.to_thread(import_module, ContainerRunner.LIBRARY)
 
 
 def _nothing() -> Answer:

@@ -44,8 +44,8 @@ class Effects:
         place = world.places[project]
         match action:
             case "up":
-                names, ports = list(chosen.services), self._core.ports
-                up, _ = await requests.up(world, place.directory, names, place.caller, ports)
+                names, texts, ports = list(chosen.services), self._core.texts, self._core.ports
+                up, _ = await requests.up(world, place.directory, names, place.caller, texts, ports)
                 return [*map(Down, requests.earlier_names(world, up.project)), up]
             case "stop":
                 return [Stop(keys)]

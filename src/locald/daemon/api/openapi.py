@@ -58,7 +58,7 @@ QUERIES: dict[str, dict[str, str]] = {
     },
 }
 BODIES: dict[str, list[str]] = {
-    "/v1/up": ["project", "directory", "services", "caller"],
+    "/v1/up": ["project", "directory", "services", "caller", "read"],
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
@@ -169,6 +169,11 @@ _BODY: Json = {
                 "additionalProperties": {"type": "array", "items": _NUMBER},
             },
         },
+    },
+    "read": {
+        "type": "object",
+        "description": "the file as a client of the same version has read it (default: the daemon reads it)",
+        "properties": {"version": _TEXT, "text": _TEXT, "spec": {"type": "object"}},
     },
 }
 

@@ -99,7 +99,7 @@ class Reading:
 
     async def _as_written(self, directory: str, names: list[str]) -> tuple[World, list[Key]]:
         """A world with a project that was never brought up, as its file says. Nothing is kept of it."""
-        project = await requests.as_written(self._core.world, directory, self._core.ports)
+        project = await requests.as_written(self._core.world, directory, self._core.texts, self._core.ports)
         since = self._core.started_at
         chosen = requests.chosen(project.name, project.definitions, names)
         services = [Service(definition, since=since) for definition in project.definitions.values()]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from locald.adapters.patterns import TooSlow
     from locald.daemon.core import Core
+    from locald.daemon.texts import Texts
     from locald.domain.lifecycle.world import Place, World
 
 SEARCHING = 0.25
@@ -68,7 +69,9 @@ async def at(core: Core, directory: str) -> str | None:
     been moved since."""
     known = core.world.places
     places = {name: place.directory for name, place in known.items()}
-    return _at(places, directory) or await asyncio.to_thread(_looked_up, known, places, directory)
+    return _at(places, directory) or await asyncio.to_thread(
+        lambda: _really_at(places, directory) or _moved_to(known, directory, core.texts)
+    )
 
 
 async def moved_from(core: Core, asked: Mapping[str, Any]) -> str | None:
@@ -84,11 +87,7 @@ async def moved_from(core: Core, asked: Mapping[str, Any]) -> str | None:
     return None if same else known
 
 
-def _looked_up(known: Mapping[str, Place], places: Mapping[str, str], directory: str) -> str | None:
-    return _really_at(places, directory) or _moved_to(known, directory)
-
-
-def _moved_to(known: Mapping[str, Place], directory: str) -> str | None:
+def _moved_to(known: Mapping[str, Place], directory: str, texts: Texts) -> str | None:
     """The project that was in this folder when that had another name. A new folder may get the number of one
     that was deleted: so the file in it has to name the project too."""
     folder = identity(directory)
@@ -96,7 +95,7 @@ def _moved_to(known: Mapping[str, Place], directory: str) -> str | None:
         (
             name
             for name, place in known.items()
-            if folder and place.folder == folder and requests.name_in(directory) == name
+            if folder and place.folder == folder and texts.name_in(directory) == name
         ),
         None,
     )

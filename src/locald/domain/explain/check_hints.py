@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Source
-from locald.domain.project.config.doubts import address_meant
+from locald.domain.project.doubts import address_meant
 from locald.domain.project.spec import CommandCheck, HttpCheck, ProtocolCheck
 
 if TYPE_CHECKING:

@@ -22,8 +22,6 @@ import io
 import re
 from typing import TYPE_CHECKING, Literal
 
-from dotenv.parser import parse_stream
-
 from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.project.spec import Type
 from locald.domain.values.faults import Bad
@@ -72,6 +70,8 @@ def parse(text: str, where: str = ".env") -> dict[str, str]:
 
     Raises Refused with every line that is not `NAME=value`.
     """
+    from dotenv.parser import parse_stream  # a daemon starts without it, and few projects need it then
+
     variables: dict[str, str] = {}
     problems = []
     for binding in parse_stream(io.StringIO(text)):

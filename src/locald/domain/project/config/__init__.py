@@ -18,10 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project.config import json_schema
-from locald.domain.project.config.around import Around
-from locald.domain.project.config.reading import FILE, decode, read, tables
-from locald.domain.project.config.resolving import env_file_paths, resolve
-from locald.domain.project.config.review import Review, review
+from locald.domain.project.config.reading import read, tables, understand
+from locald.domain.project.file import FILE
 from locald.domain.values import duration, sizes
 from locald.domain.values.lines import dotted
 
@@ -32,17 +30,11 @@ if TYPE_CHECKING:
     from locald.domain.values.lines import Path, Places
 
 __all__ = [
-    "FILE",
-    "Around",
-    "Review",
     "Setting",
-    "decode",
     "describe",
-    "env_file_paths",
     "parse",
-    "resolve",
-    "review",
     "schema",
+    "understand",
 ]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -19,7 +18,7 @@ from locald.domain.project.config import misplaced, remains, rest, rules, syntax
 from locald.domain.project.config.checks import TABLES, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
-from locald.domain.project.spec import ProjectSpec
+from locald.domain.project.understood import Understood
 from locald.domain.values import toml
 from locald.domain.values.faults import Bad, Fault, in_order
 from locald.domain.values.lines import Path, Places
@@ -29,28 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pydantic_core import ErrorDetails
-
-FILE = "locald.toml"
-
-
-def decode(data: bytes, where: str = FILE) -> str:
-    """The text of a file. Raises Refused when it is not UTF-8."""
-    try:
-        return data.decode("utf-8-sig")  # some editors put a mark at the beginning, which TOML does not know
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise Refused(Problem("is not UTF-8 text", f"{where}:{line}", "save the file as UTF-8")) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What could be made of a file."""
-
-    places: Places
-    faults: list[Fault]
-    """all that is wrong with it"""
-    spec: ProjectSpec
-    """what it asks for; with faults, what is left when everything at fault is taken away"""
 
 
 def read(text: str, where: str) -> FileTable:

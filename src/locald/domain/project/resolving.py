@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.project import env, template
-from locald.domain.project.config.reading import FILE
+from locald.domain.project.file import FILE
 from locald.domain.project.names import Key
 from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec, Type
 from locald.domain.values.faults import Bad, Fault, in_order

@@ -19,7 +19,7 @@ from locald.domain.values.faults import Fault, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from locald.domain.project.config.around import Around
+    from locald.domain.project.around import Around
     from locald.domain.project.spec import ProjectSpec
     from locald.domain.values.lines import Path, Places
 

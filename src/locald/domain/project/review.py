@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from locald.domain.project import env
-from locald.domain.project.config.doubts import doubts
-from locald.domain.project.config.reading import FILE, decode, understand
-from locald.domain.project.config.resolving import Outside, attempt, env_file_paths, env_files_of
+from locald.domain.project.doubts import doubts
+from locald.domain.project.file import decode
+from locald.domain.project.resolving import Outside, attempt, env_file_paths, env_files_of
 from locald.domain.project.spec import ProjectSpec
 from locald.domain.values.faults import Fault, in_order
 from locald.domain.values.lines import Places
@@ -24,8 +24,9 @@ from locald.domain.values.problem import Problem, Refused
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from locald.domain.project.config.around import Around
+    from locald.domain.project.around import Around
     from locald.domain.project.spec import Project
+    from locald.domain.project.understood import Understood
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,7 @@ def _refused(problem: Problem) -> Problem:
     return Problem(problem.what + _REFUSED, problem.where, problem.hint, is_warning=True)
 
 
-def review(text: str, around: Around, where: str = FILE) -> Review:
-    """Raises Refused when the text is not TOML: then nothing else can be said of it."""
-    understood = understand(text, where)
+def review(understood: Understood, around: Around) -> Review:
     spec = understood.spec
     files, beside, broken = _env_files(spec, around)
     outside = Outside(dict.fromkeys(spec.services, 1), files, around.shell)

@@ -1,0 +1,93 @@
+"""What texts of `locald.toml` say, each understood once.
+
+To understand a text takes a library that is longer in coming than all else that the first `up` needs. So a
+client that starts a daemon reads the file in the meantime and sends along what it says, with the text: it is
+believed when the file has just this text. What a text says depends on nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+from locald.adapters import files
+from locald.domain.project.file import FILE, decode
+from locald.domain.project.spec import ProjectSpec
+from locald.domain.project.understood import Understood
+from locald.domain.values.lines import Places
+from locald.domain.values.problem import Problem, Refused
+from locald.wire.dataclass_json import Unfit, codec
+from locald.wire.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST = 64
+"""texts that are remembered"""
+
+
+class Texts:
+    def __init__(self) -> None:
+        self._specs: OrderedDict[str, ProjectSpec] = OrderedDict()
+        """of texts with nothing wrong in them, the one asked for last at the end"""
+
+    def learn(self, told: Mapping[str, Any]) -> None:
+        """What a client has read, see `cli.shared.reading`. Of another version of locald nothing is taken."""
+        if told.get("version") != __version__ or not isinstance(told.get("text"), str):
+            return
+        try:
+            self._remember(told["text"], codec(ProjectSpec).load(told.get("spec")))
+        except Unfit:
+            pass
+
+    def understand(self, text: str) -> Understood:
+        """All that is in it. Raises Refused when it is not TOML. May take a while: for a thread."""
+        if spec := self._known(text):
+            return Understood(Places.of(FILE, text), [], spec)
+        from locald.domain.project import config  # see above
+
+        found = config.understand(text, FILE)
+        if not found.faults:
+            self._remember(text, found.spec)
+        return found
+
+    def parse(self, text: str) -> ProjectSpec:
+        """What it asks for. Raises Refused with every problem that it has. For a thread, too."""
+        found = self.understand(text)
+        if found.faults:
+            from locald.domain.values.faults import in_order
+
+            raise Refused(*in_order(found.faults, found.places))
+        return found.spec
+
+    def name_in(self, directory: str) -> str:
+        """What the file in this folder calls the project; empty when it does not tell."""
+        try:
+            return self.parse(read(directory)).name
+        except Refused:
+            return ""
+
+    def _known(self, text: str) -> ProjectSpec | None:
+        if found := self._specs.get(text):
+            self._specs.move_to_end(text)
+        return found
+
+    def _remember(self, text: str, spec: ProjectSpec) -> None:
+        self._specs[text] = spec
+        while len(self._specs) > MOST:
+            self._specs.popitem(last=False)
+
+
+def read(directory: str) -> str:
+    """The text of the file in this folder. Raises Refused."""
+    path = os.path.join(directory, FILE)
+    try:
+        return decode(files.read(path))
+    except OSError as error:
+        hint = "check its permissions"
+        if isinstance(error, FileNotFoundError):
+            is_there = os.path.isdir(directory)
+            gone = f"the folder no longer exists, run `locald down {directory}` to remove the project"
+            hint = "run `locald init` to create it" if is_there else gone
+        raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None

@@ -1,0 +1,16 @@
+"""What the file of a project is called, and its text."""
+
+from __future__ import annotations
+
+from locald.domain.values.problem import Problem, Refused
+
+FILE = "locald.toml"
+
+
+def decode(data: bytes, where: str = FILE) -> str:
+    """The text of a file. Raises Refused when it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")  # some editors put a mark at the beginning, which TOML does not know
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Refused(Problem("is not UTF-8 text", f"{where}:{line}", "save the file as UTF-8")) from None

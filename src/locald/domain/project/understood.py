@@ -1,0 +1,24 @@
+"""What was understood of a file, for who works with that.
+
+To understand one takes `config`, and that a library which is longer in coming than all else a daemon needs
+until it answers: so the two are apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from locald.domain.project.spec import ProjectSpec
+from locald.domain.values.faults import Fault
+from locald.domain.values.lines import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What could be made of a file."""
+
+    places: Places
+    faults: list[Fault]
+    """all that is wrong with it"""
+    spec: ProjectSpec
+    """what it asks for; with faults, what is left when everything at fault is taken away"""
