@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,8 +16,6 @@ from whole.machine import Gate, by_name, is_alive, wait_for
 from whole.programs import SERVE, STAY, command, noting, saying, serve_after
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from whole.machine import Machine
 
 
@@ -34,7 +33,7 @@ def lines(path: Path) -> list[str]:
 
 def mapped(pid: int) -> str:
     """The files that a process has in its memory."""
-    return open(f"/proc/{pid}/maps", encoding="utf-8").read()
+    return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
 
 
 # How it begins.
