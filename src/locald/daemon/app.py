@@ -37,6 +37,7 @@ from locald.daemon.performer import Performer
 from locald.daemon.port_choice import PortChoice
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
+from locald.daemon.shortage import Shortage
 from locald.daemon.tasks import Tasks
 from locald.domain.lifecycle.messages import Event, Listens
 from locald.domain.values.problem import Refused
@@ -92,6 +93,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
         log.error("%s", saved.trouble)
     clock = Clock(saved.epoch) if saved.epoch is not None else Clock.new()
     world, first = restore(saved.world)
+    shortage = Shortage()
+    shortage.watch()
     async with Tasks() as tasks:
         loop = Loop(world, clock)
         logbook = Logbook(Path(home.logs))
@@ -111,6 +114,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, PortChoice(home.state)
+        core.troubles = (lambda: shortage.trouble,)
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,

@@ -58,6 +58,8 @@ class Core:
     started_at: float
     trouble: str = ""
     """what was wrong with the saved state, one sentence, or empty"""
+    troubles: tuple[Callable[[], str], ...] = ()
+    """what is wrong now: each tells one sentence, or empty"""
     way_in: Callable[[Run], tuple[str, dict[str, str]] | None] = lambda _: None
     """the id of a run's container, and the environment with which the docker command finds that"""
     ports: PortChoice = field(default_factory=PortChoice)
@@ -82,7 +84,8 @@ class Core:
             "started_at": timestamp(self.started_at),
             "dashboard_url": self.dashboard.url if self.dashboard else None,
         }
-        return told | {"trouble": self.trouble} if self.trouble else told
+        wrong = [found for found in (self.trouble, *(ask() for ask in self.troubles)) if found]
+        return told | {"trouble": "; ".join(wrong)} if wrong else told
 
     async def ask(self, command: Command) -> None:
         """Have the command taken in. When this returns, also a daemon that is killed will not forget it.

@@ -37,6 +37,7 @@ ENOUGH_SPACE = 500_000_000
 LITTLE_SPACE = 50_000_000
 """bytes free on the disk of the logs"""
 ENOUGH_FILES = 4096
+FEW_FILES = 16
 ENOUGH_TERMINALS = 64
 LOWEST_EPHEMERAL = 24000
 """Ports are assigned from 20000 up to where the kernel's ephemeral range begins"""
@@ -94,6 +95,7 @@ def _checks() -> dict[str, Callable[[], Check]]:
         "daemon": lambda: _daemon(home),
         "keeper": lambda: _keeper(home),
         **machine,
+        "files": lambda: _files_of(home) or _files(),  # in its place among them
     }
 
 
@@ -173,6 +175,25 @@ def _keeper(home: Home) -> Check:
     """Looked up among the sockets: to connect would take the keeper away from the daemon."""
     listening = os.fsencode(home.keeper) in (procfs.read("/proc/net/unix") or b"").split()
     return Check("ok", "running" if listening else "not running (starts with the first service)")
+
+
+def _files_of(home: Home) -> Check | None:
+    """Whether the daemon or the keeper has nearly all open files that it may have."""
+    import resource
+
+    locks = {"daemon": home.lock, "keeper": os.path.join(os.path.dirname(home.keeper), "keeper.lock")}
+    for name, lock in locks.items():
+        try:
+            pid = daemon.holder_of(lock)
+            limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] if pid else resource.RLIM_INFINITY
+            number = len(os.listdir(f"/proc/{pid}/fd")) if pid else 0
+        except OSError:  # it has just ended
+            continue
+        if limit != resource.RLIM_INFINITY and number + FEW_FILES > limit:
+            detail = f"the {name} (pid {pid}) has {number} of {limit} open files"
+            hint = "raise the hard limit (`ulimit -Hn`), then run `locald server stop` and `locald up`"
+            return Check("fail", detail, hint)
+    return None
 
 
 # Of this machine.

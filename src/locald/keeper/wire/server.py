@@ -13,6 +13,7 @@ import select
 import socket
 import sys
 
+from locald.keeper.log import report
 from locald.keeper.wire import protocol
 from locald.keeper.wire.link import Link
 from locald.linux import ownership
@@ -53,6 +54,7 @@ class Server:
         "_loop",
         "_path",
         "_replay",
+        "_trouble",
     )
 
     def __init__(
@@ -68,6 +70,7 @@ class Server:
         self._hints: dict[str, None] = {}
         self._expected: dict[Teller, None] = {}
         self._listener: socket.socket | None = None
+        self._trouble = ""
         self._file: tuple[int, int] | None = None
         """The file at `path`, as long as it is ours."""
         self.listen()
@@ -142,16 +145,24 @@ class Server:
             connection, _ = self._listener.accept()
         except BlockingIOError:
             return
-        except OSError:  # too many open files, perhaps
+        except OSError as error:  # too many open files, perhaps
+            self._tell(f"{self._path}: {error.strerror}, daemons wait until they can connect")
             self._loop.watch_for(self._listener.fileno(), 0)
             self._loop.after(_REST_WHEN_FULL, self._accept_again)
             return
+        self._tell("")
         if not ownership.is_trusted(ownership.peer(connection)):
             connection.close()  # the folder keeps others out; this does where its mode was changed
             return
         if len(self._guests) >= MOST_GUESTS:
             self._guests[0].close()
         self._guests.append(Link(self._loop, connection, self._received, self._lost))
+
+    def _tell(self, trouble: str) -> None:
+        """Once, until it is over."""
+        if trouble and trouble != self._trouble:
+            report(trouble)
+        self._trouble = trouble
 
     def _accept_again(self) -> None:
         if self._listener is not None:

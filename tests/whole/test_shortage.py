@@ -1,0 +1,69 @@
+"""The daemon or the keeper may open nothing more: it is said once, ends nothing, and heals by itself."""
+
+from __future__ import annotations
+
+import resource
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from whole.machine import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from whole.machine import Machine
+
+SLEEPER = 'type = "worker"\ncommand = "exec sleep 9999"\n'
+
+
+@contextmanager
+def out_of_files(pid: int) -> Iterator[None]:
+    """What this process has open stays; whatever it opens fails."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def logged(machine: Machine, name: str = "daemon") -> str:
+    return (machine.home / "logs" / f"{name}.log").read_text()
+
+
+def test_a_daemon_out_of_files_says_so_once_and_answers_when_there_are_some_again(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    before = machine.up()
+    with out_of_files(machine.daemon_pid()):
+        asked = machine.begin("status", "--json")
+        wait_for(lambda: "has no open files left" in logged(machine), "the daemon says so")
+        found = machine.locald("doctor")
+        assert found.returncode == 1
+        assert "of 3 open files" in found.stdout
+    with asked:
+        assert '"running"' in asked.communicate(timeout=60)[0]
+    wait_for(lambda: "has open files left again" in logged(machine), "it is over")
+    assert machine.status() == before
+    log = logged(machine)
+    assert "Traceback" not in log
+    assert log.count("open files left") == 2
+
+
+def test_a_keeper_out_of_files_ends_nothing_and_goes_on(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}[services.other]\n{SLEEPER}")
+    before = machine.up()
+    pid = machine.keeper_pid()
+    with out_of_files(pid):
+        machine.kill_daemon()
+        machine.locald("server", "start")
+        wait_for(lambda: "Too many open files" in logged(machine, "keeper"), "the keeper says so")
+        assert f"the keeper (pid {pid}) has" in machine.locald("doctor").stdout
+    machine.until_all(lambda rows: all(row["state"] == "running" for row in rows.values()))
+    assert machine.locald("restart", "other").returncode == 0
+    after = machine.status()
+    assert after["web"]["pid"] == before["web"]["pid"]
+    assert machine.keeper_pid() == pid
+    log = logged(machine, "keeper")
+    assert "Traceback" not in log
+    assert log.count("Too many open files") == 1
+    assert "Traceback" not in logged(machine)
