@@ -248,7 +248,7 @@ class Keeping:
             self.start()
             try:
                 return self._daemon()
-            except ConnectionError:  # the keeper was idle, and just ending
+            except (ConnectionError, FileNotFoundError):  # the keeper was idle, and just ending
                 pass
 
     def _daemon(self) -> Daemon:

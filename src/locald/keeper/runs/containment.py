@@ -18,7 +18,7 @@ import socket
 from locald.keeper.log import report
 from locald.keeper.runs import spawn
 from locald.keeper.runs.reaper import ENDED, in_reaper
-from locald.linux import cgroup, procfs
+from locald.linux import cgroup, clone, procfs
 from locald.linux.tree import Family, Group, Tree
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -133,9 +133,15 @@ class GroupHold(Hold):
         context.children.expect_members(os.path.basename(folder), self)
 
     def begin(self, child: spawn.Child) -> None:
-        pid = spawn.fork()
+        """The first child is born in the cgroup; where that cannot be, it enters it."""
+        to_enter = None
+        try:
+            pid = spawn.fork(lambda: clone.fork_into(self._folder))
+        except OSError:
+            to_enter = self._folder
+            pid = spawn.fork()
         if pid == 0:
-            spawn.in_first_child(child, self._folder)
+            spawn.in_first_child(child, to_enter)
         self._adopt(pid)
 
     def led_by(self, leader: int) -> None:

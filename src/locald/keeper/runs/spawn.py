@@ -1,6 +1,6 @@
 """From a forked keeper to the service's program: everything that happens between fork and exec.
 
-Two forks are made. The first child takes a new session, enters the run's cgroup, and ends; the second becomes
+Two forks are made. The first child takes a new session, in the run's cgroup, and ends; the second becomes
 the program, the run's *leader*. So the leader is in a session of its own but does not lead it, and cannot get
 a controlling terminal by merely opening one (`echo oops > /dev/stderr` would do it): a terminal that
 disappears with a killed keeper hangs up nobody. Orphaned at once, the leader becomes the child of the nearest
@@ -26,6 +26,7 @@ from locald.linux import cgroup
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from locald.keeper.wire.protocol import Order
@@ -115,11 +116,11 @@ class Child:
         return child
 
 
-def fork() -> int:
+def fork(how: Callable[[], int] = os.fork) -> int:
     """Fork with the handled signals blocked; in the child they stay blocked. Raises OSError."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
-        pid = os.fork()
+        pid = how()
     except OSError:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         raise
@@ -128,11 +129,13 @@ def fork() -> int:
     return pid
 
 
-def in_first_child(child: Child, folder: str) -> NoReturn:
-    """What the first child does where the run has a cgroup: enter it, fork the leader, end."""
+def in_first_child(child: Child, folder: str | None) -> NoReturn:
+    """What the first child does where the run has a cgroup: enter it, unless it was born there (`folder` is
+    None then), fork the leader, end."""
     try:
         os.setsid()
-        cgroup.join(folder)
+        if folder is not None:
+            cgroup.join(folder)
         if os.fork() == 0:
             lead(child)
     except BaseException as error:
