@@ -15,16 +15,21 @@ from __future__ import annotations
 import io
 import subprocess
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from engine.api import Api
 
 BUSYBOX = "/bin/busybox"
 PREFIX = "locald-test"
 
 BARE = f"{PREFIX}/bare:1"
+OF_THIS_MACHINE = ("redis",)
+"""the names of images with a program that may be missing here: see `make_of`"""
 _HTTPD = '["httpd","-f","-p","8080","-h","/www"]'
 IMAGES: dict[str, tuple[str, ...]] = {
     "plain": ('CMD ["sh"]',),
@@ -97,13 +102,21 @@ def make(api: Api, image: str, changes: tuple[str, ...], layer: bytes) -> None:
     assert b'"error"' not in answer, answer
 
 
+def make_of(api: Api, short: str, program: str, changes: tuple[str, ...]) -> str:
+    """An image with a program of this machine and the libraries that it needs. Its name."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+    files = [program, *(word for word in listed.split() if word.startswith("/"))]
+    make(api, name(short), ("ENV PATH=/bin", *changes), root_filesystem(files))
+    return name(short)
+
+
 def remove_all(api: Api) -> None:
-    for image in [*map(name, IMAGES), BARE]:
+    for image in [*map(name, IMAGES), BARE, *map(name, OF_THIS_MACHINE)]:
         api.send("DELETE", f"/images/{image}?force=1", None, "")
 
 
-def root_filesystem() -> bytes:
-    """A tar of the smallest system that there can be."""
+def root_filesystem(files: Iterable[str] = ()) -> bytes:
+    """A tar of the smallest system that there can be, and of some files of this machine."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for folder in ("bin", "etc", "proc", "sys", "dev", "tmp", "www", "data"):
@@ -118,6 +131,8 @@ def root_filesystem() -> bytes:
         _add(tar, "bin/store", data=_STORE.encode(), mode=0o755)
         _add(tar, "etc/passwd", data=b"root:x:0:0:root:/:/bin/sh\n")
         _add(tar, "etc/group", data=b"root:x:0:\n")
+        for path in files:
+            _add(tar, path.lstrip("/"), data=Path(path).read_bytes(), mode=0o755)
         _add(tar, "www/index.html", data=b"hello from a test image\n")
     return out.getvalue()
 

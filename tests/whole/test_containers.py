@@ -11,36 +11,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.session import PrivateDocker
+from whole.harbour import harbour, image, write
 from whole.machine import Machine, free_port, wait_for
 from whole.showing import shows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from engine.session import Docker
 
+__all__ = ["harbour"]
+
 SLEEP = 'command = ["sleep", "1000000"]'
-
-
-@pytest.fixture
-def harbour(tmp_path: Path, docker: Docker) -> Iterator[Machine]:
-    """A locald in the engine's own network: published ports are there and nowhere else."""
-    made = Machine(tmp_path / "harbour")
-    made.env["DOCKER_HOST"] = docker.host
-    yield made
-    made.close()
-    label = f"locald.project={made.name}"
-    assert docker.api.labelled(label) == []
-    assert docker.api.networks_labelled(label) == []
-
-
-def write(machine: Machine, services: str) -> None:
-    machine.write(services, name=machine.name)
-
-
-def image(short: str) -> str:
-    return f'image = "locald-test/{short}:1"\n'
 
 
 def get(url: str) -> str:

@@ -15,6 +15,7 @@ import socket
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from locald.adapters.network import THIS_MACHINE, Network
 from locald.adapters.reach import connected, ways_to
 from locald.linux import socket_owners
 from locald.linux.server_end import ESTABLISHED, SYN_RECV, End, ServerEnds
@@ -53,11 +54,12 @@ class Acceptance(NamedTuple):
 
 
 class Door:
-    """Tries listeners, through one socket to the kernel that all tries share."""
+    """Tries the listeners of a network, through one socket to the kernel that all tries share."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network = THIS_MACHINE) -> None:
+        self._network = network
         try:
-            self._ends: ServerEnds | None = ServerEnds()
+            self._ends: ServerEnds | None = ServerEnds(network.netlink)
         except OSError:  # not permitted here
             self._ends = None
 
@@ -78,11 +80,21 @@ class Door:
         `pids`: the service's processes. `is_there`: whether the listener is still the same one.
         `untaken` is called once when the connection is made and not taken at once.
         """
-        trial = await _connect(address, port)
+        trial = await self._connect(address, port)
         if trial is None:
             return Acceptance(Answer.REFUSED)
         with trial:
             return await self._await_owner(trial, pids, is_there, untaken)
+
+    async def _connect(self, address: str, port: int) -> socket.socket | None:
+        """A connection to what listens there, by one of the ways to it."""
+        for host in ways_to(address):
+            try:
+                async with asyncio.timeout(CONNECT):
+                    return await connected(host, port, self._network)
+            except OSError:  # TimeoutError is one
+                continue
+        return None
 
     async def _await_owner(
         self,
@@ -126,17 +138,6 @@ class Door:
             await asyncio.sleep(LAST)
             waited += LAST
         return Acceptance(Answer.TAKEN, _first(held, end.inode))
-
-
-async def _connect(address: str, port: int) -> socket.socket | None:
-    """A connection to what listens there, by one of the ways to it."""
-    for host in ways_to(address):
-        try:
-            async with asyncio.timeout(CONNECT):
-                return await connected(host, port)
-        except OSError:  # TimeoutError is one
-            continue
-    return None
 
 
 async def _believed(trial: socket.socket, is_there: Callable[[], bool]) -> Acceptance:

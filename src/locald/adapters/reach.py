@@ -7,6 +7,8 @@ import errno
 import os
 import socket
 
+from locald.adapters.network import THIS_MACHINE, Network
+
 LOOPBACK = ("127.0.0.1", "::1")
 """where a service is looked for when nothing is known of its listener"""
 
@@ -27,13 +29,12 @@ async def connect(host: str, port: int) -> None:
     (await connected(host, port)).close()
 
 
-async def connected(host: str, port: int) -> socket.socket:
+async def connected(host: str, port: int, network: Network = THIS_MACHINE) -> socket.socket:
     """A connection that the caller closes. Raises OSError when it is not made.
 
     A connection to a closed port in the range for outgoing connections may meet itself: that is refused too.
     """
-    kind = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-    trial = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    trial = await network.tcp(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         await asyncio.get_running_loop().sock_connect(trial, (host, port))
         if trial.getsockname()[:2] == trial.getpeername()[:2]:

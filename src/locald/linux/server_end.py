@@ -19,7 +19,7 @@ import errno
 import os
 import socket
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from locald.linux.sockdiag import (
     HEADER,
@@ -29,6 +29,9 @@ from locald.linux.sockdiag import (
     messages,
     netlink,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ESTABLISHED, SYN_RECV = 1, 3
 _NLM_F_REQUEST = 1
@@ -50,11 +53,11 @@ class End(NamedTuple):
 
 
 class ServerEnds:
-    """Asks for the server's end of connections of this network namespace."""
+    """Asks for the server's end of connections of one network namespace."""
 
-    def __init__(self) -> None:
-        """Raises OSError where netlink is not permitted."""
-        self._socket = netlink()
+    def __init__(self, open: Callable[[], socket.socket] = netlink) -> None:
+        """`open`: makes a socket to ask with. Raises OSError where netlink is not permitted."""
+        self._socket = open()
         self._sequence = 0
 
     def of(self, connection: socket.socket) -> End | None:

@@ -22,9 +22,12 @@ import os
 import socket
 import struct
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from locald.linux import procfs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NETLINK_SOCK_DIAG = 4
 SOCK_DIAG_BY_FAMILY = 20
@@ -148,11 +151,12 @@ def _row(fields: list[str]) -> Listening:
     return Listening(shown, int(port, 16), int(fields[7]), int(fields[9]))
 
 
-def read_tables() -> list[Listening]:
-    """What `/proc` tells: a millisecond for each few hundred connections of the machine."""
+def read_tables(folder: str = "/proc/net") -> list[Listening]:
+    """What `/proc` tells (of a process's network in `/proc/PID/net`): a millisecond for each few hundred
+    connections there."""
     found = []
     for name in ("tcp", "tcp6"):
-        data = procfs.read(f"/proc/net/{name}")
+        data = procfs.read(f"{folder}/{name}")
         found += parse_table((data or b"").decode("ascii", "replace"))
     return found
 
@@ -160,10 +164,21 @@ def read_tables() -> list[Listening]:
 # What talks to the kernel.
 
 
-class Table:
-    """The listening sockets of this network namespace, as often as one likes to ask."""
+def netlink() -> socket.socket:
+    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    return socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
 
-    def __init__(self) -> None:
+
+class Table:
+    """The listening sockets of a network namespace, as often as one likes to ask."""
+
+    def __init__(
+        self,
+        open: Callable[[], socket.socket] = netlink,
+        otherwise: Callable[[], list[Listening]] = read_tables,
+    ) -> None:
+        """`open`: makes a socket to ask with; raises OSError. `otherwise`: how to know without one."""
+        self._open, self._otherwise = open, otherwise
         self._socket: socket.socket | None = None
         self._sequence = 0
 
@@ -179,11 +194,11 @@ class Table:
             return self._dump(socket.AF_INET) + self._dump(socket.AF_INET6)
         except OSError:
             self.close()  # half an answer may be left in it
-            return read_tables()
+            return self._otherwise()
 
     def _dump(self, family: int) -> list[Listening]:
         if self._socket is None:
-            self._socket = netlink()
+            self._socket = self._open()
         self._sequence += 1
         self._socket.send(encode_dump(family, self._sequence))
         found: list[Listening] = []
@@ -202,9 +217,9 @@ class Table:
 class Deaths:
     """The news of sockets that listen no more: readable when there is some. For an event loop's reader."""
 
-    def __init__(self) -> None:
+    def __init__(self, open: Callable[[], socket.socket] = netlink) -> None:
         """Raises OSError where such news cannot be had."""
-        self._socket = netlink()
+        self._socket = open()
         try:
             _only_without_peer(self._socket)
             self._socket.bind((0, GROUPS_TCP_DESTROY))
@@ -230,11 +245,6 @@ class Deaths:
 
     def close(self) -> None:
         self._socket.close()
-
-
-def netlink() -> socket.socket:
-    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-    return socket.socket(socket.AF_NETLINK, kind, NETLINK_SOCK_DIAG)
 
 
 def _only_without_peer(news: socket.socket) -> None:

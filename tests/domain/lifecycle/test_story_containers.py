@@ -108,6 +108,21 @@ def test_a_container_without_a_healthcheck_is_found_by_its_port_as_a_fallback() 
 
 
 @pytest.mark.parametrize(
+    ("pid", "because"),
+    [
+        (78, "pid 78 (nc) listens on 127.0.0.1:15432, only root can see whether it accepts connections"),
+        (0, "a connection to 127.0.0.1:15432 stays open, more cannot be seen of a container of this engine"),
+    ],
+)
+def test_what_could_not_be_seen_of_a_container_is_said(pid: int, because: str) -> None:
+    s = begun()
+    seen = Listener("127.0.0.1", 15432, Process(pid, "nc" if pid else ""))
+    s.tell(Listens(DB, (seen,), True, None, s.now, unproven=True))
+    assert s.health("db") == ("healthy", "tcp")
+    assert s.because("db") == because
+
+
+@pytest.mark.parametrize(
     ("address", "port", "because", "hint"),
     [
         ("::", 8080, "[::]:8080 in its container, but container_port is 5432", "container_port = 8080"),

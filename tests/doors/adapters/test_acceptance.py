@@ -161,7 +161,7 @@ told()
 async def test_where_the_kernel_is_not_asked_the_same_listener_twice_has_to_do(
     children: Children, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse() -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(acceptance, "ServerEnds", refuse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import time
@@ -13,6 +14,7 @@ import pytest
 from engine.bench import Bench, bench, served
 from locald.adapters.containers.translate import moment
 from locald.domain.lifecycle.messages import Checked, Exited, Gone, Listens, Paused, Spawned, Unpaused
+from locald.linux import netns
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["blocking_raises"]
 
 pytestmark = pytest.mark.usefixtures("blocking_raises")
+
+SERVE = "nc -ll -p 8080 -e echo hi & echo $! > /tmp/pid"
 
 
 @pytest.fixture
@@ -143,14 +147,76 @@ async def test_a_port_counts_when_the_container_listens_not_when_the_proxy_does(
     assert listens.listeners[0].owner.program == "nc"
 
 
-async def test_a_listener_that_vanishes_is_told(here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("locald.adapters.containers.listening.STILL", 0.05)
-    command = "nc -ll -p 8080 -e echo hi & echo $! > /tmp/pid; exec sleep 1000000"
-    run = here.start("plain", command=command, container_port=8080)
+async def test_a_listener_that_vanishes_is_told_at_once(here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By news of the kernel: nobody looks again by himself."""
+    monkeypatch.setattr("locald.adapters.containers.within.STILL", 1000.0)
+    run = here.start("plain", command=f"{SERVE}; exec sleep 1000000", container_port=8080)
     await here.wait_for(Listens, lambda event: event.accepts)
     await here.containers.exec_check(run, "kill $(cat /tmp/pid)", 10)
     gone = await here.wait_for(Listens, lambda event: not event.accepts)
     assert gone.listeners == ()
+
+
+async def test_a_listener_off_which_nobody_takes_connections_is_not_believed(here: Bench) -> None:
+    """Workers may still be loading. Here it is the test itself that listens in the container's network."""
+    spawned = await here.spawned("plain", command="exec sleep 1000000", container_port=8080)
+    (server,) = await asyncio.to_thread(netns.sockets, spawned.pid, [(socket.AF_INET, socket.SOCK_STREAM, 0)])
+    with server:
+        server.bind(("0.0.0.0", 8080))
+        server.listen()
+        await here.wait_for(Listens, lambda event: event.untaken > 0)
+        assert not any(isinstance(event, Listens) and event.accepts for event in here.posted.events)
+
+        connection, (caller, _) = await asyncio.get_running_loop().sock_accept(server)
+        with connection:
+            taken = await here.wait_for(Listens, lambda event: event.accepts)
+    assert caller == "127.0.0.1"  # past the engine's proxy
+    assert not taken.unproven
+    assert taken.acceptor is not None
+    assert taken.acceptor.pid == os.getpid()
+
+
+async def test_where_the_network_may_not_be_entered_what_listens_is_believed_and_that_is_told(
+    here: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a user who may use the engine and is not root."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("locald.linux.netns.sockets", refuse)
+    monkeypatch.setattr("locald.adapters.containers.published.STILL", 0.05)
+    run = here.start("plain", command=f"{SERVE}; exec sleep 1000000", container_port=8080)
+    seen = await here.wait_for(Listens, lambda event: event.accepts)
+    assert seen.unproven
+    assert seen.listeners[0].owner.program == "nc"
+    await here.containers.exec_check(run, "kill $(cat /tmp/pid)", 10)
+    assert (await here.wait_for(Listens, lambda event: not event.accepts)).listeners == ()
+
+
+@pytest.mark.parametrize("enters", [True, False])
+async def test_a_port_that_closed_while_no_daemon_looked_is_told(
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, enters: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    if not enters:
+        monkeypatch.setattr("locald.linux.netns.sockets", refuse)
+    async with bench(docker, tmp_path) as here:
+        order = here.order("plain", command=f"{SERVE}; exec sleep 1000000", container_port=8080)
+        async with here.daemon() as daemon:
+            daemon.start(here.run(), order)
+            await here.wait_for(Listens, lambda event: event.accepts)
+        async with here.daemon() as daemon:
+            daemon.adopt(here.run(), order)
+            assert (await here.wait_for(Listens)).accepts  # and nothing else before
+        await asyncio.to_thread(here.do_inside, "kill $(cat /tmp/pid)")
+        async with here.daemon() as daemon:
+            daemon.adopt(here.run(), order)
+            closed = await here.wait_for(Listens)
+            assert (closed.listeners, closed.accepts) == ((), False)
+            await here.end(here.run())
 
 
 async def test_a_listener_that_nobody_outside_can_reach_is_shown_as_it_is(here: Bench) -> None:

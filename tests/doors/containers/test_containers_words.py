@@ -12,8 +12,8 @@ import pytest
 from locald.adapters.containers import create, refusals, translate
 from locald.adapters.containers.create import Order
 from locald.adapters.containers.health import word
-from locald.adapters.containers.listening import pace
 from locald.adapters.containers.progress import Progress
+from locald.adapters.containers.published import pace
 from locald.adapters.containers.streams import Demultiplexer
 from locald.domain.lifecycle.messages import Exit
 from locald.domain.project.names import Key, Run

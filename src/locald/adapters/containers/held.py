@@ -18,7 +18,7 @@ from locald.adapters.containers import create
 from locald.adapters.containers.begin import Begin
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.link import remove
-from locald.adapters.containers.listening import Ears, Target, is_of_this_machine
+from locald.adapters.containers.listening import Target, is_of_this_machine, listen
 from locald.adapters.containers.looking import Looking, Vanished
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
@@ -68,7 +68,7 @@ class Held:
         """`pid`: the first process of a run that is known already, else 0."""
         self.run, self.order = run, order
         self.printing = printing
-        self.gone = False
+        self.gone = self._known = False
         self._instance, self._reach = instance, reach
         self._post, self._clock = post, clock
         self._looking = Looking(run, pid, post, clock)
@@ -114,6 +114,7 @@ class Held:
 
     async def live(self, *, known: bool) -> None:
         """`known`: it was started by an earlier daemon, and is looked for."""
+        self._known = known
         try:
             found = await (self._find() if known else self._start())
             ended = await self._look_after(*found)
@@ -215,7 +216,7 @@ class Held:
         if port is None or published is None or not state.running:
             return
         target = Target(state.pid if self._looking.is_here else 0, port, published)
-        await Ears(self.run, target, self._post, self._clock.now).listen()
+        await listen(self.run, target, self._post, self._clock.now, again=self._known)
 
     async def _print(self) -> None:
         """Until cancelled. Where the engine's stream ends too early, from our place on again."""

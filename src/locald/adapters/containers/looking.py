@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from locald.adapters.containers import translate
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.health import Word, word
-from locald.adapters.containers.listening import is_of_this_machine
+from locald.adapters.containers.seen import is_of_this_machine
 from locald.domain.lifecycle.messages import (
     Checked,
     Event,

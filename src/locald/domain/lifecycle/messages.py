@@ -231,7 +231,8 @@ class Listens:
 
     `serving`: the other ports of the run on which its program has taken a connection, as far as they matter;
     `known`: those of them that a known server has. `sockets`: its UDP and Unix sockets that serve, looked for
-    while it has no port.
+    while it has no port. `unproven`: nobody could see whether its program takes connections; that the port is
+    open has to do.
     """
 
     run: Run
@@ -247,6 +248,7 @@ class Listens:
     serving: tuple[int, ...] = ()
     known: tuple[int, ...] = ()
     sockets: tuple[Listener, ...] = ()
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

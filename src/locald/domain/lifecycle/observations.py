@@ -177,6 +177,8 @@ def _taken(own: Listener, event: Listens) -> str:
     """Whether the program takes connections on its port, and which of its processes does."""
     if own.kind != "tcp":
         return f"{own.owner} listens on {own.shown}"
+    if event.unproven:
+        return _unproven(own)
     by = event.acceptor
     if event.accepts and by and by.pid != own.owner.pid:
         return f"{by}, child of {own.owner.pid}, accepted a connection on {own.shown}"
@@ -187,6 +189,13 @@ def _taken(own: Listener, event: Listens) -> str:
     if event.untaken:
         return f"{own.owner} listens on {own.shown}, but has not accepted a connection yet"
     return f"{own.owner} listens on {own.shown} but does not accept connections"
+
+
+def _unproven(own: Listener) -> str:
+    """What is all that can be seen of some containers."""
+    if not own.owner.pid:
+        return f"a connection to {own.shown} stays open, more cannot be seen of a container of this engine"
+    return f"{own.owner} listens on {own.shown}, only root can see whether it accepts connections"
 
 
 def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, Notification | None]:

@@ -1,0 +1,70 @@
+"""Sockets in another network: made there, used here."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from locald.linux import netns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TCP = (socket.AF_INET, socket.SOCK_STREAM, 0)
+NETLINK = (socket.AF_NETLINK, socket.SOCK_DGRAM, 4)
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[int]:
+    """A process in a network and a user namespace of its own, in which not even the loopback is up."""
+    words = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", "echo there; exec sleep 1000000"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        try:
+            if process.stdout.readline() != "there\n":
+                pytest.skip("this machine lets nobody make a network of his own")
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def leads_nowhere(made: socket.socket) -> bool:
+    with made:
+        return made.connect_ex(("127.0.0.1", 1)) == errno.ENETUNREACH
+
+
+def test_sockets_belong_to_the_network_in_which_they_were_made(elsewhere: int) -> None:
+    kernel, made = netns.sockets(elsewhere, [NETLINK, TCP])
+    with kernel:
+        assert kernel.family == socket.AF_NETLINK
+        assert not kernel.getblocking()
+    assert not made.getblocking()
+    assert leads_nowhere(made)
+    with socket.socket() as ours:
+        assert ours.connect_ex(("127.0.0.1", 1)) == errno.ECONNREFUSED  # we are where we were
+    assert [each.name for each in threading.enumerate() if "container" in each.name] == []
+
+
+def test_a_network_of_our_own_user_namespace_is_entered_by_a_process(elsewhere: int) -> None:
+    """What an engine without root needs: a program with threads may not enter its user namespace."""
+    kernel, made = netns._by_process(elsewhere, [NETLINK, TCP])
+    with kernel:
+        assert kernel.family == socket.AF_NETLINK
+    assert not made.getblocking()
+    assert leads_nowhere(made)
+
+
+@pytest.mark.parametrize("make", [netns.sockets, netns._by_process])
+def test_the_network_of_a_process_that_is_gone_cannot_be_entered(make: object) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(OSError, match="No such file"):
+        make(process.pid, [TCP])  # type: ignore[operator]
+    assert os.listdir("/proc/self/fd") == before
