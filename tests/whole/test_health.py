@@ -144,6 +144,23 @@ def test_a_port_that_is_another_than_the_fixed_one_is_told_by_up_while_it_waits(
     assert (row["state"], row["hint"]) == ("starting", told[-1].removeprefix("hint: ").strip())
 
 
+def test_a_program_that_finds_its_port_in_use_is_told_who_has_it_and_what_to_write(machine: Machine) -> None:
+    port = free_port()
+    code = f"kept = listen({port}); stay()"
+    again = f'command = "exec {sys.executable} -m http.server {port} --bind 127.0.0.1"\nrestart = "no"'
+    machine.write(f"{web(f'port = {port}')}\ncommand = {command(code)}\n[services.docs]\n{again}")
+    assert machine.up("web")
+    up = machine.locald("up", "docs")
+    assert up.returncode == 1
+    pid = machine.status()["web"]["pid"]
+    held = f"port {port} is already in use by pid {pid} "
+    write = f"or write `exec {sys.executable} -m http.server $PORT --bind 127.0.0.1`"
+    (hint,) = [line for line in up.stderr.splitlines() if held in line]
+    assert hint.startswith("hint: ")
+    assert hint.endswith(f"(service shop:web): run `locald stop shop:web`, {write}")
+    assert hint.removeprefix("hint: ") == machine.why("docs")["hints"][0]
+
+
 def test_up_says_how_a_program_that_ends_with_its_input_stays(machine: Machine) -> None:
     machine.write('[services.jobs]\ntype = "worker"\ncommand = "cat"\n')
     up = machine.locald("up")

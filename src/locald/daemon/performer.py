@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters import ports
+from locald.domain.explain.in_use import PROXY, taken, who_listens
 from locald.domain.lifecycle import lost_port
 from locald.domain.lifecycle.lost_port import may_move
 from locald.domain.lifecycle.messages import (
@@ -39,16 +40,12 @@ if TYPE_CHECKING:
     from locald.daemon.port_choice import PortChoice
     from locald.daemon.runners import ContainerRunner, ProcessRunner, Runner
     from locald.daemon.tasks import Cancellable
-    from locald.domain.lifecycle.messages import Listener
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
-    from locald.domain.project.names import Key, Run
+    from locald.domain.project.names import Run
     from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)
-
-PROXY = "docker-proxy"
-"""listens for an engine on the ports that its containers publish"""
 
 
 class Performer:
@@ -178,26 +175,3 @@ class Performer:
         self._asking.forget(run)
         if reader := self._readers.pop(run, None):
             reader.cancel()
-
-
-def who_listens(world: World, port: int) -> Key | None:
-    """The service that listens on a port, its own or not."""
-    for key, service in world.services.items():
-        if (facts := service.facts) and any(each.port == port for each in facts.listeners):
-            return key
-    return None
-
-
-def taken(port: int, holder: Listener | None, service: Key | None) -> tuple[str, str]:
-    """Why a service cannot be started on a port that somebody has, perhaps a `service`, and what to do."""
-    if holder is None:
-        return f"port {port} is already in use", "run `locald up` again when it is free"
-    if not holder.owner.pid:
-        return f"port {port} is already in use by a process of another user", "set another `port`"
-    held = f"port {port} is already in use by {holder.owner}, which listens on {holder.shown}"
-    if service:
-        return f"{held} (service {service})", f"run `locald stop {service}`, or set another `port`"
-    if holder.owner.program == PROXY:
-        hint = f"run `docker ps --filter publish={port}` to find it, or set another `port`"
-        return f"{held} for a container", hint
-    return held, f"run `kill {holder.owner.pid}` to stop that process, or set another `port`"

@@ -8,6 +8,7 @@ import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from locald.adapters import ports
 from locald.adapters.logbook import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
@@ -24,11 +25,13 @@ from locald.daemon.api.scope import (
     text,
     too_slow,
 )
+from locald.domain.explain import in_use
 from locald.domain.explain.located import located, others
 from locald.domain.explain.summary import is_over, last_word, summary
 from locald.domain.explain.timeline import timeline
 from locald.domain.explain.view import row
 from locald.domain.explain.why import root_of, why
+from locald.domain.knowledge.in_use import port_in_use
 from locald.domain.knowledge.level import level
 from locald.domain.knowledge.masking import masked
 from locald.domain.lifecycle.service import Service
@@ -108,18 +111,32 @@ class Reading:
 
     async def why(self, request: Request) -> Answer:
         key = await one(self._core, request.query, request.query.getall("service"))
-        said = await self._last_word(root_of(self._core.world, self._core.world.services[key]))
+        root = root_of(self._core.world, self._core.world.services[key])
+        printed = await self._printed_last(root)
+        seen = await self._of_ports(root, [line for stream, line in printed if stream != "locald"])
         world = self._core.world
         if key not in world.services:  # forgotten meanwhile
             raise Failure(404)
-        return document(rows.why(why(world, key), summary(world, key, said)))
+        return document(rows.why(why(world, key, seen), summary(world, key, last_word(printed))))
 
-    async def _last_word(self, service: Service) -> str:
-        """Of what the service printed last, if it ended by itself: the line that says most about that."""
+    async def _printed_last(self, service: Service) -> list[tuple[str, str]]:
+        """The last lines of what the service printed, if it ended by itself, with their streams."""
         if not is_over(service):
-            return ""
+            return []
         lines = await self._core.logbook.last(service.key, LOOKED_AT, Choice(plain=True))
-        return last_word((line.stream, line.line) for line in lines if line.run == service.runs)
+        return [(line.stream, line.line) for line in lines if line.run == service.runs]
+
+    async def _of_ports(self, service: Service, printed: list[str]) -> list[str]:
+        """What to do if it says that its port was in use, where who has that is known."""
+        named = port_in_use(printed)
+        if named is None:
+            return []
+        for port in [named] if named else in_use.wanted(service):
+            holder = await asyncio.to_thread(ports.holder, port)
+            if holder or named:
+                other = in_use.who_listens(self._core.world, port)
+                return [in_use.hint(service, port, holder, other)]
+        return [in_use.hint_without_port(service)] if service.present.port else []
 
     async def timeline(self, request: Request) -> Answer:
         project = await project_of(self._core, request.query)

@@ -18,6 +18,8 @@ from locald.domain.lifecycle.phase import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key
@@ -33,12 +35,13 @@ class Why:
     hints: tuple[str, ...]
 
 
-def why(world: World, key: Key) -> Why:
+def why(world: World, key: Key, seen: Sequence[str] = ()) -> Why:
+    """`seen`: steps that follow from what the root of it printed, which nobody here knows."""
     service = world.services[key]
     chain = blockers(world, service)
     root = chain[-1] if chain else service
     evidence = service.facts.history if service.facts else ()
-    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, tuple(hints(root)))
+    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, (*seen, *hints(root)))
 
 
 def root_of(world: World, service: Service) -> Service:

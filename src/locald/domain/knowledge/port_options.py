@@ -23,6 +23,7 @@ _WORD, _ENDS = r"(?<![\w-])", r"(?![\w/-]|\.(?!m?js\b|cjs\b|cmd\b))"
 _HANDS_NOTHING_ON = re.compile(r"(make|just|task|rake|invoke|inv|tox|nox|honcho|foreman|overmind)\s")
 """what takes names behind it, not arguments for what these start"""
 _SHELL = re.compile(r"\b(ba|da|z|k)?sh -\w*c\b")
+_AS_STRING = " as a string, since $PORT in a list is not expanded"
 _IS_OPTION = re.compile(r"(?<=\s)(--[\w.-]*port[= ]|-[pP][= ]?)\d{2,5}(?![\w.])")
 
 
@@ -38,7 +39,28 @@ def fix(command: str | tuple[str, ...], program: str, port: int, origin: Origin 
         return _ignored(command, port)
     said = _said(words.strip(), program, port, origin)
     is_list = not isinstance(command, str) and "`" in said
-    return said + (" as a string, since $PORT in a list is not expanded" if is_list else "")
+    return said + (_AS_STRING if is_list else "")
+
+
+def named(command: str | tuple[str, ...]) -> list[int]:
+    """The ports that a command may have its program use: what looks like one in it, and what a known server
+    likes."""
+    words = command if isinstance(command, str) else shlex.join(command)
+    numbers = map(int, re.findall(r"(?<![\w.$-])\d{2,5}(?![\w.])|(?<=-[pP])\d{2,5}(?![\w.])", words))
+    server = recognise(words)
+    liked = [server.port] if server and server.port else []
+    return list(dict.fromkeys([*(each for each in numbers if each < 65536), *liked]))
+
+
+def instead(command: str | tuple[str, ...], port: int | None = None, origin: Origin = NOTHING_KNOWN) -> str:
+    """What to write so that it uses $PORT and not `port`: "write `…`"; empty where that is not known."""
+    words = (command if isinstance(command, str) else shlex.join(command)).strip()
+    if re.search(r"\$\{?PORT\b", words):
+        return ""
+    server = recognise(words, origin.words, origin.script)
+    changed = _replaced(words, port) if port else ""
+    told = f"write `{changed}`" if changed else _told(words, server, port or 0, origin) if server else ""
+    return told + (_AS_STRING if told and not isinstance(command, str) else "")
 
 
 def _ignored(command: str | tuple[str, ...], port: int) -> str:
