@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.session import Docker
-    from locald.capture.reader import Line
+    from locald.capture.block import Line
 
 E = TypeVar("E")
 
@@ -183,7 +183,7 @@ class Bench:
         found: list[Line] = []
         while more := reader.read():
             found += more
-        return found + reader.finish()
+        return found + [line for block in reader.finish() for line in block.lines()]
 
     async def wait_for_line(self, text: str, name: str = "db") -> list[str]:
         """All lines, as soon as this one is among them."""

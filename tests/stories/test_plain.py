@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locald.domain.values.plain import plain
+from locald.domain.values.plain import plain, plain_lines, steers
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,19 @@ def test_nothing_that_steers_is_left_of_anything(printed: str) -> None:
     left = plain(printed)
     assert not any(ord(char) < 32 and char not in "\t\r" for char in left)
     assert not any(127 <= ord(char) < 160 for char in left)
+
+
+@given(st.text(alphabet="\x1b\x9b\x9d\x90\x07\x9c\\[]();0123456789mKPX_^ \t\r\n\n\x00abü"))
+def test_many_lines_are_made_plain_as_each_alone(printed: str) -> None:
+    assert plain_lines(printed) == "\n".join(map(plain, printed.split("\n")))
+    if not steers(printed.encode()):
+        assert plain_lines(printed) == printed
+
+
+@pytest.mark.parametrize("printed", ["\x1b[1m", "a\x00", "\x7f", "é\x9b1m", "\x85"])
+def test_what_may_steer_is_seen_at_a_glance(printed: str) -> None:
+    assert steers(printed.encode())
+    assert not steers("größe → 日本 🎉 Â\ta\r\nb".encode())
 
 
 @pytest.mark.parametrize(

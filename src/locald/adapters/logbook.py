@@ -15,69 +15,31 @@ over.
 from __future__ import annotations
 
 import asyncio
-import heapq
-import math
 import secrets
 import shutil
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from locald.adapters.patterns import Pattern
+from locald.adapters import histories
+from locald.adapters.histories import EVERYTHING
 from locald.capture import frames
-from locald.capture.last import read_all, read_last
-from locald.capture.reader import CaptureReader, Line, Position
+from locald.capture.reader import CaptureReader, Position
 from locald.capture.writer import CaptureWriter
-from locald.domain.project.names import Key, Run
-from locald.domain.values.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Set
     from pathlib import Path
+    from typing import TypeVar
+
+    from locald.adapters.histories import Choice, LogLine, Packet
+    from locald.domain.project.names import Key, Run
+
+    Batch = TypeVar("Batch")
 
 SOON, RARELY = 0.05, 1.0
 """seconds until a follower looks without a hint: doubled each time that it finds nothing"""
 HEARTBEAT = 15.0
 """seconds of silence after which a follower is notified that there is nothing"""
-BATCH = 10_000
-"""lines of one service that are read before others have their turn"""
-HEAVY = 16 << 20
-"""characters of all services together that are read at once, or a little of each if they are many"""
-
-_STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which lines somebody wants: since a moment (epoch seconds), matching (without escape sequences), and
-    whether escape sequences are left out."""
-
-    since: float | None = None
-    grep: Pattern | None = None
-    plain: bool = False
-
-    def wants(self, line: Line) -> bool:
-        """Raises TooSlow."""
-        return self.grep is None or self.grep.found_in(plain(line.text))
-
-    def shown(self, key: Key, line: Line) -> LogLine:
-        text = plain(line.text) if self.plain else line.text
-        return LogLine(line.at, key, line.run_number, _STREAMS.get(line.stream, "locald"), text)
-
-
-EVERYTHING = Choice()
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """`run` is the number of the run; `stream` is stdout, stderr or locald; `at` is in epoch seconds."""
-
-    at: float
-    key: Key
-    run: int
-    stream: str
-    line: str
 
 
 class Logbook:
@@ -148,8 +110,17 @@ class Logbook:
         In batches, one at least, which may be empty: all lines together may be more than memory holds.
         """
         _, batches = await asyncio.to_thread(_read, self._folders(keys), count, choice, self.live)
-        while (lines := await asyncio.to_thread(next, batches, None)) is not None:
+        async for lines in _each(batches):
             yield lines
+
+    async def packets(
+        self, keys: Collection[Key], count: int | None, choice: Choice = EVERYTHING
+    ) -> AsyncGenerator[list[Packet]]:
+        """The same lines, as text without their times."""
+        folders = self._folders(keys)
+        _, found = await asyncio.to_thread(histories.read, folders, count, choice, self.live)
+        async for packets in _each(choice.packed(found)):
+            yield packets
 
     async def last(self, key: Key, count: int, choice: Choice = EVERYTHING) -> list[LogLine]:
         """The last `count` lines of one service."""
@@ -166,7 +137,7 @@ class Logbook:
         async with self._follower(keys) as follower:
             folders = self._folders(keys)
             follower.readers, batches = await asyncio.to_thread(_read, folders, count, choice, self.live)
-            while (lines := await asyncio.to_thread(next, batches, None)) is not None:
+            async for lines in _each(batches):
                 yield lines
             while True:
                 lines = await follower.read(choice)
@@ -249,7 +220,7 @@ class _Follower:
         while self._due:
             keys, self._due = self._due, set()
             readers = {key: self.readers[key] for key in keys if key in self.readers}
-            lines, rest = await asyncio.to_thread(_read_on, readers, self._logbook.live, choice)
+            lines, rest = await asyncio.to_thread(histories.read_on, readers, self._logbook.live, choice)
             self._due |= rest
             if lines:
                 self._told_at = asyncio.get_running_loop().time()
@@ -265,90 +236,21 @@ class _Follower:
         return silent
 
 
+async def _each(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
+    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+        yield batch
+
+
 # In threads.
 
 
 def _read(
     folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
 ) -> tuple[dict[Key, CaptureReader], Iterator[list[LogLine]]]:
-    """The last lines of some services together, or all, and the places where they end when all are read."""
-    if count is not None:
-        readers, lines = _read_last(folders, count, choice, live)
-        return readers, iter([lines])
-    found = {key: read_all(folder, choice.since) for key, folder in folders.items()}
-    sources = (_chosen(key, reader, lines, choice, live) for key, (reader, lines) in found.items())
-    merged = heapq.merge(*sources, key=attrgetter("at"))
-    return {key: reader for key, (reader, _) in found.items()}, _in_batches(merged)
-
-
-def _chosen(
-    key: Key, reader: CaptureReader, lines: Iterator[Line], choice: Choice, live: Set[Run]
-) -> Iterator[LogLine]:
-    """Of a whole history what somebody wants."""
-    yield from (choice.shown(key, line) for line in lines if choice.wants(line))
-    yield from (choice.shown(key, line) for line in _finish(key, reader, live) if choice.wants(line))
-
-
-def _in_batches(lines: Iterable[LogLine]) -> Iterator[list[LogLine]]:
-    """One at least, which may be empty."""
-    batch: list[LogLine] = []
-    weight = 0
-    for line in lines:
-        batch.append(line)
-        weight += len(line.line)
-        if len(batch) == BATCH or weight >= HEAVY:
-            yield batch
-            batch, weight = [], 0
-    yield batch
-
-
-def _read_last(
-    folders: dict[Key, Path], count: int, choice: Choice, live: Set[Run]
-) -> tuple[dict[Key, CaptureReader], list[LogLine]]:
-    """The last lines of some services together, and the places where they end.
-
-    Of many services with long histories no more is held at a time than of two.
-    """
-    readers: dict[Key, CaptureReader] = {}
-    merged: list[LogLine] = []
-    for key, folder in folders.items():
-        lines, readers[key] = read_last(folder, count, choice.since, choice.wants)
-        lines += filter(choice.wants, _finish(key, readers[key], live))
-        oldest = merged[0].at if merged and len(merged) == count else -math.inf
-        merged = _merge([merged, [choice.shown(key, line) for line in lines if line.at >= oldest]])
-        del merged[: max(len(merged) - count, 0)]
-    return readers, merged
-
-
-def _read_on(
-    readers: dict[Key, CaptureReader], live: Set[Run], choice: Choice
-) -> tuple[list[LogLine], set[Key]]:
-    """The next lines of some services, and those of them that have more."""
-    found, rest = [], set()
-    share = HEAVY // max(len(readers), 1)
-    for key, reader in readers.items():
-        lines: list[Line] = []
-        weight = 0
-        while (more := reader.read()) and len(lines) < BATCH and weight < share:
-            lines += more
-            weight += sum(len(line.text) for line in more)
-        if more:
-            lines += more
-            rest.add(key)
-        else:
-            lines += _finish(key, reader, live)
-        found.append([choice.shown(key, line) for line in lines if choice.wants(line)])
-    return _merge(found), rest
-
-
-def _finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Line]:
-    """What the run at the end of the history has left unended, if it is over."""
-    return [] if Run(key, reader.position.run_number) in live else reader.finish()
-
-
-def _merge(found: Iterable[list[LogLine]]) -> list[LogLine]:
-    """By time; lines of one service stay in their order."""
-    return list(heapq.merge(*found, key=attrgetter("at")))
+    """As objects; where the number is limited, all in one batch."""
+    readers, found = histories.read(folders, count, choice, live)
+    lines = choice.shown(found)
+    return readers, histories.in_batches(lines) if count is None else iter([list(lines)])
 
 
 def _write(writer: CaptureWriter, at: float, line: str) -> None:

@@ -11,6 +11,9 @@ other threads make a pattern slow. `regex` counts the time of all threads. So a 
 had not all of it itself, looks again and may take twice as much: that ends, for it grows as fast as what
 others take.
 
+In many lines at once, those are looked for first that have a word of which the pattern needs one (see
+`needed_words`); only in these the pattern itself is tried.
+
 Who looks in many lines may set an end to all of it as well: a pattern that needs a tenth of a second for each
 of a million lines is slow in none of them. A sound one needs less for a line and a character than it is given
 for them, so it comes to its end in the largest history.
@@ -24,10 +27,15 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
+from locald.adapters.needed_words import words_of
 from locald.domain.values import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import regex
+
+    from locald.adapters.needed_words import Words
 
 _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?!\d+,?\d*\}|,\d*\})", re.DOTALL)
 """what stands behind a backslash, or a brace that is not a number of times: for Python that is a brace"""
@@ -55,6 +63,7 @@ class Pattern:
         self._limit = limit
         self._whole = self._left = whole
         self._compiled = None if _MEANING.isdisjoint(text) else _compiled(text)
+        self._next = self._plainly if self._compiled is None else _finder(words_of(text))
 
     def found_in(self, line: str) -> bool:
         """Whether the pattern matches somewhere in the line. Other threads run meanwhile. Raises TooSlow."""
@@ -64,6 +73,27 @@ class Pattern:
         found = self._looked(self._compiled, line)
         self._spend(time.thread_time() - began, line)
         return found
+
+    def lines_in(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the lines are in which it is found: where each begins and the next one does. Raises TooSlow.
+
+        `text`: whole lines, each with its end.
+        """
+        for start, end in self._candidates(text):
+            if self.found_in(text[start : end - 1]):
+                yield start, end
+
+    def _candidates(self, text: str) -> Iterator[tuple[int, int]]:
+        """The lines in which it may be found."""
+        start = 0
+        while start < len(text) and (near := self._next(text, start)) >= 0:
+            start = text.rfind("\n", start, near) + 1 or start
+            end = text.index("\n", near) + 1
+            yield start, end
+            start = end
+
+    def _plainly(self, text: str, start: int) -> int:
+        return text.find(self.text, start)
 
     def _looked(self, compiled: regex.Pattern[str], line: str) -> bool:
         may_take = self._limit
@@ -85,6 +115,16 @@ class Pattern:
         if self._left < 0:
             what = f"matching /{self.text}/ against all lines took longer than"
             raise TooSlow(f"{what} {duration.show(self._whole)}")
+
+
+def _finder(words: Words | None) -> Callable[[str, int], int]:
+    """What says where in a text, from a place on, something is that is in every match, or -1."""
+    if words is None:
+        return lambda _, start: start
+    if len(words.words) == 1 and not words.any_case:
+        return lambda text, start: text.find(words.words[0], start)
+    compiled = _compiled("(?i)" * words.any_case + "|".join(map(re.escape, words.words)))
+    return lambda text, start: found.start() if (found := compiled.search(text, start)) else -1
 
 
 def _compiled(text: str) -> regex.Pattern[str]:

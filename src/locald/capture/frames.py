@@ -24,6 +24,8 @@ LOCALD = 2
 HEADER = struct.Struct("<dBI")
 """Time in epoch seconds on the steady clock, stream, length of the payload in bytes."""
 
+_LENGTH = struct.Struct("<9xI")
+
 SUFFIX = ".cap"
 SMALLEST_SEGMENT = 64 * 1024
 
@@ -45,6 +47,15 @@ def decode(data: bytes, start: int = 0) -> Iterator[tuple[float, int, bytes, int
             return
         start = begin + length
         yield at, stream, data[begin:start], start
+
+
+def places(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (begin, end) of each frame whose header is here; the last may end behind `data`."""
+    begin = 0
+    while begin + HEADER.size <= len(data):
+        end = begin + HEADER.size + _LENGTH.unpack_from(data, begin)[0]
+        yield begin, end
+        begin = end
 
 
 def segment_name(run_number: int, segment: int) -> str:

@@ -1,9 +1,10 @@
 """The end of a service's history, without reading all of it; or all of it, without holding it.
 
-Frames can only be read onward, and so can segments; but a segment is an eighth of a history at most. So
-reading begins with the newest segment, and again with twice as many as long as that is not enough.
-A segment may begin in the middle of a line: the first line of each stream is then left out, until enough
-are known without it.
+Frames can only be read onward, for each tells where the next one begins. But to go from one to the next
+takes next to no time where what is in them is not looked at. So reading begins a little before the end, at
+the beginning of a frame, and again eight times as far back as long as that is not enough.
+Such a place may be in the middle of a line: what is left of the first line of each stream is not told, and
+if one of the lines that are asked for may be that one, it is not enough either.
 
 The end is where it was when reading began: a service may print faster than anybody reads, for ever.
 """
@@ -15,93 +16,111 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from locald.capture import frames
-from locald.capture.reader import CaptureReader, Line, Name, Position, segments, whole_frames
+from locald.capture.block import last_of
+from locald.capture.reader import CaptureReader, Position, frame_at, segments, whole_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from locald.capture.block import Block
+    from locald.capture.reader import Name
+
 
 Place = tuple[int, int, int]
 """run, segment, offset in it"""
+NEAR, FURTHER = 64 * 1024, 8
+"""bytes before the end where reading begins at first, and how many times as far each time after that"""
+_STREAMS = frozenset({frames.STDOUT, frames.STDERR, frames.LOCALD})
 
 
 def read_last(
     folder: Path,
     count: int,
     since: float | None = None,
-    wanted: Callable[[Line], bool] = lambda _: True,
-) -> tuple[list[Line], CaptureReader]:
-    """The last `count` lines that are wanted and not older than `since`, and where they end.
-
-    Begins with the newest segment, and goes back twice as far as long as that is not enough.
-    """
+    chosen: Callable[[Block], Block] = lambda block: block,
+) -> tuple[list[Block], CaptureReader]:
+    """The last `count` lines of those that are chosen and not older than `since`, and where they end."""
     names = segments(folder)
     end = _end(folder, names)
     earliest = 0 if since is None else _first_since(folder, names, since)
-    back = 1
+    back = NEAR
     while True:
-        start = max(earliest, len(names) - back)
-        reader, unsure = _start_at(folder, names, start)
-        kept: deque[Line] = deque(maxlen=count)
-        kept.extend(
-            line
-            for line in _sure(reader, unsure, end)
-            if (since is None or line.at >= since) and wanted(line)
-        )
-        enough = len(kept) == count and not unsure.intersection(
-            begun.stream for begun in reader.position.begun
-        )
-        if enough or start == earliest:
-            return list(kept), reader
-        back *= 2
+        reader, is_all = _start_before(folder, names, earliest, back)
+        kept = _Last(count)
+        for block in _up_to(reader, end, since):
+            kept.add(chosen(block))
+        if is_all or (kept.is_full and reader.is_whole):
+            return kept.lines, reader
+        back *= FURTHER
 
 
-def read_all(folder: Path, since: float | None = None) -> tuple[CaptureReader, Iterator[Line]]:
+def read_all(folder: Path, since: float | None = None) -> tuple[CaptureReader, Iterator[Block]]:
     """The lines that are not older than `since`, read when they are asked for, and where they end then."""
     names = segments(folder)
     end = _end(folder, names)
-    reader, unsure = _start_at(folder, names, 0 if since is None else _first_since(folder, names, since))
-    return reader, (line for line in _sure(reader, unsure, end) if since is None or line.at >= since)
+    first = 0 if since is None else _first_since(folder, names, since)
+    reader = _start_at(folder, names, first)
+    return reader, _up_to(reader, end, since)
 
 
-def _start_at(folder: Path, names: list[Name], start: int) -> tuple[CaptureReader, set[int]]:
-    """A reader at a segment, and the streams of which it may begin in the middle of a line."""
-    if start <= 0 or not names:
-        return CaptureReader(folder), set()
-    run, segment = names[start]
-    continues = names[start - 1] == (run, segment - 1)
-    streams = {frames.STDOUT, frames.STDERR, frames.LOCALD}
-    return CaptureReader(folder, Position(run, segment)), streams if continues else set()
+class _Last:
+    """The last `count` lines of all that were added, and few more."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._held = 0
+        self._blocks: deque[tuple[Block, int]] = deque()
+
+    def add(self, block: Block) -> None:
+        self._blocks.append((block, block.count))
+        self._held += block.count
+        while self._blocks and self._held - self._blocks[0][1] >= self._count:
+            self._held -= self._blocks.popleft()[1]
+
+    @property
+    def is_full(self) -> bool:
+        return self._held >= self._count
+
+    @property
+    def lines(self) -> list[Block]:
+        return last_of([block for block, _ in self._blocks], self._count)
+
+
+def _start_before(folder: Path, names: list[Name], earliest: int, back: int) -> tuple[CaptureReader, bool]:
+    """A reader about `back` bytes before the end, and whether that is all there is from a segment on."""
+    for index in range(len(names) - 1, earliest - 1, -1):
+        size = _size(folder, names[index])
+        if size > back:
+            offset = frame_at(folder, names[index], size - back)
+            return _start_at(folder, names, index, offset), not offset and index == earliest
+        back -= size
+    return _start_at(folder, names, earliest), True
+
+
+def _start_at(folder: Path, names: list[Name], index: int, offset: int = 0) -> CaptureReader:
+    if not names or (index <= 0 and not offset):
+        return CaptureReader(folder)
+    run, segment = names[index]
+    continues = offset > 0 or names[index - 1] == (run, segment - 1)
+    return CaptureReader(folder, Position(run, segment, offset), _STREAMS if continues else frozenset())
 
 
 def _end(folder: Path, names: list[Name]) -> Place:
     """Where the history ends now."""
-    if not names:
-        return 0, 0, 0
+    return (*names[-1], _size(folder, names[-1])) if names else (0, 0, 0)
+
+
+def _size(folder: Path, name: Name) -> int:
     try:
-        size = os.stat(folder / frames.segment_name(*names[-1])).st_size
+        return os.stat(folder / frames.segment_name(*name)).st_size
     except OSError:
-        size = 0
-    return *names[-1], size
+        return 0
 
 
-def _sure(reader: CaptureReader, unsure: set[int], end: Place) -> Iterator[Line]:
-    """All lines up to `end`, without what may be only the end of one. Takes streams out of `unsure`."""
-    first_run = reader.position.run_number
-    while _place(reader) < end and (lines := reader.read()):
-        for line in lines:
-            if unsure and line.run_number != first_run:
-                unsure.clear()
-            if line.stream in unsure:
-                unsure.discard(line.stream)
-            else:
-                yield line
-
-
-def _place(reader: CaptureReader) -> Place:
-    position = reader.position
-    return position.run_number, position.segment, position.offset
+def _up_to(reader: CaptureReader, end: Place, since: float | None) -> Iterator[Block]:
+    while reader.place < end and (blocks := reader.read_blocks()):
+        yield from blocks if since is None else (block.since(since) for block in blocks)
 
 
 def _first_since(folder: Path, names: list[Name], since: float) -> int:

@@ -1,4 +1,4 @@
-"""Reads a service's history back as lines, onward from any place.
+"""Reads a service's history back as blocks of lines, onward from any place.
 
 A history is the row of all segments of a service's folder; a `Position` is a place in it. Frames hold bytes
 as they came, so a position also carries the lines that were begun before it and not ended yet, one for each
@@ -18,9 +18,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.capture import frames
+from locald.capture.block import Block, Line
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
+
 
 LONGEST = 1024 * 1024
 """bytes of one line; what is longer comes in pieces"""
@@ -29,16 +32,6 @@ PIECE = 256 * 1024
 
 Name = tuple[int, int]
 """of a segment: run number, number within the run (from 1)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line without its end. `at`: epoch seconds. `stream`: one of those in `frames`."""
-
-    at: float
-    run_number: int
-    stream: int
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +59,40 @@ class Position:
 class CaptureReader:
     """A place that moves. Its methods take as long as the disk does, and never raise OSError."""
 
-    def __init__(self, folder: Path, position: Position | None = None) -> None:
+    def __init__(
+        self, folder: Path, position: Position | None = None, within: Collection[int] = frozenset()
+    ) -> None:
+        """`within`: streams of which a line may have begun before; what is left of it is not told."""
         position = position or Position()
         self._folder = folder
         self._name: Name = (position.run_number, position.segment)
         self._offset = position.offset
         self._begun = {begun.stream: _Unended.of(begun) for begun in position.begun}
+        self._within = set(within)
+        self._left_out: set[int] = set()
 
     @property
     def position(self) -> Position:
         begun = (unended.begun(stream) for stream, unended in sorted(self._begun.items()))
         return Position(*self._name, self._offset, tuple(begun))
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Run, segment, offset in it."""
+        return *self._name, self._offset
+
+    @property
+    def is_whole(self) -> bool:
+        """Every line that is begun here is known from its beginning."""
+        return self._within.isdisjoint(self._left_out)
+
     def read(self) -> list[Line]:
         """The next lines, as many as a few hundred kilobytes hold; none when there are no more now."""
-        told: list[Line] = []
+        return [line for block in self.read_blocks() for line in block.lines()]
+
+    def read_blocks(self) -> list[Block]:
+        """The same in blocks."""
+        told: list[Block] = []
         while not told:
             # Looked up before reading on: once there is a next segment, this one has got its last frame.
             following = min((name for name in segments(self._folder) if name > self._name), default=None)
@@ -91,41 +103,89 @@ class CaptureReader:
                 told = self._go_to(following)
         return told
 
-    def finish(self) -> list[Line]:
+    def finish(self) -> list[Block]:
         """The run is over: the lines that it began and never ended."""
         left, self._begun = self._begun, {}
-        begun = sorted((unended.at, stream, unended.data) for stream, unended in left.items())
-        return [Line(at, self._name[0], stream, _text(data)) for at, stream, data in begun]
+        begun = sorted((unended.at, stream, unended.data + b"\n") for stream, unended in left.items())
+        return [Block(self._name[0], stream, data, [at], [len(data)]) for at, stream, data in begun]
 
-    def _read_on(self) -> list[Line]:
-        told: list[Line] = []
-        while not told and (data := whole_frames(self._folder, self._name, self._offset)):
+    def _read_on(self) -> list[Block]:
+        gathered = _Gathered(self._name[0])
+        while not gathered.blocks and (data := whole_frames(self._folder, self._name, self._offset)):
             start = self._offset
             for at, stream, payload, end in frames.decode(data):
-                self._feed(told, at, stream, payload)
+                self._feed(gathered, at, stream, payload)
                 self._offset = start + end
-        return told
+            gathered.close()
+        return gathered.blocks
 
-    def _feed(self, told: list[Line], at: float, stream: int, payload: bytes) -> None:
+    def _feed(self, gathered: _Gathered, at: float, stream: int, payload: bytes) -> None:
+        if stream in self._within:
+            payload = self._behind_the_first(stream, payload)
         if not payload and stream in self._begun:
             payload = b"\n"  # the stream has ended, and so has its line
-        *ended, rest = payload.split(b"\n")
+        end = payload.rfind(b"\n") + 1
+        ended = payload[:end]
         if ended and stream in self._begun:
-            ended[0] = self._begun.pop(stream).data + ended[0]
-        pieces = ended
-        if any(len(line) > LONGEST for line in ended):
-            pieces = [part for line in ended for part in _parts(line)]
-        if rest:
+            ended = self._begun.pop(stream).data + ended
+        if len(ended) > LONGEST:
+            ended = b"".join(part + b"\n" for line in ended[:-1].split(b"\n") for part in _parts(line))
+        if end < len(payload):
             unended = self._begun.setdefault(stream, _Unended(at))
-            pieces += unended.add(at, rest)
-        run = self._name[0]
-        told.extend(Line(at, run, stream, _text(piece)) for piece in pieces)
+            ended += b"".join([piece + b"\n" for piece in unended.add(at, payload[end:])])
+        if ended:
+            gathered.add(at, stream, ended)
 
-    def _go_to(self, name: Name) -> list[Line]:
+    def _behind_the_first(self, stream: int, payload: bytes) -> bytes:
+        """What stands behind the end of the line that had begun before we did."""
+        _, ended, rest = payload.partition(b"\n")
+        if ended or not payload:  # nothing: its stream has ended
+            self._within.discard(stream)
+        else:
+            self._left_out.add(stream)
+        return rest
+
+    def _go_to(self, name: Name) -> list[Block]:
         """Begin another segment. Where it does not continue this one, nothing can end the lines begun."""
-        told = [] if name == (self._name[0], self._name[1] + 1) else self.finish()
+        told: list[Block] = []
+        if name != (self._name[0], self._name[1] + 1):
+            told = self.finish()
+            self._within = set()
         self._name, self._offset = name, 0
         return told
+
+
+class _Gathered:
+    """Lines on their way into blocks: those of one stream that come one behind the other share one."""
+
+    __slots__ = ("_ats", "_ends", "_parts", "_run", "_size", "_stream", "blocks")
+
+    def __init__(self, run_number: int) -> None:
+        self.blocks: list[Block] = []
+        self._run = run_number
+        self._begin(0)
+
+    def _begin(self, stream: int) -> None:
+        self._stream = stream
+        self._parts: list[bytes] = []
+        self._ats: list[float] = []
+        self._ends: list[int] = []
+        self._size = 0
+
+    def add(self, at: float, stream: int, ended: bytes) -> None:
+        if stream != self._stream:
+            self.close()
+            self._begin(stream)
+        self._size += len(ended)
+        self._parts.append(ended)
+        self._ats.append(at)
+        self._ends.append(self._size)
+
+    def close(self) -> None:
+        if self._parts:
+            data = b"".join(self._parts)
+            self.blocks.append(Block(self._run, self._stream, data, self._ats, self._ends))
+            self._begin(self._stream)
 
 
 class _Unended:
@@ -190,6 +250,29 @@ def whole_frames(folder: Path, name: Name, offset: int) -> bytes:
         os.close(file)
 
 
+def frame_at(folder: Path, name: Name, target: int) -> int:
+    """Where the frame begins in which the byte `target` of the segment is."""
+    start = 0
+    try:
+        file = os.open(folder / frames.segment_name(*name), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return start
+    try:
+        while data := os.pread(file, PIECE, start):
+            end = 0
+            for begin, end in frames.places(data):
+                if start + end > target:
+                    return start + begin
+            if not end:
+                break
+            start += end
+    except OSError:
+        pass
+    finally:
+        os.close(file)
+    return start
+
+
 def _read_all(file: int, offset: int, length: int) -> bytes:
     parts = []
     while length > 0 and (part := os.pread(file, length, offset)):
@@ -210,8 +293,3 @@ def _parts(line: bytes) -> list[bytes]:
         start = end
     pieces.append(line[start:])
     return pieces
-
-
-def _text(data: bytes) -> str:
-    """A terminal's line ends in CR and LF; only the text in between is kept."""
-    return data.rstrip(b"\r").decode("utf-8", "replace")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locald.adapters import logbook as module
-from locald.adapters.logbook import Choice, Logbook, LogLine
+from locald.adapters import histories, logbook
+from locald.adapters.histories import Choice, LogLine
+from locald.adapters.logbook import Logbook
 from locald.adapters.patterns import Pattern
 from locald.capture import frames
 from locald.capture.writer import CaptureWriter
@@ -45,11 +46,11 @@ class Desk:
         if hint:
             self.logbook.hint(run)
 
-    async def last(self, number: int | None = None, choice: Choice = module.EVERYTHING) -> list[str]:
+    async def last(self, number: int | None = None, choice: Choice = histories.EVERYTHING) -> list[str]:
         return texts(await self.history([WEB, API], number, choice))
 
     async def history(
-        self, keys: list[Key], number: int | None, choice: Choice = module.EVERYTHING
+        self, keys: list[Key], number: int | None, choice: Choice = histories.EVERYTHING
     ) -> list[LogLine]:
         return [line async for batch in self.logbook.history(keys, number, choice) for line in batch]
 
@@ -75,7 +76,7 @@ class Following:
 
 @asynccontextmanager
 async def following(
-    desk: Desk, number: int | None, choice: Choice = module.EVERYTHING
+    desk: Desk, number: int | None, choice: Choice = histories.EVERYTHING
 ) -> AsyncIterator[Following]:
     batches = desk.logbook.follow([WEB, API], number, choice)
     async with aclosing(batches):
@@ -126,7 +127,7 @@ async def test_a_whole_history_comes_in_batches_by_time_over_all_services(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it at once may be more than memory holds."""
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(histories, "BATCH", 2)
     for run in (FIRST, Run(API, 1), FIRST, Run(API, 1), SECOND):
         desk.prints(run, f"{run}\n")
     batches = [texts(lines) async for lines in desk.logbook.history([WEB, API], None)]
@@ -234,7 +235,7 @@ async def test_hints_are_asked_for_while_somebody_follows(desk: Desk) -> None:
 
 
 async def test_silence_is_told_now_and_then(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(logbook, "HEARTBEAT", 0.05)
     async with following(desk, 0) as reader:
         assert await reader.batch() == []
         assert await reader.batch() == []
@@ -304,7 +305,7 @@ async def test_of_heavy_lines_only_so_many_are_read_at_once(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of them come in the end, and the other service has its turn."""
-    monkeypatch.setattr(module, "HEAVY", 600_000)
+    monkeypatch.setattr(histories, "HEAVY", 600_000)
     async with following(desk, 0) as somebody:
         await somebody.batch()
         heavy = [letter * 300_000 for letter in "abcdef"]

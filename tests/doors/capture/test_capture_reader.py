@@ -9,14 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from locald.capture import frames, reader
+from locald.capture import frames, last, reader
+from locald.capture.block import Line
 from locald.capture.last import read_all, read_last
-from locald.capture.reader import CaptureReader, Line, Position
+from locald.capture.reader import CaptureReader, Position
 from locald.capture.writer import CaptureWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from locald.capture.block import Block
     from locald.capture.reader import Name
 
 OUT, ERR, NOTE = frames.STDOUT, frames.STDERR, frames.LOCALD
@@ -37,15 +40,19 @@ def everything(from_: CaptureReader) -> list[Line]:
     return found
 
 
+def lines_of(blocks: Iterable[Block]) -> list[Line]:
+    return [line for block in blocks for line in block.lines()]
+
+
 def texts(lines: list[Line]) -> list[str]:
     return [line.text for line in lines]
 
 
 def last_texts(folder: Path, count: int | None, since: float | None = None) -> list[str]:
     if count is None:
-        return texts(list(read_all(folder, since)[1]))
-    lines, _ = read_last(folder, count, since)
-    return texts(lines)
+        return texts(lines_of(read_all(folder, since)[1]))
+    blocks, _ = read_last(folder, count, since)
+    return texts(lines_of(blocks))
 
 
 def test_a_line_is_put_together_from_frames_and_has_the_time_of_its_end(tmp_path: Path) -> None:
@@ -103,7 +110,7 @@ def test_an_unended_line_is_told_once_the_run_is_known_to_be_over(tmp_path: Path
     history(tmp_path, 1, b"password: ")
     over = CaptureReader(tmp_path)
     assert everything(over) == []
-    assert over.finish() == [Line(0.0, 1, OUT, "password: ")]
+    assert lines_of(over.finish()) == [Line(0.0, 1, OUT, "password: ")]
     assert over.finish() == []
     assert over.position.begun == ()
 
@@ -178,15 +185,16 @@ def test_the_last_lines_are_the_last_ones_whatever_the_segments(tmp_path: Path) 
 def test_the_last_lines_that_are_wanted_are_looked_for_further_back(tmp_path: Path) -> None:
     numbered = [b"line %d\n" % number + b"." * 9_000 + b"\n" for number in range(60)]
     history(tmp_path, 1, *numbered, size=10**6)
-    found, end = read_last(tmp_path, 2, wanted=lambda line: line.text in ("line 3", "line 5", "line 7"))
-    assert texts(found) == ["line 5", "line 7"]
+    odd = ("line 3", "line 5", "line 7")
+    found, end = read_last(tmp_path, 2, chosen=lambda block: block.only(lambda line: line.text in odd))
+    assert texts(lines_of(found)) == ["line 5", "line 7"]
     assert end.read() == []
 
 
 def test_lines_since_a_moment_and_none_before(tmp_path: Path) -> None:
     history(tmp_path, 1, *(b"line %d\n%s" % (number, b"x" * 9_000) for number in range(60)), size=10**6)
     heads = [text for text in last_texts(tmp_path, None, since=50.0) if not text.startswith("xxx")]
-    found = list(read_all(tmp_path, since=50.0)[1])
+    found = lines_of(read_all(tmp_path, since=50.0)[1])
     assert {line.at for line in found} == {float(second) for second in range(50, 60)}
     assert len(found) == 10
     assert heads == []
@@ -196,9 +204,9 @@ def test_lines_since_a_moment_and_none_before(tmp_path: Path) -> None:
 
 def test_where_the_last_lines_end_reading_goes_on(tmp_path: Path) -> None:
     history(tmp_path, 1, b"one\ntwo\nthr")
-    lines, end = read_last(tmp_path, 1)
+    blocks, end = read_last(tmp_path, 1)
     history(tmp_path, 1, b"ee\nfour\n")
-    assert texts(lines) + texts(everything(end)) == ["two", "three", "four"]
+    assert texts(lines_of(blocks)) + texts(everything(end)) == ["two", "three", "four"]
 
 
 def test_none_of_the_last_lines_can_be_asked_for_too(tmp_path: Path) -> None:
@@ -216,16 +224,16 @@ def test_the_last_lines_are_found_though_more_are_printed_all_the_while(tmp_path
     writer = CaptureWriter(str(tmp_path), 1, 10**6)
     printed = 0
 
-    def print_more(line: Line) -> bool:
+    def print_more(block: Block) -> Block:
         nonlocal printed
         printed += 1
-        assert printed < 1_000
+        assert printed < 10
         writer.write(100.0 + printed, OUT, b"late\n" * 10_000)
-        return True
+        return block
 
-    lines, end = read_last(tmp_path, 2, wanted=print_more)
+    blocks, end = read_last(tmp_path, 2, chosen=print_more)
     writer.close()
-    assert texts(lines)[-1].startswith(("early", "late"))
+    assert texts(lines_of(blocks))[-1].startswith(("early", "late"))
     assert texts(everything(end))[-1] == "late"
 
 
@@ -246,6 +254,7 @@ def test_the_end_of_a_large_history_is_found_quickly(tmp_path: Path) -> None:
 def small_limits(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     if "any_way" in request.node.name:
         monkeypatch.setattr(reader, "PIECE", 64)
+        monkeypatch.setattr(last, "NEAR", 50)
         monkeypatch.setattr(frames, "SMALLEST_SEGMENT", 100)
 
 
@@ -272,14 +281,14 @@ def test_any_way_of_printing_and_reading_tells_the_same_lines(
         if index in pauses:
             told += everything(CaptureReader(folder, between.position))
             between = _moved(between)
-    told += everything(between) + between.finish()
+    told += everything(between) + lines_of(between.finish())
     for writer in writers.values():
         writer.close()
     assert _by_stream(told) == _model(printed)
-    lines, end = read_last(folder, count)
-    rest = end.finish()
+    blocks, end = read_last(folder, count)
+    rest = lines_of(end.finish())
     whole = told[: len(told) - len(rest)]
-    assert lines == whole[len(whole) - min(count, len(whole)) :]
+    assert lines_of(blocks) == whole[len(whole) - min(count, len(whole)) :]
 
 
 def _moved(before: CaptureReader) -> CaptureReader:

@@ -13,7 +13,7 @@ import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters.logbook import Choice
+from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon.api.reading import log_line
 from locald.daemon.api.scope import misused, pattern, scope, text, too_slow
@@ -21,7 +21,7 @@ from locald.daemon.api.scope import misused, pattern, scope, text, too_slow
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
 
-    from locald.adapters.logbook import LogLine
+    from locald.adapters.histories import LogLine
     from locald.daemon.core import Core
     from locald.domain.project.names import Key
 

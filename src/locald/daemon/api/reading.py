@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters import ports
-from locald.adapters.logbook import Choice
+from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
 from locald.daemon.api.http import Answer, Failure, Request, Stream, document
@@ -46,7 +46,7 @@ from locald.wire.version import __version__
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
-    from locald.adapters.logbook import LogLine
+    from locald.adapters.histories import LogLine
     from locald.daemon.api.scope import Scope
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription

@@ -1,0 +1,216 @@
+"""The histories of some services, read together: what somebody has chosen of them, by time.
+
+Everything here takes as long as the disk does, and is to be done in threads. What is chosen stays in blocks
+as long as possible (see `capture.block`); lines of several services are brought into order by the times of
+the blocks' parts, for all lines of one part have the same. A pattern is looked for in a whole block at once.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.adapters.patterns import Pattern
+from locald.capture import frames
+from locald.capture.block import last_of
+from locald.capture.last import read_all, read_last
+from locald.domain.project.names import Key, Run
+from locald.domain.values.plain import plain, plain_lines, steers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence, Set
+    from pathlib import Path
+
+    from locald.capture.block import Block
+    from locald.capture.reader import CaptureReader
+
+BATCH = 10_000
+"""lines of one service that are read before others have their turn"""
+HEAVY = 16 << 20
+"""bytes of all services together that are read at once, or a little of each if they are many"""
+PACKET = 1 << 20
+"""bytes that are told at once, where they need not be lines"""
+
+_STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
+
+Found = tuple[Key, "Block"]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which lines somebody wants: since a moment (epoch seconds), matching (without escape sequences), and
+    whether escape sequences are left out."""
+
+    since: float | None = None
+    grep: Pattern | None = None
+    plain: bool = False
+
+    def of(self, block: Block) -> Block:
+        """The lines of the block that match. Raises TooSlow."""
+        if self.grep is None:
+            return block
+        is_plain = not steers(block.data)
+        if is_plain and _is_exact(block.data):
+            return block.within(list(self.grep.lines_in(block.data.decode("ascii"))))
+        text = block.text if is_plain else plain_lines(block.text)
+        return block.numbered(list(_numbers(text, self.grep.lines_in(text))))
+
+    def shown(self, found: Iterable[Found]) -> Iterator[LogLine]:
+        for key, block in found:
+            stream = _STREAMS.get(block.stream, "locald")
+            for line in block.lines():
+                text = plain(line.text) if self.plain else line.text
+                yield LogLine(line.at, key, line.run_number, stream, text)
+
+    def packed(self, found: Iterable[Found]) -> Iterator[list[Packet]]:
+        """In lists of about a megabyte; one list at least."""
+        packets: list[Packet] = []
+        weight = 0
+        for key, block in found:
+            data = self._text(block)
+            weight += len(data)
+            head = key, _STREAMS.get(block.stream, "locald")
+            if packets and head == (packets[-1].key, packets[-1].stream):
+                packets[-1].data.append(data)
+            elif data:
+                packets.append(Packet(*head, [data]))
+            if weight >= PACKET:
+                yield packets
+                packets, weight = [], 0
+        yield packets
+
+    def _text(self, block: Block) -> bytes:
+        is_plain = not self.plain or not steers(block.data)
+        if is_plain and _is_exact(block.data):
+            return block.data
+        return (block.text if is_plain else plain_lines(block.text)).encode()
+
+
+EVERYTHING = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """`run` is the number of the run; `stream` is stdout, stderr or locald; `at` is in epoch seconds."""
+
+    at: float
+    key: Key
+    run: int
+    stream: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """Lines of one stream of a service, each with its end, in UTF-8."""
+
+    key: Key
+    stream: str
+    data: list[bytes]
+
+
+def read(
+    folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
+) -> tuple[dict[Key, CaptureReader], Iterator[Found]]:
+    """The last lines of some services together, or all, and the places where they end when all are read."""
+    if count is not None:
+        readers, lines = _read_last(folders, count, choice, live)
+        return readers, iter(lines)
+    found = {key: read_all(folder, choice.since) for key, folder in folders.items()}
+    sources = [_chosen(key, reader, blocks, choice, live) for key, (reader, blocks) in found.items()]
+    return {key: reader for key, (reader, _) in found.items()}, _merged(sources)
+
+
+def _chosen(
+    key: Key, reader: CaptureReader, blocks: Iterator[Block], choice: Choice, live: Set[Run]
+) -> Iterator[Found]:
+    """Of a whole history what somebody wants."""
+    yield from ((key, choice.of(block)) for block in blocks)
+    yield from ((key, choice.of(block)) for block in _finish(key, reader, live))
+
+
+def _read_last(
+    folders: dict[Key, Path], count: int, choice: Choice, live: Set[Run]
+) -> tuple[dict[Key, CaptureReader], list[Found]]:
+    """The last lines of some services together, and the places where they end.
+
+    Of many services with long histories no more is held at a time than of two.
+    """
+    readers: dict[Key, CaptureReader] = {}
+    merged: list[Found] = []
+    for key, folder in folders.items():
+        blocks, readers[key] = read_last(folder, count, choice.since, choice.of)
+        blocks += map(choice.of, _finish(key, readers[key], live))
+        both = filter(None, [merged, [(key, block) for block in blocks]])
+        merged = _last(list(_merged(list(both))), count)
+    return readers, merged
+
+
+def _last(found: list[Found], count: int) -> list[Found]:
+    blocks = last_of([block for _, block in found], count)
+    keys = [key for key, _ in found[len(found) - len(blocks) :]]
+    return list(zip(keys, blocks, strict=True))
+
+
+def read_on(
+    readers: dict[Key, CaptureReader], live: Set[Run], choice: Choice
+) -> tuple[list[LogLine], set[Key]]:
+    """The next lines of some services, and those of them that have more."""
+    found: list[list[Found]] = []
+    rest = set()
+    share = HEAVY // max(len(readers), 1)
+    for key, reader in readers.items():
+        blocks: list[Block] = []
+        lines = weight = 0
+        while (more := reader.read_blocks()) and lines < BATCH and weight < share:
+            blocks += more
+            lines += sum(block.count for block in more)
+            weight += sum(len(block.data) for block in more)
+        if more:
+            blocks += more
+            rest.add(key)
+        else:
+            blocks += _finish(key, reader, live)
+        found.append([(key, choice.of(block)) for block in blocks])
+    return list(choice.shown(_merged(found))), rest
+
+
+def _finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Block]:
+    """What the run at the end of the history has left unended, if it is over."""
+    return [] if Run(key, reader.position.run_number) in live else reader.finish()
+
+
+def _merged(sources: Sequence[Iterable[Found]]) -> Iterator[Found]:
+    """By time; lines of one service stay in their order."""
+    if len(sources) == 1:
+        return iter(sources[0])
+    parts = (((key, part) for key, block in source for part in block.parts()) for source in sources)
+    return heapq.merge(*parts, key=lambda found: found[1].ats[0])
+
+
+def in_batches(lines: Iterable[LogLine]) -> Iterator[list[LogLine]]:
+    """One at least, which may be empty."""
+    batch: list[LogLine] = []
+    weight = 0
+    for line in lines:
+        batch.append(line)
+        weight += len(line.line)
+        if len(batch) == BATCH or weight >= HEAVY:
+            yield batch
+            batch, weight = [], 0
+    yield batch
+
+
+def _is_exact(data: bytes) -> bool:
+    """As text it is what it is in bytes."""
+    return data.isascii() and b"\r" not in data
+
+
+def _numbers(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """Which lines of the text these are, counted from 0."""
+    number = begin = 0
+    for start, _ in spans:
+        number += text.count("\n", begin, start)
+        begin = start
+        yield number
