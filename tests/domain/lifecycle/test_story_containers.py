@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.story import Story, service
+from locald.domain.explain.located import located
 from locald.domain.lifecycle.messages import (
     Checked,
     Exit,
@@ -25,6 +27,7 @@ from locald.domain.lifecycle.messages import (
 )
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import ServiceSpec, Type
+from locald.domain.project.template import ServiceFact
 
 DB = Run(Key("shop", "db"), 1)
 ID = "4f5e6d7c8b9a4f5e6d7c8b9a"
@@ -157,6 +160,29 @@ def test_a_container_without_a_healthcheck_and_a_port_is_healthy_while_it_lives(
     assert s.health("db") == ("healthy", "process")
     assert s.row("db").fallback
     assert "no HEALTHCHECK" in s.because("db")
+
+
+def test_a_stopped_container_shows_no_port_that_it_never_had() -> None:
+    s = begun(port=None)
+    s.wait(0.2), s.stop("db"), s.exited("db#1", 0, pid=77), s.gone("db#1")
+    row = s.row("db")
+    assert (row.state, row.port, row.port_source, row.address, row.url) == ("stopped", None, None, None, None)
+    s.edit(container(port=15432, container_port=5432)), s.up()
+    assert s.row("db").port == 15432, "the file names one now"
+
+
+def test_who_names_the_port_of_one_that_has_none_can_start_all_the_same() -> None:
+    s = Story(container(port=15432), service("web"))
+    s.up("db"), s.tell(Spawned(DB, 77, s.now, ID, None))
+    web = s.project.definitions["web"]
+    web = replace(web, env={"DB": "15432"}, open_env={"DB": (ServiceFact("db", "port"),)})
+    assert located(s.world, web).env == {"DB": "15432"}
+
+
+def test_a_stopped_container_shows_the_port_that_it_will_have_again() -> None:
+    s = begun()
+    s.stop("db"), s.exited("db#1", 0, pid=77), s.gone("db#1")
+    assert (s.row("db").state, s.row("db").port) == ("stopped", 15432)
 
 
 def test_while_the_engine_is_away_nobody_claims_to_know() -> None:

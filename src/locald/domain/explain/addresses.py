@@ -22,7 +22,17 @@ _EVERYWHERE = ("0.0.0.0", "::")
 
 def port(service: Service) -> int | None:
     """The host port: of what runs, else of what the next run will be."""
-    return service.facts.port if service.run and service.facts else service.definition.port
+    if service.run and service.facts:
+        return service.facts.port
+    return None if _exposes_none(service) else service.definition.port
+
+
+def _exposes_none(service: Service) -> bool:
+    """Its latest run has shown that its image has no port that could be published."""
+    facts, spec = service.facts, service.spec
+    if facts is None or facts.container is None or facts.container_port is not None:
+        return False
+    return facts.definition.spec.image == spec.image and spec.container_port is None
 
 
 def address(service: Service) -> str | None:

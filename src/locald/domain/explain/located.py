@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def located(world: World, definition: Definition) -> Definition:
     """The definition with every `${services…}` as it is now."""
     services = world.of_project(definition.key.project)
-    ports = {each.spec.name: port for each in services if (port := _port(each))}
+    # What turned out to have no port keeps the one that `up` has filled in: there is no better word for it.
+    ports = {each.spec.name: port for each in services if (port := _port(each) or each.definition.port)}
     hosts = {each.spec.name: addresses.host(each) for each in services if not _moves(each)}
     return whereabouts.filled(definition, map(_now, services), ports, hosts)
 
