@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from typing import TYPE_CHECKING
 
 import jsonschema  # type: ignore[import-untyped]
@@ -259,6 +260,23 @@ def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.Capt
         f"error: {shop}/locald.toml: already exists\nhint: run `locald config check` to check it\n",
     )
     assert (shop / "locald.toml").read_text() == SHOP
+
+
+def test_init_leaves_no_half_of_a_file_on_a_full_disk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        code, _, err = said(capsys, "init")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert code == 2
+    assert "locald.toml: cannot be written: File too large" in err
+    assert list(tmp_path.iterdir()) == []
+    assert said(capsys, "init")[0] == 0
 
 
 def test_init_can_only_print(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from locald.adapters.state.reading import load
 from whole import programs
 from whole.machine import PATIENCE, free_port, is_alive, wait_for
 
@@ -445,6 +446,44 @@ def test_output_that_could_not_be_kept_is_counted_once_there_is_room_again(
     run.say("after")
     wait_for(lambda: machine.printed("web", "-n", "1") == ["after"], "the line after")
     assert re.search(r"[0-9]+ bytes of output lost", machine.locald("logs", "web", "-n", "1000").stdout)
+
+
+def test_a_state_that_cannot_be_saved_is_told_in_status_and_saved_once_there_is_room(
+    machine: Machine, puppet: Make
+) -> None:
+    """What was saved before is there all the time, and a new run starts without."""
+    web = puppet("web")
+    machine.write(f'[services.web]\ntype = "worker"\ncommand = {web.command}')
+    folder = machine.home / "state"
+    folder.mkdir(mode=0o700)
+    assert on_disk_of_its_own(machine, folder, "size=200k,mode=700", "up").returncode == 0
+    seen_by_daemon = f"/proc/{machine.daemon_pid()}/root{folder}"
+    state = os.path.join(seen_by_daemon, "state.json")
+    wait_for(lambda: saved_run(state) == 1, "the first run is saved")
+    ballast = os.path.join(seen_by_daemon, "ballast")
+    with open(ballast, "wb", buffering=0) as file:
+        while file_grows(file.fileno()):
+            pass
+    # A line may still fit into the last page of the file, so there are many of them.
+    number = 1
+    while not (trouble := json.loads(machine.locald("status", "--json").stdout)["daemon"].get("trouble")):
+        assert machine.locald("restart").returncode == 0
+        number += 1
+    assert trouble == f"the state cannot be saved in {folder}/state.json: No space left on device"
+    assert f"warning: {trouble}" in machine.locald("status").stderr
+    assert machine.status()["web"]["run"] == number
+    assert 1 <= saved_run(state) <= number
+    os.unlink(ballast)
+    wait_for(lambda: saved_run(state) == number, "the latest run is saved")
+    wait_for(lambda: "trouble" not in machine.locald("status", "--json").stdout, "it is no longer told")
+
+
+def saved_run(state: str) -> int:
+    """The number of the last run of which the state file tells."""
+    found = load(state)
+    assert not found.trouble
+    (service,) = found.world.services.values()
+    return service.runs
 
 
 def file_grows(file: int) -> bool:

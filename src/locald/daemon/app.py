@@ -114,7 +114,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, PortChoice(home.state)
-        core.troubles = (lambda: shortage.trouble,)
+        core.troubles = (lambda: shortage.trouble, lambda: store.trouble)
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,

@@ -8,6 +8,7 @@ there is used; else there is none, and ours is begun in the run folder of today.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from locald.keeper import launch
 
 if TYPE_CHECKING:
     from locald.wire.home import Home
+
+log = logging.getLogger(__name__)
 
 
 class Keeping:
@@ -44,7 +47,17 @@ class Keeping:
 
 
 def _note(path: str, folder: str) -> None:
+    """Raises OSError where an earlier note leads elsewhere. Without any the run folder of today is looked in,
+    so a full disk keeps nobody from starting services."""
+    line, noted = os.fsencode(folder) + b"\n", Path(path)
+    if noted.exists() and noted.read_bytes() == line:
+        return
     beside = Path(f"{path}.new")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(os.fsencode(folder) + b"\n")
-    beside.replace(path)
+    try:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(line)
+        beside.replace(path)
+    except OSError as error:
+        if noted.exists():
+            raise
+        log.warning("%s cannot be written: %s", path, error.strerror)

@@ -599,10 +599,13 @@ async def test_a_disk_that_cannot_be_written_keeps_nobody_waiting_and_is_told_of
         assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
             f"the state cannot be saved in {desk.file}: [Errno 21] Is a directory: '{obstacle}'"
         ]
+        assert desk.store.trouble == f"the state cannot be saved in {desk.file}: Is a directory"
         obstacle.rmdir()
         desk.hold(service("new"))
         await desk.store.saved()
         assert desk.names() == ["new"]
+        assert desk.store.trouble == ""
+        assert caplog.records[-1].getMessage() == f"the state is saved in {desk.file} again"
 
 
 async def test_what_could_not_be_written_is_tried_again_without_a_change(

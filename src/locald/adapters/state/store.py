@@ -54,7 +54,8 @@ class Store:
         self._writing = asyncio.Lock()
         self._waiting: list[asyncio.Future[None]] = []
         self._syncing: asyncio.Future[None] | None = None
-        self._failed = False
+        self.trouble = ""
+        """why the file does not say how things are, one sentence, or empty"""
 
     def change(self, _: object, moved: Set[Key]) -> None:
         """These services changed: it will be written before long."""
@@ -80,7 +81,7 @@ class Store:
 
     def _rest(self) -> None:
         """Nothing has changed for a while: make what is written last, or write what could not be written."""
-        if self._failed:
+        if self.trouble:
             self._changed.set()
         elif self._syncing is None or self._syncing.done():
             self._syncing = asyncio.get_running_loop().run_in_executor(None, self._sync)
@@ -97,15 +98,25 @@ class Store:
         moved, self._moved = self._moved, set()
         try:
             await asyncio.to_thread(self._put, self._world(), moved)
-            self._failed = False
+            self._recover()
         except Exception as error:  # one of ours, too: the daemon itself still knows everything
-            if not self._failed:
-                fault = None if isinstance(error, OSError) else error
-                log.error("the state cannot be saved in %s: %s", self._path, error, exc_info=fault)
-            self._failed = self._whole = True
+            self._whole = True
+            self._tell(error)
         for future in waiting:
             if not future.done():
                 future.set_result(None)
+
+    def _tell(self, error: Exception) -> None:
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else repr(error)
+        if not self.trouble:
+            fault = None if isinstance(error, OSError) else error
+            log.error("the state cannot be saved in %s: %s", self._path, error, exc_info=fault)
+        self.trouble = f"the state cannot be saved in {self._path}: {why}"
+
+    def _recover(self) -> None:
+        if self.trouble:
+            log.warning("the state is saved in %s again", self._path)
+        self.trouble = ""
 
     # In a thread: the disk may be slow, and putting much into words takes its time.
 

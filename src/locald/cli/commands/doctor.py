@@ -36,6 +36,8 @@ to fix it. Exits 1 if a check fails.
 ENOUGH_SPACE = 500_000_000
 LITTLE_SPACE = 50_000_000
 """bytes free on the disk of the logs"""
+NO_SPACE = 100_000
+"""and on those of the rest"""
 ENOUGH_FILES = 4096
 FEW_FILES = 16
 ENOUGH_TERMINALS = 64
@@ -141,8 +143,11 @@ def _nearest(folder: str) -> str:
 
 
 def _disk(home: Home) -> Check:
-    found = os.statvfs(_nearest(home.logs))
-    free = found.f_bavail * found.f_frsize
+    """Of logs, which grow, and of the few bytes that the state and the run folder need."""
+    for what, folder in {"the state": home.state, "sockets": home.run}.items():
+        if (free := _free(folder)) < NO_SPACE:
+            return Check("fail", f"{size(free)} free for {what} in {folder}", "free some disk space")
+    free = _free(home.logs)
     level = "fail" if free < LITTLE_SPACE else "warn" if free < ENOUGH_SPACE else "ok"
     hint = (
         ""
@@ -150,6 +155,12 @@ def _disk(home: Home) -> Check:
         else "free some disk space, or lower log_size of your services (default: 50MB each)"
     )
     return Check(level, f"{size(free)} free for logs in {home.logs}", hint)
+
+
+def _free(folder: str) -> int:
+    """Bytes on its disk."""
+    found = os.statvfs(_nearest(folder))
+    return found.f_bavail * found.f_frsize
 
 
 def _daemon(home: Home) -> Check:

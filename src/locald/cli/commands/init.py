@@ -17,7 +17,7 @@ from locald.domain.values.problem import Problem, Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Any
+    from typing import Any, TextIO
 
 ABOUT = """\
 Write a locald.toml for this folder from what is in it: a Procfile, the scripts of
@@ -84,9 +84,19 @@ def _contents(path: Path) -> str:
 def _write(path: Path, text: str) -> None:
     try:
         with open(path, "x", encoding="utf-8") as file:  # "x": also when another made it a moment ago
-            file.write(text)
+            _fill(file, text)
     except FileExistsError:
         raise Refused(Problem("already exists", str(path), "run `locald config check` to check it")) from None
     except OSError as error:
         what = f"cannot be written: {error.strerror}"
         raise Refused(Problem(what, str(path), "run `locald init --print` to see its content")) from None
+
+
+def _fill(file: TextIO, text: str) -> None:
+    """All of it or nothing: a full disk leaves no half of a file that would then be there already."""
+    try:
+        file.write(text)
+        file.flush()
+    except OSError:
+        os.unlink(file.name)
+        raise
