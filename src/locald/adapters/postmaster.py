@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 
+from locald.linux import procfs
+
 READY = "ready"
 _STATE = 7
 _MOST = 4096
@@ -26,5 +28,5 @@ def _read(pid: int) -> str:
             lines = file.read(_MOST).splitlines()
     except OSError:
         return ""
-    known = len(lines) > _STATE and lines[0].strip() == str(pid)
+    known = len(lines) > _STATE and lines[0].strip() == str(procfs.inner_pid(pid))
     return lines[_STATE].strip() if known and lines[_STATE].strip().isalpha() else ""

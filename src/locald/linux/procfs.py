@@ -103,6 +103,14 @@ def parse_environ(data: bytes) -> dict[str, str]:
     return variables
 
 
+def parse_inner_pid(data: bytes) -> int | None:
+    """The number that a process has in its own pid namespace, from `/proc/PID/status`; None where this kernel
+    does not tell."""
+    line = next((line for line in data.splitlines() if line.startswith(b"NSpid:")), b"")
+    numbers = line.split()[1:]
+    return int(numbers[-1]) if numbers else None
+
+
 def by_parent(parents: Mapping[int, int]) -> dict[int, list[int]]:
     """Each process's children, given each process's parent."""
     children: dict[int, list[int]] = {}
@@ -175,6 +183,11 @@ def program(pid: int) -> str:
     """The short name of the program (at most 15 bytes), or "" when nobody can tell."""
     found = stat(pid)
     return "" if found is None else found.program
+
+
+def inner_pid(pid: int) -> int | None:
+    """The number that the process itself knows: another one for a process in a container."""
+    return parse_inner_pid(read(f"/proc/{pid}/status") or b"")
 
 
 def cmdline(pid: int) -> list[str]:
