@@ -1,0 +1,60 @@
+"""A box for campaigns: process ids, mounts and a network of their own, where that is possible.
+
+In it nothing that runs on the machine is met, a home gets a disk of its own that can be filled, and what a
+campaign leaves ends with it: the box's first process is its init, which only waits for orphans. Who may not
+make one (it takes root, or user namespaces) runs in the open, where nobody's disk is filled.
+
+Sources: unshare(1), pid_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSIDE = "LOCALD_FAULTS_BOX"
+DISK = "96m"
+
+
+def enter(module: str, arguments: list[str]) -> int | None:
+    """Run the module again in a box; its exit code, or None where this is the box, or none can be had."""
+    if INSIDE in os.environ or not shutil.which("unshare"):
+        return None
+    flags = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        flags += ["--user", "--map-root-user"]
+    if subprocess.run(["unshare", *flags, "true"], capture_output=True, check=False).returncode != 0:
+        return None
+    program = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(
+        ["unshare", *flags, *program], env={**os.environ, INSIDE: "init"}, check=False
+    ).returncode
+
+
+def be_init() -> None:
+    """The box's first process stays here until the campaign, which goes on, is over."""
+    if os.environ.get(INSIDE) != "init":
+        return
+    os.environ[INSIDE] = "yes"
+    subprocess.run(["ip", "link", "set", "lo", "up"], capture_output=True, check=False)
+    child = os.fork()
+    if child == 0:
+        return
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def give_disk(home: Path) -> bool:
+    """Mount a small disk there; whether that was possible."""
+    if INSIDE not in os.environ:
+        return False
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "faults", str(home)]
+    return subprocess.run(mount, capture_output=True, check=False).returncode == 0
