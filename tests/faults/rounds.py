@@ -71,7 +71,7 @@ class Campaign:
         self._told = Told()
         self._concerned = set(concerned)
         self._cut_off: set[str] = set()
-        self._harmed = self._unsure = False
+        self._harmed = self._unsure = self._forgot = False
 
     def _bring_up_all(self) -> None:
         for project in PROJECTS:
@@ -144,6 +144,7 @@ class Campaign:
         if harm.cuts_logs:
             self._cut_off |= {incarnation for _, incarnation, _ in seen}
         if harm.forgets:
+            self._forgot = True
             self.wishes = replace(self.wishes, known=frozenset(), wanted=frozenset(), done=frozenset())
         return harm
 
@@ -164,7 +165,9 @@ class Campaign:
     def _end(self, operation: Operation, command: Command) -> None:
         """A command that something happened to may have failed: then it is given again, and does not."""
         code = self.yard.finish(command, str(operation))
-        if code in operation.codes:
+        if self._forgot:  # before or after it: who can tell?
+            self._unsure = True
+        elif code in operation.codes:
             self.wishes = operation.after
         elif code is None:
             self._broke(f"{operation} did not end")
