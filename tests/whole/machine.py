@@ -44,6 +44,8 @@ class Machine:
         kept = ("PATH", "HOME", "LANG", "LOCALD_TREE")
         self.env = {name: os.environ[name] for name in kept if name in os.environ}
         self.env["LOCALD_HOME"] = str(self.home)
+        self.python = [sys.executable]
+        """what runs locald"""
 
     def write(self, services: str, *, name: str = "shop", folder: Path | None = None) -> None:
         """The project's file: `services` follows a `[project]` table."""
@@ -67,7 +69,7 @@ class Machine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, without a terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "locald", *args],
+            [*self.python, "-m", "locald", *args],
             cwd=cwd or self.folder,
             env={**self.env, **(env or {})},
             input=input,
@@ -81,7 +83,7 @@ class Machine:
     def begin(self, *args: str, env: dict[str, str] | None = None) -> Command:
         """Start a command and leave it running; the caller waits for it."""
         return Command(
-            [sys.executable, "-m", "locald", *args],
+            [*self.python, "-m", "locald", *args],
             cwd=self.folder,
             env={**self.env, **(env or {})},
             stdin=subprocess.DEVNULL,
