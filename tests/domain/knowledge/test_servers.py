@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 
+from locald.domain.knowledge.dev_servers import SERVERS, TRIED
 from locald.domain.knowledge.protocols import PROTOCOLS
 from locald.domain.knowledge.servers import BY_PROGRAM, server_of
 
@@ -48,3 +52,21 @@ def test_what_calls_itself_a_server_is_none(executable: str, arguments: list[str
 def test_every_server_speaks_a_protocol_or_has_a_path() -> None:
     for server in BY_PROGRAM.values():
         assert server.path if server.protocol == "http" else server.protocol in PROTOCOLS
+
+
+# The page that lists them.
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_page_is_what_its_tool_writes() -> None:
+    page = runpy.run_path(str(ROOT / "tools" / "known_servers.py"))["page"]()
+    assert page == (ROOT / "docs" / "reference" / "servers.md").read_text(encoding="utf-8")
+
+
+def test_every_server_is_listed_and_only_what_is_known_was_tried() -> None:
+    page = (ROOT / "docs" / "reference" / "servers.md").read_text(encoding="utf-8")
+    names = {server.name for server in SERVERS}
+    assert [name for name in names if f"| {name} |" not in page] == []
+    assert [program for program in BY_PROGRAM if f"`{program}`" not in page] == []
+    assert TRIED.keys() <= names

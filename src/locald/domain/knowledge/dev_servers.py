@@ -1,7 +1,7 @@
 """Development servers that choose a port of their own, and how each is told to use another.
 
-The one list of them: `port_options` makes hints of it, and `init` writes commands with it. Each option was
-tried with the real server, or stands in its manual.
+The one list of them: `port_options` makes hints of it, `init` writes commands with it, and a page of the
+reference lists them. Each option was tried with the real server (`TRIED`), or stands in its manual.
 """
 
 from __future__ import annotations
@@ -113,3 +113,31 @@ SERVERS = (
         variable="SERVER_PORT",
     ),
 )
+
+TRIED: dict[str, str] = {
+    "aiosmtpd": "1.4.6",
+    "Daphne": "4.2.3",
+    "Django": "5.2.19",
+    "Eleventy": "3.1.8",
+    "FastAPI": "0.165.0",
+    "Flask": "3.1.3",
+    "Granian": "2.8.9",
+    "Gunicorn": "27.0.1",
+    "http-server": "14.1.1",
+    "http.server": "3.11.7",
+    "Hypercorn": "0.18.0",
+    "json-server": "0.17.4",
+    "Litestar": "2.25.0",
+    "Luigi": "3.8.1",
+    "MkDocs": "1.6.1",
+    "moto": "5.2.5",
+    "Parcel": "2.16.4",
+    "Sanic": "25.12.1",
+    "Spring Boot": "3.3.5",
+    "Uvicorn": "0.54.0",
+    "Vite": "8.4.0",
+    "Waitress": "3.0.2",
+    "webpack": "5.113.0",
+    "Wrangler": "4.86.0",
+}
+"""by name: the version with which option and variable were tried last, without PORT in its environment"""

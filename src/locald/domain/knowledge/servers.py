@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 WireProtocol = Literal[
@@ -70,6 +70,13 @@ _BY_CLASS: dict[str, Server] = {
     "org.elasticsearch.server/org.elasticsearch.bootstrap.Elasticsearch": ELASTICSEARCH,
     "org.opensearch.bootstrap.OpenSearch": ELASTICSEARCH,
 }
+
+
+def by_class() -> Iterable[tuple[str, Server]]:
+    """What is known by the class that its virtual machine runs."""
+    return _BY_CLASS.items()
+
+
 _VIRTUAL_MACHINES = ("java", "beam.smp")
 _DELETED = " (deleted)"
 
