@@ -62,6 +62,13 @@ class PrivateDocker(Docker):
     def start(self) -> None:
         self._tell("start")
 
+    def freeze(self) -> None:
+        """SIGSTOP for the engine: it takes connections, and answers nobody."""
+        self._tell("freeze")
+
+    def thaw(self) -> None:
+        self._tell("thaw")
+
     def start_again(self) -> None:
         """Have it running, whatever it was before."""
         self._tell("kill")

@@ -1,9 +1,9 @@
 """Runs a private Docker Engine for as long as somebody holds the other end of its standard input.
 
 A test session starts this program, reads one line of JSON (`{"host": "unix://…"}` or `{"error": "…"}`),
-and may then say `kill`, `stop` or `start` of the engine, each answered by a line. At the end of its input,
-however the session ended, the engine and all that came of it are removed. The engine dies with this
-program, and should even this one be killed, whoever claims the same slot next cleans up.
+and may then say `kill`, `stop`, `start`, `freeze` or `thaw` of the engine, each answered by a line. At the
+end of its input, however the session ended, the engine and all that came of it are removed. The engine dies
+with this program, and should even this one be killed, whoever claims the same slot next cleans up.
 
 The engine is Debian's, started by hand: no systemd, no image registry, no change of iptables or sysctl.
 """
@@ -106,6 +106,10 @@ class Warden:
                 return b" 200 " in trial.recv(100)
         except OSError:
             return False
+
+    def signal(self, number: int) -> None:
+        if self._process:
+            self._process.send_signal(number)
 
     def end(self, number: int) -> None:
         """Signal the engine and wait until it has gone."""
@@ -222,6 +226,10 @@ def _obey(warden: Warden, word: str) -> None:
             warden.end(signal.SIGKILL)
         case "stop":
             warden.end(signal.SIGTERM)
+        case "freeze":
+            warden.signal(signal.SIGSTOP)
+        case "thaw":
+            warden.signal(signal.SIGCONT)
         case "start":
             warden.start()
         case _:

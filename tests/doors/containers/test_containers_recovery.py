@@ -9,7 +9,16 @@ import pytest
 
 from engine.bench import Bench, bench, served
 from locald.adapters.containers import create
-from locald.domain.lifecycle.messages import Exited, Gone, Listens, Lost, Resumed, Silenced, Spawned
+from locald.domain.lifecycle.messages import (
+    Exited,
+    Gone,
+    Listens,
+    Lost,
+    Prepares,
+    Resumed,
+    Silenced,
+    Spawned,
+)
 from locald.linux import procfs
 from nonblocking import blocking_raises
 
@@ -147,16 +156,55 @@ async def test_an_engine_that_stops_ends_its_containers_and_is_used_again_when_i
         await asyncio.to_thread(private_docker.stop)
         try:
             assert "is not running" in (await here.wait_for(Silenced)).detail
-            refused = here.start("plain", "late")
-            assert "the Docker Engine is not running" in await here.not_started(refused)
+            late = here.start("plain", "late", command=SLEEP)
+            waits = await here.wait_for(Prepares)
+            assert "waiting for the container engine to be back: the Docker Engine is not" in waits.detail
         finally:
             await asyncio.to_thread(private_docker.start)
         await here.wait_for(Resumed)
         await here.wait_for(Exited)
         await here.gone(here.run())
-        await here.spawned("plain", "afterwards", command=SLEEP)
-        await here.end(here.run("afterwards"))
+        await here.wait_for(Spawned, lambda event: event.run == late)
+        await here.end(late)
         await here.until_nothing_is_left()
+
+
+async def test_a_start_waits_for_an_engine_that_was_there_though_nothing_ran_on_it(
+    private_docker: PrivateDocker, tmp_path: Path
+) -> None:
+    """As a service does that is started again after a while, when the engine is being upgraded."""
+    async with served(private_docker, tmp_path) as here:
+        await here.spawned("plain", command=SLEEP)
+        await here.end(here.run())
+        await asyncio.to_thread(private_docker.kill)
+        try:
+            again = here.start("plain", "again", command=SLEEP)
+            await here.wait_for(Prepares)
+            called_off = here.start("plain", "unwanted", command=SLEEP)
+            await here.wait_for(Prepares, lambda event: event.run == called_off)
+            here.containers.signal(called_off, 15)
+            assert (await here.not_started(called_off)).startswith("stopped before it started")
+        finally:
+            await asyncio.to_thread(private_docker.start)
+        await here.wait_for(Spawned, lambda event: event.run == again)
+        await here.end(again)
+        await here.until_nothing_is_left()
+
+
+async def test_a_start_does_not_wait_for_ever(
+    private_docker: PrivateDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locald.adapters.containers.held.BACK_WITHIN", 1.0)
+    async with served(private_docker, tmp_path) as here:
+        await here.spawned("plain", command=SLEEP)
+        await here.end(here.run())
+        await asyncio.to_thread(private_docker.kill)
+        try:
+            said = await here.not_started(here.start("plain", "again", command=SLEEP))
+        finally:
+            await asyncio.to_thread(private_docker.start)
+        assert "the Docker Engine is not running" in said
+        assert "systemctl start docker" in said
 
 
 async def test_what_is_to_end_is_not_waited_for_when_an_engine_that_stopped_has_ended_it(
@@ -192,6 +240,24 @@ async def test_what_is_to_end_is_waited_for_while_it_lives_without_an_engine(
         finally:
             await asyncio.to_thread(private_docker.start)
         await here.over()
+
+
+async def test_a_stop_says_soon_that_an_engine_hangs_and_is_carried_out_when_it_goes_on(
+    private_docker: PrivateDocker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("locald.adapters.containers.looking.SIGNALS_WITHIN", 0.5)
+    async with served(private_docker, tmp_path) as here:
+        await here.spawned("plain", command=SLEEP)
+        await asyncio.to_thread(private_docker.freeze)
+        try:
+            here.containers.signal(here.run(), 15)
+            assert "does not answer" in (await here.wait_for(Silenced)).detail
+        finally:
+            await asyncio.to_thread(private_docker.thaw)
+        await here.wait_for(Resumed)
+        assert (await here.wait_for(Exited)).exit.signal == 15
+        await here.gone(here.run())
+        await here.until_nothing_is_left()
 
 
 async def test_a_run_is_adopted_from_an_engine_that_comes_later(

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters.containers import inside
-from locald.adapters.containers.engine import first, where
+from locald.adapters.containers.engine import EngineAbsent, first, where
 from locald.adapters.containers.held import Held
 from locald.adapters.containers.link import Link
 from locald.adapters.containers.logs import Capture
@@ -55,6 +55,8 @@ class Containers:
         """the tasks of runs that have ended, while their network may have to go"""
         self._lives: set[asyncio.Task[None]] = set()
         self._links: dict[Address, tuple[Link, asyncio.Task[None]]] = {}
+        self._met: set[Address] = set()
+        """where an engine has answered"""
         self._connecting = asyncio.Lock()
         self._disk = ThreadPoolExecutor(1, "output of containers")
 
@@ -172,11 +174,16 @@ class Containers:
                     break
             else:
                 link = await self._connect(candidates)
+            self._met.add(link.engine.address)
             link.use(held)
             return link
 
     async def _connect(self, candidates: tuple[Address, ...]) -> Link:
-        engine = await first(candidates)
+        try:
+            engine = await first(candidates)
+        except EngineAbsent as absent:
+            absent.was_there = not self._met.isdisjoint(candidates)
+            raise
         networks = Networks(self._instance, self._in_use, self._members)
         link = Link(engine, self._instance, self._held.keys, networks)
         task = self._tasks.create_task(link.hold(), name=f"engine at {engine.address.url}")

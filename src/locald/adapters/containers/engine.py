@@ -53,11 +53,15 @@ PERMIT = "run `sudo usermod -aG docker $USER` and log in again, or use a rootles
 
 
 class EngineAbsent(Exception):
-    """No engine answers, or none that may be used. One sentence, and what to do."""
+    """No engine answers, or none that may be used. One sentence, and what to do.
+
+    `was_there`: one has answered there before, so that it may come back by itself.
+    """
 
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason)
         self.reason, self.hint = reason, hint
+        self.was_there = False
 
 
 class Refusal(Exception):
@@ -131,8 +135,10 @@ class Engine:
     async def get(self, path: Path, query: Query = NOTHING, timeout: float = ANSWERS_WITHIN) -> Json:
         return await self.call("GET", path, query, timeout=timeout)
 
-    async def post(self, path: Path, body: Json = None, query: Query = NOTHING) -> Json:
-        return await self.call("POST", path, query, body)
+    async def post(
+        self, path: Path, body: Json = None, query: Query = NOTHING, timeout: float = DOES_WITHIN
+    ) -> Json:
+        return await self.call("POST", path, query, body, timeout)
 
     async def delete(self, path: Path, query: Query = NOTHING) -> Json:
         return await self.call("DELETE", path, query)

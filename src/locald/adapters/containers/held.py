@@ -49,6 +49,8 @@ REMOVES_WITHIN = 10.0
 """seconds for an engine to remove a container that has ended"""
 AGAIN, PATIENT = 0.2, 2.0
 """seconds before something that failed is tried again: at first, and at most"""
+BACK_WITHIN = 30.0
+"""seconds for which a start waits for an engine that was there before"""
 CALLED_OFF = Reason("stopped before it started")
 
 
@@ -134,8 +136,7 @@ class Held:
         begin: Begin | None = None
         try:
             async with asyncio.timeout(None) as self._beginning:
-                self._looking.link = link = await self._reach(self)
-                engine = await link.engine_for_a_start()
+                link, engine = await self._engine_for_a_start()
                 begin = Begin(engine, link.networks, self.run, self.order, self._instance)
                 await begin.carry_out(self._tell_progress)
         except TimeoutError:
@@ -148,6 +149,22 @@ class Held:
             self._beginning = None
         self._looking.container = begin.container or ""
         return await self._looking.look()
+
+    async def _engine_for_a_start(self) -> tuple[Link, Engine]:
+        """One that was there before may be about to come back, as after an upgrade; else it is there now, or
+        it is absent. Raises EngineAbsent."""
+        pause, give_up_at = AGAIN, self._clock.now() + BACK_WITHIN
+        while True:
+            try:
+                self._looking.link = link = await self._reach(self)
+                return link, await link.engine_for_a_start()
+            except EngineAbsent as absent:
+                was_there = absent.was_there or self._looking.link is not None
+                if not was_there or self._clock.now() + pause >= give_up_at:
+                    raise
+                self._tell_progress(f"waiting for the container engine to be back: {absent.reason}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, PATIENT)
 
     async def _undo(self, begin: Begin) -> None:
         try:

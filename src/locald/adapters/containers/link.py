@@ -82,7 +82,7 @@ class Link:
         return self.engine
 
     async def engine_for_a_start(self) -> Engine:
-        """The engine, now: what is to be started does not wait for one that is away. Raises EngineAbsent."""
+        """The engine, now: who wants to start something decides how long to wait. Raises EngineAbsent."""
         if self._is_away:
             await self.engine.negotiate()
         try:

@@ -55,6 +55,8 @@ NET = 15.0
 """seconds between two looks that nothing asked for"""
 DIES_WITHIN = 2.0
 """seconds after SIGKILL until remaining processes are named"""
+SIGNALS_WITHIN = 15.0
+"""seconds for an engine to pass on a signal; of SIGKILL it waits ten for the end"""
 AWAY = 0.5
 """seconds between two looks whether a process still lives whose engine is away"""
 PATIENT = 2.0
@@ -204,7 +206,11 @@ class Looking:
         while self._signals:
             number = self._signals[0]
             try:
-                await engine.post(("containers", self.container, "kill"), query={"signal": str(number)})
+                await engine.post(
+                    ("containers", self.container, "kill"),
+                    query={"signal": str(number)},
+                    timeout=SIGNALS_WITHIN,
+                )
             except Refusal as refusal:  # it has ended already
                 log.info("%s did not get signal %d: %s", self.run, number, refusal)
             self._signals.pop(0)
