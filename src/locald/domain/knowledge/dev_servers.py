@@ -116,6 +116,7 @@ SERVERS = (
 
 TRIED: dict[str, str] = {
     "aiosmtpd": "1.4.6",
+    "Caddy": "2.6.2",
     "Daphne": "4.2.3",
     "Django": "5.2.19",
     "Eleventy": "3.1.8",
@@ -125,6 +126,7 @@ TRIED: dict[str, str] = {
     "Gunicorn": "27.0.1",
     "http-server": "14.1.1",
     "http.server": "3.11.7",
+    "Hugo": "0.168.0",
     "Hypercorn": "0.18.0",
     "json-server": "0.17.4",
     "Litestar": "2.25.0",
@@ -132,8 +134,10 @@ TRIED: dict[str, str] = {
     "MkDocs": "1.6.1",
     "moto": "5.2.5",
     "Parcel": "2.16.4",
+    "PHP": "8.2.36",
     "Sanic": "25.12.1",
     "Spring Boot": "3.3.5",
+    "Streamlit": "1.67.0",
     "Uvicorn": "0.54.0",
     "Vite": "8.4.0",
     "Waitress": "3.0.2",
