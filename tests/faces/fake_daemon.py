@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingUnixStreamServer
@@ -209,6 +209,15 @@ def event(name: str, data: Any) -> bytes:
 
 def lines(*entries: dict[str, Any]) -> list[bytes]:
     return [json.dumps(entry).encode() + b"\n" for entry in entries]
+
+
+def packets(*printed: tuple[str, str, bytes], names: Sequence[str] = ("web",)) -> bytes:
+    """The answer in text: `printed` are service, stream and lines."""
+    told = json.dumps({"services": list(names)}).encode() + b"\n"
+    for service, stream, data in printed:
+        head = {"service": service, "stream": stream, "bytes": len(data)}
+        told += json.dumps(head).encode() + b"\n" + data
+    return told
 
 
 def entry(line: str, *, service: str = "web", stream: str = "stdout", at: float = 0.0) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from faces.fake_daemon import FakeDaemon, Stream, document, entry, gated, lines, row
+from faces.fake_daemon import FakeDaemon, Stream, document, entry, gated, lines, packets, row
 
 if TYPE_CHECKING:
     from faces.run_cli import Cli
@@ -157,6 +157,60 @@ def test_a_follow_ends_when_the_daemon_is_stopped(cli: Cli, daemon: FakeDaemon) 
     _, err = process.communicate(timeout=20)
 
     assert (process.returncode, err) == (0, "daemon stopped\n")
+
+
+def test_a_history_is_asked_for_and_printed_as_text(cli: Cli, daemon: FakeDaemon) -> None:
+    """Many lines at once, with their names before each; the daemon need not be asked for these."""
+    told = packets(
+        ("web", "stdout", b"one\n\n"),
+        ("worker", "stderr", "grün\n".encode()),
+        ("web", "locald", b"started\n"),
+        names=("web", "worker"),
+    )
+    daemon.on("GET /v1/logs", lambda _: Stream(told[start : start + 7] for start in range(0, len(told), 7)))
+
+    result = cli("logs")
+
+    assert result.out == "web    | one\nweb    | \nworker | grün\nweb    | locald: started\n"
+    assert dict(daemon.asked("GET /v1/logs")[0].query)["format"] == "text"
+    assert not daemon.asked("GET /v1/status")
+
+
+@pytest.mark.parametrize("option", ["-f", "--json"])
+def test_who_follows_or_wants_objects_gets_objects(cli: Cli, daemon: FakeDaemon, option: str) -> None:
+    daemon.on("GET /v1/logs", lambda _: Stream(lines(entry("one"))))
+    process = cli.start("logs", "web", option)
+    assert process.stdout is not None
+    assert "one" in process.stdout.readline()
+    process.kill()
+    assert "format" not in dict(daemon.asked("GET /v1/logs")[0].query)
+
+
+def test_text_in_another_encoding_is_put_into_it(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/logs", lambda _: Stream([packets(("web", "stdout", "grün →\n".encode()))]))
+    assert cli("logs", "web", PYTHONIOENCODING="ascii").out == "gr\\xfcn \\u2192\n"
+
+
+def test_of_text_that_breaks_off_whole_lines_are_printed(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/logs", lambda _: Stream([packets(("web", "stdout", b"one\ntwo\nthree\n"))[:-3]]))
+    assert cli("logs", "web").out == "one\ntwo\n"
+
+
+def test_what_is_wrong_comes_behind_the_text(cli: Cli, daemon: FakeDaemon) -> None:
+    refusal = json.dumps({"problems": [{"what": "too slow"}], "exit": 2}).encode() + b"\n"
+    daemon.on("GET /v1/logs", lambda _: Stream([packets(("web", "stdout", b"one\n")), refusal]))
+    result = cli("logs", "web")
+    assert (result.code, result.out) == (2, "one\n")
+    assert "too slow" in result.err
+
+
+def test_text_on_a_terminal_keeps_its_colours(cli: Cli, daemon: FakeDaemon) -> None:
+    told = packets(("web", "stderr", b"\x1b]0;owned\x07\x1b[32mgreen\n10%\r20%\n"))
+    daemon.on("GET /v1/logs", lambda _: Stream([told]))
+    terminal = cli.terminal("logs", "web")
+    assert terminal.end() == 0
+    bar = "\x1b[31m|\x1b[0m "
+    assert terminal.screen.splitlines() == [f"{bar}\x1b[32mgreen\x1b[0m", f"{bar}20%"]
 
 
 def test_colours_stay_on_a_terminal_but_nothing_else_that_steers_it(cli: Cli, daemon: FakeDaemon) -> None:

@@ -15,7 +15,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from whole import programs
-from whole.machine import PATIENCE
+from whole.machine import PATIENCE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,10 +42,10 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(machine: Machine, method: str, target: str, body: object = None) -> Answer:
+def ask(machine: Machine, method: str, target: str, body: object = None, *, version: str = "1.1") -> Answer:
     """One request, as a program without our client would make it."""
     content = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {target} HTTP/1.1\r\nHost: locald\r\nConnection: close\r\n"
+    head = f"{method} {target} HTTP/{version}\r\nHost: locald\r\nConnection: close\r\n"
     head += f"Content-Length: {len(content)}\r\nContent-Type: application/json\r\n\r\n"
     with socket.socket(socket.AF_UNIX) as caller:
         caller.settimeout(PATIENCE)
@@ -414,6 +414,25 @@ def test_logs_are_lines_of_json_that_may_go_on(machine: Machine, puppet: Make) -
         run.say("two")
         entry = stream.entry()
         assert (entry["line"], entry["stream"], entry["run"]) == ("two", "stdout", 1)
+
+
+def test_a_history_may_be_had_as_text(machine: Machine, puppet: Make) -> None:
+    """In pieces of one stream, each behind a line that says whose and how long it is."""
+    web = puppet("web")
+    machine.write(f'[services.web]\ntype = "worker"\ncommand = {web.command}')
+    machine.up()
+    run = web.run()
+    run.say("\033[1mone\033[0m", "two", "three")
+    run.do("print", "err\n", 2)
+    wait_for(lambda: machine.printed("web")[-1:] == ["err"], "all of it")
+    asked = "/v1/logs?project=shop&service=web&plain=1&format=text&grep=%5E%5Bote%5D"
+    first, *told = ask(machine, "GET", asked, version="1.0").body.split(b"\n{")
+    assert json.loads(first) == {"services": ["web"]}
+    assert [part.partition(b"\n") for part in told] == [
+        (b'"service": "web", "stream": "stdout", "bytes": 14}', b"\n", b"one\ntwo\nthree"),
+        (b'"service": "web", "stream": "stderr", "bytes": 4}', b"\n", b"err\n"),
+    ]
+    assert ask(machine, "GET", f"{asked}&follow=1").status == 422
 
 
 def test_many_readers_that_do_not_read_hold_nobody_up(machine: Machine, puppet: Make) -> None:

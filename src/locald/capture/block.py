@@ -79,11 +79,11 @@ class Block:
 
     def last(self, count: int) -> Block:
         """The last `count` lines, or all."""
+        if count >= self.count:
+            return self
         start = len(self.data)
         for _ in range(count + 1):
             start = self.data.rfind(b"\n", 0, start)
-            if start < 0:
-                return self
         return self.behind(start + 1)
 
     def since(self, at: float) -> Block:

@@ -31,6 +31,8 @@ Place = tuple[int, int, int]
 """run, segment, offset in it"""
 NEAR, FURTHER = 64 * 1024, 8
 """bytes before the end where reading begins at first, and how many times as far each time after that"""
+USUAL = 100
+"""bytes of a line: where so many lines are asked for that they need more, reading begins further back"""
 _STREAMS = frozenset({frames.STDOUT, frames.STDERR, frames.LOCALD})
 
 
@@ -44,7 +46,7 @@ def read_last(
     names = segments(folder)
     end = _end(folder, names)
     earliest = 0 if since is None else _first_since(folder, names, since)
-    back = NEAR
+    back = max(NEAR, count * USUAL)
     while True:
         reader, is_all = _start_before(folder, names, earliest, back)
         kept = _Last(count)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import deque
 
 from locald.client.patience import STALLED, Patience, left
 from locald.domain.values.problem import Problem, Refused
@@ -88,7 +87,7 @@ class Api:
     def lines(
         self, target: str, query: Iterable[tuple[str, str]] = (), timeout: float | None = None
     ) -> Lines:
-        """An answer that is read line by line. `timeout` is for its beginning."""
+        """An answer that is read line by line, or in bytes. `timeout` is for its beginning."""
         return self._ask("GET", with_query(target, query), None, timeout).as_lines()
 
     def events(
@@ -203,21 +202,44 @@ class Lines:
 
     def __init__(self, connection: socket.socket, begun: bytes = b"") -> None:
         self._connection = connection
-        self._complete: deque[bytes] = deque()
-        self._begun = b""
-        self._take(begun)
+        self._here = begun
+        self._at = 0
+        """how much of what is here was taken already"""
 
     @property
     def waiting(self) -> bool:
         """A complete line is here already: the next one will not have to be waited for."""
-        return bool(self._complete)
+        return self._here.find(b"\n", self._at) >= 0
 
     def next(self, wait: float | None = None) -> bytes:
         """The next line, without its end. `wait`: seconds until TimeoutError; None waits for ever."""
         deadline = None if wait is None else time.monotonic() + wait
-        while not self._complete:
-            self._take(self._receive(deadline))
-        return self._complete.popleft()
+        while (end := self._here.find(b"\n", self._at)) < 0:
+            self._here = self._here[self._at :] + self._receive(deadline)
+            self._at = 0
+        line = self._here[self._at : end]
+        self._at = end + 1
+        return line
+
+    def take(self, size: int) -> bytearray:
+        """So many bytes that are not lines; fewer when the stream ended within them."""
+        here = self._here[self._at : self._at + size]
+        self._at += len(here)
+        taken = bytearray(size)
+        taken[: len(here)] = here
+        self._connection.settimeout(None)
+        filled = len(here)
+        with memoryview(taken) as view:
+            while filled < size and (more := self._received_into(view[filled:])):
+                filled += more
+        del taken[filled:]
+        return taken
+
+    def _received_into(self, view: memoryview) -> int:
+        try:
+            return self._connection.recv_into(view)
+        except ConnectionError:
+            return 0
 
     def close(self) -> None:
         self._connection.close()
@@ -234,10 +256,6 @@ class Lines:
         if not data:
             raise Ended
         return data
-
-    def _take(self, data: bytes) -> None:
-        *complete, self._begun = (self._begun + data).split(b"\n")
-        self._complete.extend(complete)
 
 
 class Events:

@@ -191,6 +191,17 @@ def test_the_last_lines_that_are_wanted_are_looked_for_further_back(tmp_path: Pa
     assert end.read() == []
 
 
+def test_the_pieces_of_a_line_that_is_too_long_are_the_same_from_wherever_one_reads(tmp_path: Path) -> None:
+    """Reading that begins within it would cut it elsewhere."""
+    long = b"".join(b"%08d" % number for number in range(400_000))
+    printed = b"before\n" + long + b"\nafter\n"
+    history(tmp_path, 1, *(printed[at : at + 60_000] for at in range(0, len(printed), 60_000)), size=10**8)
+    whole = last_texts(tmp_path, None)
+    assert len(whole) == 6
+    for count in range(7):
+        assert last_texts(tmp_path, count) == whole[len(whole) - count :]
+
+
 def test_lines_since_a_moment_and_none_before(tmp_path: Path) -> None:
     history(tmp_path, 1, *(b"line %d\n%s" % (number, b"x" * 9_000) for number in range(60)), size=10**6)
     heads = [text for text in last_texts(tmp_path, None, since=50.0) if not text.startswith("xxx")]
@@ -255,6 +266,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     if "any_way" in request.node.name:
         monkeypatch.setattr(reader, "PIECE", 64)
         monkeypatch.setattr(last, "NEAR", 50)
+        monkeypatch.setattr(last, "USUAL", 1)
         monkeypatch.setattr(frames, "SMALLEST_SEGMENT", 100)
 
 

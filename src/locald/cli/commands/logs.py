@@ -15,13 +15,12 @@ import sys
 import time
 
 from locald.cli.shared import say
-from locald.cli.shared.settle import seconds
+from locald.cli.shared.durations import seconds
+from locald.cli.shared.printed import Printer
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable, denied
 from locald.client.target import choose
-from locald.faces.text import CONTROL_BUT_TAB, colours_only
 from locald.faces.when import seconds_of
-from locald.faces.words import name_colours
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -65,13 +64,13 @@ def run(args: argparse.Namespace) -> int:
     target = choose(args.services, args.directory)
     home = Home.find()
     api = daemon.look(home)
-    write = _json_writer() if args.json else _text_writer(api, target)
+    printer = Printer(lambda: _names(api, target))
     seen = _Seen(time.time())
     query = [*target.query, *_fields(args)]
     lines = api.lines("/v1/logs", query)
     while True:
         try:
-            _copy(lines, seen, write)
+            _copy(lines, seen, printer, _write_json if args.json else printer.line)
         except Ended:
             sys.stdout.flush()
         if not args.follow or (again := _reopen(home, query, seen)) is None:
@@ -84,6 +83,8 @@ def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
     count = args.n if args.n is not None else DEFAULT_LINES if args.since is None else ALL_LINES
     fields = [("n", str(count)), ("follow", "1" if args.follow else "0")]
     fields.append(("plain", "0" if not args.json and say.has_colour(sys.stdout) else "1"))
+    if not args.json and not args.follow:
+        fields.append(("format", "text"))  # a daemon that does not know it sends objects
     if args.since is not None:
         fields.append(("since", f"{time.time() - args.since:.3f}"))
     if args.grep is not None:
@@ -91,13 +92,21 @@ def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
     return fields
 
 
-def _copy(lines: Lines, seen: _Seen, write: Callable[[Entry], None]) -> None:
-    """Print line by line until the stream ends (Ended); what is there is shown before it waits."""
+def _copy(lines: Lines, seen: _Seen, printer: Printer, write: Callable[[Entry], None]) -> None:
+    """Print what comes until the stream ends (Ended); what is there is shown before it waits."""
     try:
         while True:
             line = lines.next()
-            if line:  # else it is a heartbeat
-                _take(json.loads(line), seen, write)
+            entry = json.loads(line) if line else {}  # a heartbeat
+            if "bytes" in entry:
+                data = lines.take(entry["bytes"])
+                del data[data.rfind(b"\n") + 1 :]  # it may have ended within a line
+                if data:
+                    printer.lines(entry, data)
+            elif "services" in entry:
+                printer.tell_names(entry["services"])
+            elif entry:
+                _take(entry, seen, write)
             if not lines.waiting:
                 sys.stdout.flush()
     finally:
@@ -165,41 +174,15 @@ class _Seen:
         return at < last
 
 
-def _json_writer() -> Callable[[Entry], None]:
-    def write(entry: Entry) -> None:
-        sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-    return write
+def _write_json(entry: Entry) -> None:
+    sys.stdout.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
-def _text_writer(api: Api, target: Target) -> Callable[[Entry], None]:
-    """Lines with the name of their service before them, unless there is only one."""
-    names = target.services
-    if len(names) != 1:
-        names = [row["name"] for row in api.get("/v1/status", target.query)["services"]]
-    colour, terminal = say.has_colour(sys.stdout), say.is_terminal(sys.stdout)
-    several, width = len(names) > 1, max(map(len, names), default=0)
-    painted = name_colours(names)
-
-    def write(entry: Entry) -> None:
-        name, text = entry["service"], entry["line"]
-        if colour:
-            text = colours_only(text)
-        elif terminal:
-            text = CONTROL_BUT_TAB.sub("", text)
-        prefix = say.paint(f"{name:<{width}}", painted.get(name, "blue"), on=colour) + " " if several else ""
-        sys.stdout.write(f"{prefix}{_bar(entry['stream'], several, terminal, colour)}{text}\n")
-
-    return write
-
-
-def _bar(stream: str, several: bool, terminal: bool, colour: bool) -> str:
-    """What stands between name and line, and tells the streams apart for a person."""
-    if stream == "locald":
-        return say.paint("| locald: " if several else "locald: ", "dim", on=colour)
-    if stream == "stderr" and terminal:
-        return say.paint("|", "red", on=True) + " " if colour else "! "
-    return "| " if several else ""
+def _names(api: Api, target: Target) -> list[str]:
+    """Of the services that lines may be of."""
+    if len(target.services) == 1:
+        return target.services
+    return [row["name"] for row in api.get("/v1/status", target.query)["services"]]
 
 
 def _count(text: str) -> int:

@@ -11,6 +11,7 @@ import time
 
 from locald.cli.shared import live, report, say, stopping
 from locald.cli.shared.begun import NOTHING, Begun, all_already, already
+from locald.cli.shared.durations import seconds
 from locald.cli.shared.follow import FIRST_NEWS, Following, TimedOut
 from locald.client import daemon, patience
 from locald.client.caller import caller
@@ -33,16 +34,6 @@ if TYPE_CHECKING:
 
 
 NO_SERVICES = "locald.toml has no services"
-
-
-def seconds(text: str) -> float:
-    """A duration on the command line; of a ValueError argparse would keep no word."""
-    import argparse
-
-    try:
-        return duration.from_argument(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_waiting(parser: argparse.ArgumentParser) -> None:

@@ -55,6 +55,7 @@ QUERIES: dict[str, dict[str, str]] = {
         "grep": "a regular expression, only lines that match",
         "follow": "1: follow new lines",
         "plain": "1: strip escape sequences",
+        "format": "`text`: the history as it is, in pieces of so many `bytes` behind a line that says whose",
     },
 }
 BODIES: dict[str, list[str]] = {
