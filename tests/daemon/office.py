@@ -104,7 +104,7 @@ class Office:
         self.api = Api(self.core)
         self.crew = Crew(self)
         self.loop.watch(self.hub.change)
-        self.loop.watch(self.store.change)
+        self.loop.record(self.store.change)
         self._run_folder = Path(tempfile.mkdtemp(prefix="ld", dir="/tmp"))
         self.socket = str(self._run_folder / "s")
         self.entrance: Entrance

@@ -112,6 +112,19 @@ def handled(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     return found
 
 
+@in_virtual_time
+async def test_what_is_to_be_written_down_is_known_before_anything_is_done() -> None:
+    bench = Bench()
+    known: list[frozenset[Key]] = []
+    bench.loop.record(lambda _, moved: known.append(moved))
+    seen: list[int] = []
+    bench.perform = lambda *_: seen.append(len(known))  # type: ignore[method-assign]
+    async with bench.running():
+        await bench.up(worker("web"))
+    assert known == [frozenset({key("web")})]
+    assert seen == [1]
+
+
 def timers() -> int:
     """How many timers the running loop has that were not called off."""
     scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]

@@ -128,7 +128,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
             logbook=logbook,
         )
         loop.watch(hub.change)
-        loop.watch(store.change)
+        loop.record(store.change)
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
         await site.open({each.definition.port for each in world.services.values() if each.definition.port})

@@ -1,4 +1,5 @@
-"""The one loop: take a message, step the world, hand out the effects, tell the watchers.
+"""The one loop: take a message, step the world, hand out the effects, tell the watchers. What is to be
+written down is noted first, for an effect may need it on disk.
 
 Who has news posts it; nobody else writes the world, so there are no locks and every reader sees a
 finished one. A deadline is an ordinary message that one timer posts: the next deadline of all services is on
@@ -53,6 +54,7 @@ class Loop:
         self._asleep = clock.asleep()
         self._inbox: asyncio.Queue[tuple[Message, asyncio.Future[None] | None]] = asyncio.Queue()
         self._watchers: list[Callable[[World, frozenset[Key]], None]] = []
+        self._recorders: list[Callable[[World, frozenset[Key]], None]] = []
         self._alarm = _Alarm(clock, self.post)
 
     def post(self, message: Message) -> None:
@@ -68,6 +70,10 @@ class Loop:
     def watch(self, watcher: Callable[[World, frozenset[Key]], None]) -> None:
         """Be told of every change: the new world, and which services moved."""
         self._watchers.append(watcher)
+
+    def record(self, recorder: Callable[[World, frozenset[Key]], None]) -> None:
+        """The same, before any effect is carried out. It only notes what is to be written down."""
+        self._recorders.append(recorder)
 
     async def run(self, performer: Performer) -> None:
         self._alarm.look(self.world, self.world.services.keys())
@@ -97,14 +103,20 @@ class Loop:
 
     def _take(self, outcome: Step, performer: Performer) -> None:
         self.world = outcome.world
+        if outcome.moved:
+            _tell(self._recorders, outcome)
         for effect in outcome.effects:
             with _contained(effect):
                 performer.perform(effect, outcome.world)
         if outcome.moved:
             self._alarm.look(outcome.world, outcome.moved)
-            for watcher in self._watchers:
-                with _contained(watcher):
-                    watcher(outcome.world, outcome.moved)
+            _tell(self._watchers, outcome)
+
+
+def _tell(watchers: Iterable[Callable[[World, frozenset[Key]], None]], outcome: Step) -> None:
+    for watcher in watchers:
+        with _contained(watcher):
+            watcher(outcome.world, outcome.moved)
 
 
 def _answer(done: asyncio.Future[None] | None, fault: Exception | None) -> None:

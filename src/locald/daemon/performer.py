@@ -76,7 +76,8 @@ class Performer:
             case Start(run):
                 service = world.services[run.key]
                 self._runner(run, service)
-                self._spawn(self._start(run, service, world), f"start {run}")
+                if not self._started_at_once(run, service, world):
+                    self._spawn(self._start(run, service, world), f"start {run}")
             case Adopt(run):
                 service = world.services[run.key]
                 self._runner(run, service).adopt(run, service, world)
@@ -108,15 +109,34 @@ class Performer:
 
     # Start.
 
+    def _started_at_once(self, run: Run, service: Service, world: World) -> bool:
+        """The usual start, which has to wait for nothing, is under way before anybody is told of anything.
+        Whatever is not usual takes the long way, which tells what it is."""
+        port = service.present.port
+        try:
+            if not self._store.save_now() or (port and not ports.free(port)):
+                return False
+        except Exception:
+            log.exception("failed: start %s at once", run)
+            return False
+        try:
+            self._runner(run, service).start(run, service, world)
+        except Exception as error:
+            self._failed_to_start(run, error)
+        return True
+
     async def _start(self, run: Run, service: Service, world: World) -> None:
         """A start is answered, whatever happens: else the service would be starting for ever."""
         try:
             await self._begin(run, service, world)
         except Exception as error:
-            log.exception("failed: start %s", run)
-            reason = f"internal error while starting it: {type(error).__name__}: {error}"
-            hint = "run `locald doctor` to find the daemon's log"
-            self._post(NotStarted(run, reason, hint, self._clock.now()))
+            self._failed_to_start(run, error)
+
+    def _failed_to_start(self, run: Run, error: Exception) -> None:
+        log.error("failed: start %s", run, exc_info=error)
+        reason = f"internal error while starting it: {type(error).__name__}: {error}"
+        hint = "run `locald doctor` to find the daemon's log"
+        self._post(NotStarted(run, reason, hint, self._clock.now()))
 
     async def _begin(self, run: Run, service: Service, world: World) -> None:
         """Have it begun, once the port is free and the saved state names the run. If the port is taken, no

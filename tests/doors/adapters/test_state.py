@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import stat
@@ -495,6 +496,80 @@ async def test_many_changes_are_one_write(desk: Desk, monkeypatch: pytest.Monkey
         await desk.store.saved(hurry=False)
     assert desk.names() == ["s99"]
     assert next(writes) == 1
+
+
+async def test_little_is_written_at_once(desk: Desk) -> None:
+    desk.hold(service("web"))
+    await desk.store.write()
+    desk.hold(service("web"), service("db"))
+    assert desk.store.save_now()
+    assert desk.names() == ["web", "db"]
+
+
+async def test_what_was_written_at_once_is_not_written_again(desk: Desk) -> None:
+    desk.hold(service("web"))
+    await desk.store.write()
+    desk.hold(service("web", runs=2))
+    assert desk.store.save_now()
+    before = desk.file.read_bytes()
+    async with desk.saving():
+        await desk.store.saved()
+    assert desk.file.read_bytes() == before
+
+
+async def test_a_new_file_and_one_that_is_to_forget_are_not_written_at_once(desk: Desk) -> None:
+    desk.hold(service("web"))
+    assert not desk.store.save_now()
+    await desk.store.write()
+    desk.world = World()
+    desk.store.change(desk.world, {WEB})
+    assert not desk.store.save_now()
+    await desk.store.write()
+    assert desk.names() == []
+
+
+async def test_much_is_not_written_at_once(desk: Desk) -> None:
+    desk.hold(service("web"))
+    await desk.store.write()
+    desk.hold(*(service(f"s{number}") for number in range(module.LITTLE + 1)))
+    assert not desk.store.save_now()
+
+
+async def test_a_disk_that_was_slow_is_not_waited_for_by_the_loop(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.hold(service("web"))
+    monkeypatch.setattr(module, "SLOW", -1.0)
+    await desk.store.write()
+    desk.hold(service("db"))
+    assert not desk.store.save_now()
+    monkeypatch.undo()
+    await desk.store.write()
+    desk.hold(service("cache"))
+    assert desk.store.save_now()
+    assert desk.names() == ["cache"]
+
+
+async def test_what_a_full_disk_refuses_at_once_is_written_whole_later(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a line may be in the file: what came after it would not be read."""
+    desk.hold(service("web"))
+    await desk.store.write()
+    desk.hold(service("web"), service("db"))
+    real, parts = os.write, list[bytes]()
+
+    def full(file: int, data: bytes) -> int:
+        if parts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        parts.append(data)
+        return real(file, data[:9])
+
+    monkeypatch.setattr(os, "write", full)
+    assert not desk.store.save_now()
+    monkeypatch.undo()
+    await desk.store.write()
+    assert desk.names() == ["web", "db"]
 
 
 async def test_a_change_costs_its_own_bytes_however_much_else_there_is(desk: Desk) -> None:

@@ -1,8 +1,9 @@
 """Writing the state file: when, and what happens when the disk refuses.
 
 A change is written a short while after it came, so a flood of changes costs a few writes. Code that is about
-to do what a later daemon has to know of (start a run) waits for `saved` first: then no run is ever alive that
-the file does not name.
+to do what a later daemon has to know of (start a run) has it written with `save_now`, or waits for `saved`
+first: then no run is ever alive that the file does not name. `save_now` is for little that a quick disk takes
+while the loop waits, which is less than the way to a thread and back; else it leaves it to the thread.
 
 A write adds a line to the file. When these have become more than the rest, and at the first write, the file
 is written whole, beside the old one, which it then replaces. A disk that cannot be written is said in the
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from typing import TYPE_CHECKING
 
 from locald.adapters.state.document import SCHEMA, Head, Writer
@@ -33,6 +35,10 @@ QUIET = 2.0
 """seconds without a change after which the file is made to last through a crash of the machine too"""
 ROOM = 256 * 1024
 """bytes of added lines that are never too many"""
+LITTLE = 16
+"""services: what has changed of them takes the loop some milliseconds at most"""
+SLOW = 0.05
+"""seconds: a disk that took longer the last time is not waited for by the loop"""
 
 
 class Store:
@@ -56,6 +62,8 @@ class Store:
         self._syncing: asyncio.Future[None] | None = None
         self.trouble = ""
         """why the file does not say how things are, one sentence, or empty"""
+        self._is_slow = False
+        """the last write took long"""
 
     def change(self, _: object, moved: Set[Key]) -> None:
         """These services changed: it will be written before long."""
@@ -70,6 +78,20 @@ class Store:
         if hurry:
             self._hurry.set()
         await done
+
+    def save_now(self) -> bool:
+        """Write the world as it is now, if that can be done at once. False: it was not, wait for `saved`."""
+        busy = self._writing.locked() or self.trouble or self._is_slow
+        if busy or self._must_be_whole(self._world()) or len(self._moved) > LITTLE:
+            return False
+        moved, self._moved = self._moved, set()
+        try:
+            self._timed_put(self._world(), moved)
+        except Exception:  # the thread says what it is, should it last; half a line is not to be added to
+            self._moved |= moved
+            self._whole = True
+            return False
+        return True
 
     async def run(self) -> None:
         while True:
@@ -97,7 +119,8 @@ class Store:
         waiting, self._waiting = self._waiting, []
         moved, self._moved = self._moved, set()
         try:
-            await asyncio.to_thread(self._put, self._world(), moved)
+            if moved or self._whole:
+                await asyncio.to_thread(self._timed_put, self._world(), moved)
             self._recover()
         except Exception as error:  # one of ours, too: the daemon itself still knows everything
             self._whole = True
@@ -118,20 +141,28 @@ class Store:
             log.warning("the state is saved in %s again", self._path)
         self.trouble = ""
 
-    # In a thread: the disk may be slow, and putting much into words takes its time.
+    # In a thread, mostly: the disk may be slow, and putting much into words takes its time.
+
+    def _timed_put(self, world: World, moved: Set[Key]) -> None:
+        began = time.monotonic()
+        self._put(world, moved)
+        self._is_slow = time.monotonic() - began > SLOW
 
     def _put(self, world: World, moved: Set[Key]) -> None:
         """The mark is never there too late, but perhaps too long."""
         held = any(service.desired.is_up or service.run for service in world.services.values())
         if held:
             os.close(os.open(self._wanted_path, os.O_WRONLY | os.O_CREAT, 0o600))
-        forgets = len(world.places) < self._projects  # what is forgotten is not to be found in the file
-        many = self._added > max(ROOM, self._size)
-        if self._whole or forgets or many or not self._add(world, moved):
+        if self._must_be_whole(world) or not self._add(world, moved):
             self._replace(self._writer.whole(world))
         self._projects = len(world.places)
         if not held and os.path.exists(self._wanted_path):
             os.unlink(self._wanted_path)
+
+    def _must_be_whole(self, world: World) -> bool:
+        """The file has to be written anew: what is forgotten is not to be found in it."""
+        forgets = len(world.places) < self._projects
+        return self._whole or forgets or self._added > max(ROOM, self._size)
 
     def _add(self, world: World, moved: Set[Key]) -> bool:
         """Add a line; False when there is no file any more to add it to."""
