@@ -312,6 +312,11 @@ def children_of(pid: int) -> list[int]:
     return [child for child in procfs.children(pid) or [] if not any(is_it(child) for is_it in own)]
 
 
+def is_spare(pid: int) -> bool:
+    """Or a process that has been forked this moment and may become one."""
+    return procfs.read(f"/proc/{pid}/comm") in (b"locald-spare\n", b"locald-keeper\n")
+
+
 def is_zygote(pid: int) -> bool:
     return procfs.read(f"/proc/{pid}/comm") == b"locald-zygote\n"
 

@@ -54,10 +54,14 @@ class Keeper:
         self.loop.before_sleep(self._consider_leaving)
         place.watch(self.loop, self._repair)
 
-    def have_zygote(self) -> None:
-        """Where runs can have no cgroups. To be called when everything is there that will be."""
+    def prepare(self) -> None:
+        """Have a process that forks, or one that waits; to be called when all is there that will be."""
         if self.children.groups is not None:
-            return
+            self._context.spares.have_one()
+        else:
+            self._have_zygote()
+
+    def _have_zygote(self) -> None:
         try:
             zygote = Zygote(self._context.most_files)
         except OSError as error:
@@ -138,6 +142,7 @@ class Keeper:
 
     def close(self) -> None:
         self._server.close()
+        self._context.spares.close()
         if self.children.groups is not None:
             cgroup.remove(self.children.groups)
 

@@ -41,7 +41,7 @@ def main(folder: str, report: int) -> None:
     _say(report, "ready")
     gc.collect()
     gc.freeze()  # what is there now stays: forked children share its memory for as long as it is not touched
-    keeper.have_zygote()
+    keeper.prepare()
     keeper.loop.run()
     keeper.close()
 

@@ -16,12 +16,24 @@ import os
 import signal
 import struct
 
+TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _LIBC = ctypes.PyDLL(None, use_errno=True)  # it keeps the interpreter's lock, which the child needs to have
 _CLONE3 = 435
 """on every architecture that has it, but one: there it is no call at all"""
 _INTO_CGROUP = 0x200000000
 _ARGUMENTS = struct.Struct("11Q")
 """struct clone_args: flags first, then the signal of its end as the fifth, the cgroup as the last"""
+
+
+def born_in(folder: str, fork: Callable[[Callable[[], int]], int]) -> tuple[int, str | None]:
+    """(what `fork` returns, the cgroup if the child still has to enter it). Raises OSError."""
+    try:
+        return fork(lambda: fork_into(folder)), None
+    except OSError:
+        return fork(os.fork), folder
 
 
 def fork_into(folder: str) -> int:

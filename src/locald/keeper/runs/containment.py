@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locald.keeper.runs.context import Context
+    from locald.keeper.runs.spare import Spare
 
 _REPORTS_AT_ONCE = 1000
 
@@ -45,10 +46,15 @@ class Ends:
         self.lost = lost
 
 
-def hold_for(context: Context, name: str, ends: Ends) -> Hold:
-    """A cgroup of this name where one can be made, else a subreaper."""
+def hold_for(context: Context, name: str, ends: Ends, spare: Spare | None) -> Hold:
+    """That of the spare; else a cgroup of this name where one can be made, else a subreaper."""
     if context.children.groups is None:
         return ReaperHold(context, ends)
+    if spare is not None:
+        try:
+            return GroupHold(context, spare.folder, ends, spare)
+        except OSError:
+            spare.end()
     try:
         folder = cgroup.make(context.children.groups, name)
     except OSError:
@@ -120,32 +126,36 @@ class Hold:
 
 
 class GroupHold(Hold):
-    """`folder`: a cgroup made for this run."""
+    """`folder`: a cgroup made for this run, or for the spare that is to be its leader."""
 
-    __slots__ = ("_events", "_folder")
+    __slots__ = ("_early", "_events", "_folder", "_spare")
 
-    def __init__(self, context: Context, folder: str, ends: Ends) -> None:
+    def __init__(self, context: Context, folder: str, ends: Ends, spare: Spare | None = None) -> None:
         """Raises OSError."""
         super().__init__(context, Group(folder), ends)
         self._folder = folder
+        self._spare = spare
+        self._early: int | None = None
+        """The leader, where that is known from the beginning."""
         self._events = cgroup.watch(folder)
         context.loop.watch(self._events, select.EPOLLPRI, self._changed)
         context.children.expect_members(os.path.basename(folder), self)
 
     def begin(self, child: spawn.Child) -> None:
-        """The first child is born in the cgroup; where that cannot be, it enters it."""
-        to_enter = None
-        try:
-            pid = spawn.fork(lambda: clone.fork_into(self._folder))
-        except OSError:
-            to_enter = self._folder
-            pid = spawn.fork()
+        """The spare becomes it; else the first child is born in the cgroup, or enters it."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.become(child):
+            self._early = spare.pid
+            self._adopt(spare.pid)
+            return
+        pid, to_enter = clone.born_in(self._folder, spawn.fork)
         if pid == 0:
             spawn.in_first_child(child, to_enter)
         self._adopt(pid)
 
     def led_by(self, leader: int) -> None:
-        self._adopt(leader)
+        if leader != self._early:  # which may have ended already
+            self._adopt(leader)
 
     def child_ended(self, pid: int, status: int) -> None:
         self._waiting.discard(pid)
@@ -176,6 +186,11 @@ class GroupHold(Hold):
         self._ends.settle()
 
     def close(self) -> None:
+        if self._spare is not None:  # it was not needed: whose it was, sees to its end
+            self._context.loop.unwatch(self._events)
+            os.close(self._events)
+            self._spare.disown()
+            return
         self._context.children.expect_no_members(os.path.basename(self._folder))
         self._context.loop.unwatch(self._events)
         os.close(self._events)

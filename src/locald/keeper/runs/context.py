@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from locald.keeper.runs.spare import Spares
 from locald.keeper.runs.throwaway import Throwaway
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -26,6 +27,7 @@ class Context:
         "own_files",
         "server",
         "sockets",
+        "spares",
         "table",
         "throwaway",
         "zygote",
@@ -48,5 +50,6 @@ class Context:
         self.sockets = sockets
         self.own_files = own_files
         self.most_files = most_files
+        self.spares = Spares(loop, children, most_files)
         self.zygote: Zygote | None = None
         self.throwaway = Throwaway(children, most_files)

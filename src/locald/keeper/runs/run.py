@@ -8,7 +8,6 @@ told are the leader's, and that of the member which the run itself named in its 
 
 from __future__ import annotations
 
-import binascii
 import os
 
 from locald.keeper.runs import spawn
@@ -19,6 +18,7 @@ from locald.keeper.runs.kill_rounds import Killing
 from locald.keeper.runs.notify_record import Notifications
 from locald.keeper.runs.output import Output
 from locald.keeper.runs.record import Record
+from locald.keeper.runs.spare import new_token
 from locald.keeper.runs.streams import open_input
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
@@ -58,7 +58,7 @@ class Run:
         self.over = False
         self._context = context
         self._order = order
-        self._token = binascii.hexlify(os.urandom(16)).decode("ascii")
+        self._token = new_token()
         self._leader: int | None = None
         self._refusal: spawn.Refusal | None = None
         self._hold: Hold | None = None
@@ -101,7 +101,10 @@ class Run:
         self._birth = birth = Birth(self._context.loop, self._born, theirs)
         self._context.children.births.add(self.pump)
         ends = Ends(self._member_ended, self.settle, self.kill)
-        self._hold = hold = hold_for(self._context, self.unique_name, ends)
+        spare = self._context.spares.take()
+        if spare is not None:
+            self._token = spare.token
+        self._hold = hold = hold_for(self._context, self.unique_name, ends, spare)
         self._notifications = Notifications(
             self._context, self.name, self.record, hold.standing, self.pump, self._follow
         )

@@ -57,9 +57,8 @@ class Zygote:
 
         `control`: the subreaper's end of its socket; the caller closes its own copy.
         """
-        order = os.memfd_create("order", os.MFD_CLOEXEC)
+        order = spawn.written(child)
         try:
-            os.write(order, child.pack())
             socket.send_fds(self._link, [b"."], [*child.files, control, order], socket.MSG_NOSIGNAL)
         finally:
             os.close(order)
@@ -146,7 +145,6 @@ def _become_reaper(files: list[int], most_files: int) -> NoReturn:
     given, out, err, report, control, order = files
 
     def lead() -> NoReturn:
-        size = os.fstat(order).st_size
-        spawn.lead(spawn.Child.unpack(os.pread(order, size, 0), (given, out, err, report)))
+        spawn.lead(spawn.read(order, (given, out, err, report)))
 
     in_reaper((given, out, err, report, order), lead, control, report, most_files)
