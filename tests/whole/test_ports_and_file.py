@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,23 @@ def test_a_port_that_is_lost_while_its_service_waits_gives_way_to_another(machin
         assert (rows["web"]["run"], rows["web"]["port"]) == (2, port), "nothing has changed"
     machine.locald("restart", "web")
     assert machine.status()["web"]["port"] == port, "it is stable from now on"
+
+
+def test_a_port_that_is_taken_before_its_program_could_bind_it_gives_way_at_the_next_try(
+    machine: Machine,
+) -> None:
+    gate, go = Gate(machine.folder), machine.folder / "go"
+    serve = f"exec {sys.executable} -m http.server $PORT --bind 127.0.0.1"
+    machine.write(f"[services.web]\ncommand = {json.dumps(f'test -e {go} || {gate.wait}; {serve}')}\n")
+    assert machine.locald("up", "-d").returncode == 0
+    given = machine.until("web", lambda row: row["pid"])["port"]
+    with socket.create_server(("127.0.0.1", given)):
+        go.touch()
+        gate.open()
+        row = machine.until("web", is_healthy)
+        assert (row["port"] != given, row["restarts"], row["port_source"]) == (True, 1, "assigned")
+    (line,) = [line for line in machine.logs("web") if line.endswith(f": uses port {row['port']} instead")]
+    assert f"port {given} is already in use by pid {os.getpid()}" in line
 
 
 def test_others_are_told_the_port_that_status_shows(machine: Machine, puppet: Make) -> None:
