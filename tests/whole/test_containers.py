@@ -286,6 +286,23 @@ def test_a_port_that_another_container_has_is_told_by_its_name_or_with_a_way_to_
         docker.api.delete(f"/containers/{name}", force="1")
 
 
+def test_an_assigned_port_that_another_container_has_gives_way_to_another(
+    harbour: Machine, docker: Docker
+) -> None:
+    write(harbour, f"[services.db]\n{image('http')}")
+    given, name = harbour.up()["db"]["port"], f"{harbour.name}-other"
+    harbour.locald("stop")
+    bound = {"PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(given)}]}}
+    docker.api.post("/containers/create", {"Image": "locald-test/http:1", "HostConfig": bound}, name=name)
+    docker.api.post(f"/containers/{name}/start")
+    try:
+        assert harbour.locald("restart").returncode == 0
+        row = harbour.status()["db"]
+        assert (row["port"] != given, row["health"], row["run"]) == (True, "healthy", 3)
+    finally:
+        docker.api.delete(f"/containers/{name}", force="1")
+
+
 def test_a_pull_that_fails_is_told_and_leaves_nothing(harbour: Machine) -> None:
     write(harbour, '[services.db]\nimage = "127.0.0.1:1/absent:1"\n')
     done = harbour.locald("up", "--json")

@@ -101,7 +101,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
         checks = Checks(loop.post, clock.now, tasks)
         asking = Asking(loop.post, clock.now, tasks)
-        post = _also_to(checks, asking, loop)
+        ports = PortChoice(home.state)
+        post = _also_to(checks, asking, loop, ports)
         listeners = Listeners(post, clock.now)
         instance = _instance(home)
         containers = ContainerRunner(
@@ -113,14 +114,14 @@ async def _live(home: Home, *, foreground: bool) -> None:
         hub = Hub(lambda: loop.world)
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
-        core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, PortChoice(home.state)
+        core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, ports
         core.troubles = (lambda: shortage.trouble, lambda: store.trouble)
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,
             clock=clock,
             store=store,
-            ports=core.ports,
+            ports=ports,
             processes=ProcessRunner(processes, listeners, logbook),
             containers=containers,
             checks=checks,
@@ -168,12 +169,12 @@ def _instance(home: Home) -> str:
     return hashlib.sha256(os.fsencode(home.state)).hexdigest()[:12]
 
 
-def _also_to(checks: Checks, asking: Asking, loop: Loop) -> Callable[[Event], None]:
-    """Listeners are news for the world. Checks look at the service's own port from then on; a known server is
+def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> Callable[[Event], None]:
+    """Listeners are news for the world, and so is what becomes of containers. Checks look at the service's own port from then on; a known server is
     asked, unless the user has configured how to know."""
 
     def post(event: Event) -> None:
-        loop.post(event)
+        loop.post(ports.moved(event, loop.world))
         service = loop.world.services.get(event.run.key)
         if isinstance(event, Listens) and service:
             port = service.facts.port if service.facts else service.present.port

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from locald.adapters import ports
 from locald.domain.explain.in_use import PROXY, taken, who_listens
 from locald.domain.lifecycle import lost_port
-from locald.domain.lifecycle.lost_port import may_move
 from locald.domain.lifecycle.messages import (
     Adopt,
     Discard,
@@ -142,14 +141,18 @@ class Performer:
         """Have it begun, once the port is free and the saved state names the run. If the port is taken, no
         runner ever knows of the run, so it is for us to write in its history why there is no more of it."""
         if in_the_way := await self._in_the_way(service, world):
-            another = self._ports.another(world, run.key) if may_move(service) else None
-            refused = NotStarted(run, *in_the_way, self._clock.now(), another)
+            refused = self._refused(run, in_the_way, world)
             line = lost_port.told(refused)
             await self._logbook.note(run, line, refused.at, service.present.spec.log_size)
             self._post(refused)
             return
         await self._store.saved()
         self._runner(run, service).start(run, service, world)
+
+    def _refused(self, run: Run, in_the_way: tuple[str, str], world: World) -> NotStarted:
+        refused = NotStarted(run, *in_the_way, self._clock.now(), is_port_taken=True)
+        moved = self._ports.moved(refused, world)
+        return moved if isinstance(moved, NotStarted) else refused
 
     async def _in_the_way(self, service: Service, world: World) -> tuple[str, str] | None:
         """Why its port is not free, and what to do. What may be another container is left to the engine,

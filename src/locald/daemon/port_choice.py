@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from locald.adapters import ports
+from locald.domain.lifecycle.lost_port import may_move
+from locald.domain.lifecycle.messages import NotStarted
 from locald.domain.project.names import Key
 from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
@@ -13,6 +15,7 @@ from locald.domain.values.problem import Problem, Refused
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from locald.domain.lifecycle.messages import Event
     from locald.domain.lifecycle.world import World
     from locald.domain.project.spec import ProjectSpec
 
@@ -39,12 +42,18 @@ class PortChoice:
             found[service.name] = self._assign(key, remembered, others | set(found.values()))
         return found
 
-    def another(self, world: World, key: Key) -> int | None:
-        """A port for a service that has lost its own to somebody; None when there is none."""
+    def moved(self, event: Event, world: World) -> Event:
+        """News of a run whose port somebody else has, with another one for the next run, where locald chose
+        the port and there is one left."""
+        service = world.services.get(event.run.key)
+        if not isinstance(event, NotStarted) or not event.is_port_taken:
+            return event
+        if service is None or service.run != event.run or not may_move(service):
+            return event
         try:
-            return ports.assign(key, self.home, None, _promised(world, ()))
+            return replace(event, port=ports.assign(event.run.key, self.home, None, _promised(world, ())))
         except OSError:
-            return None
+            return event
 
     def _assign(self, key: Key, remembered: int | None, taken: set[int]) -> int:
         try:

@@ -178,7 +178,11 @@ async def test_a_name_that_is_none(here: Bench) -> None:
 async def test_a_port_that_a_process_has(here: Bench) -> None:
     with socket.create_server(("127.0.0.1", 0)) as theirs:
         port = theirs.getsockname()[1]
-        said = await here.not_started(here.start("http", port=port))
+        run = here.start("http", port=port)
+        refused = await here.wait_for(NotStarted, lambda event: event.run == run)
+        assert refused.is_port_taken
+        here.containers.forget(run)
+        said = f"{refused.reason}\n{refused.hint}"
     assert f"port {port} is already in use by pid {os.getpid()} (" in said
     assert "set another `port`" in said
 

@@ -112,7 +112,8 @@ class Begin:
         except Refusal as refusal:
             port = self.order.definition.port
             if port and refusals.is_port_taken(refusal.message):
-                raise CannotBegin(refusals.port_held(port, await self._port_holder(port))) from None
+                held = refusals.port_held(port, await self._port_holder(port))
+                raise CannotBegin(held, is_port_taken=True) from None
             raise CannotBegin(refusals.begin(self.order.image, refusal.message)) from None
 
     async def _port_holder(self, port: int) -> str:

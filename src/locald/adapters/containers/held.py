@@ -121,7 +121,8 @@ class Held:
             found = await (self._find() if known else self._start())
             ended = await self._look_after(*found)
         except CannotBegin as cannot:
-            self._post(NotStarted(self.run, *cannot.reason, self._clock.now()))
+            at, taken = self._clock.now(), cannot.is_port_taken
+            self._post(NotStarted(self.run, *cannot.reason, at, is_port_taken=taken))
         except Vanished as vanished:
             self._post(Lost(self.run, str(vanished), self._clock.now()))
         else:

@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 
 class CannotBegin(Exception):
-    """A run cannot begin, and why."""
+    """A run cannot begin, and why. `is_port_taken`: with another port it could."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, *, is_port_taken: bool = False) -> None:
         super().__init__(reason.reason)
-        self.reason = reason
+        self.reason, self.is_port_taken = reason, is_port_taken
 
 
 class Networks:

@@ -153,14 +153,15 @@ class Spawned:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty. `port`:
-    the one that the next run has, where somebody else holds this one's."""
+    """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty.
+    `is_port_taken`: somebody else holds its port; `port`: the one that the next run has instead."""
 
     run: Run
     reason: str
     hint: str
     at: float
     port: int | None = None
+    is_port_taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
