@@ -1,10 +1,14 @@
-"""What the package's own build does with the page. Hatchling, which calls it, is stood in for."""
+"""What the package's own build does with the page (Hatchling, which calls it, is stood in for), and how the
+command behaves of a package that is really built."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -142,3 +146,72 @@ def test_the_page_can_be_left_out(sources: Path, monkeypatch: pytest.MonkeyPatch
         if not build.tool.PAGE.exists():
             build._build(build.tool.SOURCES, build.tool.PAGE)
             build.built_from.clear()
+
+
+# The command.
+
+POISON = "raise SystemExit('imported from PYTHONPATH')"
+MISLEADING = (
+    "types",
+    "enum",
+    "re",
+    "signal",
+    "asyncio",
+    "json",
+    "subprocess",
+    "locale",
+    "argparse",
+    "aiohttp",
+)
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`locald`, installed from the package into an environment in a folder with a space."""
+    folder = tmp_path_factory.mktemp("an installed one")
+    python = folder / "env" / "bin" / "python"
+    run(sys.executable, "-I", "-m", "venv", "--without-pip", folder / "env")
+    pip = [sys.executable, "-I", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    built = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    run(*pip, "wheel", *built, env={**os.environ, "LOCALD_PAGE": "no"})
+    (wheel,) = folder.glob("*.whl")
+    run(*pip, "--python", python, "install", "--no-deps", wheel)
+    needs = python.parents[1] / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+    (needs / "needs.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return python.with_name("locald")
+
+
+def run(*words: str | Path, env: dict[str, str] | None = None, code: int = 0) -> str:
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False, timeout=50)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("called", ["by its path", "by a link"])
+def test_no_module_of_the_caller_s_ends_the_installed_command_or_its_daemon(
+    command: Path, tmp_path: Path, called: str
+) -> None:
+    """A `types.py` of a project whose sources are in PYTHONPATH."""
+    for name in MISLEADING:
+        (tmp_path / f"{name}.py").write_text(POISON)
+    if called == "by a link":
+        link = tmp_path / "bin" / "locald"
+        link.parent.mkdir()
+        link.symlink_to(command)
+        command = link
+    home = tmp_path / "home"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path), "LOCALD_HOME": str(home)}
+    assert run(command, "--version", env=env).startswith("locald ")
+    try:
+        assert "started the daemon" in run(command, "server", "start", env=env)
+        assert "daemon answered" in run(command, "ping", env=env)
+    finally:
+        run(command, "server", "stop", env=env)
+
+
+def test_a_locald_that_only_pythonpath_leads_to_is_found_there(tmp_path: Path) -> None:
+    """As with `pip install --target`."""
+    shutil.copy2(ROOT / "bin" / "locald", tmp_path / "locald")
+    path = os.pathsep.join((str(ROOT / "src"), sysconfig.get_path("purelib")))
+    env = {**os.environ, "PYTHONPATH": path, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    assert run(tmp_path / "locald", "--version", env=env).startswith("locald ")

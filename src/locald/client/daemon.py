@@ -94,7 +94,13 @@ def start(
 
 def program() -> list[str]:
     """The command that is the daemon: this interpreter, isolated from the caller's PYTHONPATH if we are."""
-    return [sys.executable, *(["-I"] if sys.flags.isolated else []), "-m", "locald.daemon"]
+    return [sys.executable, *_isolated(), "-m", "locald.daemon"]
+
+
+def _isolated() -> list[str]:
+    if sys.flags.isolated:
+        return ["-I"]
+    return ["-E"] * sys.flags.ignore_environment + ["-P"] * sys.flags.safe_path
 
 
 def again(
