@@ -13,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from whole.machine import PATIENCE, free_port, is_alive, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from whole.machine import Machine
     from whole.puppet import Puppet
@@ -545,3 +545,27 @@ def test_a_keeper_that_hears_nonsense_goes_on(machine: Machine) -> None:
         caller.sendall(b'\xff\x00{\n{"do": 5}\n[]\n{"do":"kill","run":"shop:web#1"}\n' + b"x" * 100_000)
     assert machine.status() == before
     assert machine.locald("restart").returncode == 0
+
+
+# Names that are no text.
+
+
+def test_a_project_may_be_in_a_folder_whose_name_is_not_utf_8(machine: Machine) -> None:
+    """Older archives and disks have such names. It goes through the API and the saved state as it is."""
+    folder = Path(os.fsdecode(os.fsencode(machine.folder) + b"/latin\xe9"))
+    machine.write(
+        f'[services.web]\n{SLEEPER}[services.seed]\ntype = "task"\ncommand = "pwd"\n', folder=folder
+    )
+    there = ("-C", os.fspath(folder))
+    assert machine.locald(*there, "config", "check").returncode == 0
+    assert machine.locald(*there, "up").returncode == 0
+    rows = json.loads(machine.locald(*there, "status", "--json").stdout)["services"]
+    assert {row["directory"] for row in rows} == {os.fspath(folder)}
+    assert machine.locald(*there, "exec", "web", "--", "sh", "-c", "touch seen").returncode == 0
+    assert (folder / "seen").exists()
+    machine.kill_daemon()
+    for command in (("server", "start"), ("restart", "web"), ("why", "web"), ("timeline",), ("logs",)):
+        done = machine.locald(*there, *command)
+        assert (done.returncode, "gone" in done.stderr) == (0, False), done.stderr
+    assert machine.locald(*there, "status").returncode == 0
+    assert machine.locald(*there, "down").returncode == 0
