@@ -170,8 +170,8 @@ def _instance(home: Home) -> str:
 
 
 def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> Callable[[Event], None]:
-    """Listeners are news for the world, and so is what becomes of containers. Checks look at the service's own port from then on; a known server is
-    asked, unless the user has configured how to know."""
+    """Listeners and containers are news for the world. Checks look at the service's own port from then on; a
+    known server is asked, unless the user has configured how to know."""
 
     def post(event: Event) -> None:
         loop.post(ports.moved(event, loop.world))
