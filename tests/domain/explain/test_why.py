@@ -415,3 +415,10 @@ def test_of_what_failed_or_ended_the_row_has_what_to_do_and_not_that_it_can_be_t
     assert s.row("jobs").hint == 'set stdin = "open", since cat exits when its standard input ends'
     s.up("web"), s.spawned("web#2"), s.exits("web#2", 1), s.stop("web")
     assert s.row("web").hint is None
+
+
+def test_of_a_port_that_locald_chose_and_somebody_took_meanwhile_a_restart_gets_another() -> None:
+    s = Story(service("web"))
+    s.up(), s.spawned("web#1"), s.closes("web#1", holder=s.port("web"))
+    told = f"stop pid 4711 (nc), which uses port {s.port('web')}, or run `locald restart web`, which takes"
+    assert s.row("web").hint == f"{told} another port"

@@ -145,7 +145,7 @@ def _port_hints(facts: RunFacts) -> list[str]:
     if port is None or facts.open or facts.spawned_at is None or (facts.check and not facts.checks_own_port):
         return []
     if facts.holder and facts.holder.owner.pid:
-        return [f"stop {facts.holder.owner}, which uses port {port}, or set another `port`"]
+        return [f"stop {facts.holder.owner}, which uses port {port}, or {_another_port(facts)}"]
     if facts.listeners and facts.container_port:
         return [_container_hint(facts.listeners[0].port, facts.container_port)]
     if other := _elsewhere(facts):
@@ -157,8 +157,17 @@ def _port_hints(facts: RunFacts) -> list[str]:
     return []
 
 
+def _another_port(facts: RunFacts) -> str:
+    """How the next run gets another port. One that locald chose gives way by itself."""
+    if facts.definition.spec.port is not None:
+        return "set another `port`"
+    return f"run `locald restart {facts.definition.spec.name}`, which takes another port"
+
+
 def _elsewhere(facts: RunFacts) -> Listener | None:
     """What it listens on instead of its port; a debugger or the like explains nothing."""
+    if not facts.listeners:
+        return None
     command = facts.definition.spec.command or ""
     texts = (command if isinstance(command, str) else " ".join(command), *facts.definition.env.values())
     helpers = SIDE_PORTS.union(*map(debugger_ports, texts))
