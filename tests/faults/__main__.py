@@ -26,7 +26,8 @@ TREES = ("reaper", "")
 
 def main(arguments: list[str]) -> int:
     given = _parsed(arguments)
-    if (code := box.enter("faults", [str(given.rounds), *_again(given)])) is not None:
+    suspended = Random(given.seed).random() < 0.5
+    if (code := box.enter("faults", [str(given.rounds), *_again(given)], suspended)) is not None:
         return code
     box.be_init()
     return Series(given).run()

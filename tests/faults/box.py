@@ -22,11 +22,17 @@ INSIDE = "LOCALD_FAULTS_BOX"
 DISK = "96m"
 
 
-def enter(module: str, arguments: list[str]) -> int | None:
+SUSPENDED = ("--time", "--monotonic", "1000000", "--boottime", "3000000")
+"""seconds of the clocks: as on a machine that was up for eleven days, and asleep for twenty-three"""
+
+
+def enter(module: str, arguments: list[str], suspended: bool) -> int | None:
     """Run the module again in a box; its exit code, or None where this is the box, or none can be had."""
     if INSIDE in os.environ or not shutil.which("unshare"):
         return None
     flags = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if suspended:
+        flags += SUSPENDED
     if os.geteuid() != 0:
         flags += ["--user", "--map-root-user"]
     if subprocess.run(["unshare", *flags, "true"], capture_output=True, check=False).returncode != 0:

@@ -235,7 +235,7 @@ def none_twice(seen: Sight) -> list[str]:
 
 def no_growth(what: str, first: Size, now: Size) -> list[str]:
     """Of the same process: what it holds more than when it was first looked at."""
-    if (first.pid, first.start) != (now.pid, now.start):
+    if not first.is_of_same(now):
         return []
     broken = []
     if now.files > first.files + MORE_FILES + FILES_OF_ONE * max(now.services - first.services, 0):

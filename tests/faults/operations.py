@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from faults.fleet import KINDS, PROJECT_OF, PROJECTS, needed_by
+from faults.fleet import KINDS, PROJECT_OF, needed_by
 from faults.wishes import Wishes, concerned
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ def up(
     return _operation(wishes, after, ("up", *sorted(names)), project, frozenset(), started)
 
 
-def choose(random: Random, wishes: Wishes) -> Operation:
-    """What a user might do now."""
-    project = random.choice(sorted(PROJECTS))
+def choose(random: Random, wishes: Wishes, project: str) -> Operation:
+    """What a user might do now in this project's folder."""
     if not any(PROJECT_OF[name] == project for name in wishes.known):
         return up(wishes, project)
     kind: Callable[[Random, Wishes, str], Operation] = random.choice(MANNERS)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from faults.harm import Harm
-    from faults.sight import Size
+    from faults.sight import Rows, Size
     from faults.yard import Yard
     from whole.machine import Command
 
@@ -34,6 +34,8 @@ SETTLED_WITHIN = 50.0
 """seconds: a service may wait half a minute for its next start"""
 WRITTEN_WITHIN = 10.0
 LOOK_EVERY = 0.05
+LOOKS = 4
+"""rounds in which a process has met whatever it has to keep in mind"""
 
 
 @dataclass(slots=True)
@@ -56,7 +58,8 @@ class Campaign:
         self.wishes = Wishes()
         self.victim = Victim(yard.home, random, yard.processes)
         self._before = Sight()
-        self._sizes: dict[str, Size] = {}
+        self._sizes: dict[str, list[Size]] = {}
+        """of daemon and keeper, when they were young"""
         self._begin_anew()
 
     def begin(self) -> Told:
@@ -84,6 +87,7 @@ class Campaign:
             self._bring_up_all()
         self._act()
         if self._unsure:
+            self._forgot = False
             self._bring_up_all()
         self._settle_and_check(since)
         return self._told
@@ -111,29 +115,42 @@ class Campaign:
         self._tell(deed)
 
     def _act(self) -> None:
-        """One operation and up to two faults, in one of the orders that there are."""
-        operation = choose(self.random, self.wishes) if self.random.random() < 0.85 else None
+        """An operation, or one in each project at once, and up to two faults, in one of the orders."""
+        operations = self._choose()
         chosen = self.random.choices(FAULTS, k=self.random.choice((0, 1, 1, 1, 1, 2)))
         order = self.random.choice(("before", "during", "during", "after"))
         moments = [self.random.random() * 0.5 for _ in range(3)]
         ends_early = self.random.random() < 0.1
-        if operation is None:
-            self._undo([self._harm(fault) for fault in chosen], moments[0])
-        elif order == "after":
-            self._do(operation)
-            self._undo([self._harm(fault) for fault in chosen], moments[0])
-        else:
-            harms = [self._harm(fault) for fault in chosen] if order == "before" else []
-            self._harmed = self._harmed or bool(chosen) or ends_early
-            command = self._begin(operation)
-            time.sleep(moments[1])
-            if order == "during":
-                harms = [self._harm(fault) for fault in chosen]
-            if ends_early:
-                self._say("kill -9 of the command")
-                os.kill(command.pid, signal.SIGKILL)
-            self._undo(harms, moments[2] * 4)
+        harms = [self._harm(fault) for fault in chosen] if order == "before" else []
+        self._harmed = self._harmed or (bool(chosen) and order != "after")
+        commands = [self._begin(operation) for operation in operations]
+        time.sleep(moments[0])
+        if order == "during":
+            harms = [self._harm(fault) for fault in chosen]
+        if ends_early and commands:
+            self._end_early(self.random.choice(list(zip(operations, commands, strict=True))))
+        if order != "after":
+            self._undo(harms, moments[1] * 4)
+        for operation, command in zip(operations, commands, strict=True):
             self._end(operation, command)
+        if order == "after":
+            self._undo([self._harm(fault) for fault in chosen], moments[1] * 4)
+
+    def _choose(self) -> list[Operation]:
+        """None, one, or one in each project: the wish of the second is that of both."""
+        projects = self.random.sample(sorted(PROJECTS), self.random.choice((0, 1, 1, 1, 1, 2, 2)))
+        operations: list[Operation] = []
+        for project in projects:
+            wishes = operations[-1].after if operations else self.wishes
+            operations.append(choose(self.random, wishes, project))
+        return operations
+
+    def _end_early(self, begun: tuple[Operation, Command]) -> None:
+        operation, command = begun
+        number = self.random.choice((signal.SIGKILL, signal.SIGINT, signal.SIGTERM))
+        self._say(f"{number.name} to {operation}")
+        self._harmed = True
+        os.kill(command.pid, number)
 
     def _harm(self, fault: object) -> Harm:
         seen = self.yard.marks()
@@ -162,7 +179,7 @@ class Campaign:
         self._concerned |= operation.concerned
         return self.yard.begin(operation.project, *operation.words)
 
-    def _end(self, operation: Operation, command: Command) -> None:
+    def _end(self, operation: Operation, command: Command, again: bool = False) -> None:
         """A command that something happened to may have failed: then it is given again, and does not."""
         code = self.yard.finish(command, str(operation))
         if self._forgot:  # before or after it: who can tell?
@@ -171,19 +188,19 @@ class Campaign:
             self.wishes = operation.after
         elif code is None:
             self._broke(f"{operation} did not end")
-        elif self._harmed:
-            self._say(f"ended with {code}; again:")
-            self._harmed = False
-            self._do(operation)
+        elif self._harmed and not again:
+            self._say(f"{operation} ended with {code}; again:")
+            self._do(operation, again=True)
         else:
             said = next(reversed(self.yard.outputs.values()))
             self._broke(f"{operation} ended with {code}: {said[-1500:]}")
 
-    def _do(self, operation: Operation) -> None:
-        self._end(operation, self._begin(operation))
+    def _do(self, operation: Operation, again: bool = False) -> None:
+        self._end(operation, self._begin(operation), again)
 
     def _broke(self, what: str) -> None:
-        self._told.broken.append(what)
+        if what not in self._told.broken:
+            self._told.broken.append(what)
 
     # What is looked at.
 
@@ -230,11 +247,17 @@ class Campaign:
     def look(self) -> Sight:
         rows = self.yard.rows()
         if rows is None:
-            code, said = self.yard.run("shop", "status", "--all", "--json")
-            rows = self.yard.rows() or {}
-            if code != 0 and self.wishes.known:
-                self._broke(f"status ended with {code}: {said[-1000:]}")
+            rows = self._have_daemon()
         return Sight(self.yard.processes(), rows)
+
+    def _have_daemon(self) -> Rows:
+        """`status` starts one when there is something to restore; else there need be none."""
+        code, said = self.yard.run("shop", "status", "--all", "--json")
+        if code == 3 and not self.wishes.wanted:
+            code, said = self.yard.run("shop", "server", "start")
+        if code != 0:
+            self._broke(f"status ended with {code}: {said[-1000:]}")
+        return self.yard.rows() or {}
 
     def _broken_if_shown_too_long(self, seen: Sight, shown: dict[tuple[str, int], float]) -> None:
         now, wrong = time.monotonic(), checks.pids_that_are_not(seen)
@@ -264,11 +287,11 @@ class Campaign:
             now = self.yard.size(pid, len(self.wishes.running))
             if now is None:
                 continue
-            first = self._sizes.get(what)
-            if first is None or (first.pid, first.start) != (now.pid, now.start):
-                self._sizes[what] = now
+            earlier = [size for size in self._sizes.get(what, ()) if size.is_of_same(now)]
+            if len(earlier) < LOOKS:
+                self._sizes[what] = [*earlier, now]
             else:
-                broken += checks.no_growth(what, first, now)
+                broken += checks.no_growth(what, max(earlier, key=lambda size: size.memory), now)
         return broken
 
 

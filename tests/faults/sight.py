@@ -65,6 +65,9 @@ class Size:
     services: int
     """how many of them run meanwhile"""
 
+    def is_of_same(self, other: Size) -> bool:
+        return (self.pid, self.start) == (other.pid, other.start)
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:

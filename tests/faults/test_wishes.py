@@ -56,7 +56,7 @@ def test_the_same_seed_chooses_the_same() -> None:
     def chosen() -> list[str]:
         random, wishes, words = Random("a seed"), Wishes(), []
         for _ in range(200):
-            operation = choose(random, wishes)
+            operation = choose(random, wishes, random.choice(("shop", "yard")))
             words.append(str(operation))
             wishes = operation.after.settled
         return words
