@@ -29,13 +29,14 @@ class Network:
 class Inside(Network):
     """That of a container's process. Close it."""
 
-    def __init__(self, pid: int, netlinks: list[socket.socket]) -> None:
-        self._pid, self._netlinks = pid, netlinks
+    def __init__(self, place: netns.Place, netlinks: list[socket.socket]) -> None:
+        self._place, self._netlinks = place, netlinks
 
     @classmethod
     async def enter(cls, pid: int, netlinks: int) -> Inside:
         """With so many sockets to the kernel. Raises OSError where we may not enter."""
-        return cls(pid, await _made(pid, [_NETLINK] * netlinks))
+        place = await asyncio.to_thread(netns.Place, pid)
+        return cls(place, await _made(place, [_NETLINK] * netlinks))
 
     def netlink(self) -> socket.socket:
         if not self._netlinks:
@@ -43,16 +44,16 @@ class Inside(Network):
         return self._netlinks.pop()
 
     async def tcp(self, family: int) -> socket.socket:
-        return (await _made(self._pid, [(family, socket.SOCK_STREAM, 0)]))[0]
+        return (await _made(self._place, [(family, socket.SOCK_STREAM, 0)]))[0]
 
     def close(self) -> None:
         while self._netlinks:
             self._netlinks.pop().close()
 
 
-async def _made(pid: int, kinds: list[netns.Kind]) -> list[socket.socket]:
+async def _made(place: netns.Place, kinds: list[netns.Kind]) -> list[socket.socket]:
     """Called off in the middle, what is made all the same is closed."""
-    making = asyncio.get_running_loop().run_in_executor(None, netns.sockets, pid, kinds)
+    making = asyncio.get_running_loop().run_in_executor(None, place.sockets, kinds)
     try:
         return await asyncio.shield(making)
     except asyncio.CancelledError:

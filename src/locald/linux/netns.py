@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,52 +34,91 @@ ENTERS_WITHIN = 5.0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def sockets(pid: int, kinds: Sequence[Kind]) -> list[socket.socket]:
-    """One socket of each kind in the network of a process. Waits; raises OSError where we may not enter."""
-    try:
-        return _by_thread(pid, kinds)
-    except PermissionError:
-        if os.geteuid() == 0 or _same_user_namespace(pid):
-            raise
-    return _by_process(pid, kinds)
+class Place:
+    """The network of a process, kept even when that ends and another one gets its pid; let go of when nobody
+    has this object any more."""
 
-
-def _same_user_namespace(pid: int) -> bool:
-    """Raises OSError where even that is not for us to know."""
-    return os.stat(f"/proc/{pid}/ns/user").st_ino == os.stat("/proc/self/ns/user").st_ino
-
-
-# By a thread.
-
-
-def _by_thread(pid: int, kinds: Sequence[Kind]) -> list[socket.socket]:
-    made: list[socket.socket] = []
-    failed: list[OSError] = []
-
-    def make() -> None:
+    def __init__(self, pid: int) -> None:
+        """Raises OSError where we may not look."""
+        self._user = _open(pid, "user")
         try:
-            _enter(pid, "net", CLONE_NEWNET)
-            made.extend(_make(kinds))
-        except OSError as error:
-            failed.append(error)
+            self._net = _open(pid, "net")
+        except OSError:
+            os.close(self._user)
+            raise
+        weakref.finalize(self, _close, self._user, self._net)
 
-    thread = threading.Thread(target=make, name="network of a container")
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return made
+    def sockets(self, kinds: Sequence[Kind]) -> list[socket.socket]:
+        """One socket of each kind in this network. Waits; raises OSError where we may not enter."""
+        try:
+            return self.by_thread(kinds)
+        except PermissionError:
+            if os.geteuid() == 0 or self._is_of_our_user_namespace():
+                raise
+        return self.by_process(kinds)
+
+    def _is_of_our_user_namespace(self) -> bool:
+        return os.fstat(self._user).st_ino == os.stat("/proc/self/ns/user").st_ino
+
+    def by_thread(self, kinds: Sequence[Kind]) -> list[socket.socket]:
+        """Raises OSError."""
+        made: list[socket.socket] = []
+        failed: list[OSError] = []
+
+        def make() -> None:
+            try:
+                _enter(self._net, CLONE_NEWNET)
+                made.extend(_make(kinds))
+            except OSError as error:
+                failed.append(error)
+
+        thread = threading.Thread(target=make, name="network of a container")
+        thread.start()
+        thread.join()
+        if failed:
+            raise failed[0]
+        return made
+
+    def by_process(self, kinds: Sequence[Kind]) -> list[socket.socket]:
+        """Raises OSError."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            numbers = [theirs.fileno(), self._user, self._net]
+            words = [*map(str, numbers), json.dumps(kinds)]
+            try:
+                done = subprocess.run(
+                    [sys.executable, "-I", "-S", __file__, *words],
+                    pass_fds=numbers,
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    timeout=ENTERS_WITHIN,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                raise TimeoutError from None
+            if done.returncode != 0:
+                raise OSError(done.returncode, os.strerror(done.returncode))
+            _, files, _, _ = socket.recv_fds(ours, 1, len(kinds))
+        received = [socket.socket(fileno=file) for file in files]
+        for each in received:
+            each.setblocking(False)
+        return received
 
 
-def _enter(pid: int, kind: str, flag: int) -> None:
+def _open(pid: int, kind: str) -> int:
+    return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _close(*files: int) -> None:
+    for each in files:
+        os.close(each)
+
+
+def _enter(namespace: int, flag: int) -> None:
     """For this thread, until it ends. Raises OSError."""
-    namespace = os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if _LIBC.setns(namespace, flag) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(namespace)
+    if _LIBC.setns(namespace, flag) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _make(kinds: Sequence[Kind]) -> list[socket.socket]:
@@ -93,38 +133,11 @@ def _make(kinds: Sequence[Kind]) -> list[socket.socket]:
     return made
 
 
-# By a process.
-
-
-def _by_process(pid: int, kinds: Sequence[Kind]) -> list[socket.socket]:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        words = [sys.executable, "-I", "-S", __file__, str(pid), str(theirs.fileno()), json.dumps(kinds)]
-        try:
-            done = subprocess.run(
-                words,
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=ENTERS_WITHIN,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError from None
-        if done.returncode != 0:
-            raise OSError(done.returncode, os.strerror(done.returncode))
-        _, files, _, _ = socket.recv_fds(ours, 1, len(kinds))
-    received = [socket.socket(fileno=file) for file in files]
-    for each in received:
-        each.setblocking(False)
-    return received
-
-
-def main(pid: int, answer: int, kinds: Sequence[Kind]) -> int:
+def main(answer: int, user: int, net: int, kinds: Sequence[Kind]) -> int:
     """Make them, and send them to the other end of `answer`. Returns errno, or 0."""
     try:
-        _enter(pid, "user", CLONE_NEWUSER)
-        _enter(pid, "net", CLONE_NEWNET)
+        _enter(user, CLONE_NEWUSER)
+        _enter(net, CLONE_NEWNET)
         made = _make(kinds)
         with socket.socket(fileno=answer) as channel:
             socket.send_fds(channel, [b"."], [each.fileno() for each in made])
@@ -134,4 +147,5 @@ def main(pid: int, answer: int, kinds: Sequence[Kind]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])))
+    answer, user, net = map(int, sys.argv[1:4])
+    sys.exit(main(answer, user, net, json.loads(sys.argv[4])))

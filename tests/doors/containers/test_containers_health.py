@@ -160,7 +160,8 @@ async def test_a_listener_that_vanishes_is_told_at_once(here: Bench, monkeypatch
 async def test_a_listener_off_which_nobody_takes_connections_is_not_believed(here: Bench) -> None:
     """Workers may still be loading. Here it is the test itself that listens in the container's network."""
     spawned = await here.spawned("plain", command="exec sleep 1000000", container_port=8080)
-    (server,) = await asyncio.to_thread(netns.sockets, spawned.pid, [(socket.AF_INET, socket.SOCK_STREAM, 0)])
+    place = netns.Place(spawned.pid)
+    (server,) = await asyncio.to_thread(place.sockets, [(socket.AF_INET, socket.SOCK_STREAM, 0)])
     with server:
         server.bind(("0.0.0.0", 8080))
         server.listen()
@@ -184,7 +185,7 @@ async def test_where_the_network_may_not_be_entered_what_listens_is_believed_and
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr("locald.linux.netns.sockets", refuse)
+    monkeypatch.setattr("locald.linux.netns.Place.sockets", refuse)
     monkeypatch.setattr("locald.adapters.containers.published.STILL", 0.05)
     run = here.start("plain", command=f"{SERVE}; exec sleep 1000000", container_port=8080)
     seen = await here.wait_for(Listens, lambda event: event.accepts)
@@ -194,15 +195,17 @@ async def test_where_the_network_may_not_be_entered_what_listens_is_believed_and
     assert (await here.wait_for(Listens, lambda event: not event.accepts)).listeners == ()
 
 
-@pytest.mark.parametrize("enters", [True, False])
+@pytest.mark.parametrize("seen_from", ["within", "outside", "elsewhere"])
 async def test_a_port_that_closed_while_no_daemon_looked_is_told(
-    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, enters: bool
+    docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen_from: str
 ) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    if not enters:
-        monkeypatch.setattr("locald.linux.netns.sockets", refuse)
+    if seen_from == "outside":
+        monkeypatch.setattr("locald.linux.netns.Place.sockets", refuse)
+    if seen_from == "elsewhere":
+        monkeypatch.setattr("locald.adapters.containers.held.is_of_this_machine", lambda *_: False)
     async with bench(docker, tmp_path) as here:
         order = here.order("plain", command=f"{SERVE}; exec sleep 1000000", container_port=8080)
         async with here.daemon() as daemon:

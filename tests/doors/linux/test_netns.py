@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -40,7 +41,7 @@ def leads_nowhere(made: socket.socket) -> bool:
 
 
 def test_sockets_belong_to_the_network_in_which_they_were_made(elsewhere: int) -> None:
-    kernel, made = netns.sockets(elsewhere, [NETLINK, TCP])
+    kernel, made = netns.Place(elsewhere).sockets([NETLINK, TCP])
     with kernel:
         assert kernel.family == socket.AF_NETLINK
         assert not kernel.getblocking()
@@ -53,18 +54,28 @@ def test_sockets_belong_to_the_network_in_which_they_were_made(elsewhere: int) -
 
 def test_a_network_of_our_own_user_namespace_is_entered_by_a_process(elsewhere: int) -> None:
     """What an engine without root needs: a program with threads may not enter its user namespace."""
-    kernel, made = netns._by_process(elsewhere, [NETLINK, TCP])
+    kernel, made = netns.Place(elsewhere).by_process([NETLINK, TCP])
     with kernel:
         assert kernel.family == socket.AF_NETLINK
     assert not made.getblocking()
     assert leads_nowhere(made)
 
 
-@pytest.mark.parametrize("make", [netns.sockets, netns._by_process])
-def test_the_network_of_a_process_that_is_gone_cannot_be_entered(make: object) -> None:
+def test_the_network_of_a_process_that_is_gone_cannot_be_entered() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
-    before = os.listdir("/proc/self/fd")
     with pytest.raises(OSError, match="No such file"):
-        make(process.pid, [TCP])  # type: ignore[operator]
+        netns.Place(process.pid)
+
+
+def test_a_place_is_kept_for_as_long_as_somebody_has_it(elsewhere: int) -> None:
+    """The pid may be another process's by then."""
+    before = os.listdir("/proc/self/fd")
+    place = netns.Place(elsewhere)
+    os.kill(elsewhere, signal.SIGKILL)
+    os.waitid(os.P_PID, elsewhere, os.WEXITED | os.WNOWAIT)
+    for make in (place.by_thread, place.by_process):
+        (made,) = make([TCP])
+        assert leads_nowhere(made)
+    del place, make
     assert os.listdir("/proc/self/fd") == before

@@ -233,7 +233,7 @@ class Held:
         published = self.order.definition.port
         if port is None or published is None or not state.running:
             return
-        target = Target(state.pid if self._looking.is_here else 0, port, published)
+        target = Target(state.id, state.pid if self._looking.is_here else 0, port, published)
         await listen(self.run, target, self._post, self._clock.now, again=self._known)
 
     async def _print(self) -> None:

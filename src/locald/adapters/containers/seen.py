@@ -23,8 +23,9 @@ _RESOLVER = "127.0.0.11"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A container's first process (0: not of this machine), its port inside, and the one on this machine."""
+    """A container's id, first process (0: not of this machine), port inside, and the published one."""
 
+    container: str
     pid: int
     inside: int
     published: int

@@ -53,9 +53,11 @@ class Within:
 
     @classmethod
     async def enter(cls, target: Target, telling: Telling, clock: Callable[[], float]) -> Within:
-        """Raises OSError where we may not enter."""
+        """Raises OSError where we may not enter, or the container has ended."""
         network = await Inside.enter(target.pid, _NETLINKS)
         try:
+            if not seen.is_of_this_machine(target.pid, target.container):
+                raise ProcessLookupError
             return cls(target, network, telling, clock)
         except OSError:
             network.close()
