@@ -17,6 +17,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +29,7 @@ from locald.domain.knowledge.protocols import PROTOCOLS, Meaning
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 __all__ = ["blocking_raises"]
 
@@ -211,13 +212,11 @@ async def beside(line: str, real: Real, folder: Path) -> None:
 
 
 @pytest.fixture
-def short(tmp_path: Path) -> Path:
-    """A folder that nobody may use too."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and str(folder).startswith("/tmp/"):
-            folder.chmod(0o711)
-    tmp_path.chmod(0o777)
-    return tmp_path
+def short() -> Iterator[Path]:
+    """A folder that nobody may use too: not in pytest's own, which every pytest closes to others."""
+    with TemporaryDirectory(prefix="ldreal", dir="/tmp") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
 
 
 async def until_yes(server: Running, protocol: str) -> list[Answer]:
