@@ -19,6 +19,8 @@ PATIENCE = 30.0
 """seconds for a request of HTTP: a development server may build at the first, and to be slow is no error"""
 PROMPT = 5.0
 """seconds for one of the others"""
+HOPELESS = 1.0
+"""seconds for one that may never be answered"""
 LOST = 0.25
 """seconds after which a datagram counts as lost"""
 MOST = 1 << 20
@@ -180,8 +182,8 @@ def memcached(host: str, port: int) -> None:
 
 
 def zookeeper(host: str, port: int) -> None:
-    """A session, and `exists /` in it."""
-    with connected(host, port) as line:
+    """A session, and `exists /` in it. Who comes too soon is not answered at all."""
+    with connected(host, port, HOPELESS) as line:
         line.send(struct.pack("!IIqIqI16xB", 45, 0, 0, 4000, 0, 16, 0))
         answer = line.exactly(int.from_bytes(line.exactly(4), "big"))
         if not int.from_bytes(answer[4:8], "big"):

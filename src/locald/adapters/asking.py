@@ -30,6 +30,8 @@ TIMEOUT = 2.0
 """seconds that an answer may take"""
 FIRST, LAST = 0.02, 0.5
 """seconds between two questions to a server that does not serve yet: at first, and in the end"""
+SHARE, LOUD = 0.01, 0.1
+"""between those: this share of the time since the first; the second where it writes each one down"""
 STEADY = 15.0
 """seconds between two questions to a server that serves"""
 AGAIN = 2.0
@@ -94,14 +96,13 @@ class Asking:
             await self._keep_asking(run, target, again=answer.left_a_line)
 
     async def _until_ready(self, run: Run, target: Target) -> Answer:
-        wait = FIRST
+        since = self._clock()
         while True:
             answer = await ask(target)
             self._tell(run, target, answer)
             if answer.meaning in (Meaning.READY, Meaning.OTHER):
                 return answer
-            await asyncio.sleep(wait)
-            wait = min(wait * 1.5, LAST)
+            await asyncio.sleep(pause(self._clock() - since, leaves_lines=answer.left_a_line))
 
     async def _keep_asking(self, run: Run, target: Target, *, again: bool) -> None:
         failures = 0
@@ -116,6 +117,12 @@ class Asking:
         known = answer.meaning is not Meaning.OTHER
         ok = answer.meaning is Meaning.READY
         self._post(Asked(run, target.server.protocol, ok, answer.detail, self._clock(), known=known))
+
+
+def pause(waited: float, *, leaves_lines: bool = False) -> float:
+    """Seconds until the next question to a server that has not served for `waited` seconds: one that takes
+    long is asked less often, and still known to serve soon after it does."""
+    return min(max(FIRST, (LOUD if leaves_lines else SHARE) * waited), LAST)
 
 
 def is_quiet(server: Server) -> bool:

@@ -190,6 +190,9 @@ class Listeners:
         for watched in list(self._watched.values()):
             watched.sort(look, now)
             watched.note(now)
+            if watched.is_to_prepare(now):
+                prepared = asyncio.to_thread(self._programs.prepare, watched.pids())
+                tasks.create_task(prepared, name=f"programs of {watched.run}")
             if watched.missing and not watched.connecting and now >= watched.connect_at:
                 self._connect(watched, tasks)
             self._try_elsewhere(watched, tasks)

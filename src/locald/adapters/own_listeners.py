@@ -31,6 +31,8 @@ PATIENT = 10.0
 """seconds after which looks become rarer"""
 WIDE = 0.5
 """seconds between two looks at everything that a starting run listens on"""
+PREPARED = 0.015
+"""seconds after the start of a run until its programs are looked at, before it listens"""
 DOUBT = 0.01
 """seconds after which a foreign listener is first looked at again: it may be a child's, just born"""
 SURE = 0.1
@@ -118,6 +120,8 @@ class Watched:
     failures: int = 0
     """connections that failed in a row"""
     connect_at: float = 0.0
+    prepare_at: float = 0.0
+    """when to look next at which programs it runs"""
     untaken_since: float = 0.0
     """since when a connection waits to be taken; 0: none does"""
     probes: int = 0
@@ -174,6 +178,15 @@ class Watched:
     def _doubt(self, inode: int, now: float) -> tuple[float, float]:
         again_at, wait = self.foreign.get(inode, (now, DOUBT))
         return (now + wait, min(wait * 2, WIDE)) if again_at <= now else (again_at, wait)
+
+    def is_to_prepare(self, now: float) -> bool:
+        """It is time to look at its programs: soon after its start, then ever more rarely. A shell becomes
+        the server, and a server starts others."""
+        if not self.missing or now < self.prepare_at:
+            return False
+        waited = now - self.missing_since
+        self.prepare_at = now + max(PREPARED, waited)
+        return waited >= PREPARED
 
     def note(self, now: float) -> None:
         """Whether a listener of ours accepts, and since when none does."""

@@ -10,17 +10,19 @@ Source: sd_notify(3), proc(5).
 
 from __future__ import annotations
 
-import mmap
 import os
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.knowledge.servers import Server, server_of
 from locald.linux import procfs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 WORD = b"NOTIFY_SOCKET"
+BLOCK = 1 << 18
+"""bytes that are read and searched at once: nobody else in this process waits for long"""
 LARGEST_SCRIPT = 1_000_000
 """bytes: an argument that names a larger file is no script but something that a program works on"""
 
@@ -40,10 +42,18 @@ class Programs:
 
     def __init__(self) -> None:
         self._known: dict[_File, bool] = {}
+        self._locks: dict[_File, Lock] = {}
+        """so that no two threads search the same file"""
 
     def of(self, pid: int) -> Program:
         """What this process runs; nothing is known of one that we may not look into."""
         return Program(self.can_notify(pid), server_of(procfs.executable(pid), procfs.cmdline(pid)))
+
+    def prepare(self, pids: Collection[int]) -> None:
+        """Search the programs of these processes before it is asked: most of them load for longer than that
+        takes."""
+        for pid in pids:
+            self._has_word(f"/proc/{pid}/exe")
 
     def can_notify(self, pid: int) -> bool:
         """Whether the program of this process can send READY=1; False for one that we may not look into."""
@@ -57,16 +67,22 @@ class Programs:
             with open(path, "rb") as file:
                 found = os.fstat(file.fileno())
                 known = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-                if known not in self._known:
-                    self._known[known] = found.st_size > 0 and _search(file.fileno())
-                return self._known[known]
+                with self._locks.setdefault(known, Lock()):
+                    if known not in self._known:
+                        self._known[known] = _search(file.fileno())
+                    return self._known[known]
         except (OSError, ValueError):
             return False
 
 
 def _search(file: int) -> bool:
-    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as content:
-        return content.find(WORD) >= 0
+    """A program of 100 MB takes long, and a map of it would hold up every other thread for all of that."""
+    block, at, overlap = bytearray(BLOCK), 0, len(WORD) - 1
+    while (length := os.preadv(file, [block], at)) > overlap:
+        if block.find(WORD, 0, length) >= 0:
+            return True
+        at += length - overlap
+    return False
 
 
 def _files(pid: int, command: bytes) -> Iterator[str]:

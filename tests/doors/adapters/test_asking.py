@@ -13,7 +13,7 @@ import pytest
 
 from children import free_port
 from locald.adapters import asking as module
-from locald.adapters.asking import Asking, Target, ask
+from locald.adapters.asking import Asking, Target, ask, pause
 from locald.domain.knowledge.protocols import Meaning
 from locald.domain.knowledge.servers import BY_PROGRAM, REDIS, Server
 from locald.domain.lifecycle.messages import Asked
@@ -90,6 +90,13 @@ async def test_it_is_asked_until_it_says_yes() -> None:
         yes = await posted.wait_for(Asked, lambda event: event.ok)
         assert yes.detail == "pid 7 (redis-server) answered PING with PONG"
         assert server.told == [b"PING\r\n"] * 3
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 4.0, 6.0])
+def test_one_that_serves_at_last_is_known_to_within_60_milliseconds(seconds: float) -> None:
+    assert pause(seconds) <= 0.06
+    assert pause(seconds, leaves_lines=True) >= pause(seconds)
+    assert pause(1000) == module.LAST
 
 
 async def test_one_that_serves_is_asked_now_and_then_and_an_outage_is_told_after_some_tries(

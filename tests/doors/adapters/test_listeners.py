@@ -24,7 +24,7 @@ from nonblocking import blocking_raises
 from posted import Posted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
 __all__ = ["blocking_raises", "children"]
 
@@ -398,6 +398,25 @@ async def test_where_the_kernel_tells_no_deaths_they_are_looked_for(
 def test_looks_become_rarer_the_longer_nothing_comes() -> None:
     assert [pace(waited) for waited in (0, 9.9, 60, 599, 600)] == [0.005, 0.005, 0.1, 0.1, 0.5]
     assert 0.005 < pace(20) < pace(50) < 0.05
+
+
+async def test_a_program_is_searched_while_it_loads(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one takes longer than it may take to be told."""
+    listeners, posted = new()
+    loop, searched = asyncio.get_running_loop(), asyncio.Event()
+    child = children.start(SERVER)
+
+    def prepare(pids: Collection[int]) -> None:
+        if child.pid in pids:
+            loop.call_soon_threadsafe(searched.set)
+
+    monkeypatch.setattr(listeners._programs, "prepare", prepare)
+    async with looking(listeners):
+        listeners.watch(WEB, free_port(), child.pids)
+        await asyncio.wait_for(searched.wait(), 10)
+        assert not posted.events
 
 
 async def test_twenty_services_that_start_together_are_seen_soon(children: Children) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from children import Children, children
+from locald.adapters import programs
 from locald.adapters.programs import Programs
 
 if TYPE_CHECKING:
@@ -75,12 +76,31 @@ def test_a_program_that_has_mapped_libsystemd_can() -> None:
 
 
 def test_a_file_that_changes_is_looked_into_again(tmp_path: Path) -> None:
-    script, programs = tmp_path / "server.py", Programs()
+    script, known = tmp_path / "server.py", Programs()
     for line, can in (("pass", False), ("os.environ.get('NOTIFY_SOCKET')", True)):
         script.write_text(f"import os, sys\n{line}\nprint('runs', flush=True)\nsys.stdin.read()\n")
         with running(sys.executable, "-S", str(script)) as process:
-            assert programs.can_notify(process.pid) is can
+            assert known.can_notify(process.pid) is can
             process.communicate()
+
+
+@pytest.mark.parametrize("before", [0, 1, programs.BLOCK - 6, programs.BLOCK, 3 * programs.BLOCK - 1])
+def test_the_word_is_found_wherever_it_stands(tmp_path: Path, before: int) -> None:
+    with tmp_path.joinpath("program").open("w+b") as file:
+        file.write(b"x" * before + programs.WORD + b"x" * 10)
+        file.flush()
+        assert programs._search(file.fileno())
+        file.truncate(before + len(programs.WORD) - 1)
+        assert not programs._search(file.fileno())
+
+
+def test_what_was_prepared_is_not_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Programs()
+    with running(sys.executable, "-S", "-c", "print('runs', flush=True); input()") as process:
+        known.prepare([process.pid, 2**22 + 1])
+        monkeypatch.setattr(programs, "_search", lambda _: pytest.fail("searched again"))
+        assert not known.can_notify(process.pid)
+        process.communicate("\n")
 
 
 def test_a_process_that_is_gone_cannot() -> None:

@@ -35,7 +35,7 @@ def _postgres(data: bytes) -> Reply | None:
         return None
     fields = {field[:1]: field[1:] for field in data[5:].split(b"\0") if field}
     if fields.get(b"C") == _CANNOT_CONNECT_NOW:
-        return not_yet(f"says: {shown(fields.get(b'M', b''))}")
+        return not_yet(f"says: {shown(fields.get(b'M', b''))}", left_a_line=True)
     return ready("answered a connection", left_a_line=True)
 
 

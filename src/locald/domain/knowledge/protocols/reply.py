@@ -55,8 +55,8 @@ def always(words: bytes) -> Callable[[bytes], bytes]:
     return lambda answer: words
 
 
-def not_yet(detail: str) -> Reply:
-    return Reply(Meaning.NOT_YET, detail)
+def not_yet(detail: str, *, left_a_line: bool = False) -> Reply:
+    return Reply(Meaning.NOT_YET, detail, left_a_line)
 
 
 OTHER = Reply(Meaning.OTHER, "did not answer in that protocol")
