@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 REDIS = shutil.which("redis-server") or ""
+POSTGRES = max(map(str, Path("/usr/lib/postgresql").glob("*/bin")), default="")
+DATABASE = f"""
+mkdir /pg && echo postgres:x:70:70::/pg:/bin/sh >> /etc/passwd && chown 70:70 /pg
+as_user="/usr/bin/setpriv --reuid=70 --regid=70 --clear-groups"
+$as_user {POSTGRES}/initdb --auth=trust --no-sync --pgdata=/pg/data > /dev/null
+echo host all all all trust >> /pg/data/pg_hba.conf
+exec $as_user {POSTGRES}/postgres -D /pg/data -c listen_addresses=* -c unix_socket_directories=/tmp
+"""
 POSED = "mkdir /fake && cp /bin/busybox /fake/redis-server && ln -s redis-server /fake/nc"
 """a program that is called like the server, and speaks another protocol"""
 
@@ -87,3 +96,17 @@ def test_a_program_that_is_not_known_is_sent_nothing(harbour: Machine, docker: D
     )
     _, said = docker.api.send("POST", f"/exec/{made['Id']}/start", b'{"Detach":false}', "application/json")
     assert b"0 /tmp/got" in said
+
+
+@pytest.mark.skipif(not POSTGRES, reason="PostgreSQL is not installed")
+def test_postgresql_in_a_container_is_asked_without_a_line_in_its_log(harbour: Machine) -> None:
+    """With the programs of this machine: in the container, the server knows itself by another pid."""
+    write(
+        harbour,
+        f"[services.db]\n{image('plain')}container_port = 5432\n"
+        'volumes = ["/usr:/usr:ro", "/usr/lib:/lib:ro", "/usr/lib64:/lib64:ro"]\n'
+        f'command = """{DATABASE}"""\n',
+    )
+    db = harbour.up()["db"]
+    assert (db["source"], db["check"], db["url"]) == ("protocol", "postgres", None)
+    assert [line for line in harbour.printed("db") if "FATAL" in line or "ERROR" in line] == []
