@@ -13,6 +13,7 @@ import pytest
 
 from daemon.office import Office, worker
 from daemon.test_site import Visit
+from locald.daemon import hub
 from locald.daemon.api import crowd
 from locald.linux import ownership
 
@@ -224,3 +225,29 @@ def test_a_full_queue_is_waited_for(tmp_path: Path) -> None:
         taking.start()
         ownership.connect(path, 30.0).close()
         taking.join()
+
+
+@pytest.mark.parametrize("door", ["unix", "tcp"])
+async def test_who_asks_for_news_and_never_reads_them_is_let_go(
+    open_doors: Opened, monkeypatch: pytest.MonkeyPatch, door: str
+) -> None:
+    """Also the user himself. What waits for him until then is bounded, and others are told everything."""
+    monkeypatch.setattr(crowd, "READ_WITHIN", 0.2)
+    async with open_doors() as doors:
+        office, visit = doors.visit.office, doors.visit
+        deep = "/".join(["a long name" * 20] * 10)  # in every row, so that there is much to read
+        (office.folder / deep).mkdir(parents=True)
+        folder = office.project("".join(worker(f"w{number}") for number in range(20)), folder=deep)
+        await office.up(folder)
+        signed_in = f"Cookie: locald-{visit.port}={visit.secret}\r\n"
+        host = f"Host: 127.0.0.1:{visit.port}\r\n"
+        await doors.arrive(door, f"GET /v1/events HTTP/1.1\r\n{host}{signed_in}\r\n".encode())
+        async with asyncio.timeout(30):
+            while not office.hub._readers:
+                await office.get("ping")
+            (reader,) = office.hub._readers
+            while office.hub._readers:
+                await office.post("stop", project="shop")
+                await office.up(folder)
+                assert reader.queue.qsize() <= hub.BACKLOG
+        assert await doors.status(door) == 200

@@ -211,17 +211,25 @@ class Connection(asyncio.Protocol):
                 return
             async with aclosing(stream.pieces()) as pieces:
                 async for piece in pieces:
-                    await self._push(b"%x\r\n%b\r\n" % (len(piece), piece) if in_chunks else piece)
+                    sent = b"%x\r\n%b\r\n" % (len(piece), piece) if in_chunks else piece
+                    await self._push(sent, stream.read_within)
         if in_chunks:
             self._write(b"0\r\n\r\n")
 
-    async def _push(self, piece: bytes) -> None:
-        """Once there is room for it: who reads slowly is waited for. ConnectionError when he is gone."""
-        await self._may_write.wait()
+    async def _push(self, piece: bytes, within: float | None) -> None:
+        """Until there is room for another: who reads slowly is waited for. ConnectionError when he is gone,
+        or reads nothing at all."""
         if self.transport is None:
             raise ConnectionResetError
         self._write(piece)
-        await self._may_write.wait()
+        if self._may_write.is_set():
+            return
+        try:
+            async with asyncio.timeout(within):
+                await self._may_write.wait()
+        except TimeoutError:
+            self.force_close()
+            raise ConnectionResetError from None
 
     def _told_head(self, status: int, fields: Mapping[str, str], incoming: Incoming) -> bytes:
         lines = [f"HTTP/{incoming.version} {status} {REASONS[status]}"]

@@ -4,7 +4,7 @@ Whoever comes has so long to say what he wants, and so long again for the body o
 kept for a next request may be quiet just as long. Nobody is kept waiting by many of these: when there are too
 many connections, the one that has said nothing for longest is closed for the next. Answers under way, and
 streams that somebody reads, are never taken from him; only when all connections are such is nobody else let
-in.
+in. Who asked for news and reads none of it is sent away: he can ask anew, and is then told how things are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ ASK_WITHIN = 10.0
 """seconds for the head of a request, counted from the connection or from the last answer"""
 BODY_WITHIN = 10.0
 """seconds for the body of a request"""
+READ_WITHIN = 60.0
+"""seconds for the reader of news to take something of what waits for him"""
 LINGER = 2.0
 """seconds that a body which nobody wants is read, so that who sends it gets to read why"""
 MOST = 512

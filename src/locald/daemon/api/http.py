@@ -79,6 +79,8 @@ class Stream:
 
     content_type: str
     pieces: Callable[[], AsyncGenerator[bytes]]
+    read_within: float | None = None
+    """seconds that a reader may read nothing while much waits for him; None: as many as he likes"""
 
 
 class Failure(Exception):

@@ -12,6 +12,7 @@ from locald.adapters import ports
 from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
+from locald.daemon.api import crowd
 from locald.daemon.api.http import Answer, Failure, Request, Stream, document
 from locald.daemon.api.scope import (
     at,
@@ -194,7 +195,7 @@ class Reading:
         until = request.query.get("until", "ready")
         if until not in ("ready", "down"):
             raise misused("must be ready or down", "until")
-        return Stream("text/event-stream", lambda: self._events(chosen, until))
+        return Stream("text/event-stream", lambda: self._events(chosen, until), crowd.READ_WITHIN)
 
     async def _events(self, chosen: Scope, until: str) -> AsyncGenerator[bytes]:
         reader = self._core.hub.subscribe(chosen.holds, until)

@@ -128,10 +128,21 @@ async def _streamed(api: Api, request: web.Request, stream: Stream) -> web.Strea
         with api.streams.open():
             await answer.prepare(request)  # before anything is read: a large history takes its time
             async for piece in pieces:
-                await answer.write(piece)
+                await _push(request, answer, piece, stream.read_within)
     finally:
         await pieces.aclose()
     return answer
+
+
+async def _push(request: web.Request, answer: web.StreamResponse, piece: bytes, within: float | None) -> None:
+    """As the other server does it: see `Connection`."""
+    try:
+        async with asyncio.timeout(within):
+            await answer.write(piece)
+    except TimeoutError:
+        if request.transport:
+            request.transport.abort()
+        raise ConnectionResetError from None
 
 
 def _end_streams(api: Api) -> Callable[[web.Application], Awaitable[None]]:
