@@ -105,13 +105,13 @@ def test_a_port_that_is_lost_while_its_service_waits_gives_way_to_another(machin
 def test_a_port_that_is_taken_before_its_program_could_bind_it_gives_way_at_the_next_try(
     machine: Machine,
 ) -> None:
-    gate, go = Gate(machine.folder), machine.folder / "go"
+    gate, began = Gate(machine.folder), machine.folder / "began"
+    first = f"test -e {began} || {{ touch {began}; {gate.wait}; }}"
     serve = f"exec {sys.executable} -m http.server $PORT --bind 127.0.0.1"
-    machine.write(f"[services.web]\ncommand = {json.dumps(f'test -e {go} || {gate.wait}; {serve}')}\n")
+    machine.write(f"[services.web]\ncommand = {json.dumps(f'{first}; {serve}')}\n")
     assert machine.locald("up", "-d").returncode == 0
     given = machine.until("web", lambda row: row["pid"])["port"]
     with socket.create_server(("127.0.0.1", given)):
-        go.touch()
         gate.open()
         row = machine.until("web", is_healthy)
         assert (row["port"] != given, row["restarts"], row["port_source"]) == (True, 1, "assigned")
