@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -568,14 +569,61 @@ async def test_a_project_that_was_moved_goes_on_in_its_new_folder(office: Office
     assert (await office.post("down", directory=new)).json["project"] == "shop"
 
 
-async def test_a_second_folder_of_the_same_name_is_refused(office: Office) -> None:
+async def test_a_second_folder_of_the_same_name_is_an_instance(office: Office) -> None:
+    folder, copy = office.project(SHOP), office.project(SHOP, folder="copy")
+    await office.up(folder)
+    seen = (await office.rows(directory=copy))["web"]
+    assert (seen["project"], seen["instance"]) == ("shop", "copy"), "what it would be is told before"
+    assert (await office.up(copy)).json["project"] == "shop@copy"
+    own, other = (await office.rows(directory=folder))["web"], (await office.rows(directory=copy))["web"]
+    assert (own["directory"], own["instance"]) == (folder, None)
+    assert (other["directory"], other["instance"]) == (copy, "copy")
+    assert (await office.rows(project="shop@copy")) == await office.rows(directory=copy)
+
+
+async def test_an_instance_s_name_is_that_of_its_folder_also_when_the_first_one_is_down(
+    office: Office,
+) -> None:
+    folder, copy = office.project(SHOP), office.project(SHOP, folder="copy")
+    await office.up(folder)
+    await office.up(copy)
+    for each in (folder, copy):
+        await office.post("down", directory=each)
+    await office.until(lambda world: not world.places)
+    assert (await office.up(copy)).json["project"] == "shop@copy"
+    assert (await office.up(folder)).json["project"] == "shop"
+
+
+async def test_a_folder_that_is_gone_keeps_no_name(office: Office) -> None:
     folder = office.project(SHOP)
     await office.up(folder)
-    refused = await office.up(office.project(SHOP, folder="copy"))
+    await office.post("down", directory=folder)
+    await office.until(lambda world: not world.places)
+    shutil.rmtree(folder)
+    assert (await office.up(office.project(SHOP, folder="other"))).json["project"] == "shop"
+
+
+async def test_a_label_that_was_set_is_taken_and_two_alike_are_refused(office: Office) -> None:
+    labelled = SHELL | {"env": {**SHELL["env"], "LOCALD_INSTANCE": "mine"}}
+    folder, copy = office.project(SHOP), office.project(SHOP, folder="copy")
+    assert (await office.up(folder, caller=labelled)).json["project"] == "shop@mine"
+    refused = await office.up(copy, caller=labelled)
     is_refused(refused)
     assert folder in refused.problem["what"]
-    is_refused(await office.get("status", directory=str(office.folder / "copy")))
-    assert (await office.rows())["web"]["directory"] == folder
+    assert (await office.up(copy)).json["project"] == "shop"
+
+
+async def test_a_fixed_port_gives_way_to_that_of_another_instance(office: Office) -> None:
+    text = server("web", "port = 28411")
+    folder, copy = office.project(text), office.project(text, folder="copy")
+    await office.up(folder)
+    answer = (await office.up(copy)).json
+    (warning,) = answer["warnings"]
+    assert "port 28411 is used by shop:web" in warning["what"]
+    row = (await office.rows(directory=copy))["web"]
+    assert row["port"] != 28411
+    assert row["port_source"] == "assigned"
+    assert (await office.up(copy)).json["warnings"] == [], "it is said once"
 
 
 # A project that got another name.

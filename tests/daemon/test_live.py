@@ -157,7 +157,9 @@ async def test_usage_is_told_while_it_is_asked_for_and_looked_for_only_then(
         await face.ask(usage=True)
         for _ in range(3):
             told = await face.hear("usage")
-            assert told["services"] == [{"project": "shop", "name": "web", "cpu": 1.5, "memory": 4096}]
+            assert told["services"] == [
+                {"project": "shop", "instance": None, "name": "web", "cpu": 1.5, "memory": 4096}
+            ]
         await face.ask(usage=False)
         await face.ask(logs={"watch": 1, "project": "nowhere"})
         await face.hear("refused")

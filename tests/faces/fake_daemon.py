@@ -151,6 +151,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
     return {
         "name": name,
         "project": "shop",
+        "instance": None,
         "directory": "/shop",
         "type": "exec",
         "state": "running",

@@ -74,7 +74,7 @@ def wrong_ways(words: list[str], command: Command) -> Iterator[list[str]]:
         yield [*words, f"{command.actions[0].name}x"]
     elif given(command):
         yield words
-    if command.name not in ("exec", "try") and "..." not in command.usage and "FOLDER" not in command.usage:
+    if command.name not in ("exec", "try") and "..." not in command.usage and "PROJECT" not in command.usage:
         yield [*full, "one", "two"]
     for option in command.options:
         yield from _wrong_ways_of_an_option(full, option.flags[-1], bool(option.value))

@@ -11,6 +11,8 @@ export type Action = "up" | "stop" | "restart" | "down";
 export interface Row {
   name: string;
   project: string;
+  /** the label of an instance, which `named` puts behind the project's name */
+  instance?: string | null;
   directory: string;
   type: string;
   state: State;

@@ -1,6 +1,7 @@
 // Requests to the daemon. What it refuses becomes a `Refused` with its problems: what, where, and a hint, as in
 // the terminal.
 
+import { named } from "../facts/named";
 import type { Action, Effect, Environment, Problem, Timeline, Why } from "../facts/wire";
 
 export class Refused extends Error {
@@ -25,7 +26,7 @@ async function request<T>(path: string, body?: object): Promise<T> {
   const answer = await fetch(path, init).catch(() => {
     throw new Refused([LOST]);
   });
-  const told: unknown = await answer.json().catch(() => null);
+  const told: unknown = await answer.text().then((text): unknown => JSON.parse(text, named)).catch(() => null);
   if (answer.ok) return told as T;
   const problems = (told as { problems?: Problem[] } | null)?.problems;
   throw new Refused(problems ?? [{ ...LOST, what: `the daemon answered ${answer.status}` }]);

@@ -2,6 +2,7 @@
 // comes back into view. A browser does not say why a socket was refused, so a plain request finds out: is there
 // no daemon, or is the page not signed in?
 
+import { named } from "../facts/named";
 import type { Message, Order } from "../facts/wire";
 
 export type Link =
@@ -82,7 +83,7 @@ export class Connection {
 
   private received(socket: Socket, data: unknown): void {
     if (socket !== this.socket || typeof data !== "string") return;
-    this.receive(JSON.parse(data) as Message);
+    this.receive(JSON.parse(data, named) as Message);
   }
 
   private closed(socket: Socket): void {

@@ -42,6 +42,7 @@ OF_A_RUN = (
     "WATCHDOG_PID",
     "LOCALD_RUN",
     "LOCALD_PROJECT",
+    "LOCALD_INSTANCE",
     "LOCALD_SERVICE",
 )
 """Variables of a service: a daemon started from within one must not pass for a process of it."""

@@ -1,4 +1,5 @@
-"""Which services a command is about: those of the project here, or `shop:web` from anywhere.
+"""Which services a command is about: those of the project here, or `shop:web` from anywhere; of an instance
+of a project `shop@feat:web`, and `shop@feat` for all of its services.
 
 A first word with a slash (`examples/shop`, `./`) is the project's folder, as with `-C`: no service is called
 so. The daemon knows projects by name and by folder. A name alone (`web`) belongs to the project of this
@@ -75,10 +76,14 @@ def choose(names: Sequence[str], directory: str | None) -> Target:
         directory, names = names[0], names[1:]
     pairs = [_split(name) for name in names]
     projects = {project for project, _ in pairs}
+    whole = [project for project, service in pairs if not service]
+    if whole and len(pairs) > 1:
+        hint = f"run `locald COMMAND {whole[0]}` for all services of {whole[0]}"
+        raise Refused(Problem(f"{whole[0]} is a whole instance: {', '.join(names)}", hint=hint))
     if len(projects) > 1:
         what = f"services of more than one project: {', '.join(names)}"
         raise Refused(Problem(what, hint="run one command per project"))
-    services = [service for _, service in pairs]
+    services = [service for _, service in pairs if service]
     if projects and (project := projects.pop()):
         return Target(project=project, services=services, elsewhere=True)
     folder = here(directory)
@@ -121,7 +126,12 @@ def _is_here(folder: str) -> bool:
 
 
 def _split(name: str) -> tuple[str, str]:
+    """The project and the service; of `shop@feat`, a whole instance, the service is empty."""
     project, colon, service = name.rpartition(":")
+    if not colon and "@" in service:
+        project, service = service, ""
+        if all(project.partition("@")[::2]):
+            return project, service
     if not service or (colon and not project) or ":" in project:
         raise Refused(Problem(f'not a service name: "{name}"', hint="write web, or shop:web from anywhere"))
     return project, service

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from locald.adapters import ports
 from locald.domain.lifecycle.lost_port import may_move
 from locald.domain.lifecycle.messages import NotStarted
-from locald.domain.project.names import Key
+from locald.domain.project.file import FILE
+from locald.domain.project.names import Key, parts
 from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
 
@@ -18,6 +19,36 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.messages import Event
     from locald.domain.lifecycle.world import World
     from locald.domain.project.spec import ProjectSpec
+
+
+def giving_way(world: World, spec: ProjectSpec) -> tuple[ProjectSpec, list[Problem]]:
+    """The same without the fixed ports that other instances of the project have, and a warning for each that
+    was not said at the last `up`."""
+    kept, told = dict(spec.services), []
+    for name, service in spec.services.items():
+        key = Key(spec.name, name)
+        if service.port is None or not (holder := _other_instance(world, key, service.port)):
+            continue
+        kept[name] = replace(service, port=None)
+        known = world.services.get(key)
+        if known is None or known.definition.spec.port is not None:
+            told.append(_gives_way(key, service.port, holder))
+    return replace(spec, services=kept), told
+
+
+def _other_instance(world: World, key: Key, port: int) -> Key | None:
+    """Whose port that is already, of other instances of its project."""
+    name = parts(key.project)[0]
+    holders = (other for other, each in world.services.items() if each.definition.port == port)
+    return next(
+        (other for other in holders if other.project != key.project and parts(other.project)[0] == name), None
+    )
+
+
+def _gives_way(key: Key, port: int, holder: Key) -> Problem:
+    what = f"port {port} is used by {holder}: {key} gets another one"
+    hint = f"run `locald status {key}` to see it"
+    return Problem(what, f"{FILE}: services.{key.service}.port", hint, is_warning=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def restore(saved: World) -> tuple[World, list[Effect]]:
     """The world to begin with, and the orders that begin it."""
     services = [_uncertain(service) for service in saved.services.values()]
-    world = replace(World.of(services, saved.places), ready_senders=saved.ready_senders)
+    world = replace(
+        World.of(services, saved.places), ready_senders=saved.ready_senders, instances=saved.instances
+    )
     return world, [Adopt(service.run) for service in services if service.run]
 
 

@@ -14,6 +14,8 @@ from shutil import which
 from typing import TYPE_CHECKING
 
 from locald.adapters import files
+from locald.daemon import instances
+from locald.daemon.port_choice import giving_way
 from locald.daemon.texts import read
 from locald.domain.lifecycle.messages import Restart, Up
 from locald.domain.lifecycle.world import Place
@@ -34,31 +36,34 @@ if TYPE_CHECKING:
     from locald.daemon.texts import Texts
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
-    from locald.domain.project.spec import Caller, Project, ProjectSpec
+    from locald.domain.project.spec import Caller, Project
 
 
 async def up(
     world: World, directory: str, names: list[str], caller: Caller, texts: Texts, ports: PortChoice
 ) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused."""
-    project, review = await _resolved(world, directory, caller.env, texts, ports)
+    project, review, moved = await _resolved(world, directory, caller.env, texts, ports)
     wanted = frozenset(chosen(project.name, project.definitions, names))
     warnings = review.problems(only=starting(project, wanted))
-    return Up(project, wanted, frozenset(names), caller), list(warnings)
+    known = await asyncio.to_thread(instances.remembered, world, project.name, directory)
+    return Up(project, wanted, frozenset(names), caller, known), [*warnings, *moved]
 
 
 async def _resolved(
     world: World, directory: str, shell: Mapping[str, str], texts: Texts, ports: PortChoice
-) -> tuple[Project, Review]:
-    """The project as its file says now, and what is to be said of it. Raises Refused; changes nothing."""
+) -> tuple[Project, Review, list[Problem]]:
+    """The project as its file says now, what is to be said of it, and of its ports. Raises Refused; changes
+    nothing."""
     text, found = await asyncio.to_thread(_review, directory, shell, texts)
     problems = found.problems()
     if any(not problem.is_warning for problem in problems):
         raise Refused(*problems)
-    await asyncio.to_thread(_refuse_second_folder, world, found.spec, directory)
-    chosen = ports.of_project(world, found.spec)
-    project = resolve(found.spec, directory, chosen, found.env_files, shell, where=FILE, text=text)
-    return replace(project, folder=await asyncio.to_thread(identity, directory)), found
+    own = await asyncio.to_thread(instances.of_folder, world, found.spec, directory, shell)
+    spec, moved = giving_way(world, own)
+    chosen = ports.of_project(world, spec)
+    project = resolve(spec, directory, chosen, found.env_files, shell, where=FILE, text=text)
+    return replace(project, folder=await asyncio.to_thread(identity, directory)), found, moved
 
 
 def _review(directory: str, shell: Mapping[str, str], texts: Texts) -> tuple[str, Review]:
@@ -70,7 +75,8 @@ def _review(directory: str, shell: Mapping[str, str], texts: Texts) -> tuple[str
 async def as_written(world: World, directory: str, texts: Texts, ports: PortChoice) -> Project:
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
     spec = await asyncio.to_thread(lambda: texts.parse(read(directory)))
-    await asyncio.to_thread(_refuse_second_folder, world, spec, directory)
+    own = await asyncio.to_thread(instances.of_folder, world, spec, directory, {})
+    spec, _ = giving_way(world, own)
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
     chosen = ports.of_project(world, spec)
     return resolve(replace(spec, services=services), directory, chosen, {}, {})
@@ -163,24 +169,6 @@ def _read_env_file(directory: str, path: str) -> bytes | None:
     except OSError as error:
         hint = "make it a readable file with lines of NAME=value"
         raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None
-
-
-def _refuse_second_folder(world: World, spec: ProjectSpec, directory: str) -> None:
-    """Two folders cannot be one project: the second would take over the services of the first.
-
-    But a folder that was moved is the same project, in another place: the first is no project any more.
-    """
-    place = world.places.get(spec.name)
-    if place is None or os.path.realpath(place.directory) == os.path.realpath(directory):
-        return
-    if os.path.exists(os.path.join(place.directory, FILE)):
-        raise Refused(
-            Problem(
-                f'project "{spec.name}" already exists in {place.directory}',
-                f"{FILE}: project.name",
-                f"rename this project, or run `locald -C {place.directory} down` to remove the other",
-            )
-        )
 
 
 def place(project: Project) -> Place:

@@ -18,7 +18,13 @@ _OF_NAMES = ("cyan", "yellow", "green", "magenta", "blue")
 
 def key(row: Mapping[str, Any]) -> tuple[str, str]:
     """What a row is about: its project and service."""
-    return row.get("project", ""), row.get("name", "")
+    return project(row), row.get("name", "")
+
+
+def project(row: Mapping[str, Any]) -> str:
+    """Its project as it is named anywhere: `shop`, or `shop@feat` for an instance."""
+    name, instance = row.get("project", ""), row.get("instance")
+    return f"{name}@{instance}" if instance else name
 
 
 def is_ready(row: Mapping[str, Any]) -> bool:

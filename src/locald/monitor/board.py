@@ -91,7 +91,7 @@ class Board:
 
 
 def row_of(raw: Any) -> Row | None:
-    """A row with text where text belongs; None for what is no row."""
+    """A row with text where text belongs, its project named as it is everywhere; None for what is no row."""
     if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) for name in ("name", "project")):
         return None
     texts = {name: raw[name] for name in TEXT if isinstance(raw.get(name), str)}
@@ -100,7 +100,7 @@ def row_of(raw: Any) -> Row | None:
     rest["waiting_on"] = [str(name) for name in waiting] if isinstance(waiting, list) else []
     needs = rest.get("depends_on")
     rest["depends_on"] = needs if isinstance(needs, dict) else dict.fromkeys(rest["waiting_on"], "")
-    return {**rest, **texts}
+    return {**rest, **texts, "project": words.project(raw), "instance": None}
 
 
 def counts(rows: Iterable[Row]) -> dict[str, int]:

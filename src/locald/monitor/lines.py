@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, chop_cells
 
+from locald.faces.words import project as project_of
 from locald.monitor import safe
 
 if TYPE_CHECKING:
@@ -93,9 +94,8 @@ def line_of(entry: Any) -> Line | None:
         return None
     text = safe.output(entry["line"])
     level = entry.get("level")
-    at, project, service, stream = (
-        safe.line(str(entry.get(name) or "")) for name in ("at", "project", "service", "stream")
-    )
+    at, service, stream = (safe.line(str(entry.get(name) or "")) for name in ("at", "service", "stream"))
+    project = safe.line(str(project_of(entry)))
     return Line(at, project, service, stream, level if level in LEVELS else None, text, safe.uncoloured(text))
 
 

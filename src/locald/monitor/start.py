@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from locald.faces import words
 from locald.monitor import safe
 from locald.monitor.app import Monitor
 from locald.monitor.board import Scope, row_of
@@ -36,5 +37,5 @@ def monitor(
         return Monitor(lambda: home.sockets, Scope(), name="all projects", caller=caller)
     written = [row for raw in rows if (row := row_of(safe.harmless(raw)))]
     folders = {str(row.get("directory")) for row in written} | {directory}
-    name = str(written[0]["project"]) if written else safe.line(os.path.basename(directory))
+    name = words.project(written[0]) if written else safe.line(os.path.basename(directory))
     return Monitor(lambda: home.sockets, Scope(frozenset(folders)), name=name, written=written, caller=caller)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from locald.domain.project.names import parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -36,6 +38,7 @@ def row(view: Row) -> Json:
     return {
         "name": view.name,
         "project": view.project,
+        "instance": view.instance,
         "directory": view.directory,
         "type": view.type,
         "state": view.state,
@@ -67,6 +70,7 @@ def why(view: Why, summary: str) -> Json:
     return {
         "service": view.row.name,
         "project": view.row.project,
+        "instance": view.row.instance,
         "state": view.row.state,
         "health": view.row.health,
         "source": view.row.source,
@@ -94,7 +98,8 @@ def evidence(seen: Evidence) -> Json:
 def timeline(view: Timeline) -> Json:
     """`timeline --json`."""
     return {
-        "project": view.project,
+        "project": parts(view.project)[0],
+        "instance": parts(view.project)[1],
         "services": [_started(part) for part in view.services],
         "critical_path": list(view.critical_path),
         "total_ms": milliseconds(view.total),

@@ -62,6 +62,7 @@ def test_a_row_has_the_promised_columns() -> None:
     assert [field.name for field in fields(Row)] == [
         "name",
         "project",
+        "instance",
         "directory",
         "type",
         "state",
@@ -95,6 +96,7 @@ def test_the_row_of_a_healthy_service() -> None:
     assert s.row("web") == Row(
         name="web",
         project="shop",
+        instance=None,
         directory="/shop",
         type=Type.EXEC,
         state="running",

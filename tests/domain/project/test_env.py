@@ -77,6 +77,7 @@ def test_a_service_knows_its_own_port_and_that_of_each_other() -> None:
 
     assert got == {
         **PAGERS,
+        "LOCALD_INSTANCE": "",
         "PORT": "24001",
         "PORT_MY_API": "24002",
         "PORT_DB": "24003",

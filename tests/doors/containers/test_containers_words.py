@@ -411,13 +411,14 @@ def test_the_signal_and_the_grace_of_a_stop_are_the_services_own() -> None:
 
 
 def test_volumes_are_relative_to_the_project_or_names() -> None:
-    written = ("./data:/a", "../up:/b:ro", "/abs:/c", "kept:/d", "./se:/e:z,ro")
+    written = ("./data:/a", "../up:/b:ro", "/abs:/c", "kept:/d", "external:theirs:/t", "./se:/e:z,ro")
     host = create.body(RUN, order(volumes=written), PLAIN, "mine")["HostConfig"]
     assert host["Mounts"] == [
         {"Type": "bind", "Source": "/home/me/shop/data", "Target": "/a"},
         {"Type": "bind", "Source": "/home/me/up", "Target": "/b", "ReadOnly": True},
         {"Type": "bind", "Source": "/abs", "Target": "/c"},
-        {"Type": "volume", "Source": "kept", "Target": "/d"},
+        {"Type": "volume", "Source": "locald_shop_kept", "Target": "/d"},
+        {"Type": "volume", "Source": "theirs", "Target": "/t"},
     ]
     assert host["Binds"] == ["/home/me/shop/se:/e:z,ro"]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.knowledge.signals import NUMBERS
-from locald.domain.project.names import Key, Run
+from locald.domain.project.names import AT, Key, Run
 from locald.domain.project.spec import Definition, StandardInput
 
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ class Order:
 
 
 def name(key: Key) -> str:
-    return f"locald-{key.project}-{key.service}"
+    return f"{network(key.project)}-{key.service}"
 
 
 def network(project: str) -> str:
-    return f"locald-{project}"
+    """`locald-shop`, `locald-shop.feat`: an engine takes no `@`, and no name of a project has a point."""
+    return f"locald-{project.replace(AT, '.')}"
 
 
 def labels(run: Run, instance: str) -> dict[str, str]:
@@ -91,6 +92,8 @@ def container_port(definition: Definition, image: Image) -> int | None:
 
 # Volumes.
 
+EXTERNAL = "external:"
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -111,14 +114,18 @@ class Volume:
 
 
 def volumes(definition: Definition) -> list[Volume]:
-    """Those of the file; a source that begins with `.` or `/` is a path, relative to the project."""
-    return [_volume(written, definition.directory) for written in definition.spec.volumes]
+    """Those of the file. A source that begins with `.` or `/` is a path, relative to the project; `external:`
+    stands before the name of one of the engine's own; any other name is the project's and instance's."""
+    return [_volume(written, definition) for written in definition.spec.volumes]
 
 
-def _volume(written: str, directory: str) -> Volume:
-    source, target, *options = written.split(":", 2)
+def _volume(written: str, definition: Definition) -> Volume:
+    named = written.removeprefix(EXTERNAL)
+    source, target, *options = named.split(":", 2)
     if source.startswith((".", "/")):
-        source = os.path.normpath(os.path.join(directory, source))
+        source = os.path.normpath(os.path.join(definition.directory, source))
+    elif named == written:
+        source = f"locald_{definition.key.project.replace(AT, '.')}_{source}"
     return Volume(source, target, tuple(options[0].split(",")) if options else ())
 
 

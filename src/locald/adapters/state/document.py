@@ -58,10 +58,11 @@ class PlaceEntry:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """One line. `places` and `ready_senders` replace what was said of them before; None: as before."""
+    """One line. `places`, `ready_senders` and `instances` replace what was said of them; None: as before."""
 
     places: dict[str, PlaceEntry] | None = None
     ready_senders: dict[str, str] | None = None
+    instances: dict[str, str] | None = None
     callers: dict[str, Caller] = field(default_factory=dict)
     services: tuple[Entry, ...] = ()
     gone: tuple[str, ...] = ()
@@ -76,10 +77,11 @@ class Writer:
         self._written: set[str] = set()
         self._places: object = None
         self._senders: object = None
+        self._instances: object = None
 
     def whole(self, world: World) -> bytes:
         """The first line of a new file."""
-        self._written, self._places, self._senders = set(), None, None
+        self._written, self._places, self._senders, self._instances = set(), None, None, None
         used = [service.caller for service in world.services.values()]
         kept = {id(caller) for caller in (*used, *(place.caller for place in world.places.values()))}
         self._digests = {key: known for key, known in self._digests.items() if key in kept}
@@ -96,14 +98,16 @@ class Writer:
         entries = tuple(
             Entry(self._name(service.caller, callers), replace(service, caller=_NOBODY)) for service in there
         )
-        places = senders = None
+        places = senders = instances = None
         if world.places is not self._places:
             places = {name: self._place(place, callers) for name, place in world.places.items()}
         if world.ready_senders is not self._senders:
             senders = {str(key): program for key, program in world.ready_senders.items()}
-        self._places, self._senders = world.places, world.ready_senders
+        if world.instances is not self._instances:
+            instances = dict(world.instances)
+        self._places, self._senders, self._instances = world.places, world.ready_senders, world.instances
         gone = tuple(str(key) for key in moved if key not in world.services)
-        return Changes(places, senders, callers, entries, gone)
+        return Changes(places, senders, instances, callers, entries, gone)
 
     def _place(self, place: Place, callers: dict[str, Caller]) -> PlaceEntry:
         caller = self._name(place.caller, callers)
@@ -138,6 +142,7 @@ class Reader:
         self._services: dict[Key, Entry] = {}
         self._places: dict[str, PlaceEntry] = {}
         self._senders: dict[str, str] = {}
+        self._instances: dict[str, str] = {}
         self._callers: dict[str, Caller] = {}
 
     def take(self, line: dict[str, Any]) -> None:
@@ -149,6 +154,7 @@ class Reader:
             self._services.pop(Key.parse(key), None)
         self._places = self._places if changes.places is None else changes.places
         self._senders = self._senders if changes.ready_senders is None else changes.ready_senders
+        self._instances = self._instances if changes.instances is None else changes.instances
 
     def world(self) -> World:
         services = [
@@ -166,4 +172,4 @@ class Reader:
             for name, each in self._places.items()
         }
         senders = {Key.parse(key): program for key, program in self._senders.items()}
-        return replace(World.of(services, places), ready_senders=senders)
+        return replace(World.of(services, places), ready_senders=senders, instances=self._instances)

@@ -1,6 +1,7 @@
 """`locald down`: stop everything of a project, and forget it.
 
-It takes a folder. What is no folder is taken for a service, and `locald stop` is pointed out.
+It takes a folder, or the name of a project or instance. Any other word is taken for a service, and `locald
+stop` is pointed out.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 
 from locald.cli.shared import stopping
+from locald.client import daemon
 from locald.client.target import Target, choose
 from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
+from locald.faces import words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -26,13 +29,18 @@ some services, use `locald stop`.
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
-    parser = subparsers.add_parser("down", usage="locald down [-h] [-C DIR] [FOLDER]", description=ABOUT)
-    parser.add_argument("words", metavar="FOLDER", nargs="*", help="project folder, as with -C")
+    parser = subparsers.add_parser("down", usage="locald down [-h] [-C DIR] [PROJECT]", description=ABOUT)
+    parser.add_argument(
+        "words", metavar="PROJECT", nargs="*", help="a folder as with -C, or a name such as shop or shop@feat"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     home = Home.find()
+    word = args.words[0] if len(args.words) == 1 else ""
+    if word and not _is_folder(home, word) and _is_project(home, word):
+        return stopping.down(Target(project=word, elsewhere=True))
     if len(args.words) > 1 or not all(_is_folder(home, word) for word in args.words):
         import shlex
 
@@ -45,6 +53,16 @@ def _is_folder(home: Home, word: str) -> bool:
     """Whether the word names a folder that can be meant, not a service."""
     is_project = os.path.isfile(os.path.join(word, FILE))
     return "/" in word or word in (".", "..") or is_project or stopping.is_kept(home, os.path.realpath(word))
+
+
+def _is_project(home: Home, word: str) -> bool:
+    """Whether the daemon knows a project or an instance of this name."""
+    if "@" in word:
+        return True
+    if not os.path.exists(home.wanted) and daemon.find(home) is None:
+        return False
+    rows = daemon.start(home).get("/v1/status")["services"]
+    return any(words.project(row) == word for row in rows)
 
 
 def _target(home: Home, folder: str | None, directory: str | None) -> Target:

@@ -21,6 +21,7 @@ from locald.client import daemon
 from locald.client.http import Ended, Unreachable, denied
 from locald.client.target import choose
 from locald.faces.when import seconds_of
+from locald.faces.words import project
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -152,7 +153,7 @@ class _Seen:
 
     def is_new(self, entry: Entry) -> bool:
         """Whether the line was not printed yet; it counts as printed then."""
-        stream = (entry["project"], entry["service"], entry["stream"])
+        stream = (project(entry), entry["service"], entry["stream"])
         at = seconds_of(entry["at"]) or 0.0
         if self._was_printed(stream, at):
             return False

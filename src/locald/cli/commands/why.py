@@ -74,7 +74,7 @@ def _output(api: Api, document: Document, count: int) -> list[Document]:
     """What the root cause printed last; of a service that is ready it is of no interest."""
     if words.is_ready(document):
         return []
-    cause = [("project", document["project"]), ("service", _root(document))]
+    cause = [("project", words.project(document)), ("service", _root(document))]
     return last_entries(api, cause, count)
 
 
@@ -100,7 +100,7 @@ class _Page:
         if hints:
             print()
         for hint in hints:
-            hint = self._target.reached(hint, document["project"])
+            hint = self._target.reached(hint, words.project(document))
             self._wrapped(say.paint("hint:", "bold", "cyan", on=self._colour) + " ", hint, 6)
 
     # What is blocking it.

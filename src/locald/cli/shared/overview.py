@@ -34,7 +34,7 @@ def whole(rows: Sequence[Row], everywhere: bool, width: int | None) -> list[str]
 
 def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[list[str], list[str]]:
     """The lines of the table, and those below it."""
-    names = [f"{row['project']}:{row['name']}" if everywhere else row["name"] for row in rows]
+    names = [":".join(words.key(row)) if everywhere else row["name"] for row in rows]
     cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
     late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
     lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width, spare=SPARE)

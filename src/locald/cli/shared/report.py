@@ -55,7 +55,7 @@ def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
         if not words.is_ready(row):
             name = target.spelled(row["name"])
             say.error(f"{name} is not ready after {after}: {words.told(row)}")
-            say.hinted(target.reached(f"run `locald why {row['name']}` for details", row["project"]))
+            say.hinted(target.reached(f"run `locald why {row['name']}` for details", words.project(row)))
 
 
 def still_stopping(target: Target, rows: Sequence[Row], after: str) -> None:
@@ -70,7 +70,14 @@ def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
     if not blockers or blockers[-1]["service"] in known:
         return {}
     root = blockers[-1]
-    return {root["service"]: {**root, "name": root["service"], "project": row["project"]}}
+    return {
+        root["service"]: {
+            **root,
+            "name": root["service"],
+            "project": row["project"],
+            "instance": row.get("instance"),
+        }
+    }
 
 
 def _failed(api: Api, target: Target, row: Row) -> None:
@@ -79,9 +86,9 @@ def _failed(api: Api, target: Target, row: Row) -> None:
     for line in _last_lines(api, row):
         say.line(line)
     for hint in _hints(row, _why(api, row).get("hints") or ()):
-        say.hinted(target.reached(hint, row["project"]))
+        say.hinted(target.reached(hint, words.project(row)))
     looks = f"run `locald why {row['name']}` for details, `locald logs {row['name']}` for the full log"
-    say.hinted(target.reached(looks, row["project"]))
+    say.hinted(target.reached(looks, words.project(row)))
 
 
 def _hints(row: Row, hints: Sequence[str]) -> list[str]:
@@ -96,9 +103,9 @@ def _held_up(target: Target, row: Row, causes: dict[str, Row]) -> None:
     name, word = target.spelled(row["name"]), words.word(row)
     say.error(f"{name} is {_without_causes(words.told(row), causes)}")
     if word == "stopped" and row.get("hint"):
-        say.hinted(target.reached(row["hint"], row["project"]))
+        say.hinted(target.reached(row["hint"], words.project(row)))
     elif word == "stopped":
-        say.hinted(target.reached(f"run `locald up {row['name']}` to start it", row["project"]))
+        say.hinted(target.reached(f"run `locald up {row['name']}` to start it", words.project(row)))
 
 
 def _without_causes(told: str, causes: dict[str, Row]) -> str:
@@ -141,4 +148,4 @@ def _bar(entry: dict[str, Any]) -> str:
 
 
 def _of(row: Row) -> list[tuple[str, str]]:
-    return [("project", row["project"]), ("service", row["name"])]
+    return [("project", words.project(row)), ("service", row["name"])]

@@ -142,7 +142,8 @@ class _Printed:
 def _visible(row: Row) -> object:
     """What of a row stands in the table or below it, but for what only time changes."""
     shown = [
-        row.get(name) for name in ("project", "name", "state", "health", "port", "pid", "container", "url")
+        row.get(name)
+        for name in ("project", "instance", "name", "state", "health", "port", "pid", "container", "url")
     ]
     return [*shown, words.source(row), "" if words.is_ready(row) else words.because(row)]
 

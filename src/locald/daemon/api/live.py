@@ -6,7 +6,7 @@ again at any time.
 
     told    {"kind": "snapshot", "daemon", "services", "settled"}        first, and when it had fallen behind
             {"kind": "change", "services", "removed", "settled"}
-            {"kind": "usage", "services": [{"project", "name", "cpu", "memory"}]}
+            {"kind": "usage", "services": [{"project", "instance", "name", "cpu", "memory"}]}
             {"kind": "lines", "watch", "lines", "history", "more", "skipped"}    see `lines`
             {"kind": "refused", "watch", "problems"}                      `watch` null: not about one
     asked   {"usage": true | false}
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from locald.daemon.api.lines import lines
-from locald.daemon.api.reading import told
+from locald.daemon.api.reading import told, whose
 from locald.daemon.api.scope import misused
 from locald.daemon.tasks import Tasks
 from locald.domain.values.problem import Refused
@@ -159,7 +159,7 @@ class _Face:
         while True:
             used = await self._core.usage()
             services = [
-                {"project": key.project, "name": key.service, "cpu": each.cpu, "memory": each.memory}
+                {**whose(key), "name": key.service, "cpu": each.cpu, "memory": each.memory}
                 for key, each in used.items()
             ]
             await self._tell("usage", services=services)

@@ -212,7 +212,10 @@ def _schemas() -> Json:
 
 def _why(row: Json) -> Json:
     brief = {name: row["properties"][name] for name in ("state", "health", "because")}
-    told = {name: row["properties"][name] for name in ("project", "state", "health", "source", "because")}
+    told = {
+        name: row["properties"][name]
+        for name in ("project", "instance", "state", "health", "source", "because")
+    }
     blockers = _list(_object({"service": _TEXT, **brief}))
     evidence = _list(_of_view(Evidence))
     ending = {"hints": _list(_TEXT), "summary": _TEXT}
@@ -225,7 +228,15 @@ def _timeline(row: Json) -> Json:
     ending = {"waited_for": _list(_TEXT), "median_ms": number}
     part = _object({"name": _TEXT, **times, "source": source, **ending})
     path, total = _list(_TEXT), number
-    return _object({"project": _TEXT, "services": _list(part), "critical_path": path, "total_ms": total})
+    return _object(
+        {
+            "project": _TEXT,
+            "instance": _TEXT_OR_NULL,
+            "services": _list(part),
+            "critical_path": path,
+            "total_ms": total,
+        }
+    )
 
 
 def _of_view(view: type) -> Json:

@@ -38,7 +38,7 @@ from locald.domain.knowledge.masking import masked
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
 from locald.domain.project import env
-from locald.domain.project.names import Key
+from locald.domain.project.names import Key, parts
 from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire import rows
@@ -231,7 +231,7 @@ def told(core: Core, news: News) -> dict[str, Any]:
     body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
     if news.complete:
         return body | {"daemon": core.identity()}
-    return body | {"removed": [{"project": key.project, "name": key.service} for key in news.removed]}
+    return body | {"removed": [{**whose(key), "name": key.service} for key in news.removed]}
 
 
 def _count(text: str) -> int | None:
@@ -292,11 +292,17 @@ def _ndjson(lines: list[LogLine]) -> bytes:
     return b"".join(_line(log_line(line)) for line in lines)
 
 
+def whose(key: Key) -> dict[str, Any]:
+    """The project and instance of a service."""
+    project, instance = parts(key.project)
+    return {"project": project, "instance": instance}
+
+
 def log_line(line: LogLine) -> dict[str, Any]:
     """One line of `logs --json`."""
     return {
         "at": rows.timestamp(line.at),
-        "project": line.key.project,
+        **whose(line.key),
         "service": line.key.service,
         "run": line.run,
         "stream": line.stream,

@@ -23,6 +23,7 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     state,
 )
+from locald.domain.project.names import parts
 from locald.domain.project.spec import CheckKind, Condition, Type
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Row:
 
     name: str
     project: str
+    instance: str | None
     directory: str
     type: Type
     state: str
@@ -72,7 +74,8 @@ def row(world: World, service: Service) -> Row:
     missing = unmet(world.services, service)
     return Row(
         name=spec.name,
-        project=service.key.project,
+        project=parts(service.key.project)[0],
+        instance=parts(service.key.project)[1],
         directory=service.definition.directory,
         type=spec.type,
         state=state(service.phase),

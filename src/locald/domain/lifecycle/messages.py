@@ -7,6 +7,7 @@ a clock that never jumps (see `linux.clock`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -100,6 +101,8 @@ class Up:
     services: frozenset[str]
     named: frozenset[str]
     caller: Caller
+    instances: Mapping[str, str] = field(default_factory=dict)
+    """what every known folder is from now on, see `World.instances`"""
 
 
 @dataclass(frozen=True, slots=True)

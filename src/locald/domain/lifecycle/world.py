@@ -89,6 +89,8 @@ class World:
     """the known projects"""
     ready_senders: Mapping[Key, str] = field(default_factory=dict)
     """programs of forgotten services that sent READY=1, should they come back"""
+    instances: Mapping[str, str] = field(default_factory=dict)
+    """by folder, which project or instance it was the last time, running or not (see `project.instances`)"""
 
     @classmethod
     def of(cls, services: Iterable[Service], places: Mapping[str, Place]) -> World:
@@ -145,6 +147,7 @@ class _Draft:
         self.dependents = dict(world.dependents)
         self.places = dict(world.places)
         self.ready_senders = dict(world.ready_senders)
+        self.instances = world.instances
         self.effects: list[Effect] = []
         self._moved: set[Key] = set()
         # Sets that keep their order, so that a step is repeatable.
@@ -235,7 +238,7 @@ class _Draft:
         if moved - self.services.keys():
             left = {key.project for key in self.services}
             self.places = {name: place for name, place in self.places.items() if name in left}
-        world = World(self.services, self.dependents, self.places, self.ready_senders)
+        world = World(self.services, self.dependents, self.places, self.ready_senders, self.instances)
         return Step(world, tuple(self.effects), moved)
 
     def _ask(self, *keys: Key) -> None:
@@ -278,6 +281,7 @@ def _up(draft: _Draft, up: Up) -> None:
     """Make the project what its file says, then want what was asked for and what it depends on."""
     project = up.project
     draft.places[project.name] = Place(project.directory, project.domain, up.caller, project.folder)
+    draft.instances = up.instances
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}
     for name, definition in project.definitions.items():
         draft.put(_defined(draft, known.get(name), definition))

@@ -6,7 +6,8 @@ Five layers, each over the one before:
     env_file   what the env files hold
     shell      the environment of the shell that ran `up` or `restart`; a container gets none of it
     env        the `env` table, with its `${…}` filled in
-    locald     PORT, LOCALD_PROJECT, LOCALD_SERVICE, and PORT_<SERVICE> of each other service with a port
+    locald     PORT, LOCALD_PROJECT, LOCALD_INSTANCE, LOCALD_SERVICE, and PORT_<SERVICE> of each other
+               service with a port
 
 What locald sets cannot be overridden: the same name in another layer is dropped, with a warning where a
 person wrote it. The keeper adds NOTIFY_SOCKET, LOCALD_RUN and the watchdog's variables at the very end;
@@ -23,6 +24,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from locald.domain.knowledge.pagers import PAGERS
+from locald.domain.project.names import parts
 from locald.domain.project.spec import Type
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
@@ -42,6 +44,7 @@ _LOCALDS = {
     "PORT",
     "NOTIFY_SOCKET",
     "LOCALD_PROJECT",
+    "LOCALD_INSTANCE",
     "LOCALD_SERVICE",
     "LOCALD_RUN",
     "WATCHDOG_USEC",
@@ -208,6 +211,8 @@ def ignored(
     ours = _ours(definition, others)
     for origin, layer in _layers(definition, caller_env, ours):
         for name in layer if origin != "locald" else ():
+            if (origin, name) == ("shell", "LOCALD_INSTANCE"):
+                continue  # there it is a wish, see `instances`
             if not _may_set(origin, name, ours) and _written(origin, name, caller_env):
                 yield origin, name
 
@@ -243,7 +248,12 @@ def _layers(
 def _ours(definition: Definition, others: Mapping[str, Definition]) -> dict[str, str]:
     """What locald sets for this service."""
     viewer = definition.spec
-    ours = {"LOCALD_PROJECT": definition.key.project, "LOCALD_SERVICE": definition.key.service}
+    project, instance = parts(definition.key.project)
+    ours = {
+        "LOCALD_PROJECT": project,
+        "LOCALD_INSTANCE": instance or "",
+        "LOCALD_SERVICE": definition.key.service,
+    }
     own = viewer.container_port if viewer.type is Type.CONTAINER else definition.port
     if own is not None:
         ours["PORT"] = str(own)

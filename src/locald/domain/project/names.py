@@ -1,14 +1,34 @@
-"""What things are called: a service by its project and name, an incarnation of it by its number."""
+"""What things are called: a service by its project and name, an incarnation of it by its number.
+
+Several folders may bear one project's name: worktrees, clones, copies. The first is the project itself,
+`shop`; each other one is an instance of it with a label of its own, `shop@feat`. To nearly everything here
+that is just another project.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+AT = "@"
+"""between the name of a project and the label of an instance; neither can have it"""
+
+
+def with_label(name: str, label: str | None) -> str:
+    """`shop` or `shop@feat`."""
+    return f"{name}{AT}{label}" if label else name
+
+
+def parts(project: str) -> tuple[str, str | None]:
+    """The name of a project, and the label of the instance; None for the project itself."""
+    name, _, label = project.partition(AT)
+    return name, label or None
+
 
 class Key(NamedTuple):
-    """A service, wherever it is spoken of: `shop:web`."""
+    """A service, wherever it is spoken of: `shop:web`, `shop@feat:web`."""
 
     project: str
+    """with the label of the instance"""
     service: str
 
     def __str__(self) -> str:

@@ -133,7 +133,8 @@ class ServiceTable(Table):
         Doc(
             "Volumes of a container: `SOURCE:/PATH/IN/CONTAINER`, with `:ro` behind it to only read. A "
             "source that begins with `.` or `/` is a folder, relative to `locald.toml`; else it is the name "
-            "of a volume.",
+            "of a volume of this project and instance (`locald_shop_data`), or with `external:` before it of "
+            "one of the engine's own.",
             'volumes = ["./data:/var/lib/postgresql/data"]',
             [],
         ),
@@ -278,7 +279,9 @@ class ProjectTable(Table):
 
     name: Annotated[
         Name,
-        Doc("The name of the project, used by one folder at a time.", 'name = "shop"'),
+        Doc(
+            "The name of the project, which its instances share: worktrees, clones, copies.", 'name = "shop"'
+        ),
     ]
     domain: Annotated[
         Domain,

@@ -382,7 +382,7 @@ Volume = Annotated[
     str,
     _matching(
         "a volume",
-        rf"^[^:]+:/[^:]*(:[A-Za-z,]+)?{labels.END}",
+        rf"^(external:)?[^:]+:/[^:]*(:[A-Za-z,]+)?{labels.END}",
         'like "./data:/var/lib/data" for a folder, or "data:/var/lib/data" for a volume with a name',
     ),
 ]

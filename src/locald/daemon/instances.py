@@ -1,0 +1,55 @@
+"""A project as its folder has it: itself, or an instance of it (see `domain.project.instances`)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.adapters.checkout import branch_of_worktree
+from locald.domain.project.file import FILE
+from locald.domain.project.instances import VARIABLE, Folder, choose
+from locald.domain.project.names import parts
+from locald.wire.folder import identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.spec import ProjectSpec
+
+
+def of_folder(world: World, spec: ProjectSpec, directory: str, shell: Mapping[str, str]) -> ProjectSpec:
+    """The same with the name and domain of the instance that the folder is. Raises Refused."""
+    was, others = _known(world, directory)
+    branch = branch_of_worktree(directory)
+    folder = Folder(directory, shell.get(VARIABLE, ""), VARIABLE, branch, was)
+    chosen = choose(spec.name, folder, others)
+    label = parts(chosen)[1]
+    return replace(spec, name=chosen, domain=f"{label}.{spec.domain}" if label else spec.domain)
+
+
+def remembered(world: World, project: str, directory: str) -> dict[str, str]:
+    """What every folder is from now on: this one, and those that are still there."""
+    others = {path: name for path, name in world.instances.items() if name != project and _has_file(path)}
+    return {**others, directory: project}
+
+
+def _known(world: World, directory: str) -> tuple[str | None, dict[str, str]]:
+    """What this folder is known as, and the folders of all others by what they are."""
+    here, real = identity(directory), os.path.realpath(directory)
+    was, others = None, {}
+    running = {place.directory: name for name, place in world.places.items()}
+    for path, name in {**world.instances, **running}.items():
+        place = world.places.get(name)
+        is_there = _has_file(path)
+        is_moved = not is_there and place is not None and here and place.folder == here
+        if os.path.realpath(path) == real or is_moved:
+            was = name
+        elif is_there or (path in running and parts(name)[1]):
+            others[name] = path
+    return was, others
+
+
+def _has_file(directory: str) -> bool:
+    return os.path.exists(os.path.join(directory, FILE))

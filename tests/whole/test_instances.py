@@ -1,0 +1,170 @@
+"""Several folders of one project side by side: git worktrees, and a copy. Nobody configures anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from whole.looking import is_healthy
+from whole.machine import by_name, is_alive
+from whole.programs import SERVE, STAY, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from whole.machine import Json, Machine
+
+pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
+
+TELLS = "import os; print('is', os.environ['LOCALD_PROJECT'], '[' + os.environ['LOCALD_INSTANCE'] + ']')"
+SHOP = f"""
+[services.web]
+command = {SERVE}
+env = {{ DB = "${{services.db.port}}" }}
+depends_on = ["db", "told"]
+[services.db]
+command = {SERVE}
+[services.told]
+type = "task"
+command = {command(TELLS)}
+[services.jobs]
+type = "worker"
+command = {STAY}
+"""
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "init.defaultBranch=main")
+    quiet = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, env=quiet)
+
+
+@pytest.fixture
+def trees(machine: Machine) -> dict[str, Path]:
+    """A repository with two worktrees, by what the instances are called."""
+    shop = machine.folder / "shop"
+    machine.write(SHOP, folder=shop)
+    git(shop, "init")
+    git(shop, "add", ".")
+    git(shop, "commit", "-m", "begin")
+    found = {"": shop}
+    for branch in ("feat/login", "fix"):
+        folder = machine.folder / branch.replace("/", "-")
+        git(shop, "worktree", "add", "-b", branch, str(folder))
+        found[folder.name] = folder
+    return found
+
+
+def up(machine: Machine, folder: Path, *words: str) -> Json:
+    done = machine.locald("-C", str(folder), "up", "--json", *words)
+    assert done.returncode == 0, done.stderr
+    return by_name(json.loads(done.stdout))
+
+
+def everything(machine: Machine) -> list[Json]:
+    done = machine.locald("status", "--all", "--json")
+    assert done.returncode == 0, done.stderr
+    found: list[Json] = json.loads(done.stdout)["services"]
+    return found
+
+
+def test_worktrees_run_side_by_side_each_with_its_own_of_everything(
+    machine: Machine, trees: dict[str, Path]
+) -> None:
+    begun = [machine.begin("-C", str(folder), "up") for folder in trees.values()]
+    for each in begun:
+        with each:
+            assert each.wait(60) == 0, each.communicate()
+    all_rows = everything(machine)
+    assert len(all_rows) == 4 * len(trees)
+    ports = [row["port"] for row in all_rows if row["port"]]
+    assert len(ports) == len(set(ports)) == 2 * len(trees)
+    assert {row["project"] for row in all_rows} == {"shop"}
+    by_label = {row["instance"]: row for row in all_rows if row["name"] == "told"}
+    assert len(by_label) == len(trees), "each has a name of its own"
+    for label, row in by_label.items():
+        whole = f"shop@{label}" if label else "shop"
+        assert row["health"] == "healthy"
+        assert f"is shop [{label or ''}]" in machine.locald("logs", f"{whole}:told").stdout
+
+
+def test_the_first_is_the_project_and_others_are_called_by_their_branch(
+    machine: Machine, trees: dict[str, Path]
+) -> None:
+    names = [up(machine, folder)["web"]["instance"] for folder in trees.values()]
+    assert names == [None, "feat-login", "fix"]
+
+
+def test_what_is_done_in_one_folder_touches_no_other(machine: Machine, trees: dict[str, Path]) -> None:
+    before = {name: up(machine, folder) for name, folder in trees.items()}
+    login = trees["feat-login"]
+    assert machine.locald("-C", str(login), "restart", "web").returncode == 0
+    assert machine.locald("-C", str(login), "stop", "jobs").returncode == 0
+    assert machine.locald("-C", str(login), "down").returncode == 0
+    for name in ("", "fix"):
+        for service, row in before[name].items():
+            assert row["pid"] is None or is_alive(row["pid"]), (name, service)
+    assert not any(is_alive(row["pid"]) for row in before["feat-login"].values() if row["pid"])
+    assert {row["instance"] for row in everything(machine)} == {None, "fix"}
+    again = up(machine, login)["web"]
+    assert (again["instance"], again["port"]) == ("feat-login", before["feat-login"]["web"]["port"])
+
+
+def test_an_instance_is_reached_by_its_name_from_anywhere(machine: Machine, trees: dict[str, Path]) -> None:
+    for folder in trees.values():
+        up(machine, folder)
+    elsewhere = machine.folder
+    one = machine.locald("status", "shop@fix:web", "--json", cwd=elsewhere)
+    assert [row["instance"] for row in json.loads(one.stdout)["services"]] == ["fix"]
+    whole = machine.locald("stop", "shop@fix", cwd=elsewhere)
+    assert whole.returncode == 0, whole.stderr
+    assert "stopped shop@fix:" in whole.stderr
+    states = {row["instance"]: row["state"] for row in everything(machine) if row["name"] == "web"}
+    assert states == {None: "running", "feat-login": "running", "fix": "stopped"}
+    for name, left in (("shop@fix", {None, "feat-login"}), ("shop", {"feat-login"})):
+        down = machine.locald("down", name, cwd=elsewhere)
+        assert (down.returncode, down.stderr) == (0, f"{name} is down\n")
+        assert {row["instance"] for row in everything(machine)} == left
+    shown = machine.locald("status", "--all", cwd=elsewhere).stdout
+    assert "shop@feat-login:web" in shown
+
+
+def test_instances_are_what_they_were_behind_another_daemon(machine: Machine, trees: dict[str, Path]) -> None:
+    before = {name: up(machine, folder) for name, folder in trees.items()}
+    assert machine.locald("server", "restart").returncode == 0
+    for name, folder in trees.items():
+        after = machine.status("-C", str(folder))
+        same = ("instance", "port", "pid", "run")
+        for service, row in before[name].items():
+            assert {each: after[service][each] for each in same} == {each: row[each] for each in same}
+
+
+def test_two_folders_with_one_label_are_refused(machine: Machine, trees: dict[str, Path]) -> None:
+    label = {"LOCALD_INSTANCE": "mine"}
+    first = machine.locald("-C", str(trees["fix"]), "up", "jobs", env=label)
+    assert first.returncode == 0, first.stderr
+    second = machine.locald("-C", str(trees["feat-login"]), "up", "jobs", env=label)
+    assert second.returncode == 2
+    assert str(trees["fix"]) in second.stderr
+    wrong = machine.locald("-C", str(trees[""]), "up", "jobs", env={"LOCALD_INSTANCE": "My Feature"})
+    assert wrong.returncode == 2
+    assert 'as in "my-feature"' in wrong.stderr
+
+
+def test_the_first_folder_may_go_while_others_run(machine: Machine, trees: dict[str, Path]) -> None:
+    for folder in trees.values():
+        up(machine, folder, "jobs")
+    shutil.rmtree(trees[""])
+    machine.until_all(lambda rows: is_healthy(rows["jobs"]))
+    assert {row["instance"] for row in everything(machine) if row["state"] == "running"} == {
+        None,
+        "feat-login",
+        "fix",
+    }
+    assert machine.locald("down", "shop").returncode == 0
+    assert {row["instance"] for row in everything(machine)} == {"feat-login", "fix"}
