@@ -116,9 +116,11 @@ SERVERS = (
 
 TRIED: dict[str, str] = {
     "aiosmtpd": "1.4.6",
+    "Astro": "5.18.2",
     "Caddy": "2.6.2",
     "Daphne": "4.2.3",
     "Django": "5.2.19",
+    "Docusaurus": "3.10.2",
     "Eleventy": "3.1.8",
     "FastAPI": "0.165.0",
     "Flask": "3.1.3",
@@ -133,6 +135,8 @@ TRIED: dict[str, str] = {
     "Luigi": "3.8.1",
     "MkDocs": "1.6.1",
     "moto": "5.2.5",
+    "Next.js": "16.4.6",
+    "Nuxt": "3.21.11",
     "Parcel": "2.16.4",
     "PHP": "8.2.36",
     "Sanic": "25.12.1",
