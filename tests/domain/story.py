@@ -26,6 +26,7 @@ from locald.domain.lifecycle.messages import (
     Forget,
     Gone,
     Kill,
+    Kin,
     Listener,
     Listens,
     Lost,
@@ -37,6 +38,7 @@ from locald.domain.lifecycle.messages import (
     Process,
     Restart,
     Sender,
+    SenderEnded,
     Shutdown,
     Slept,
     Spawned,
@@ -200,16 +202,33 @@ class Story:
         return self.tell(Probed(_run(run), ok, detail or ("HTTP 200" if ok else "HTTP 500"), self.now))
 
     def says(
-        self, run: str, *words: str, by: Standing = "member", pid: int = 0, main: int | None = None
+        self,
+        run: str,
+        *words: str,
+        by: Standing = "member",
+        pid: int = 0,
+        main: int | None = None,
+        line: tuple[Kin, ...] | None = None,
     ) -> list[str]:
-        """One datagram with these assignments."""
-        return self.says_bytes(run, "\n".join(words).encode(), by=by, pid=pid, main=main)
+        """One datagram with these assignments. `line`: as a keeper tells it that knows of senders."""
+        return self.says_bytes(run, "\n".join(words).encode(), by=by, pid=pid, main=main, line=line)
 
     def says_bytes(
-        self, run: str, datagram: bytes, *, by: Standing = "member", pid: int = 0, main: int | None = None
+        self,
+        run: str,
+        datagram: bytes,
+        *,
+        by: Standing = "member",
+        pid: int = 0,
+        main: int | None = None,
+        line: tuple[Kin, ...] | None = None,
     ) -> list[str]:
-        sender = Sender(Process(pid or pid_of(run), "node"), 1000, by)
+        sender = Sender(Process(pid or pid_of(run), "node"), 1000, by, line)
         return self.tell(Notified(_run(run), sender, datagram, self.now, main))
+
+    def ended(self, run: str, pid: int) -> list[str]:
+        """A process has ended that said READY=1 or STOPPING=1, or one above it."""
+        return self.tell(SenderEnded(_run(run), pid, self.now))
 
     def healthy(self, *runs: str) -> list[str]:
         """They are spawned and become healthy in the usual way of their type."""

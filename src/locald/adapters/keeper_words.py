@@ -15,10 +15,12 @@ from locald.domain.lifecycle.messages import (
     Exit,
     Exited,
     Gone,
+    Kin,
     Notified,
     NotStarted,
     Process,
     Sender,
+    SenderEnded,
     Spawned,
     Standing,
     Stuck,
@@ -43,6 +45,8 @@ def translate(run: Run, event: Json) -> Event | None:
         case "notified":
             data = base64.b64decode(event["data"])
             return Notified(run, _sender(event), data, at, event.get("main"))
+        case "ended":
+            return SenderEnded(run, event["pid"], at)
         case "exited":
             return Exited(run, event["pid"], Exit(event["code"], event["signal"]), event["left"], at)
         case "gone":
@@ -73,7 +77,9 @@ def _sender(event: Json) -> Sender:
     own = event["uid"] == os.geteuid()
     if (standing == "exited" and not own) or (standing == "spawner" and event["uid"] != 0):
         standing = "outside"
-    return Sender(Process(event["pid"], event["program"]), event["uid"], standing)
+    line = event.get("line")
+    told = None if line is None else tuple(Kin(*each) for each in line)
+    return Sender(Process(event["pid"], event["program"]), event["uid"], standing, told)
 
 
 def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]:

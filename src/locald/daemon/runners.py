@@ -16,7 +16,7 @@ from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
 from locald.domain.explain.located import located, others
-from locald.domain.lifecycle.found_port import may_become
+from locald.domain.lifecycle.given_port import may_become
 from locald.domain.project import env
 from locald.domain.project.spec import Type
 

@@ -6,7 +6,7 @@ import pytest
 
 from domain.story import Story, definition, listener, service
 from locald.domain.knowledge.side_ports import SIDE_PORTS
-from locald.domain.lifecycle.found_port import may_become
+from locald.domain.lifecycle.given_port import may_become
 from locald.domain.lifecycle.messages import Listens, Process
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Type

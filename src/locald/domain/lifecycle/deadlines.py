@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.lifecycle import found_port
+from locald.domain.lifecycle import belief, found_port
 from locald.domain.lifecycle.evaluation import at_the_end
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
@@ -38,6 +38,8 @@ def due(service: Service, now: float) -> Outcome:
             return _held_long_enough(service, facts, now)
         case Starting() | Running() if facts.settles_at is not None and now >= facts.settles_at:
             return weigh(replace(service, facts=found_port.settled(facts, now)), now, now)
+        case Starting() | Running() if (at := belief.stays_until(facts)) is not None and now >= at:
+            return weigh(replace(service, facts=belief.stayed(facts, now)), now, now)
         case Starting(run):
             return _too_late(service, facts, run, now)
         case Running(run):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle import belief, given_port, senders
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
 from locald.domain.lifecycle.sd_notify import clean
 from locald.domain.lifecycle.strangers import beside
@@ -88,10 +89,24 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     if facts.hold_until is not None and word.source is Source.TCP and word.ok:
         wait = f"waiting up to 1s for READY=1, which {_program(facts)} can send"
         return HealthResult(late, Source.TCP, _tell(facts, f"{wait}: {word.detail}"))
+    if waits := _waits_for_sender(facts, word):
+        return HealthResult(late, Source.NOTIFY, _tell(facts, waits))
     if expects_ready and word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS):
         wait = "waiting for READY=1, which an earlier run sent"
         return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
     return HealthResult(Health.HEALTHY if word.ok else late, word.source, _tell(facts, _said(facts, word)))
+
+
+def _waits_for_sender(facts: RunFacts, word: Evidence) -> str:
+    """Why what is said, or open, is not yet the service's own; empty when it is."""
+    if word.ok and word.source is Source.NOTIFY and (doubted := belief.doubted(facts)):
+        told = f"{word.detail}, and is not the main process"
+        if given_port.may_be_elsewhere(facts.definition):
+            return f"{told}: waiting up to 10s to see whether {doubted} stays"
+        return f"{told}: waiting for port {facts.port} to open"
+    inferred = word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS)
+    stops = senders.stops(facts.words) if inferred else None
+    return f"{stops} sent STOPPING=1, and has not ended yet" if stops else ""
 
 
 def _overriding(facts: RunFacts, late: Health) -> HealthResult | None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import lost_port, strangers
+from locald.domain.lifecycle.belief import believed
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.exits import after, alone_until, ended_with, expired, how, over, settled
 from locald.domain.lifecycle.false_starts import taken_back
@@ -34,6 +35,7 @@ from locald.domain.lifecycle.messages import (
     Probed,
     ProcessEvent,
     Resumed,
+    SenderEnded,
     Silenced,
     Spawned,
     Stuck,
@@ -51,6 +53,7 @@ from locald.domain.lifecycle.observations import (
     observe_pause,
     observe_probe,
     observe_process,
+    observe_sender_end,
 )
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -132,6 +135,8 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
     match event:
         case Notified():
             return _notified(service, facts, event, now)
+        case SenderEnded():
+            facts = observe_sender_end(facts, event)
         case Listens() if isinstance(service.phase, Stopping):
             return service, []  # what it closes while it ends explains nothing
         case Listens():
@@ -233,6 +238,8 @@ def weigh(service: Service, at: float, now: float) -> Outcome:
     facts = service.facts
     if facts is None or not isinstance(service.phase, Starting | Running):
         return service, []
+    if facts.notify.ready and believed(facts) and program(facts.definition) == program(service.definition):
+        service = replace(service, expects_ready=True, stays_silent=False)
     result = evaluate(facts, expects_ready=service.expects_ready)
     if result.health is not Health.HEALTHY:
         return taken_back(service, at, now), []
@@ -251,8 +258,6 @@ def _notified(service: Service, facts: RunFacts, event: Notified, now: float) ->
         return replace(service, facts=facts), []
     if event.main is not None:
         facts = replace(facts, pid=event.main)
-    if facts.notify.ready and program(facts.definition) == program(service.definition):
-        service = replace(service, expects_ready=True, stays_silent=False)
     service, effects = weigh(replace(service, facts=_kept_alive(service, facts, words, now)), event.at, now)
     if words.has("WATCHDOG", b"trigger") and service.facts and isinstance(service.phase, Starting | Running):
         service, ending = expired(service, service.facts, event.run, now)
@@ -295,6 +300,7 @@ def _extended(service: Service, words: Notification, now: float) -> Service:
 
 def _leaving(service: Service, words: Notification, now: float) -> Service:
     """STOPPING=1: the service ends by itself, and has as long for it as if it had been asked to."""
-    if not words.has("STOPPING", b"1") or not isinstance(service.phase, Starting | Running):
+    is_its_own = service.facts is not None and service.facts.notify.stopping
+    if not words.has("STOPPING", b"1") or not is_its_own or not isinstance(service.phase, Starting | Running):
         return service
     return replace(service, phase=Stopping(service.phase.run, now + service.present.spec.stop_timeout, None))

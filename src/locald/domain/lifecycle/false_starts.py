@@ -10,15 +10,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from locald.domain.lifecycle import senders
 from locald.domain.lifecycle.health import Source
 from locald.domain.lifecycle.phase import Backoff, Failed, Retry, Running, Starting, Stopped, Stopping
+from locald.domain.project.spec import NotifyCheck
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Service
+    from locald.domain.project.names import Run
 
 WITHIN = 1.0
 """seconds after readiness within which a loss of health takes it back"""
+A_START = 60.0
+"""the same of one that rested on the READY=1 of another than the main process, where nothing says how long a
+start may take: a temporary server sets something up, and the next one follows"""
 
 
 def taken_back(service: Service, at: float, now: float) -> Service:
@@ -26,13 +32,26 @@ def taken_back(service: Service, at: float, now: float) -> Service:
     facts, phase = service.facts, service.phase
     if facts is None or facts.ready_at is None or not isinstance(phase, Running):
         return service
+    timeout = facts.definition.spec.start_timeout
+    if _was_another_s(facts) and at - facts.ready_at < (timeout or A_START):
+        return _still_starting(service, facts, phase.run, None if timeout is None else now + timeout)
     if at - facts.ready_at >= WITHIN or _is_certain(facts):
         return service
-    timeout = facts.definition.spec.start_timeout
     spawned_at = facts.ready_at if facts.spawned_at is None else facts.spawned_at
     fail_at = None if timeout is None else max(spawned_at + timeout, now + WITHIN)
+    return _still_starting(service, facts, phase.run, fail_at)
+
+
+def _still_starting(service: Service, facts: RunFacts, run: Run, fail_at: float | None) -> Service:
     facts = replace(facts, ready_at=None, was_ready=True, watchdog_at=None)
-    return replace(service, facts=facts, phase=Starting(phase.run, fail_at))
+    return replace(service, facts=facts, phase=Starting(run, fail_at))
+
+
+def _was_another_s(facts: RunFacts) -> bool:
+    """It rested on a READY=1 that its sender took with it, and nothing else says how the service is."""
+    checked = facts.check is not None and not isinstance(facts.check, NotifyCheck)
+    told = checked or facts.notify.stopping or facts.expired or bool(facts.silenced) or facts.paused
+    return not told and senders.withdrawn(facts.words) is not None
 
 
 def _is_certain(facts: RunFacts) -> bool:

@@ -15,17 +15,15 @@ but that no port follows.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.knowledge.port_options import fix
-from locald.domain.knowledge.side_ports import SIDE_PORTS, debugger_ports
+from locald.domain.lifecycle.given_port import may_be_elsewhere, may_become
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Effect, Listener, Listens, Note, Process, Watch
 from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.project import whereabouts
-from locald.domain.project.spec import Definition, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,35 +38,6 @@ DATAGRAMS = 0.3
 """seconds for which a UDP socket on PORT has to stay without a TCP listener"""
 NO_PORT = 5.0
 """seconds for which any other socket has to stay without a TCP listener"""
-
-_NAMES_PORT = re.compile(r"(?<!\w)PORT(?![\w=])")
-
-
-# What a file says.
-
-
-def may_be_elsewhere(definition: Definition) -> bool:
-    """Whether nobody told the program which port to use, but for the variable PORT."""
-    spec, port = definition.spec, definition.port
-    if spec.type is not Type.EXEC or spec.port is not None or port is None:
-        return False
-    number = re.compile(rf"(?<!\d){port}(?!\d)")
-    texts = _texts(definition)
-    return not any(_NAMES_PORT.search(text) or number.search(text) for text in texts)
-
-
-def may_become(definition: Definition, port: int) -> bool:
-    """Whether this port can turn out to be the one of the service."""
-    if port == definition.port or port in SIDE_PORTS or not may_be_elsewhere(definition):
-        return port == definition.port
-    return not any(port in debugger_ports(text) for text in _texts(definition))
-
-
-def _texts(definition: Definition) -> list[str]:
-    command = definition.spec.command or ()
-    words = (command,) if isinstance(command, str) else (*command, " ".join(command))
-    return [*words, *definition.spec.env.values(), *definition.env.values()]
-
 
 # What is seen.
 

@@ -79,12 +79,26 @@ Standing = Literal["member", "exited", "outside", "spawner"]
 
 
 @dataclass(frozen=True, slots=True)
+class Kin:
+    """A process between the main one and a sender, or the sender; whether it listens on anything."""
+
+    pid: int
+    program: str = ""
+    listens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a datagram, as the kernel says, and how that process stands to the run."""
+    """Who sent a datagram, as the kernel says, and how that process stands to the run.
+
+    `line`: the sender and those above it, up to the run's main process, which is not among them: empty for
+    that one. None where the keeper does not tell: an earlier one, or of words that need no sender.
+    """
 
     process: Process
     uid: int
     standing: Standing
+    line: tuple[Kin, ...] | None = None
 
 
 # Commands: somebody asked.
@@ -216,6 +230,15 @@ class Notified:
     at: float
     main: int | None = None
     """the run's main process from now on: the MAINPID= of this datagram, when it is one of the run's tree"""
+
+
+@dataclass(frozen=True, slots=True)
+class SenderEnded:
+    """A process has ended that said READY=1 or STOPPING=1, or one between it and the main process."""
+
+    run: Run
+    pid: int
+    at: float
 
 
 UNTAKEN, STALLED = 0.05, 10.0
@@ -404,7 +427,8 @@ class Discard:
 
 Command = Up | Stop | Restart | Down | Shutdown
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
-HealthEvent = Notified | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
+Said = Notified | SenderEnded
+HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
 Event = ProcessEvent | HealthEvent
 Message = Command | Event | Due | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

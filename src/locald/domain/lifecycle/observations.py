@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from locald.domain.lifecycle import found_port, strangers
+from locald.domain.lifecycle import found_port, senders, strangers
 from locald.domain.lifecycle.evaluation import PAUSED, closed
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
@@ -17,6 +17,7 @@ from locald.domain.lifecycle.messages import (
     Paused,
     Probed,
     Sender,
+    SenderEnded,
     Spawned,
     Unpaused,
 )
@@ -210,18 +211,70 @@ def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, No
         return with_evidence(facts, ignored, counts=False), None
     if not words.are_known:
         return facts, words
-    promised = facts.notify.spoke or _is_promise(facts, words, event.sender)
-    before, facts = facts.notify, replace(facts, notify=_listen(facts.notify, words, promised))
+    main = event.main or facts.pid
+    if words.has("STOPPING", b"1") and not senders.is_main(event.sender, main):
+        return _leaving(facts, _said(facts, event, words, main), event, words), words
+    promises = _is_promise(facts, words, event.sender)
+    promised, before = facts.notify.spoke or promises, facts.notify
+    facts = _said(facts, event, words, main)
+    facts = replace(facts, notify=_listen(facts, words, promised))
+    if promises and senders.is_main(event.sender, main):
+        facts = replace(facts, notify=replace(facts.notify, main=True))
     if not promised:
         return _remarked(facts, event, words), words
     if before.spoke and not _turns(before, facts.notify):
         return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
     detail = f"{introduce(event.sender)} sent {words}"
     ok = facts.notify.ready and not facts.notify.stopping
-    facts = with_evidence(facts, Evidence(Source.NOTIFY, ok, event.at, detail))
+    return _of_notify(facts, ok, detail, event.at), words
+
+
+def _of_notify(facts: RunFacts, ok: bool, detail: str, at: float) -> RunFacts:
+    facts = with_evidence(facts, Evidence(Source.NOTIFY, ok, at, detail))
     if isinstance(facts.check, NotifyCheck):
-        facts = with_evidence(facts, Evidence(Source.EXPLICIT, ok, event.at, detail, "notify"))
-    return facts, words
+        facts = with_evidence(facts, Evidence(Source.EXPLICIT, ok, at, detail, "notify"))
+    return facts
+
+
+def _said(facts: RunFacts, event: Notified, words: Notification, main: int | None) -> RunFacts:
+    """With what it said of being ready."""
+    ready, stopping = words.has("READY", b"1"), words.has("STOPPING", b"1")
+    if not (ready or stopping) or facts.notify.stopping:
+        return facts
+    said = senders.spoken(facts.words, event.sender, event.at, main=main, ready=ready, stopping=stopping)
+    return replace(facts, words=said)
+
+
+def _leaving(before: RunFacts, facts: RunFacts, event: Notified, words: Notification) -> RunFacts:
+    """One process of several stops, and the run goes on."""
+    taken_back = _withdrawn(facts, event.at)
+    if taken_back != facts or facts.words == before.words:
+        return taken_back
+    detail = f"{introduce(event.sender)} sent {words}, which is true of itself alone"
+    return with_evidence(facts, Evidence(Source.NOTIFY, False, event.at, detail), counts=False)
+
+
+def observe_sender_end(facts: RunFacts, event: SenderEnded) -> RunFacts:
+    """What it said is gone with it, or is the word of the process for which it spoke."""
+    said = senders.ended(facts.words, event.pid, event.at)
+    return facts if said == facts.words else _withdrawn(replace(facts, words=said), event.at)
+
+
+def _withdrawn(facts: RunFacts, at: float) -> RunFacts:
+    """If nobody says READY=1 any more: as if nobody ever had, but for the main process."""
+    word = senders.withdrawn(facts.words)
+    if word is None or not facts.notify.ready:
+        return facts
+    how = "has ended" if word.gone_at is not None else "sent STOPPING=1"
+    detail = f"{word} {how}, and what it said before no longer counts"
+    spoke = facts.notify.main
+    facts = replace(facts, notify=replace(facts.notify, ready=False, spoke=spoke, reloading=False, status=""))
+    facts = _of_notify(facts, False, detail, at)
+    if not spoke:
+        evidence = dict(facts.evidence)
+        evidence.pop(Source.NOTIFY, None)
+        facts = replace(facts, evidence=evidence)
+    return facts
 
 
 def _is_promise(facts: RunFacts, words: Notification, sender: Sender) -> bool:
@@ -245,9 +298,10 @@ def _turns(before: NotifyState, after: NotifyState) -> bool:
     return (before.ready, before.reloading, before.stopping) != (after.ready, after.reloading, after.stopping)
 
 
-def _listen(said: NotifyState, words: Notification, promised: bool) -> NotifyState:
+def _listen(facts: RunFacts, words: Notification, promised: bool) -> NotifyState:
     """READY=1 ends a reload, and says nothing once STOPPING=1 was said."""
-    ready = words.has("READY", b"1") and not said.stopping
+    said = facts.notify
+    ready = words.has("READY", b"1") and not said.stopping and senders.holding(facts.words)
     status = words.text("STATUS")
     return replace(
         said,

@@ -16,6 +16,7 @@ from locald.domain.lifecycle.messages import (
     Listener,
     Process,
 )
+from locald.domain.lifecycle.senders import Words
 from locald.domain.project.names import Run
 from locald.domain.project.spec import (
     Check,
@@ -47,6 +48,8 @@ class NotifyState:
     """from ERRNO= and EXIT_STATUS="""
     refused: int = 0
     """datagrams from senders that were turned away"""
+    main: bool = False
+    """its main process has spoken itself, in a way that announces READY=1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class RunFacts:
     hold_until: float | None = None
     """until then its open port does not speak: its program can send READY=1, and is given a moment"""
     notify: NotifyState = NotifyState()
+    words: Words = ()
+    """who said READY=1 or STOPPING=1"""
     watchdog: float | None = None
     """seconds within which WATCHDOG=1 is promised"""
     watchdog_at: float | None = None

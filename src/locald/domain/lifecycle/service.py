@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from locald.domain.lifecycle.belief import stays_until
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.health import NOTHING_RUNS, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
@@ -100,11 +101,13 @@ class Service:
         facts = self.facts
         match self.phase:
             case Starting(fail_at=fail_at) if facts:
-                return _earliest(fail_at, facts.process_speaks_at, facts.hold_until, facts.settles_at)
+                return _earliest(
+                    fail_at, facts.process_speaks_at, facts.hold_until, facts.settles_at, stays_until(facts)
+                )
             case Starting(fail_at=fail_at):
                 return fail_at
             case Running():
-                return _earliest(facts.watchdog_at, facts.settles_at) if facts else None
+                return _earliest(facts.watchdog_at, facts.settles_at, stays_until(facts)) if facts else None
             case Stopping(kill_at=at, alone_until=alone):
                 return at if alone is None else alone
             case Backoff(retry_at=at):

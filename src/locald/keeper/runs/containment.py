@@ -97,6 +97,10 @@ class Hold:
             return "spawner"
         return "member" if self.tree.has(pid) else "stranger"
 
+    def tree_has(self, pid: int) -> bool:
+        """Whether it is a member, whatever holds the tree together by now."""
+        return self.tree.has(pid)
+
     def child_ended(self, pid: int, status: int) -> None:
         """A child of the keeper that belongs to this run has ended; it is a zombie still."""
         raise NotImplementedError

@@ -29,9 +29,14 @@ AT_ONCE, A_SECOND = 20, 20
 MOST_WAITING = 64
 
 
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines of a datagram, as systemd's own parser splits them."""
+    return data.removesuffix(b"\0").replace(b"\r", b"\n").split(b"\n")
+
+
 def topic(data: bytes) -> frozenset[bytes] | None:
     """What a datagram is about, if a later one about the same may stand for it; else None."""
-    lines = data.removesuffix(b"\0").replace(b"\r", b"\n").split(b"\n")
+    lines = lines_of(data)
     keys = {line.partition(b"=")[0] for line in lines}
     return None if _TRIGGER in lines or keys & _LASTING else frozenset(keys & _REPLACED)
 

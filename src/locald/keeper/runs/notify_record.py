@@ -14,7 +14,7 @@ import os
 import select
 import time
 
-from locald.keeper.runs.news import Allowance, News
+from locald.keeper.runs.news import Allowance, News, lines_of
 from locald.keeper.runs.notify_socket import Datagram, NotifySocket, new_path
 from locald.linux import procfs
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from locald.keeper.loop import Timer
     from locald.keeper.runs.context import Context
     from locald.keeper.runs.record import Record
+    from locald.keeper.runs.senders import Line
     from locald.keeper.wire.protocol import Event
 
 _AT_ONCE = 32
@@ -38,13 +39,15 @@ _QUEUE = "/proc/sys/net/unix/max_dgram_qlen"
 class Notifications:
     """`path`: what NOTIFY_SOCKET says. `standing`: tells what a process is to the run, as `notified` says it.
     `before`: called before anything is taken in, with whether it is known to come from a member. `follow`:
-    called with the pid that MAINPID= names; says whether it is taken for the run's main process.
+    called with the pid that MAINPID= names; says whether it is taken for the run's main process. `line`:
+    what is told with READY=1 and STOPPING=1 (see `Senders`).
     """
 
     __slots__ = (
         "_before",
         "_context",
         "_follow",
+        "_line",
         "_news",
         "_pace",
         "_pause",
@@ -64,6 +67,7 @@ class Notifications:
         standing: Callable[[int], str],
         before: Callable[[bool], None],
         follow: Callable[[int], bool],
+        line: Callable[[int, bool], Line],
     ) -> None:
         self._context = context
         self._run = run
@@ -71,6 +75,7 @@ class Notifications:
         self._standing = standing
         self._before = before
         self._follow = follow
+        self._line = line
         self._sockets: list[NotifySocket] = []
         """One, and after a loss of its file those to which somebody may still be connected."""
         self._news = News(context.loop, context.server)
@@ -162,12 +167,17 @@ class Notifications:
         named = None if standing == "stranger" else _main(datagram.data)
         if named is not None and self._follow(named):
             event["main"] = named
+        if standing in ("member", "exited") and _is_of_readiness(datagram.data):
+            event["line"] = self._line(datagram.pid, standing == "member")
         self._record.add_datagram(event, datagram.data)
         self._news.tell(event, datagram.data)
 
 
+def _is_of_readiness(data: bytes) -> bool:
+    return not {b"READY=1", b"STOPPING=1"}.isdisjoint(lines_of(data))
+
+
 def _main(data: bytes) -> int | None:
     """The pid that MAINPID= names, the first one."""
-    lines = data.removesuffix(b"\0").split(b"\n")
-    value = next((line[8:] for line in lines if line.startswith(b"MAINPID=")), b"")
+    value = next((line[8:] for line in lines_of(data) if line.startswith(b"MAINPID=")), b"")
     return int(value) if value.isdigit() and 0 < len(value) < 10 else None

@@ -18,6 +18,7 @@ from locald.keeper.runs.kill_rounds import Killing
 from locald.keeper.runs.notify_record import Notifications
 from locald.keeper.runs.output import Output
 from locald.keeper.runs.record import Record
+from locald.keeper.runs.senders import Senders
 from locald.keeper.runs.spare import new_token
 from locald.keeper.runs.streams import open_input
 
@@ -42,6 +43,7 @@ class Run:
         "_notifications",
         "_order",
         "_refusal",
+        "_senders",
         "_tailed",
         "_token",
         "_unsent",
@@ -69,6 +71,7 @@ class Run:
         """There until it is known whether the program was executed."""
         self._unsent: list[int] = []
         """Signals to send as soon as the program is there."""
+        self._senders: Senders | None = None
         self._followed = Follower(context.loop, self._followed_ended)
         self._tailed = False
         """The daemon wants to know of output."""
@@ -105,8 +108,15 @@ class Run:
         if spare is not None:
             self._token = spare.token
         self._hold = hold = hold_for(self._context, self.unique_name, ends, spare)
+        self._senders = Senders(self._context.loop, hold.tree_has, self._is_main, self._sender_ended)
         self._notifications = Notifications(
-            self._context, self.name, self.record, hold.standing, self.pump, self._follow
+            self._context,
+            self.name,
+            self.record,
+            hold.standing,
+            self.pump,
+            self._follow,
+            self._senders.line,
         )
         self._notifications.listen()
         self._write_down(hold)
@@ -203,13 +213,15 @@ class Run:
         if self._input >= 0:
             os.close(self._input)
             self._input = -1
+        if self._senders is not None:
+            self._senders.close()
         if self._notifications is not None:
             self._notifications.close()
         if self._killing is not None:
             self._killing.stop()
         if self._hold is not None:
             self._hold.close()
-        self._notifications = self._killing = self._hold = None
+        self._notifications = self._senders = self._killing = self._hold = None
         self._context.table.drop(self._token)
 
     # What the daemon asks for.
@@ -265,6 +277,14 @@ class Run:
         if self._followed.pid is not None:
             self._exited(self._followed.pid, self._followed.exit_status())
         self.settle()
+
+    def _is_main(self, pid: int) -> bool:
+        return pid in (self._leader, self._followed.pid)
+
+    def _sender_ended(self, pid: int) -> None:
+        """What it said last is told before."""
+        self._hear()
+        self._tell("ended", pid=pid)
 
     # What is reported.
 

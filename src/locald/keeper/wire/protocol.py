@@ -5,7 +5,8 @@ request it ignores, and what it cannot use it answers with an `error` event; not
 end it. Version 1 stays understood: later versions only add requests, fields and events.
 
 Requests: `hello`, `spawn`, `signal`, `kill`, `note`, `tail`, `forget`, `quit`.
-Events: `hello`, `replayed`, `spawned`, `refused`, `notified`, `exited`, `gone`, `stuck`, `output`, `error`.
+Events: `hello`, `replayed`, `spawned`, `refused`, `notified`, `ended`, `exited`, `gone`, `stuck`, `output`,
+`error`.
 """
 
 from __future__ import annotations
