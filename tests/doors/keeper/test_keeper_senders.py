@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keeping import NOTIFY, once, own_house, python
 from locald.keeper.runs.senders import MOST
-from locald.linux.listening import listening_tcp, listening_unix, listens
+from locald.linux.listening import listening_tcp, listening_unix, listens, sockets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,6 +114,21 @@ def test_a_process_listens_on_tcp_or_on_a_unix_socket_or_not(tmp_path: Path) -> 
             process.stdout.readline()
             assert listens(process.pid) is expected, listen
             process.kill()
+
+
+def test_of_a_process_with_many_descriptors_the_first_are_looked_at() -> None:
+    """The keeper asks, and its loop waits for the answer."""
+    code = (
+        "import os,resource,socket;resource.setrlimit(resource.RLIMIT_NOFILE,(8000,8000))\n"
+        "l=socket.create_server(('127.0.0.1',0));kept=[os.dup(0) for _ in range(7000)]\n"
+        "print(flush=True);input()"
+    )
+    with subprocess.Popen(python(code), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert listens(process.pid)
+        assert len(sockets(process.pid)) == 1
+        process.kill()
 
 
 def test_nobody_listens_who_is_not_there() -> None:
