@@ -146,8 +146,10 @@ class Story:
     def spawned(self, run: str, pid: int | None = None) -> list[str]:
         return self.tell(Spawned(_run(run), pid or pid_of(run), self.now))
 
-    def refused(self, run: str, reason: str = "no such program: run", hint: str = "") -> list[str]:
-        return self.tell(NotStarted(_run(run), reason, hint, self.now))
+    def refused(
+        self, run: str, reason: str = "no such program: run", hint: str = "", may_pass: bool = False
+    ) -> list[str]:
+        return self.tell(NotStarted(_run(run), reason, hint, self.now, may_pass=may_pass))
 
     def exited(
         self,

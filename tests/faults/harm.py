@@ -63,10 +63,17 @@ class Victim:
     def keeper(self) -> int | None:
         return holder_of(str(self.home / "run" / "keeper.lock"))
 
-    def helpers(self, name: str) -> list[int]:
+    def helpers(self, *names: str) -> dict[int, str]:
         """Processes of the keeper's own that are called so."""
         below = procfs.descendants(self.keeper) if self.keeper else []
-        return [pid for pid in below if procfs.program(pid) == name]
+        named = {pid: procfs.program(pid) for pid in sorted(below)}
+        return {pid: name for pid, name in named.items() if name in names}
+
+    def helper(self) -> tuple[str, int | None]:
+        """One that serves no run."""
+        found = self.helpers("locald-zygote", "locald-spare", "locald-closer")
+        pid = self.random.choice(list(found)) if found else None
+        return (found[pid], pid) if pid else ("helper", None)
 
 
 def _killed(what: str, pid: int | None) -> str:
@@ -90,15 +97,15 @@ def kill_both(on: Victim) -> Harm:
     return Harm(", ".join(_killed(*each) for each in pids), EVERYBODY, cuts_logs=True)
 
 
-def kill_zygote(on: Victim) -> Harm:
-    return Harm(_killed("zygote", next(iter(on.helpers("locald-zygote")), None)))
+def kill_helper(on: Victim) -> Harm:
+    return Harm(_killed(*on.helper()))
 
 
 def kill_reaper(on: Victim) -> Harm:
     reapers = on.helpers("locald-reaper")
     if not reapers:
         return Harm("(no reaper to kill)")
-    reaper = on.random.choice(sorted(reapers))
+    reaper = on.random.choice(list(reapers))
     below = set(procfs.descendants(reaper))
     hit = frozenset(process.service for process in on.seen() if process.pid in below)
     return Harm(f"{_killed('reaper', reaper)} of {', '.join(hit) or 'nobody'}", hit, cuts_logs=True)
@@ -153,6 +160,10 @@ def stop_daemon(on: Victim) -> Harm:
 
 def stop_keeper(on: Victim) -> Harm:
     return _stop("keeper", on.keeper)
+
+
+def stop_helper(on: Victim) -> Harm:
+    return _stop(*on.helper())
 
 
 def stop_leader(on: Victim) -> Harm:
@@ -232,7 +243,7 @@ def take_files(on: Victim) -> Harm:
 
 
 FAULTS: tuple[Callable[[Victim], Harm], ...] = (
-    *(kill_daemon, kill_daemon, kill_daemon, kill_keeper, kill_both, kill_zygote, kill_reaper),
-    *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_leader, fill_disk),
+    *(kill_daemon, kill_daemon, kill_daemon, kill_keeper, kill_both, kill_helper, kill_helper, kill_reaper),
+    *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_helper, stop_leader, fill_disk),
     *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files),
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from locald.linux import procfs
 from whole.looking import at, is_healthy, is_in, is_unhealthy
 from whole.machine import Events, Gate, is_alive, kill, wait_for
 from whole.programs import PRELUDE, SERVE, command
@@ -263,3 +264,33 @@ def test_leftovers_get_the_stop_signal_and_the_grace_before_they_are_killed(mach
     machine.until("web", lambda row: row["run"] == 2)
     assert lines(said) == ["term"]
     assert not is_alive(int(lines(ready)[0]))
+
+
+def test_a_service_that_was_killed_before_its_program_was_there_is_started_again(machine: Machine) -> None:
+    """Where a process waits for the next run: it is held up, so that it can be killed in that moment."""
+    machine.write(web('type = "worker"\ncommand = "exec sleep 1000"'))
+    machine.up()
+    wait_for(lambda: spares(machine) or not has_groups(machine), "the process that waits")
+    if not has_groups(machine):
+        pytest.skip("runs have no cgroups here")
+    (spare,) = spares(machine)
+    os.kill(spare, signal.SIGSTOP)
+    with machine.begin("restart", "web") as again:
+        machine.until("web", lambda row: row["run"] == 2)
+        kill(spare)
+        _, err = again.communicate()
+    row = machine.status()["web"]
+    assert (again.returncode, row["run"], row["health"]) == (0, 3, "healthy"), err
+    assert "not started: was killed before it could start" in machine.logs("web")
+
+
+def spares(machine: Machine) -> list[int]:
+    """Those that wait, and are nobody's parent any more."""
+    below = procfs.children(machine.keeper_pid()) or []
+    return [pid for pid in below if procfs.program(pid) == "locald-spare" and not procfs.children(pid)]
+
+
+def has_groups(machine: Machine) -> bool:
+    """Else each run has a subreaper of its own."""
+    below = procfs.descendants(machine.keeper_pid())
+    return "locald-reaper" not in {procfs.program(pid) for pid in below}

@@ -41,7 +41,8 @@ def translate(run: Run, event: Json) -> Event | None:
             return Spawned(run, event["pid"], at)
         case "refused":
             about = event.get("subject", ""), event["text"]
-            return NotStarted(run, *refusal(event["stage"], event["errno"], *about), at)
+            reason, hint = refusal(event["stage"], event["errno"], *about)
+            return NotStarted(run, reason, hint, at, may_pass=event["stage"] == "resources")
         case "notified":
             data = base64.b64decode(event["data"])
             return Notified(run, _sender(event), data, at, event.get("main"))

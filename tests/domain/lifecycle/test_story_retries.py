@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from domain.story import Story, service, worker
+from domain.story import Story, service, task, worker
+
+if TYPE_CHECKING:
+    from locald.domain.project.spec import ServiceSpec
 
 
 def crash(s: Story, run: str, code: int = 1) -> list[str]:
@@ -245,6 +250,47 @@ def test_what_cannot_be_started_is_not_retried() -> None:
     assert s.because("web") == "no such program: run"
     assert s.why("web").hints[0] == "check the spelling"
     assert s.notes == ["not started: no such program: run"]
+    assert s.wait(3600) == []
+
+
+KILLED = "was killed before it could start"
+
+
+def test_a_run_that_never_began_for_want_of_something_is_retried() -> None:
+    """No descriptors, no memory, killed before its program was there: the next may begin."""
+    s = Story(service("web"))
+    s.up(), s.refused("web#1", KILLED, "run `locald doctor`", may_pass=True)
+
+    assert (s.state("web"), s.because("web")) == ("backoff", f"{KILLED}, restart 1 of 5 in 100ms")
+    assert s.notes == [f"not started: {KILLED}"]
+    assert s.wait(0.1) == ["start web#2"]
+    s.healthy("web#2")
+    assert s.row("web").restarts == 1
+
+
+def test_a_machine_that_goes_on_lacking_something_fails_a_service_with_what_to_do() -> None:
+    s = Story(service("web", max_restarts=1))
+    s.up(), s.refused("web#1", KILLED, may_pass=True), s.wait(0.1)
+    s.refused("web#2", KILLED, "run `locald doctor`", may_pass=True)
+
+    assert s.state("web") == "failed"
+    assert s.because("web") == f"{KILLED}, crash loop: 1 restart in 60s (max_restarts)"
+    assert s.why("web").hints[0] == "run `locald doctor`"
+
+
+@pytest.mark.parametrize("one", [service("web", restart="no"), task("web")])
+def test_what_is_not_restarted_is_not_begun_again_either(one: ServiceSpec) -> None:
+    s = Story(one)
+    s.up(), s.refused("web#1", KILLED, "run `locald doctor`", may_pass=True)
+
+    assert (s.state("web"), s.because("web")) == ("failed", KILLED)
+
+
+def test_a_run_that_never_began_while_it_was_being_stopped_is_stopped() -> None:
+    s = Story(service("web"))
+    s.up(), s.stop("web"), s.refused("web#1", KILLED, may_pass=True)
+
+    assert s.state("web") == "stopped"
     assert s.wait(3600) == []
 
 

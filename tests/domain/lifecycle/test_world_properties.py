@@ -212,7 +212,8 @@ class Promises(RuleBasedStateMachine):
             self.tell(Spawned(run, _pid(run), self.now))
         else:
             self.outside.past.append(run)
-            self.tell(NotStarted(run, "no such program", "", self.now))
+            may_pass = data.draw(st.booleans())
+            self.tell(NotStarted(run, "no such program", "", self.now, may_pass=may_pass))
 
     @precondition(lambda self: self.outside.alive.keys() - self.outside.headless)
     @rule(data=st.data(), code=st.sampled_from([0, 1, None]), left=st.sampled_from([0, 0, 1]))

@@ -23,7 +23,7 @@ from locald.domain.project.spec import StandardInput, Type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from locald.domain.lifecycle.messages import Exit, Listener, Process
+    from locald.domain.lifecycle.messages import Exit, Listener, NotStarted, Process
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Outcome, Service
     from locald.domain.project.names import Run
@@ -159,6 +159,15 @@ def expired(service: Service, facts: RunFacts, run: Run, now: float) -> Outcome:
     again = wants_another(facts.definition.spec.restart, failed=True)
     stopping, effects = end(service, now, _retry(service, reason, now) if again else Failed(reason))
     return stopping, [Note(run, overdue(facts)), *effects]
+
+
+def unborn(service: Service, event: NotStarted, now: float) -> Then:
+    """Where it leads that a run never began. What the machine lacked for a moment (descriptors, processes,
+    memory) is an accident like the end by a signal, and the restart policy is asked."""
+    if event.may_pass and wants_another(service.spec.restart, failed=True):
+        then = _retry(service, event.reason, now)
+        return replace(then, hint=event.hint) if isinstance(then, Failed) else then
+    return Failed(event.reason, event.hint)
 
 
 def over(service: Service, then: Then, now: float) -> Service:

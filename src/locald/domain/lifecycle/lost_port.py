@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle.exits import not_begun, over
+from locald.domain.lifecycle.exits import not_begun, over, unborn
 from locald.domain.lifecycle.messages import Note
-from locald.domain.lifecycle.phase import Failed, Stopped
+from locald.domain.lifecycle.phase import Stopped
 from locald.domain.project import whereabouts
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ def told(event: NotStarted) -> str:
 
 
 def not_started(service: Service, event: NotStarted, now: float) -> Service:
-    """The run never began: it has failed, or it is tried again with another port."""
+    """The run never began: it has failed, or it is tried again, perhaps with another port."""
     if event.port is None or not may_move(service):
-        return over(service, Failed(event.reason, event.hint), now)
+        return over(service, unborn(service, event, now), now)
     definition = replace(service.definition, port=event.port)
     return over(replace(service, definition=definition), Stopped(), now)
 

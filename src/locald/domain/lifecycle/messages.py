@@ -171,7 +171,8 @@ class Spawned:
 @dataclass(frozen=True, slots=True)
 class NotStarted:
     """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty.
-    `is_port_taken`: somebody else holds its port; `port`: the one that the next run has instead."""
+    `is_port_taken`: somebody else holds its port; `port`: the one that the next run has instead. `may_pass`:
+    it was the machine that lacked something, or somebody killed it before its program was there."""
 
     run: Run
     reason: str
@@ -179,6 +180,7 @@ class NotStarted:
     at: float
     port: int | None = None
     is_port_taken: bool = False
+    may_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
