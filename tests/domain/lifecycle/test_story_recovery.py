@@ -309,3 +309,15 @@ def test_news_that_is_told_again_changes_nothing() -> None:
     s.daemon_dies()
     s.spawned("web#1"), s.says("web#1", "READY=1"), s.says("web#1", "STATUS=fine")
     assert s.service("web") == before
+
+
+def test_what_ends_by_itself_is_not_told_to_before_what_needs_it() -> None:
+    """Also where somebody has asked for it anew meanwhile."""
+    s = Story(worker("db"), worker("web", "db"))
+    s.up(), s.healthy("db#1", "web#1")
+    s.says("db#1", "STOPPING=1")
+    s.daemon_dies()
+    s.up()
+    assert s.spawned("db#1") == []
+    assert s.spawned("web#1") == []
+    assert s.exits("db#1", 0) == ["start db#2"]

@@ -178,6 +178,8 @@ def _spawned(service: Service, facts: RunFacts, event: Spawned, now: float) -> O
         case Stopping() as phase if not known:  # asked to stop before it had a process
             stopping = replace(phase, kill_at=now + spec.stop_timeout)
             return replace(service, phase=stopping), [Terminate(run)]
+        case Stopping() if facts.notify.stopping:  # it ends by itself, and its dependents may be there still
+            return service, []
         case Stopping():  # an earlier daemon may have died between its decision and the signal
             return service, [Terminate(run)]
         case _:
