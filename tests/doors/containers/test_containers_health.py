@@ -175,6 +175,7 @@ async def test_a_listener_off_which_nobody_takes_connections_is_not_believed(her
     assert not taken.unproven
     assert taken.acceptor is not None
     assert taken.acceptor.pid == os.getpid()
+    assert taken.listeners[0].owner == taken.acceptor  # no child of what else runs there
 
 
 async def test_where_the_network_may_not_be_entered_what_listens_is_believed_and_that_is_told(

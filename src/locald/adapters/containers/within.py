@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -155,8 +156,11 @@ class Within:
 
     async def _tell_taken(self, acceptance: Acceptance, shown: tuple[Listener, ...]) -> bool:
         """The engine's part of the way has to be there, too."""
-        owner = own.owner if (own := seen.own(self._target, shown)) else Process(self._target.pid)
+        own = seen.own(self._target, shown)
+        owner = own.owner if own else Process(self._target.pid)
         acceptor = Process(acceptance.pid, procfs.program(acceptance.pid)) if acceptance.pid else None
+        if acceptor and acceptance.answer is Answer.FOREIGN:  # what it holds could not be seen before
+            shown = tuple(replace(each, owner=acceptor) if each is own else each for each in shown)
         server = await asyncio.to_thread(_server, (acceptor or owner).pid)
         accepts = await published.connects(self._target.published)
         self._telling.tell(
