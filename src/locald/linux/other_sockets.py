@@ -28,6 +28,8 @@ from locald.linux.sockdiag import (
     messages,
     netlink,
     parse_table,
+    refused,
+    unpacked,
 )
 
 UNCONNECTED = 7
@@ -97,7 +99,7 @@ def _listening(asked: socket.socket) -> list[UnixListening]:
                 return found
             name = attributes(kind[1], at + _ANSWER.size, end).get(_NAME)
             if name:
-                found.append(UnixListening(_shown(name), _ANSWER.unpack_from(kind[1], at)[4]))
+                found.append(UnixListening(_shown(name), unpacked(_ANSWER, kind[1], at)[4]))
 
 
 def has_accepted(connection: socket.socket) -> bool | None:
@@ -127,8 +129,7 @@ def _parts(data: bytes) -> list[tuple[tuple[int, bytes], int, int]]:
     found = []
     for kind, _, at in messages(data):
         if kind == NLMSG_ERROR:
-            code = -struct.unpack_from("=i", data, at)[0]
-            raise OSError(code, os.strerror(code))
+            raise refused(data, at)
         length = HEADER.unpack_from(data, at - HEADER.size)[0]
         found.append(((kind, data), at, at - HEADER.size + length))
     return found

@@ -16,7 +16,6 @@ Sources: sock_diag(7), linux/inet_diag.h, tcp(7).
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import struct
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +27,8 @@ from locald.linux.sockdiag import (
     TCP_LISTEN,
     messages,
     netlink,
+    refused,
+    unpacked,
 )
 
 if TYPE_CHECKING:
@@ -96,11 +97,11 @@ def decode(data: bytes, sequence: int) -> tuple[bool, End | None]:
         if number != sequence:
             continue
         if kind == NLMSG_ERROR:
-            code = -struct.unpack_from("=i", data, at)[0]
-            if code == errno.ENOENT:
+            error = refused(data, at)
+            if error.errno == errno.ENOENT:
                 return True, None
-            raise OSError(code, os.strerror(code))
-        _, state, uid, inode = _ANSWER.unpack_from(data, at)
+            raise error
+        _, state, uid, inode = unpacked(_ANSWER, data, at)
         # Where no connection has these addresses, the kernel answers with the listener that would take one.
         return True, None if state == TCP_LISTEN else End(state, inode, uid)
     return False, None

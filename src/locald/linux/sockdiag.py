@@ -22,7 +22,7 @@ import os
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locald.linux import procfs
 
@@ -44,6 +44,7 @@ _REQUEST = struct.Struct("=BBBBI48x")
 """inet_diag_req_v2: family, protocol, extensions, -, states; an empty socket id"""
 _SOCKET = struct.Struct("=BBBB2s2s16s16sI8xIIIII")
 """inet_diag_msg: family, state, -, -, port, peer's port, address, peer's address, interface, …, uid, inode"""
+_CODE = struct.Struct("=i")
 _PEER_PORT_AT = HEADER.size + 6
 
 
@@ -80,15 +81,14 @@ def decode_dump(data: bytes, sequence: int) -> tuple[list[Listening], bool]:
         if kind == NLMSG_DONE:
             return found, True
         if kind == NLMSG_ERROR:
-            code = -struct.unpack_from("=i", data, at)[0]
-            raise OSError(code, os.strerror(code))
+            raise refused(data, at)
         found.append(_socket(data, at))
     return found, False
 
 
 def decode_destroyed(data: bytes) -> set[int]:
     """The ports of the sockets in one datagram of the multicast groups that had no peer."""
-    found = (_SOCKET.unpack_from(data, at) for kind, _, at in messages(data) if kind >= SOCK_DIAG_BY_FAMILY)
+    found = (unpacked(_SOCKET, data, at) for kind, _, at in messages(data) if kind >= SOCK_DIAG_BY_FAMILY)
     return {int.from_bytes(port) for _, _, _, _, port, peer, *_ in found if peer == b"\0\0"}
 
 
@@ -105,8 +105,22 @@ def messages(data: bytes) -> list[tuple[int, int, int]]:
     return found
 
 
+def unpacked(layout: struct.Struct, data: bytes, at: int) -> tuple[Any, ...]:
+    """Raises OSError for a message that is cut off."""
+    try:
+        return layout.unpack_from(data, at)
+    except struct.error:
+        raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG)) from None
+
+
+def refused(data: bytes, at: int) -> OSError:
+    """What the kernel says in a message of the type NLMSG_ERROR."""
+    code = -unpacked(_CODE, data, at)[0]
+    return OSError(code, os.strerror(code))
+
+
 def _socket(data: bytes, at: int) -> Listening:
-    family, _, _, _, port, _, address, _, interface, *_, uid, inode = _SOCKET.unpack_from(data, at)
+    family, _, _, _, port, _, address, _, interface, *_, uid, inode = unpacked(_SOCKET, data, at)
     shown = _ipv4(address[:4]) if family == socket.AF_INET else _ipv6(address, interface)
     return Listening(shown, int.from_bytes(port), uid, inode)
 
@@ -239,7 +253,7 @@ class Deaths:
         except BlockingIOError:
             return ports
         except OSError as error:
-            if error.errno == errno.ENOBUFS:
+            if error.errno in (errno.ENOBUFS, errno.EBADMSG):
                 return None
             raise
 

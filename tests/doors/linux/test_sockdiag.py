@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from locald.linux import procfs, sockdiag, socket_owners
+from locald.linux import procfs, server_end, sockdiag, socket_owners
 from locald.linux.sockdiag import Deaths, Listening, Table, decode_dump, parse_table
 
 if TYPE_CHECKING:
@@ -105,6 +106,16 @@ def test_a_refusal_of_the_kernel_is_an_oserror_with_its_number() -> None:
     with pytest.raises(FileNotFoundError):
         decode_dump(refused, 7)
     assert decode_dump(refused, 8) == ([], False)
+
+
+@pytest.mark.parametrize("kind", [2, 20, 21])
+def test_an_answer_that_says_less_than_its_kind_must_is_an_error_like_any_other(kind: int) -> None:
+    """A kernel, or what plays one in a sandbox, may know a shorter form."""
+    short = struct.pack("=IHHII", 16, kind, 0, 7, 0)
+    with pytest.raises(OSError, match="Bad message"):
+        decode_dump(short, 7)
+    with pytest.raises(OSError, match="Bad message"):
+        server_end.decode(short, 7)
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 15, b"\0" * 100, b"\xff" * 100])

@@ -1,0 +1,224 @@
+"""Whatever comes from outside, its parser reads it or refuses it in the one way that its callers expect.
+
+Most of it is nearly right: the words of each language in any order, with noise between them. A fault that was
+found so has a test of its own beside the parser.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from locald.adapters.state.document import SCHEMA
+from locald.adapters.state.reading import load
+from locald.capture import frames
+from locald.client import http
+from locald.domain.lifecycle import sd_notify
+from locald.domain.project import config, env
+from locald.domain.values.problem import Refused
+from locald.keeper.wire import protocol
+from locald.linux import other_sockets, procfs, server_end, sockdiag
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+usual = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(st.text(max_size=4), parts, max_size=3),
+    max_leaves=8,
+)
+
+
+def bytes_of(*words: bytes) -> st.SearchStrategy[bytes]:
+    return st.lists(st.sampled_from(words) | st.binary(max_size=6), max_size=16).map(b"".join)
+
+
+def text_of(*words: str) -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(words) | st.text(max_size=4), max_size=24).map("".join)
+
+
+# What services and users write.
+
+
+@given(
+    bytes_of(
+        *b"READY=1|STOPPING=1|MAINPID=|STATUS=|WATCHDOG=|trigger|WATCHDOG_USEC=|EXTEND_TIMEOUT_USEC=".split(
+            b"|"
+        ),
+        *b"ERRNO=|BUSERROR=|EXIT_STATUS=|FDSTORE=1|1|-1|=|99999999999999999999".split(b"|"),
+        *(b"\n", b"\r\n", b"\0"),
+    )
+)
+def test_a_datagram_to_the_notify_socket(data: bytes) -> None:
+    words = sd_notify.parse(data)
+    if words is not None:
+        assert isinstance(str(words), str)
+        for key in ("MAINPID", "ERRNO", "STATUS", "WATCHDOG", "WATCHDOG_USEC", "EXTEND_TIMEOUT_USEC"):
+            words.has(key, b"1"), words.number(key), words.seconds(key), words.text(key)
+
+
+@given(
+    text_of(
+        *("[project]\n", 'name = "x"\n', "[services.web]\n", 'command = "x"\n', "port = ", "depends_on = "),
+        *("health_check = ", 'type = "http"', "env = ", "watch = ", "image = ", "volumes = ", "[groups]\n"),
+        *("{", "}", "[", "]", '"', "'", '"""', "=", "\n", "#", ".", "true", "2s", '"50MB"', '"a:b:c"'),
+        *("${services.web.port}", "$PORT", "${", "nan", "inf", "1e400", "-1", "9" * 20, "1979-05-27"),
+        *("\\u0000", "\0", "\ud800"),
+    )
+)
+def test_the_file_of_a_project(text: str) -> None:
+    with suppress(Refused):
+        config.parse(text)
+
+
+@given(
+    text_of(
+        "A=", "export ", '"', "'", "${A}", "${A:-b}", "$", "\\", "\n", "\r", "#", "\0", "{", "}", "\ufeff"
+    )
+)
+def test_an_env_file(text: str) -> None:
+    with suppress(Refused):
+        env.parse(text)
+
+
+# What is between our own processes, and on our own disk.
+
+ORDER: dict[str, Any] = {
+    "do": "spawn", "run": "shop:web#1", "argv": ["x"], "env": {"A": "b"}, "cwd": "/", "umask": 18,
+    "limits": {"nofile": [1, 2]}, "logs": "/l", "log_size": 5, "tty": True, "notify": True,
+}  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(sorted(ORDER)), JSON, max_size=3))
+def test_an_order_to_the_keeper(changed: dict[str, Any]) -> None:
+    _order(json.dumps(ORDER | changed).encode())
+
+
+@given(st.binary(max_size=40) | JSON.map(lambda each: json.dumps(each).encode()))
+def test_a_line_to_the_keeper(line: bytes) -> None:
+    _order(line)
+
+
+def _order(line: bytes) -> None:
+    with suppress(protocol.Malformed):
+        protocol.Order(protocol.decode(line))
+
+
+@given(st.lists(st.binary(max_size=20), max_size=4), st.integers(0, 80), st.binary(max_size=20))
+def test_frames_of_a_capture(payloads: list[bytes], cut: int, noise: bytes) -> None:
+    """What is whole before the noise is read."""
+    whole = [frames.encode(1.0, frames.STDOUT, payload) for payload in payloads]
+    data = b"".join(whole)
+    found = [payload for _, _, payload, _ in frames.decode(data[:cut] + noise)]
+    sound = 0
+    while sound < len(whole) and len(b"".join(whole[: sound + 1])) <= cut:
+        sound += 1
+    assert found[:sound] == payloads[:sound]
+
+
+@usual
+@given(lines=st.lists(st.binary(max_size=30) | JSON.map(lambda each: json.dumps(each).encode()), max_size=4))
+@pytest.mark.parametrize("head", [b"", json.dumps({"schema": SCHEMA, "boot": "b", "epoch": 1.0}).encode()])
+def test_a_saved_state(tmp_path: Path, head: bytes, lines: list[bytes]) -> None:
+    """It is used, or kept aside with a sentence."""
+    file = tmp_path / "state.json"
+    file.write_bytes(b"\n".join([head, *lines]))
+    assert isinstance(load(str(file)).trouble, str)
+
+
+# What the kernel tells.
+
+MESSAGES = st.lists(
+    st.tuples(
+        st.none() | st.integers(0, 200) | st.integers(0, 2**32 - 1),
+        st.sampled_from([0, 2, 3, 20, 21, 65535]),
+        st.integers(0, 2),
+        st.binary(max_size=120),
+    ),
+    max_size=4,
+).map(
+    lambda messages: b"".join(
+        struct.pack("=IHHII", len(content) + 16 if length is None else length, kind, 0, sequence, 0) + content
+        for length, kind, sequence, content in messages
+    )
+)
+
+
+@given(MESSAGES | st.binary(max_size=80))
+def test_answers_of_sock_diag(data: bytes) -> None:
+    for read in (
+        lambda: sockdiag.decode_dump(data, 1),
+        lambda: sockdiag.decode_destroyed(data),
+        lambda: server_end.decode(data, 1),
+        lambda: other_sockets._parts(data),
+        lambda: other_sockets.attributes(data, 0, len(data)),
+    ):
+        with suppress(OSError):
+            read()
+
+
+@given(
+    text_of(
+        "sl local\n",
+        "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 12345 1\n",
+        "ffff: 00000002 00000000 00010000 0001 01 12345 /run/x y\n",
+        *(" ", ":", "\n"),
+    )
+)
+def test_tables_of_sockets(text: str) -> None:
+    sockdiag.parse_table(text), other_sockets.parse_unix(text)
+
+
+@given(bytes_of(b"1 (a) S ", b"1 2 3 4 ", b"(", b")", b"\n", b"\0", b"NSpid:\t1\t2\n", b"A=b\0"))
+def test_files_of_a_process(data: bytes) -> None:
+    """What a program has overwritten may be anything; what the kernel writes is whole or is refused."""
+    procfs.parse_cmdline(data), procfs.parse_environ(data)
+    with suppress(ValueError, IndexError):
+        procfs.parse_stat(data)
+
+
+# What answers on a socket that should be the daemon's.
+
+ANSWERS = bytes_of(
+    *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 404 x\r\n", b"HTTP/1.1", b"HTTP/1.1 99999999999999999999 OK\r\n"),
+    *(b"Content-Length: 2\r\n", b"Content-Length: -5\r\n", b"Content-Length: x\r\n", b"\r\n", b" "),
+    *(b"Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n", b"ffffffffffff\r\n", b"{}", b"[]"),
+    b'{"problems":[{"what":1}],"exit":"x"}',
+)
+
+
+@given(ANSWERS)
+def test_an_answer_to_a_command(data: bytes) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(data)
+        there.shutdown(socket.SHUT_WR)
+        answer = http._Answer(here, 5.0)
+        with suppress(http.Unreachable, http.Denied):
+            answer.begin(b"")
+            http._parsed(answer.body())
+
+
+@given(
+    bytes_of(
+        b"event: snapshot\ndata: {}\n\n", b"event: change\n", b"data: [\n\n", b"5\r\n", b"\r\n", b": x\n"
+    )
+)
+def test_news_for_a_command(data: bytes) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(data)
+        there.shutdown(socket.SHUT_WR)
+        events = http.Events(http.Lines(here))
+        with suppress(http.Unreachable, http.Ended):
+            while True:
+                events.next(5.0)
