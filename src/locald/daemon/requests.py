@@ -44,10 +44,11 @@ async def up(
 ) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused."""
     project, review, moved = await _resolved(world, directory, caller.env, texts, ports)
-    wanted = frozenset(chosen(project.name, project.definitions, names))
+    named = chosen(project.name, project.definitions, names, project.groups) if names else []
+    wanted = frozenset(named or _started_by_themselves(project))
     warnings = review.problems(only=starting(project, wanted))
     known = await asyncio.to_thread(instances.remembered, world, project.name, directory)
-    return Up(project, wanted, frozenset(names), caller, known), [*warnings, *moved]
+    return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved]
 
 
 async def _resolved(
@@ -79,7 +80,8 @@ async def as_written(world: World, directory: str, texts: Texts, ports: PortChoi
     spec, _ = giving_way(world, own)
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
     chosen = ports.of_project(world, spec)
-    return resolve(replace(spec, services=services), directory, chosen, {}, {})
+    bare = replace(spec, services=services, env={}, env_file=())
+    return resolve(bare, directory, chosen, {}, {})
 
 
 async def unapplied(
@@ -106,13 +108,23 @@ def _is_unlike(service: Service, written: Project) -> bool:
     return now is None or now.spec != replace(service.spec, env={}, env_file=())
 
 
-def chosen(project: str, known: Iterable[str], names: list[str]) -> list[str]:
-    """The services that are meant: those named, or all. Raises Refused for a name that is none."""
+def _started_by_themselves(project: Project) -> list[str]:
+    return [name for name, definition in project.definitions.items() if definition.spec.autostart]
+
+
+def chosen(
+    project: str, known: Iterable[str], names: list[str], groups: Mapping[str, tuple[str, ...]]
+) -> list[str]:
+    """The services that are meant: those named, a group's in place of its name; or all. Raises Refused for a
+    name that is none."""
     known = list(known)
-    unknown = [name for name in names if name not in known]
+    unknown = [name for name in names if name not in known and name not in groups]
     if unknown:
-        raise Refused(*(_unknown(project, name, known) for name in unknown))
-    return names or known
+        raise Refused(*(_unknown(project, name, [*known, *groups]) for name in unknown))
+    meant = [each for name in names for each in (groups.get(name) or (name,)) if each in known]
+    if names and not meant:  # of a group all members were removed: this must not mean all services
+        raise Refused(*(_unknown(project, name, known) for name in names))
+    return list(dict.fromkeys(meant)) or known
 
 
 def _unknown(project: str, name: str, known: list[str]) -> Problem:

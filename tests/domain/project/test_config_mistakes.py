@@ -112,10 +112,7 @@ def test_a_text_that_is_not_toml_has_one_problem_with_its_line(text: str, said: 
 
 
 WEB = '[services.web]\ncommand = "x"\n'
-VARIABLES = (
-    "put them under [services.web.env], "
-    "or, for all services, as NAME=value into a file .env beside locald.toml"
-)
+VARIABLES = "put them under [services.web.env], or, for all services, under [project.env]"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +127,10 @@ VARIABLES = (
                 "under [services.web.env]", "into `env` of [services.web]"
             ),
         ),
-        (HEAD + 'env = { A = "1" }\n' + WEB, f"3: project.env: unknown key\nhint: {VARIABLES}"),
+        (
+            HEAD + 'environment = { A = "1" }\n' + WEB,
+            '3: project.environment: unknown key\nhint: write it as `env`, like env = { LOG_LEVEL = "debug" }',
+        ),
         *(
             (
                 f'{HEAD}{WEB}[{name}]\nrestart = "no"',

@@ -54,6 +54,7 @@ class PlaceEntry:
     caller: str = ""
     """which of the callers; empty in the file of a version that did not tell"""
     folder: str = ""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Writer:
 
     def _place(self, place: Place, callers: dict[str, Caller]) -> PlaceEntry:
         caller = self._name(place.caller, callers)
-        return PlaceEntry(place.directory, place.domain, caller, place.folder)
+        return PlaceEntry(place.directory, place.domain, caller, place.folder, dict(place.groups))
 
     def _name(self, caller: Caller, callers: dict[str, Caller]) -> str:
         """The digest of a caller, who is told of in this line if the file does not know him yet."""
@@ -168,6 +169,7 @@ class Reader:
                 each.domain,
                 self._callers.get(each.caller, known.get(name, _NOBODY)),
                 each.folder,
+                each.groups,
             )
             for name, each in self._places.items()
         }

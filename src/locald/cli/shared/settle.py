@@ -69,7 +69,7 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int
     if begun.removed and (code := _remove(home, api, target, args, began, begun)):
         return code
     if not target.services:
-        return _without_services(api, args)
+        return _without_services(api, target, args)
     if args.detach:
         return _detached(api, target, begun, args)
     return _settled(home, api, target, args, began, begun)
@@ -138,10 +138,15 @@ def _tell_removal(target: Target, verb: str, names: list[str]) -> None:
         say.note(f"{verb} {told} (no longer in locald.toml)")
 
 
-def _without_services(api: Api, args: argparse.Namespace) -> int:
+def _without_services(api: Api, target: Target, args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"daemon": api.get("/v1/status")["daemon"], "services": []}, indent=2))
-    say.note(NO_SERVICES)
+    rows = api.get("/v1/status", target.where)["services"]
+    if not rows:
+        say.note(NO_SERVICES)
+        return 0
+    say.note("no service starts by itself: each has autostart = false")
+    say.hinted(f"run `locald up {target.spelled(rows[0]['name'])}` to start one")
     return 0
 
 

@@ -106,7 +106,7 @@ class Reading:
         """A world with a project that was never brought up, as its file says. Nothing is kept of it."""
         project = await requests.as_written(self._core.world, directory, self._core.texts, self._core.ports)
         since = self._core.started_at
-        chosen = requests.chosen(project.name, project.definitions, names)
+        chosen = requests.chosen(project.name, project.definitions, names, project.groups)
         services = [Service(definition, since=since) for definition in project.definitions.values()]
         shown = World.of(services, {project.name: requests.place(project)})
         return shown, [Key(project.name, name) for name in chosen]

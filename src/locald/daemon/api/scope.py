@@ -135,7 +135,9 @@ async def scope(core: Core, asked: Mapping[str, Any], services: list[str]) -> Sc
     """Raises Refused for what is not known."""
     project = await project_of(core, asked)
     if project is not None:
-        requests.chosen(project, [s.spec.name for s in core.world.of_project(project)], services)
+        known = [service.spec.name for service in core.world.of_project(project)]
+        found = requests.chosen(project, known, services, core.world.places[project].groups)
+        services = found if services else []
     return Scope(project, tuple(services))
 
 

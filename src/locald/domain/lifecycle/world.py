@@ -78,6 +78,8 @@ class Place:
     caller: Caller = field(default_factory=Caller)
     folder: str = ""
     """which folder `directory` was then, by which it is found when it was moved; empty: not known"""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """names for several services"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +282,9 @@ class _Draft:
 def _up(draft: _Draft, up: Up) -> None:
     """Make the project what its file says, then want what was asked for and what it depends on."""
     project = up.project
-    draft.places[project.name] = Place(project.directory, project.domain, up.caller, project.folder)
+    draft.places[project.name] = Place(
+        project.directory, project.domain, up.caller, project.folder, project.groups
+    )
     draft.instances = up.instances
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}
     for name, definition in project.definitions.items():

@@ -5,7 +5,7 @@ What stands for nothing is a fault, and its text becomes empty, so that one look
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,13 +26,16 @@ EnvFiles = Mapping[str, Mapping[str, str]]
 
 
 def env_file_paths(spec: ProjectSpec) -> tuple[str, ...]:
-    """The env files that the services name, and `.env` where one names none; as written, each once."""
-    named = (path for service in spec.services.values() for path in env_files_of(service))
-    return tuple(dict.fromkeys(named))
+    """The env files that the project and its services name, and `.env` where a service names none: each once,
+    as written."""
+    named = (path for service in spec.services.values() for path in env_files_of(service, spec))
+    return tuple(dict.fromkeys((*spec.env_file, *named)))
 
 
-def env_files_of(service: ServiceSpec) -> tuple[str, ...]:
-    return (DEFAULT_ENV_FILE,) if service.env_file is None else service.env_file
+def env_files_of(service: ServiceSpec, spec: ProjectSpec) -> tuple[str, ...]:
+    """Later ones go over earlier ones."""
+    own = (DEFAULT_ENV_FILE,) if service.env_file is None else service.env_file
+    return (*spec.env_file, *own)
 
 
 def resolve(
@@ -69,9 +72,9 @@ class Outside(NamedTuple):
 def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Project, list[Fault]]:
     """The project as far as it can be resolved, and what cannot."""
     definitions: dict[str, Definition] = {}
-    faults: list[Fault] = []
+    faults = list(_absent(("project",), spec.env_file, outside.env_files))
     for service in spec.services.values():
-        faults += _absent(service, outside.env_files)
+        faults += _absent(("services", service.name), service.env_file or (), outside.env_files)
         fill = _Filling(service, spec, outside)
         key = Key(spec.name, service.name)
         port = None if service.type in (Type.WORKER, Type.TASK) else outside.ports.get(service.name)
@@ -80,43 +83,51 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
             key, directory, filled, port, fill.env_files, fill.env(), fill.open_env(), fill.open_command()
         )
         faults += fill.faults
-    return Project(spec.name, spec.domain, directory, definitions), faults
+    # What is wrong with the project's own variables is wrong for every service.
+    return Project(spec.name, spec.domain, directory, definitions, groups=spec.groups), list(
+        dict.fromkeys(faults)
+    )
 
 
-def _absent(service: ServiceSpec, env_files: EnvFiles) -> Iterator[Fault]:
+def _absent(owner: Path, named: Iterable[str], env_files: EnvFiles) -> Iterator[Fault]:
     """`.env` may be missing when nobody named it; a file that somebody named may not."""
-    for path in service.env_file or ():
+    for path in named:
         if path not in env_files:
             what = f"no such file: {path}"
             hint = f"create {path} beside locald.toml, or remove it from env_file"
-            yield Fault(("services", service.name, "env_file"), what, hint)
+            yield Fault((*owner, "env_file"), what, hint)
 
 
 class _Filling:
     """Fills the texts of one service, and gathers what stands for nothing."""
 
     def __init__(self, service: ServiceSpec, spec: ProjectSpec, outside: Outside) -> None:
-        files = [outside.env_files[path] for path in env_files_of(service) if path in outside.env_files]
+        named = env_files_of(service, spec)
+        files = [outside.env_files[path] for path in named if path in outside.env_files]
         shell = outside.caller_env
         self.env_files = env.merge(files, {} if service.type is Type.CONTAINER else shell)
         self.faults: list[Fault] = []
         self._service = service
+        self._shared = {name: value for name, value in spec.env.items() if name not in service.env}
         self._reach = env.Reach(service, spec.services, outside.ports, {**self.env_files, **shell})
 
     def env(self) -> dict[str, str]:
-        return {name: self._fill(("env", name), value) for name, value in self._service.env.items()}
+        shared = {name: self._fill(("project", "env", name), value) for name, value in self._shared.items()}
+        own = {name: self._fill(self._at("env", name), value) for name, value in self._service.env.items()}
+        return shared | own
 
     def command(self) -> str | tuple[str, ...] | None:
         match self._service.command:
             case tuple() as words:
-                return tuple(self._fill(("command", n), word, command=True) for n, word in enumerate(words))
+                parts = enumerate(words)
+                return tuple(self._fill(self._at("command", n), word, command=True) for n, word in parts)
             case str() as line:
-                return self._fill(("command",), line, command=True)
+                return self._fill(self._at("command"), line, command=True)
             case None:
                 return None
 
     def open_env(self) -> dict[str, OpenText]:
-        found = {name: self._open(value) for name, value in self._service.env.items()}
+        found = {name: self._open(value) for name, value in {**self._shared, **self._service.env}.items()}
         return {name: parts for name, parts in found.items() if parts}
 
     def open_command(self) -> tuple[OpenText, ...]:
@@ -132,9 +143,12 @@ class _Filling:
         except Bad:  # told of by `_fill`
             return None
 
-    def _fill(self, below: Path, text: str, *, command: bool = False) -> str:
+    def _at(self, *below: str | int) -> Path:
+        return ("services", self._service.name, *below)
+
+    def _fill(self, path: Path, text: str, *, command: bool = False) -> str:
         try:
             return template.fill(text, self._reach, command=command)
         except Bad as bad:
-            self.faults.append(Fault(("services", self._service.name, *below), bad.what, bad.hint))
+            self.faults.append(Fault(path, bad.what, bad.hint))
             return ""

@@ -47,10 +47,20 @@ class Review:
         """Everything from top to bottom. `lenient`: what is lacking is a warning, which says that `up` will
         refuse it. `only`: nothing about others than these services, unless it is an error."""
         lacking = [_as_warning(fault) if lenient else fault for fault in self.lacking]
-        warnings = [fault for fault in self.warnings if not only or fault.path[1] in only]
+        warnings = [fault for fault in self.warnings if not only or _is_about(fault, only)]
         found = in_order([*self.errors, *lacking, *warnings], self.places)
         beside = [_refused(problem) if lenient else problem for problem in self.beside]
         return tuple(dict.fromkeys([*found, *beside, *self.ignored]))
+
+
+def _is_about(fault: Fault, services: Collection[str]) -> bool:
+    return fault.path[0] == "project" or fault.path[1] in services
+
+
+def _is_unsure(fault: Fault, services: Collection[str]) -> bool:
+    """Whether a variable is only missing because an env file could not be read."""
+    is_variable = "env" in fault.path[1:3]
+    return is_variable and (fault.path[1] in services or (fault.path[0] == "project" and bool(services)))
 
 
 _REFUSED = ", `locald up` refuses this"
@@ -71,12 +81,12 @@ def review(understood: Understood, around: Around) -> Review:
     project, lacking = attempt(spec, around.directory, outside)
     ignored, elsewhere = _ignored(project, around.shell)
     warnings = [*doubts(spec, understood.places, around), *ignored]
-    unsure = {name for name, service in spec.services.items() if broken & set(env_files_of(service))}
+    unsure = {name for name, each in spec.services.items() if broken & set(env_files_of(each, spec))}
     return Review(
         spec,
         files,
         tuple(understood.faults),
-        tuple(fault for fault in lacking if not (fault.path[1] in unsure and fault.path[2] == "env")),
+        tuple(fault for fault in lacking if not _is_unsure(fault, unsure)),
         tuple(replace(fault, is_warning=True) for fault in warnings),
         tuple(beside),
         tuple(elsewhere),
@@ -109,8 +119,9 @@ def _ignored(project: Project, shell: Mapping[str, str]) -> tuple[list[Fault], l
         for origin, name in env.ignored(definition, shell, project.definitions):
             problem = env.warning(definition, origin, name)
             if origin == "env":
-                path = ("services", definition.spec.name, "env", name)
+                is_own = name in definition.spec.env
+                path = ("services", definition.spec.name, "env", name) if is_own else ("project", "env", name)
                 written.append(Fault(path, problem.what, problem.hint))
             else:
                 elsewhere.append(problem.as_warning())
-    return written, elsewhere
+    return list(dict.fromkeys(written)), elsewhere

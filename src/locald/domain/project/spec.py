@@ -161,6 +161,7 @@ class ServiceSpec:
     """bytes of history kept on disk"""
     tty: bool = True
     stdin: StandardInput = StandardInput.EMPTY
+    autostart: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,12 @@ class ProjectSpec:
     name: str
     domain: str
     services: dict[str, ServiceSpec]
+    env: dict[str, str] = field(default_factory=dict)
+    """of every service, under its own"""
+    env_file: tuple[str, ...] = ()
+    """the same"""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """names for several services"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +220,4 @@ class Project:
     definitions: Mapping[str, Definition]
     folder: str = ""
     """which folder that is, whatever it is called (see `wire.folder`)"""
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)

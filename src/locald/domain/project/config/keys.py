@@ -27,6 +27,7 @@ from locald.domain.project.config.kinds import (
     Files,
     Image,
     Name,
+    Names,
     Port,
     Shaped,
     Signal,
@@ -263,6 +264,15 @@ class ServiceTable(Table):
         ),
     ] = NOT_GIVEN
 
+    autostart: Annotated[
+        Boolean,
+        Doc(
+            "Whether `up` without names starts it. It starts when it is named or when something depends on it.",
+            "autostart = false",
+            True,
+        ),
+    ] = NOT_GIVEN
+
     def spec(self, name: str) -> ServiceSpec:
         given = self.given()
         given.setdefault("type", Type.CONTAINER if "image" in given else Type.EXEC)
@@ -291,6 +301,22 @@ class ProjectTable(Table):
             otherwise="`NAME.localhost`",
         ),
     ] = NOT_GIVEN
+    env: Annotated[
+        Environment,
+        Doc(
+            "Environment variables of every service, under its own `env`. They go over those of the shell.",
+            'env = { LOG_LEVEL = "debug" }',
+            {},
+        ),
+    ] = NOT_GIVEN
+    env_file: Annotated[
+        Files,
+        Doc(
+            "Env files of every service, relative to `locald.toml`, under the `env_file` of each.",
+            'env_file = ".env.shared"',
+            otherwise="none",
+        ),
+    ] = NOT_GIVEN
 
 
 class FileTable(Table):
@@ -303,11 +329,23 @@ class FileTable(Table):
         Doc("The services by name. A name is a DNS label: part of URLs and variables.", "[services.web]"),
     ] = NOT_GIVEN
 
+    groups: Annotated[
+        dict[Name, Names],
+        Shaped("a table", (dict,)),
+        Doc(
+            "Groups of services by name. A group stands wherever a command takes a SERVICE.",
+            'backend = ["api", "worker"]',
+        ),
+    ] = NOT_GIVEN
+
     def spec(self) -> ProjectSpec:
-        project = self.project.given()
-        services = self.given().get("services", {})
+        project, given = self.project.given(), self.given()
+        services = given.get("services", {})
         return ProjectSpec(
             name=project["name"],
             domain=project.get("domain", f"{project['name']}.localhost"),
             services={name: table.spec(name) for name, table in services.items()},
+            env=project.get("env", {}),
+            env_file=project.get("env_file", ()),
+            groups=given.get("groups", {}),
         )

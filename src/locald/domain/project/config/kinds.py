@@ -399,6 +399,12 @@ Statuses = Annotated[
 Environment = Annotated[
     dict[VariableName, FreeText], Shaped("a table of strings", (dict,), instead.variables)
 ]
+Names = Annotated[
+    list[Text],
+    Field(min_length=1),
+    AfterValidator(tuple),
+    Shaped("a list of names", (list,), instead.list_of_one),
+]
 Headers = Annotated[dict[HeaderName, HeaderValue], Shaped("a table of strings", (dict,), instead.variables)]
 Files = Annotated[
     Annotated[Text, Tag(STRING)] | Annotated[list[Text], Tag(LIST)],

@@ -55,9 +55,9 @@ def _at_the_top(key: str, file: Mapping[str, Any], service: str) -> str:
 def _in_the_project(key: str, file: Mapping[str, Any], service: str) -> str:
     value = file["project"][key]
     if key.lower() in _ENV:
-        return _env(service, file)
+        return 'write it as `env`, like env = { LOG_LEVEL = "debug" }'
     if key.lower() in _ENV_FILE:
-        return f"put it under [services.{service}]"
+        return "write it as `env_file`"
     if key == "services":
         first = _first_table(value) if isinstance(value, dict) else ""
         return f"begin a table of its own: [services.{first or service}]"
@@ -67,7 +67,7 @@ def _in_the_project(key: str, file: Mapping[str, Any], service: str) -> str:
 def _env(service: str, file: Mapping[str, Any]) -> str:
     has_some = "env" in _service(file, service)
     place = f"into `env` of [services.{service}]" if has_some else f"under [services.{service}.env]"
-    return f"put them {place}, or, for all services, as NAME=value into a file .env beside locald.toml"
+    return f"put them {place}, or, for all services, under [project.env]"
 
 
 def _service_meant(key: str, value: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ or a check that looks like a URL, should be said in the same go: for that its so
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project import labels
@@ -43,7 +44,7 @@ def with_names(spec: ProjectSpec, raw: Mapping[str, Any]) -> ProjectSpec:
     services = raw.get("services")
     names = services if isinstance(services, dict) else ()
     bare = {name: ServiceSpec(name) for name in names}
-    return ProjectSpec(spec.name, spec.domain, bare | spec.services)
+    return replace(spec, services=bare | spec.services)
 
 
 def _of_a_key(path: Path) -> Path:

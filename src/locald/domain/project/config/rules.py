@@ -100,8 +100,36 @@ def check(raw: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _unexpanded(draft)
         yield from _dependencies(draft, services.keys(), drafts)
         yield from _references(draft, services.keys(), drafts)
+    yield from _groups(raw.get("groups"), services.keys())
+    yield from _project_texts(raw.get("project"), services.keys())
     yield from _one_port_each(drafts)
     yield from _no_cycles(drafts)
+
+
+def _groups(groups: Any, services: Any) -> Iterator[Fault]:
+    for name, members in groups.items() if isinstance(groups, dict) else ():
+        if name in services:
+            hint = "give the group another name: both stand where a command takes a service"
+            yield Fault(("groups", name), "is the name of a service too", hint)
+        for place, member in enumerate(members) if isinstance(members, list) else ():
+            if isinstance(member, str) and member not in services:
+                path = ("groups", name, place)
+                yield Fault(path, f'unknown service "{member}"', _services(member, services))
+
+
+def _project_texts(project: Any, services: Any) -> Iterator[Fault]:
+    """What stands in the variables of all services."""
+    env = project.get("env") if isinstance(project, dict) else None
+    for name, text in env.items() if isinstance(env, dict) else ():
+        try:
+            parts = template.parse(text, command=False) if isinstance(text, str) else ()
+        except Bad as bad:
+            yield Fault(("project", "env", name), bad.what, bad.hint)
+            continue
+        for part in parts:
+            if isinstance(part, template.ServiceFact) and part.service not in services:
+                what = f'{part}: unknown service "{part.service}"'
+                yield Fault(("project", "env", name), what, _services(part.service, services))
 
 
 def _what_is_run(draft: Draft) -> Iterator[Fault]:
