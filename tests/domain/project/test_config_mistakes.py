@@ -129,7 +129,8 @@ VARIABLES = "put them under [services.web.env], or, for all services, under [pro
         ),
         (
             HEAD + 'environment = { A = "1" }\n' + WEB,
-            '3: project.environment: unknown key\nhint: write it as `env`, like env = { LOG_LEVEL = "debug" }',
+            "3: project.environment: unknown key\n"
+            'hint: write it as `env`, like env = { LOG_LEVEL = "debug" }',
         ),
         *(
             (

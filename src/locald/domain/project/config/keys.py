@@ -267,7 +267,7 @@ class ServiceTable(Table):
     autostart: Annotated[
         Boolean,
         Doc(
-            "Whether `up` without names starts it. It starts when it is named or when something depends on it.",
+            "Whether `up` without names starts it. It starts when it is named, or something depends on it.",
             "autostart = false",
             True,
         ),
