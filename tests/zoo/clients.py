@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """seconds for a request of HTTP: a development server may build at the first, and to be slow is no error"""
 PROMPT = 5.0
 """seconds for one of the others"""

@@ -50,7 +50,7 @@ admin.enableServer=false
 """
 RABBITMQ = """RABBITMQ_NODENAME=zoo@localhost RABBITMQ_MNESIA_BASE=$PWD RABBITMQ_LOG_BASE=$PWD \
 RABBITMQ_NODE_PORT=$PORT RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_DIST_PORT=25672 \
-RABBITMQ_ENABLED_PLUGINS_FILE=$PWD/none ERL_EPMD_ADDRESS=127.0.0.1 exec rabbitmq-server"""
+RABBITMQ_ENABLED_PLUGINS_FILE=$PWD/none RABBITMQ_LOGS=- ERL_EPMD_ADDRESS=127.0.0.1 exec rabbitmq-server"""
 HAPROXY = """global
     maxconn 100
 defaults
@@ -212,7 +212,6 @@ SERVERS = [
         postgres(),
         version="postgres --version",
         before=INITDB,
-        known="READY=1 of its temporary server counts",
         special="Its command first starts a temporary server on a Unix socket, as database images do; "
         "the READY=1 of that one does not count.",
     ),
@@ -415,8 +414,6 @@ SERVERS = [
         version="squid -v",
         files={"conf.in": SQUID},
         special="Its READY=1 comes from a child.",
-        known="READY=1 of its child counts before the port is open",
-        races=True,
     ),
     Server(
         "Tinyproxy",

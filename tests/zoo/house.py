@@ -51,24 +51,25 @@ class House(Machine):
         self.env["PATH"] = path(*([install.python(), install.node()] if install.is_installed() else []))
         self.env["LC_ALL"] = "C.UTF-8"
 
-    def furnish(self, server: Server) -> None:
-        """What the server needs in the project's folder."""
+    def furnish(self, server: Server, folder: Path | None = None) -> None:
+        """What the server needs in its folder, which is the project's where none is named."""
+        folder = folder or self.folder
         for name, text in server.files.items():
-            self.folder.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
-            self.file(name, text.replace("@FOLDER@", str(self.folder)))
+            folder.joinpath(name).parent.mkdir(parents=True, exist_ok=True)
+            folder.joinpath(name).write_text(text.replace("@FOLDER@", str(folder)))
         if server.tool:
             found = install.node_modules(server.tool)
-            subprocess.run(["cp", "-r", found, self.folder / "node_modules"], check=True)
+            subprocess.run(["cp", "-r", found, folder / "node_modules"], check=True)
         if self.as_user:
-            subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", self.folder], check=True)
+            subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", folder], check=True)
         if server.before:
-            self.shell(server.before)
+            self.shell(server.before, folder)
 
-    def shell(self, command: str) -> str:
+    def shell(self, command: str, folder: Path | None = None) -> str:
         """Run it as locald's user would; what it printed."""
         done = subprocess.run(
             [*self.as_user, "sh", "-ec", command],
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -57,7 +57,7 @@ class Referee:
         self._ended = True
         self._thread.join()
 
-    def watch(self, since: float, seconds: float, patience: float = 60.0) -> None:
+    def watch(self, since: float, seconds: float, patience: float = 120.0) -> None:
         """Wait until it has asked for that long after a moment, and not less than ten times."""
 
         def is_enough() -> bool:
