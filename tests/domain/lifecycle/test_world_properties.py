@@ -27,6 +27,7 @@ from locald.domain.lifecycle.messages import (
     Exit,
     Exited,
     Gone,
+    Kin,
     Listens,
     Lost,
     Message,
@@ -38,6 +39,7 @@ from locald.domain.lifecycle.messages import (
     Restart,
     Resumed,
     Sender,
+    SenderEnded,
     Shutdown,
     Silenced,
     Spawned,
@@ -77,6 +79,8 @@ words = st.sampled_from(
         b"READY=1\nSTOPPING=1",
     ]
 )
+
+NEWS = ("listens", "probed", "says", "away", "another says", "another ends")
 
 
 @st.composite
@@ -268,12 +272,17 @@ class Promises(RuleBasedStateMachine):
         self.be_kind(1)
 
     @precondition(lambda self: self.outside.alive)
-    @rule(data=st.data(), ok=st.booleans(), kind=st.sampled_from(["listens", "probed", "says", "away"]))
+    @rule(data=st.data(), ok=st.booleans(), kind=st.sampled_from(NEWS))
     def health_news(self, data: st.DataObject, ok: bool, kind: str) -> None:
         run = data.draw(st.sampled_from(sorted(self.outside.alive)))
         match kind:
             case "says":
                 self.says(run, data.draw(words))
+            case "another says":
+                line = (Kin(7, "other", ok), *data.draw(st.sampled_from([(), (Kin(8, "sh"),)])))
+                self.says(run, data.draw(words), line)
+            case "another ends":
+                self.news(SenderEnded(run, 7 if ok else 8, self.now))
             case "probed":
                 self.news(Probed(run, ok, "looked", self.now))
             case "away":
@@ -281,8 +290,9 @@ class Promises(RuleBasedStateMachine):
             case _:
                 self._listens(run, ok)
 
-    def says(self, run: Run, datagram: bytes) -> None:
-        self.news(Notified(run, Sender(Process(_pid(run)), 0, "member"), datagram, self.now))
+    def says(self, run: Run, datagram: bytes, line: tuple[Kin, ...] = ()) -> None:
+        pid = line[0].pid if line else _pid(run)
+        self.news(Notified(run, Sender(Process(pid), 0, "member", line), datagram, self.now))
 
     def _listens(self, run: Run, ok: bool) -> None:
         port = self.world.services[run.key].present.port
