@@ -276,7 +276,7 @@ def test_a_service_that_was_killed_before_its_program_was_there_is_started_again
     (spare,) = spares(machine)
     os.kill(spare, signal.SIGSTOP)
     with machine.begin("restart", "web") as again:
-        machine.until("web", lambda row: row["run"] == 2)
+        wait_for(lambda: set(spares(machine)) - {spare}, "another that waits, for this one was taken")
         kill(spare)
         _, err = again.communicate()
     row = machine.status()["web"]
@@ -285,9 +285,17 @@ def test_a_service_that_was_killed_before_its_program_was_there_is_started_again
 
 
 def spares(machine: Machine) -> list[int]:
-    """Those that wait, and are nobody's parent any more."""
-    below = procfs.children(machine.keeper_pid()) or []
-    return [pid for pid in below if procfs.program(pid) == "locald-spare" and not procfs.children(pid)]
+    """Those that wait: they have let go of all that the keeper holds, but for one socket, and are asleep."""
+    return [pid for pid in procfs.children(machine.keeper_pid()) or [] if is_waiting(pid)]
+
+
+def is_waiting(pid: int) -> bool:
+    try:
+        has_let_go = len(os.listdir(f"/proc/{pid}/fd")) == 4
+    except OSError:
+        return False
+    found = procfs.stat(pid)
+    return has_let_go and found is not None and (found.program, found.state) == ("locald-spare", "S")
 
 
 def has_groups(machine: Machine) -> bool:
