@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from locald.adapters import elsewhere, own_listeners
 from locald.adapters.acceptance import Acceptance, Answer, Door
 from locald.adapters.own_listeners import (
+    LEISURE,
     PATIENT,
     WIDE,
     Accepting,
@@ -83,13 +84,15 @@ class Listeners:
         again: bool = False,
         may_become: Callable[[int], bool] = lambda _: False,
         assigned: int | None = None,
+        tells: bool = False,
     ) -> None:
         """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over; one
         that is known is looked after at this port from now on.
 
         `again`: an earlier daemon saw it listen, so what is seen first is reported even when it is nothing.
         `may_become`: whether another port can turn out to be the service's; `assigned`: the one that it was
-        given, where `port` is one that was found.
+        given, where `port` is one that was found. `tells`: the program is known to say by itself that it
+        is ready, so there is no hurry; `watch` once more looks at once.
         """
         if port is None:
             return
@@ -97,7 +100,11 @@ class Listeners:
         if run in self._watched:
             self._watched[run].move(port)
         else:
-            self._watched[run] = Watched(run, port, pids, now, now, may_become, assigned or port, told=told)
+            wide_at = now if again else now + WIDE
+            self._watched[run] = Watched(
+                run, port, pids, now, wide_at, may_become, assigned or port, told=told
+            )
+        self._watched[run].tells = tells
         self._wake.set()
 
     def unwatch(self, run: Run) -> None:
@@ -146,6 +153,8 @@ class Listeners:
     def _pace(self, watched: Watched, now: float) -> float:
         """What has a socket of another kind is not expected to open a port any more after a while."""
         waited = now - watched.missing_since
+        if watched.tells:
+            return LEISURE
         return WIDE if watched.sockets and waited >= PATIENT else pace(waited)
 
     @contextmanager

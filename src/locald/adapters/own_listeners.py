@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 FAST = 0.005
 """seconds between two looks at first"""
+STEADY = 0.02
+"""seconds between two, as long as a program may be about to listen"""
+LEISURE = 0.1
+"""the same when the program says by itself that it is ready"""
 PATIENT = 10.0
 """seconds after which looks become rarer"""
 WIDE = 0.5
@@ -40,11 +44,12 @@ SURE = 0.1
 
 
 def pace(waited: float) -> float:
-    """How long to wait for the next look when a listener has been missing for `waited` seconds."""
+    """How long to wait for the next look when a listener has been missing for `waited` seconds: a tenth of
+    that, since who waits longer is also later; but it is never long in the first seconds."""
     if waited < PATIENT:
-        return FAST
+        return min(max(FAST, waited / 10), STEADY)
     if waited < 60:
-        return FAST + (waited - PATIENT) / (60 - PATIENT) * (0.05 - FAST)
+        return STEADY + (waited - PATIENT) / (60 - PATIENT) * (0.05 - STEADY)
     return 0.1 if waited < 600 else 0.5
 
 
@@ -126,6 +131,8 @@ class Watched:
     """since when a connection waits to be taken; 0: none does"""
     probes: int = 0
     """listeners that were gone before the program took a connection"""
+    tells: bool = False
+    """the program says by itself that it is ready: nobody waits for its listener"""
     told: Seen | None = None
     """None: nothing was told yet, and whatever is seen will be"""
 

@@ -89,6 +89,7 @@ class ProcessRunner:
             again=facts is not None and facts.listening_at is not None,
             may_become=partial(may_become, definition),
             assigned=definition.port,
+            tells=_tells(service),
         )
 
     def unwatch(self, run: Run) -> None:
@@ -178,6 +179,11 @@ def _is_alone(service: Service, world: World) -> bool:
     """Whether it is the only container of its project."""
     project = world.of_project(service.key.project)
     return not any(each.spec.type is Type.CONTAINER for each in project if each.key != service.key)
+
+
+def _tells(service: Service) -> bool:
+    """Its program says READY=1, as it did before, and nothing else is asked of its port."""
+    return service.expects_ready and service.present.spec.health_check is None
 
 
 def workdir(definition: Definition) -> str:

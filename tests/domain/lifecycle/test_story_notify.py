@@ -67,6 +67,19 @@ def test_ready_ends_the_start_timeout() -> None:
     assert s.state("web") == "running"
 
 
+def test_when_it_is_ready_before_its_port_is_open_the_port_is_looked_for_again() -> None:
+    """Of a program that is known to say when it is ready, nobody looked closely before."""
+    s = ready()
+    assert s.asides == ["watch web#1"]
+    s.says("web#1", "READY=1")
+    assert s.asides == []
+
+    s = started()
+    s.listens("web#1")
+    s.says("web#1", "READY=1")
+    assert s.asides == []
+
+
 def test_status_is_shown_beside_health_and_empty_clears_it() -> None:
     s = ready()
     s.says("web#1", "STATUS=serving 3 shops")

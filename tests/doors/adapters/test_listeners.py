@@ -24,7 +24,7 @@ from nonblocking import blocking_raises
 from posted import Posted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
 
 __all__ = ["blocking_raises", "children"]
 
@@ -396,8 +396,42 @@ async def test_where_the_kernel_tells_no_deaths_they_are_looked_for(
 
 
 def test_looks_become_rarer_the_longer_nothing_comes() -> None:
-    assert [pace(waited) for waited in (0, 9.9, 60, 599, 600)] == [0.005, 0.005, 0.1, 0.1, 0.5]
-    assert 0.005 < pace(20) < pace(50) < 0.05
+    assert [pace(waited) for waited in (0, 0.05, 0.1, 0.2, 9.9)] == [0.005, 0.005, 0.01, 0.02, 0.02]
+    assert 0.02 < pace(20) < pace(50) < 0.05
+    assert [pace(waited) for waited in (60, 599, 600)] == [0.1, 0.1, 0.5]
+
+
+async def test_a_program_that_tells_is_looked_at_at_leisure_and_when_asked_for(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEISURE", 3600.0)
+    monkeypatch.setattr(module, "STRANGERS", 3600.0)
+    looks = 0
+    real = Table.read
+
+    def counted(table: Table) -> list[Listening]:
+        nonlocal looks
+        looks += 1
+        return real(table)
+
+    monkeypatch.setattr(Table, "read", counted)
+    listeners, posted = new()
+    async with looking(listeners):
+        port = free_port()
+        child = start(children, SERVER, port)
+        listeners.watch(WEB, port, child.pids, tells=True)
+        await asyncio.to_thread(_listening, port, real)
+        assert looks < 5  # the kernel has news of what others do, too
+        listeners.watch(WEB, port, child.pids, tells=True)
+        await posted.wait_for(Listens, accepts)
+
+
+def _listening(port: int, read: Callable[[Table], list[Listening]]) -> None:
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with Table() as table:
+            if any(each.port == port for each in read(table)):
+                return
 
 
 async def test_a_program_is_searched_while_it_loads(
