@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
-from locald.domain.explain.located import located, others
+from locald.domain.explain.located import Others, located
 from locald.domain.lifecycle.given_port import may_become
 from locald.domain.project import env
 from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from locald.adapters.containers.containers import Containers
@@ -52,6 +52,7 @@ class ProcessRunner:
     def __init__(self, processes: Processes, listeners: Listeners, logbook: Logbook) -> None:
         self._listeners, self._logbook = listeners, logbook
         self._processes = processes
+        self._others = Others()
         self.kill = processes.kill
         self.note, self.forget = processes.note, processes.forget
 
@@ -61,7 +62,7 @@ class ProcessRunner:
         order = ProcessOrder(
             argv=("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command or ()),
             cwd=workdir(definition),
-            env=environment(service, definition, world),
+            env=environment(service, definition, self._others.of(world, run.key.project)),
             umask=service.caller.umask,
             limits=service.caller.limits,
             tty=spec.tty,
@@ -97,7 +98,7 @@ class ProcessRunner:
 
     def target(self, run: Run, service: Service, world: World) -> Target:
         definition = located(world, service.present)
-        whole = environment(service, definition, world)
+        whole = environment(service, definition, self._others.of(world, run.key.project))
         port = service.facts.port if service.facts else definition.port
         return Target(port, workdir(definition), whole, service.caller.umask)
 
@@ -113,6 +114,7 @@ class ContainerRunner:
 
     def __init__(self, begin: Callable[[ModuleType], Containers], logbook: Logbook) -> None:
         self._begin, self._logbook = begin, logbook
+        self._others = Others()
 
     @cached_property
     def _containers(self) -> Containers:
@@ -168,7 +170,7 @@ class ContainerRunner:
         definition = located(world, service.present)
         return ContainerOrder(
             definition=definition,
-            env=environment(service, definition, world),
+            env=environment(service, definition, self._others.of(world, service.key.project)),
             shell=service.caller.env,
             logs=str(self._logbook.folder(service.key)),
             is_alone=_is_alone(service, world),
@@ -191,6 +193,6 @@ def workdir(definition: Definition) -> str:
     return str(Path(definition.directory, definition.spec.workdir))
 
 
-def environment(service: Service, definition: Definition, world: World) -> dict[str, str]:
+def environment(service: Service, definition: Definition, others: Mapping[str, Definition]) -> dict[str, str]:
     """The environment of a run, but for what the keeper or the engine adds."""
-    return env.compose(definition, service.caller.env, others(world, service.key.project))[0]
+    return env.compose(definition, service.caller.env, others)[0]

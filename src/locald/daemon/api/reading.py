@@ -151,11 +151,11 @@ class Reading:
         key = await one(self._core, request.query, request.query.getall("service"))
         world = self._core.world
         service = world.services[key]
-        definition = located(world, service.definition)
+        definition, neighbours = located(world, service.definition), others(world, key.project)
         told: dict[str, Any] = {
-            "env": runners.environment(service, definition, world),
+            "env": runners.environment(service, definition, neighbours),
             "workdir": runners.workdir(definition),
-            "origins": env.origins(definition, service.caller.env, others(world, key.project)),
+            "origins": env.origins(definition, service.caller.env, neighbours),
         }
         if service.present.spec.type is Type.CONTAINER:
             told["container"] = self._way_in(service)

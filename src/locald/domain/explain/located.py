@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 def located(world: World, definition: Definition) -> Definition:
     """The definition with every `${services…}` as it is now."""
+    if not (definition.open_env or definition.open_command):
+        return definition
     services = world.of_project(definition.key.project)
     # What turned out to have no port keeps the one that `up` has filled in: there is no better word for it.
     ports = {each.spec.name: port for each in services if (port := _port(each) or each.definition.port)}
@@ -28,12 +30,29 @@ def located(world: World, definition: Definition) -> Definition:
 
 
 def others(world: World, project: str) -> dict[str, Definition]:
-    """The definitions of a project by name, each with the port that it has now."""
-    return {each.spec.name: _now(each) for each in world.of_project(project)}
+    """The definitions of a project by name, each with the port that it has now: of those that have one, here
+    or in a container."""
+    now = map(_now, world.of_project(project))
+    return {each.spec.name: each for each in now if each.port or each.spec.container_port}
+
+
+class Others:
+    """`others`, remembered for as long as the world is the same: of many that start at once each has to know
+    all the others."""
+
+    def __init__(self) -> None:
+        self._known: tuple[World, str, dict[str, Definition]] | None = None
+
+    def of(self, world: World, project: str) -> dict[str, Definition]:
+        known = self._known
+        if known is None or known[0] is not world or known[1] != project:
+            known = self._known = world, project, others(world, project)
+        return known[2]
 
 
 def _now(service: Service) -> Definition:
-    return replace(service.definition, port=_port(service))
+    definition, port = service.definition, _port(service)
+    return definition if definition.port == port else replace(definition, port=port)
 
 
 def _port(service: Service) -> int | None:

@@ -237,11 +237,15 @@ class _Draft:
         moved = frozenset(
             key for key in self._moved if self.services.get(key) is not self.before.services.get(key)
         )
-        if moved - self.services.keys():
-            left = {key.project for key in self.services}
-            self.places = {name: place for name, place in self.places.items() if name in left}
+        self._forget_places({key.project for key in moved if key not in self.services})
         world = World(self.services, self.dependents, self.places, self.ready_senders, self.instances)
         return Step(world, tuple(self.effects), moved)
+
+    def _forget_places(self, projects: set[str]) -> None:
+        """Services of these are gone; with the last one goes the project."""
+        for project in projects:
+            if not any(key.project == project for key in self.services):
+                self.places.pop(project, None)
 
     def _ask(self, *keys: Key) -> None:
         self._agenda.update(dict.fromkeys(keys))
