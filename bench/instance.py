@@ -72,6 +72,10 @@ class Instance:
         return rows
 
     @property
+    def state_file(self) -> Path:
+        return next(Path(self.environment["LOCALD_HOME"]).rglob("state.json"))
+
+    @property
     def daemon(self) -> int:
         return int(json.loads(self.locald("status", "--json", "--all").stdout)["daemon"]["pid"])
 
