@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.cli.shared import reading
-from locald.daemon.texts import MOST, Texts
+from locald.daemon.texts import MOST, KnownTexts
 from locald.domain.project.file import FILE
+from locald.domain.project.texts import Texts
 from locald.domain.values.problem import Refused
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ log_size = "10MB"
 
 
 @pytest.fixture
-def texts() -> Texts:
-    return Texts()
+def texts() -> KnownTexts:
+    return KnownTexts()
 
 
 def read(folder: Path, text: str = SHOP) -> dict[str, object]:
@@ -46,43 +47,43 @@ def read(folder: Path, text: str = SHOP) -> dict[str, object]:
     return found
 
 
-def test_what_a_client_has_read_is_what_the_daemon_would_have_read(texts: Texts, tmp_path: Path) -> None:
-    taught = Texts()
+def test_what_a_client_has_read_is_what_the_daemon_would_have_read(texts: KnownTexts, tmp_path: Path) -> None:
+    taught = KnownTexts()
     taught.learn(read(tmp_path))
-    assert taught.parse(SHOP) == texts.parse(SHOP)
-    assert str(taught.parse(SHOP)) == str(texts.parse(SHOP)), "to the order of its services"
+    assert taught.parse(Texts(SHOP)) == texts.parse(Texts(SHOP))
+    assert str(taught.parse(Texts(SHOP))) == str(texts.parse(Texts(SHOP))), "to the order of its services"
 
 
 def test_a_client_s_reading_is_believed_for_that_very_text(
-    texts: Texts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    texts: KnownTexts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts.learn(read(tmp_path))
     monkeypatch.setattr("locald.domain.project.config.understand", None)
-    assert texts.parse(SHOP).name == "shop"
+    assert texts.parse(Texts(SHOP)).name == "shop"
     with pytest.raises(TypeError):
-        texts.parse(SHOP + "\n")
+        texts.parse(Texts(SHOP + "\n"))
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"version": "0.0.0"},
-        {"text": 7},
+        {"texts": [7, None]},
         {"spec": None},
         {"spec": {"name": 7}},
         {"spec": {"name": "shop", "domain": "shop.localhost", "services": {"web": {"type": "magic"}}}},
     ],
 )
-def test_what_does_not_fit_is_not_taken(texts: Texts, tmp_path: Path, wrong: dict[str, object]) -> None:
+def test_what_does_not_fit_is_not_taken(texts: KnownTexts, tmp_path: Path, wrong: dict[str, object]) -> None:
     texts.learn(read(tmp_path) | wrong)
-    assert texts.parse(SHOP).services["web"].log_size == 10_000_000
+    assert texts.parse(Texts(SHOP)).services["web"].log_size == 10_000_000
 
 
-def test_a_file_with_a_mistake_is_left_to_the_daemon(texts: Texts, tmp_path: Path) -> None:
+def test_a_file_with_a_mistake_is_left_to_the_daemon(texts: KnownTexts, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(SHOP + "comand = 1\n")
     assert reading.read(str(tmp_path)) is None
     with pytest.raises(Refused, match="comand"):
-        texts.parse(SHOP + "comand = 1\n")
+        texts.parse(Texts(SHOP + "comand = 1\n"))
 
 
 def test_a_file_that_is_not_there_is_left_to_the_daemon_too(tmp_path: Path) -> None:
@@ -90,12 +91,12 @@ def test_a_file_that_is_not_there_is_left_to_the_daemon_too(tmp_path: Path) -> N
 
 
 def test_the_text_that_was_asked_for_last_is_kept_longest(
-    texts: Texts, monkeypatch: pytest.MonkeyPatch
+    texts: KnownTexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, *others = [f'[project]\nname = "p{number}"\n' for number in range(MOST)]
     for each in (first, *others, first, SHOP):
-        texts.parse(each)
+        texts.parse(Texts(each))
     monkeypatch.setattr("locald.domain.project.config.understand", None)
-    assert texts.parse(first).name == "p0"
+    assert texts.parse(Texts(first)).name == "p0"
     with pytest.raises(TypeError):
-        texts.parse(others[0])
+        texts.parse(Texts(others[0]))

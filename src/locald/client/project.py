@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 
-from locald.domain.project.file import FILE
+from locald.domain.project.file import FILE, LOCAL, decode
 from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from locald.domain.project.texts import Texts
 
 
 def find_project(directory: str | None) -> str:
@@ -68,6 +70,15 @@ def read_file(project: str, name: str = FILE) -> bytes:
     except OSError as error:
         what = f"cannot be read: {error.strerror or error}"
         raise Refused(Problem(what, path, "check its permissions")) from None
+
+
+def read_texts(project: str) -> Texts:
+    """The texts of its files. Raises Refused when one of them cannot be read."""
+    from locald.domain.project.texts import Texts  # only for who reads them
+
+    has_local = os.path.lexists(os.path.join(project, LOCAL))
+    local = decode(read_file(project, LOCAL), LOCAL) if has_local else None
+    return Texts(decode(read_file(project)), local)
 
 
 def has_no_services(project: str) -> bool:

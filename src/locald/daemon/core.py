@@ -15,7 +15,7 @@ from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
 from locald.daemon.port_choice import PortChoice
-from locald.daemon.texts import Texts
+from locald.daemon.texts import KnownTexts
 from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up
 from locald.domain.project.names import Key, Run
 from locald.linux.clock import Clock
@@ -63,7 +63,7 @@ class Core:
     way_in: Callable[[Run], tuple[str, dict[str, str]] | None] = lambda _: None
     """the id of a run's container, and the environment with which the docker command finds that"""
     ports: PortChoice = field(default_factory=PortChoice)
-    texts: Texts = field(default_factory=Texts)
+    texts: KnownTexts = field(default_factory=KnownTexts)
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
     dashboard: Dashboard | None = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.adapters.checkout import branch_of_worktree
-from locald.domain.project.file import FILE
+from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.instances import VARIABLE, Folder, choose
 from locald.domain.project.names import parts
 from locald.wire.folder import identity
@@ -23,10 +23,12 @@ def of_folder(world: World, spec: ProjectSpec, directory: str, shell: Mapping[st
     """The same with the name and domain of the instance that the folder is. Raises Refused."""
     was, others = _known(world, directory)
     branch = branch_of_worktree(directory)
-    folder = Folder(directory, shell.get(VARIABLE, ""), VARIABLE, branch, was)
+    origin = f"{LOCAL}: project.instance" if spec.instance else VARIABLE
+    folder = Folder(directory, spec.instance or shell.get(VARIABLE, ""), origin, branch, was)
     chosen = choose(spec.name, folder, others)
-    label = parts(chosen)[1]
-    return replace(spec, name=chosen, domain=f"{label}.{spec.domain}" if label else spec.domain)
+    instance = parts(chosen)[1]
+    domain = f"{instance}.{spec.domain}" if instance else spec.domain
+    return replace(spec, name=chosen, domain=domain)
 
 
 def remembered(world: World, project: str, directory: str) -> dict[str, str]:

@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from locald.daemon.port_choice import PortChoice
-    from locald.daemon.texts import Texts
+    from locald.daemon.texts import KnownTexts
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.spec import Caller, Project
 
 
 async def up(
-    world: World, directory: str, names: list[str], caller: Caller, texts: Texts, ports: PortChoice
+    world: World, directory: str, names: list[str], caller: Caller, texts: KnownTexts, ports: PortChoice
 ) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused."""
     project, review, moved = await _resolved(world, directory, caller.env, texts, ports)
@@ -52,7 +52,7 @@ async def up(
 
 
 async def _resolved(
-    world: World, directory: str, shell: Mapping[str, str], texts: Texts, ports: PortChoice
+    world: World, directory: str, shell: Mapping[str, str], texts: KnownTexts, ports: PortChoice
 ) -> tuple[Project, Review, list[Problem]]:
     """The project as its file says now, what is to be said of it, and of its ports. Raises Refused; changes
     nothing."""
@@ -67,13 +67,13 @@ async def _resolved(
     return replace(project, folder=await asyncio.to_thread(identity, directory)), found, moved
 
 
-def _review(directory: str, shell: Mapping[str, str], texts: Texts) -> tuple[str, Review]:
-    text = read(directory)
+def _review(directory: str, shell: Mapping[str, str], texts: KnownTexts) -> tuple[str, Review]:
+    written = read(directory)
     around = Around(directory, shell, partial(_read_env_file, directory), os.path.isdir, which)
-    return text, review(texts.understand(text), around)
+    return written.main, review(texts.understand(written), around)
 
 
-async def as_written(world: World, directory: str, texts: Texts, ports: PortChoice) -> Project:
+async def as_written(world: World, directory: str, texts: KnownTexts, ports: PortChoice) -> Project:
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
     spec = await asyncio.to_thread(lambda: texts.parse(read(directory)))
     own = await asyncio.to_thread(instances.of_folder, world, spec, directory, {})
@@ -85,7 +85,7 @@ async def as_written(world: World, directory: str, texts: Texts, ports: PortChoi
 
 
 async def unapplied(
-    world: World, project: str, keys: Iterable[Key], texts: Texts, ports: PortChoice
+    world: World, project: str, keys: Iterable[Key], texts: KnownTexts, ports: PortChoice
 ) -> list[Problem]:
     """Warnings for who restarts these services, which does not apply the file: what in it is wrong, or is
     something else than what runs."""

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters import files
-from locald.domain.project.file import FILE, decode
+from locald.domain.project.file import FILE, LOCAL, decode
 from locald.domain.project.spec import ProjectSpec
+from locald.domain.project.texts import Texts
 from locald.domain.project.understood import Understood
 from locald.domain.values.lines import Places
 from locald.domain.values.problem import Problem, Refused
@@ -27,34 +29,34 @@ MOST = 64
 """texts that are remembered"""
 
 
-class Texts:
+class KnownTexts:
     def __init__(self) -> None:
-        self._specs: OrderedDict[str, ProjectSpec] = OrderedDict()
+        self._specs: OrderedDict[Texts, ProjectSpec] = OrderedDict()
         """of texts with nothing wrong in them, the one asked for last at the end"""
 
     def learn(self, told: Mapping[str, Any]) -> None:
         """What a client has read, see `cli.shared.reading`. Of another version of locald nothing is taken."""
-        if told.get("version") != __version__ or not isinstance(told.get("text"), str):
+        if told.get("version") != __version__:
             return
         try:
-            self._remember(told["text"], codec(ProjectSpec).load(told.get("spec")))
+            self._remember(codec(Texts).load(told.get("texts")), codec(ProjectSpec).load(told.get("spec")))
         except Unfit:
             pass
 
-    def understand(self, text: str) -> Understood:
+    def understand(self, texts: Texts) -> Understood:
         """All that is in it. Raises Refused when it is not TOML. May take a while: for a thread."""
-        if spec := self._known(text):
-            return Understood(Places.of(FILE, text), [], spec)
+        if spec := self._known(texts):
+            return Understood(_places(texts), [], spec)
         from locald.domain.project import config  # see above
 
-        found = config.understand(text, FILE)
+        found = config.understand(texts)
         if not found.faults:
-            self._remember(text, found.spec)
+            self._remember(texts, found.spec)
         return found
 
-    def parse(self, text: str) -> ProjectSpec:
+    def parse(self, texts: Texts) -> ProjectSpec:
         """What it asks for. Raises Refused with every problem that it has. For a thread, too."""
-        found = self.understand(text)
+        found = self.understand(texts)
         if found.faults:
             from locald.domain.values.faults import in_order
 
@@ -68,22 +70,35 @@ class Texts:
         except Refused:
             return ""
 
-    def _known(self, text: str) -> ProjectSpec | None:
-        if found := self._specs.get(text):
-            self._specs.move_to_end(text)
+    def _known(self, texts: Texts) -> ProjectSpec | None:
+        if found := self._specs.get(texts):
+            self._specs.move_to_end(texts)
         return found
 
-    def _remember(self, text: str, spec: ProjectSpec) -> None:
-        self._specs[text] = spec
+    def _remember(self, texts: Texts, spec: ProjectSpec) -> None:
+        self._specs[texts] = spec
         while len(self._specs) > MOST:
             self._specs.popitem(last=False)
 
 
-def read(directory: str) -> str:
-    """The text of the file in this folder. Raises Refused."""
-    path = os.path.join(directory, FILE)
+def read(directory: str) -> Texts:
+    """The texts of the files in this folder. Raises Refused."""
+    return Texts(_read(directory, FILE), _read(directory, LOCAL) if _is_there(directory) else None)
+
+
+def _is_there(directory: str) -> bool:
+    return os.path.lexists(os.path.join(directory, LOCAL))
+
+
+def _places(texts: Texts) -> Places:
+    over = None if texts.local is None else Places.of(LOCAL, texts.local)
+    return replace(Places.of(FILE, texts.main), over=over)
+
+
+def _read(directory: str, name: str) -> str:
+    path = os.path.join(directory, name)
     try:
-        return decode(files.read(path))
+        return decode(files.read(path), name)
     except OSError as error:
         hint = "check its permissions"
         if isinstance(error, FileNotFoundError):

@@ -25,6 +25,7 @@ from locald.domain.project.spec import (
     TcpCheck,
     Type,
 )
+from locald.domain.project.texts import Texts
 from locald.domain.values import toml
 
 HEAD = '[project]\nname = "shop"\n'
@@ -175,7 +176,9 @@ def test_every_key_is_described_with_its_line_or_as_a_default() -> None:
         '[services.web]\ncommand = ["npm", "start"]\nstart_timeout = 90\nenv = { A = "1" }\n'
         'health_check = "true"\ndepends_on = ["db"]\n[services.db]\nimage = "x"\n'
     )
-    described = {each.key: (each.value, each.source) for each in config.describe(config.parse(text), text)}
+    described = {
+        each.key: (each.value, each.source) for each in config.describe(config.parse(text), Texts(text))
+    }
 
     assert described["project.domain"] == ("shop.localhost", "default")
     assert described["services.web.command"] == (["npm", "start"], "locald.toml:4")
@@ -195,7 +198,9 @@ def test_every_key_is_described_with_its_line_or_as_a_default() -> None:
 def test_what_is_not_set_is_described_by_what_happens_then() -> None:
     text = HEAD + '[services.web]\ncommand = "x"'
     unset = {
-        each.key: each.otherwise for each in config.describe(config.parse(text), text) if each.value is None
+        each.key: each.otherwise
+        for each in config.describe(config.parse(text), Texts(text))
+        if each.value is None
     }
 
     assert unset.keys() == {f"services.web.{key}" for key in ("port", "env_file", "health_check", "watchdog")}
@@ -214,7 +219,7 @@ def test_what_is_not_set_is_described_by_what_happens_then() -> None:
 def test_a_description_read_as_a_file_means_the_same(lines: str) -> None:
     text = f"{HEAD}[services.web]\n{lines}\n{OTHERS}"
     spec = config.parse(text)
-    described = config.describe(spec, text)
+    described = config.describe(spec, Texts(text))
 
     again = "\n".join(
         f"{each.key} = {toml.value(each.value)}" for each in described if each.value is not None

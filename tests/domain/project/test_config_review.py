@@ -8,8 +8,8 @@ import pytest
 
 from locald.domain.project import config
 from locald.domain.project.around import Around
-from locald.domain.project.file import FILE
 from locald.domain.project.review import review
+from locald.domain.project.texts import Texts
 from locald.domain.values.problem import Refused
 
 HEAD = '[project]\nname = "shop"\n'
@@ -24,7 +24,7 @@ def around(files: dict[str, bytes] | None = None, shell: dict[str, str] | None =
 
 
 def said(text: str, files: dict[str, bytes] | None = None, *, lenient: bool = False) -> list[str]:
-    found = review(config.understand(text, FILE), around(files)).problems(lenient=lenient)
+    found = review(config.understand(Texts(text)), around(files)).problems(lenient=lenient)
     return [("warning: " if each.is_warning else "error: ") + str(each) for each in found]
 
 
@@ -185,7 +185,7 @@ def test_what_only_this_shell_and_folder_lack_is_a_warning_to_who_checks_a_file(
 
 def test_of_services_that_are_not_meant_only_errors_are_told() -> None:
     text = WEB + 'workdir = "gone"\n[services.db]\ncommand = "x"\nworkdir = "gone"\nenv.A = "${NONE}"'
-    found = review(config.understand(text, FILE), around()).problems(only=["web"])
+    found = review(config.understand(Texts(text)), around()).problems(only=["web"])
 
     assert [(each.is_warning, each.where) for each in found] == [
         (True, "locald.toml:5: services.web.workdir"),
@@ -195,7 +195,7 @@ def test_of_services_that_are_not_meant_only_errors_are_told() -> None:
 
 def test_of_what_is_not_toml_nothing_else_can_be_said() -> None:
     with pytest.raises(Refused):
-        review(config.understand("x", FILE), around())
+        review(config.understand(Texts("x")), around())
 
 
 @pytest.mark.parametrize("line", range(2, EVERYTHING.count("\n") + 1))

@@ -14,8 +14,8 @@ import json
 import os
 
 from locald.cli.shared import say
-from locald.client.project import find_project, read_file
-from locald.domain.project.file import FILE, decode
+from locald.client.project import find_project, read_file, read_texts
+from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from locald.domain.project.config import Setting
     from locald.domain.project.spec import ProjectSpec
+    from locald.domain.project.texts import Texts
 
 ABOUT = "Check, show or describe the project's locald.toml. Needs no daemon."
 CHECK = """\
@@ -83,7 +84,7 @@ def _look(folder: str) -> tuple[tuple[Problem, ...], int]:
 
     around = Around(folder, os.environ, read, os.path.isdir, which)
     try:
-        found = review(understand(decode(read_file(folder)), FILE), around)
+        found = review(understand(read_texts(folder)), around)
     except Refused as refused:
         return refused.problems, 0
     return found.problems(lenient=True), len(found.spec.services)
@@ -93,8 +94,8 @@ def show(args: argparse.Namespace) -> int:
     from locald.domain.project import config  # pydantic: see above
 
     folder = find_project(args.directory)
-    text, spec = _read(folder)
-    settings = config.describe(spec, text)
+    texts, spec = _read(folder)
+    settings = config.describe(spec, texts)
     if args.json:
         rows = [{"key": each.key, "value": each.value, "from": each.source} for each in settings]
         print(
@@ -112,11 +113,11 @@ def schema(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(folder: str) -> tuple[str, ProjectSpec]:
+def _read(folder: str) -> tuple[Texts, ProjectSpec]:
     from locald.domain.project import config  # pydantic: see above
 
-    text = decode(read_file(folder))
-    return text, config.parse(text)
+    texts = read_texts(folder)
+    return texts, config.parse(texts)
 
 
 def _rows(problems: Iterable[Problem]) -> list[dict[str, str]]:

@@ -5,7 +5,8 @@ To import what reads a file takes as long as the start of a daemon, so the two a
 
 from __future__ import annotations
 
-from locald.domain.project.file import FILE, decode
+from locald.domain.project.file import FILE
+from locald.domain.project.texts import Texts
 from locald.domain.values.problem import Refused
 from locald.wire.version import __version__
 
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
 def read(directory: str) -> dict[str, Any] | None:
     """The `read` of a request: the file's text, and what it asks for. None when there is something wrong with
     it, which the daemon finds as well."""
-    from locald.client.project import read_file
+    from locald.client.project import read_texts
     from locald.domain.project import config
     from locald.domain.project.spec import ProjectSpec
     from locald.wire.dataclass_json import codec
 
     try:
-        text = decode(read_file(directory))
-        spec = config.parse(text, FILE)
+        texts = read_texts(directory)
+        spec = config.parse(texts, FILE)
     except Refused:
         return None
-    return {"version": __version__, "text": text, "spec": codec(ProjectSpec).dump(spec)}
+    written = {"texts": codec(Texts).dump(texts), "spec": codec(ProjectSpec).dump(spec)}
+    return {"version": __version__, **written}

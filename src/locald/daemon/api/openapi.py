@@ -174,7 +174,11 @@ _BODY: Json = {
     "read": {
         "type": "object",
         "description": "the file as a client of the same version has read it (default: the daemon reads it)",
-        "properties": {"version": _TEXT, "text": _TEXT, "spec": {"type": "object"}},
+        "properties": {
+            "version": _TEXT,
+            "texts": {"type": "array", "items": _TEXT_OR_NULL},
+            "spec": {"type": "object"},
+        },
     },
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from locald.adapters.patterns import TooSlow
     from locald.daemon.core import Core
-    from locald.daemon.texts import Texts
+    from locald.daemon.texts import KnownTexts
     from locald.domain.lifecycle.world import Place, World
 
 SEARCHING = 0.25
@@ -87,7 +87,7 @@ async def moved_from(core: Core, asked: Mapping[str, Any]) -> str | None:
     return None if same else known
 
 
-def _moved_to(known: Mapping[str, Place], directory: str, texts: Texts) -> str | None:
+def _moved_to(known: Mapping[str, Place], directory: str, texts: KnownTexts) -> str | None:
     """The project that was in this folder when that had another name. A new folder may get the number of one
     that was deleted: so the file in it has to name the project too."""
     folder = identity(directory)

@@ -1,10 +1,15 @@
-"""What the file of a project is called, and its text."""
+"""What the files of a project are called, and their text.
+
+Beside `locald.toml` may stand `locald.local.toml`, which is one person's and not for version control. It has
+the same tables, and its keys go over those of the other.
+"""
 
 from __future__ import annotations
 
 from locald.domain.values.problem import Problem, Refused
 
 FILE = "locald.toml"
+LOCAL = "locald.local.toml"
 
 
 def decode(data: bytes, where: str = FILE) -> str:

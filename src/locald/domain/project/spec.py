@@ -177,6 +177,8 @@ class ProjectSpec:
     """the same"""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """names for several services"""
+    instance: str = ""
+    """the label of this folder, where somebody has set one"""
 
 
 @dataclass(frozen=True, slots=True)

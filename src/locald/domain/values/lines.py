@@ -61,6 +61,8 @@ class Places:
 
     where: str
     lines: Mapping[Path, int]
+    over: Places | None = None
+    """those of a second file, whose keys go over those of this one"""
 
     @classmethod
     def of(cls, where: str, text: str) -> Places:
@@ -75,19 +77,36 @@ class Places:
             path = path[:-1]
         return path
 
-    def order(self, path: Path) -> tuple[int, int]:
-        """Sorts paths as they stand in the file, also those on one line; what has no line comes first."""
+    def has(self, path: Path) -> bool:
+        """Whether it is written in one of the files."""
+        return path in self.lines or bool(self.over and self.over.has(path))
+
+    def order(self, path: Path) -> tuple[bool, int, int]:
+        """Sorts paths as they stand in the file, also those on one line; what has no line comes first, the
+        second file last."""
+        if self.over and self._is_over(path):
+            return True, *self.over.order(path)[1:]
         nearest = self.nearest(path)
-        return self.lines.get(nearest, 0), list(self.lines).index(nearest) if nearest else 0
+        return False, self.lines.get(nearest, 0), list(self.lines).index(nearest) if nearest else 0
 
     def file(self, path: Path) -> str:
         """`locald.toml:12`, or `locald.toml` for what has no line."""
+        if self.over and self._is_over(path):
+            return self.over.file(path)
         line = self.line(path)
         return self.where if line is None else f"{self.where}:{line}"
 
     def name(self, path: Path) -> str:
         """`locald.toml:12: services.web.comand`."""
         return f"{self.file(path)}: {dotted(path)}" if path else self.where
+
+    def _is_over(self, path: Path) -> bool:
+        """Whether the second file says more of it: a table that is in both is that of the first."""
+        if self.over is None:
+            return False
+        here, there = self.nearest(path), self.over.nearest(path)
+        is_table = any(len(known) > len(there) and known[: len(there)] == there for known in self.over.lines)
+        return len(there) > len(here) or (bool(there) and there == here and not is_table)
 
 
 @dataclass(slots=True)

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project.config import json_schema
-from locald.domain.project.config.reading import read, tables, understand
+from locald.domain.project.config.reading import both, read, understand
 from locald.domain.project.file import FILE
+from locald.domain.project.texts import Texts
 from locald.domain.values import duration, sizes
 from locald.domain.values.lines import dotted
 
@@ -38,9 +39,9 @@ __all__ = [
 ]
 
 
-def parse(text: str, where: str = FILE) -> ProjectSpec:
+def parse(text: str | Texts, where: str = FILE) -> ProjectSpec:
     """What the file asks for. Raises Refused with every problem that it has, from top to bottom."""
-    return read(text, where).spec()
+    return read(text if isinstance(text, Texts) else Texts(text), where).spec()
 
 
 def schema() -> dict[str, Any]:
@@ -65,15 +66,19 @@ class Setting:
     """what happens where the value is None"""
 
 
-def describe(spec: ProjectSpec, text: str, where: str = FILE) -> tuple[Setting, ...]:
+def describe(spec: ProjectSpec, texts: Texts, where: str = FILE) -> tuple[Setting, ...]:
     """Every key that has a meaning in this project; the services in the file's order.
 
-    `text` is what the spec was parsed from. Raises Refused as `parse` does when it is not even TOML.
+    `texts` are what the spec was parsed from. Raises Refused as `parse` does when it is not even TOML.
     """
-    raw, places = tables(text, where)
+    raw, places = both(texts, where)
     settings: list[tuple[Path, Any]] = [
         (("project", "name"), spec.name),
         (("project", "domain"), spec.domain),
+        *((("project", "env", name), value) for name, value in spec.env.items()),
+        *([(("project", "env_file"), list(spec.env_file))] if spec.env_file else []),
+        *([(("project", "instance"), spec.instance)] if spec.instance else []),
+        *((("groups", name), list(names)) for name, names in spec.groups.items()),
     ]
     for service in spec.services.values():
         settings += ((("services", service.name, *below), value) for below, value in _settings(service))
@@ -82,7 +87,7 @@ def describe(spec: ProjectSpec, text: str, where: str = FILE) -> tuple[Setting, 
 
 def _setting(path: Path, value: Any, raw: Mapping[str, Any], places: Places) -> Setting:
     written = _as_written(path, raw)
-    source = places.file(written) if written in places.lines else "default"
+    source = places.file(written) if places.has(written) else "default"
     return Setting(dotted(path), value, source, json_schema.otherwise(str(path[2])) if value is None else "")
 
 

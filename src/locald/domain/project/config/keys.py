@@ -317,6 +317,14 @@ class ProjectTable(Table):
             otherwise="none",
         ),
     ] = NOT_GIVEN
+    instance: Annotated[
+        Name,
+        Doc(
+            "The label of this folder among those of the project: `shop@feat`. Only in `locald.local.toml`.",
+            'instance = "feat"',
+            otherwise="`LOCALD_INSTANCE`, the branch of a linked worktree, or the name of the folder",
+        ),
+    ] = NOT_GIVEN
 
 
 class FileTable(Table):
@@ -348,4 +356,5 @@ class FileTable(Table):
             env=project.get("env", {}),
             env_file=project.get("env_file", ()),
             groups=given.get("groups", {}),
+            instance=project.get("instance", ""),
         )

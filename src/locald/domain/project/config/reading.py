@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from locald.domain.project.config import misplaced, remains, rest, rules, syntax, unknown
+from locald.domain.project.config import layers, misplaced, remains, rest, rules, syntax, unknown
 from locald.domain.project.config.checks import TABLES, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
+from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.understood import Understood
 from locald.domain.values import toml
 from locald.domain.values.faults import Bad, Fault, in_order
@@ -29,20 +31,24 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from locald.domain.project.texts import Texts
 
-def read(text: str, where: str) -> FileTable:
+
+def read(texts: Texts, where: str) -> FileTable:
     """The tables of a file. Raises Refused with every problem of it, from top to bottom."""
-    raw, places = tables(text, where)
+    raw, places = both(texts, where)
     table, faults = _sift(raw)
+    faults += _in_the_wrong_file(places)
     if faults or table is None:
         raise Refused(*in_order(faults, places))
     return table
 
 
-def understand(text: str, where: str) -> Understood:
+def understand(texts: Texts, where: str = FILE) -> Understood:
     """The file as far as it can be understood. Raises Refused when it is not TOML."""
-    raw, places = tables(text, where)
+    raw, places = both(texts, where)
     table, faults = _sift(raw)
+    faults += _in_the_wrong_file(places)
     spec = (table or remains.sound(raw, faults, _validated)).spec()
     return Understood(places, faults, remains.with_names(spec, raw))
 
@@ -86,6 +92,32 @@ def _judged(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
 def _follows(fault: Fault, raw: dict[str, Any]) -> bool:
     """Whether a fault is only there because of another one, which says more: a name above [project]."""
     return not fault.path and "name" in raw
+
+
+def both(texts: Texts, where: str) -> tuple[dict[str, Any], Places]:
+    """The raw tables of both files, one over the other, and where they stand. Raises Refused when one of them
+    is not TOML, with what is wrong with either."""
+    if texts.local is None:
+        return tables(texts.main, where)
+    found: list[tuple[dict[str, Any], Places]] = []
+    problems: list[Problem] = []
+    for text, name in ((texts.main, where), (texts.local, LOCAL)):
+        try:
+            found.append(tables(text, name))
+        except Refused as refused:
+            problems += refused.problems
+    if problems:
+        raise Refused(*problems)
+    (raw, places), (over, others) = found
+    return layers.over(raw, over), replace(places, over=others)
+
+
+def _in_the_wrong_file(places: Places) -> list[Fault]:
+    """What one person may set and a project may not."""
+    path = ("project", "instance")
+    if path not in places.lines:
+        return []
+    return [Fault(path, f"belongs in {LOCAL}", "each folder has its own: write it there")]
 
 
 def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:
