@@ -41,8 +41,8 @@ suggestion, and changes nothing while there is one.
     locald config show      # every key with its value, and where it comes from
     locald config schema    # the JSON Schema, for your editor
 
-`locald.local.toml` beside it, for your own settings and not for version control, has the same tables. Its keys go
-over those of `locald.toml`, table by table.
+`locald.local.toml` beside it, for your own settings and not for version control, has the same tables. Its
+keys go over those of `locald.toml`, table by table.
 
 A **duration** is a number of seconds greater than zero, or a string such as `"500ms"`, `"2s"`, `"1m30s"`,
 `"1h"`. An **amount of data** is a number of bytes, or a string such as `"512KB"`, `"50MB"`, `"1GiB"`. A **DNS
