@@ -273,6 +273,11 @@ class Story:
         self.world, effects = restore(self.world)
         return [say(effect) for effect in effects]
 
+    def state_is_lost(self, **past_runs: int) -> list[str]:
+        """Another one begins with nothing, but for the last run of which there is a log, by service."""
+        self.world, effects = restore(World(), {key(name): run for name, run in past_runs.items()})
+        return [say(effect) for effect in effects]
+
     # What people see.
 
     def service(self, name: str) -> Service:

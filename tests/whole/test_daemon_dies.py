@@ -573,6 +573,25 @@ def test_a_saved_state_that_cannot_be_used_is_kept_aside_and_everything_works(
         assert "Traceback" not in said
 
 
+def test_what_services_print_after_the_state_was_lost_comes_after_what_they_had_printed(
+    machine: Machine,
+) -> None:
+    """Nobody knows how many runs there were, but for the histories on disk."""
+    count = machine.folder / "count"
+    said = f"echo >> {count}; echo run $(wc -l < {count}); exec sleep 9999"
+    machine.write(f'[services.web]\ntype = "worker"\ncommand = "{said}"')
+    machine.up()
+    machine.locald("restart")
+    wait_for(lambda: machine.printed("web") == ["run 1", "run 2"], "both runs")
+    machine.kill_daemon()
+    (machine.home / "state" / "state.json").write_bytes(b"noise")
+    machine.locald("status")
+    machine.locald("server", "restart")
+    row = machine.up()["web"]
+    wait_for(lambda: machine.printed("web") == ["run 1", "run 2", "run 3"], "all that was printed, in order")
+    assert row["run"] == 3
+
+
 # Answering at once.
 
 

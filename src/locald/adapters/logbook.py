@@ -23,16 +23,26 @@ from typing import TYPE_CHECKING
 from locald.adapters import histories
 from locald.adapters.histories import EVERYTHING
 from locald.capture import frames
-from locald.capture.reader import CaptureReader, Position
+from locald.capture.reader import CaptureReader, Position, segments
 from locald.capture.writer import CaptureWriter
+from locald.domain.project.names import Key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Iterator, Set
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Collection,
+        Container,
+        Iterable,
+        Iterator,
+        Set,
+    )
     from pathlib import Path
     from typing import TypeVar
 
     from locald.adapters.histories import Choice, LogLine, Packet
-    from locald.domain.project.names import Key, Run
+    from locald.domain.project.names import Run
 
     Batch = TypeVar("Batch")
 
@@ -61,6 +71,12 @@ class Logbook:
     def live(self) -> frozenset[Run]:
         """The runs that may still print."""
         return frozenset(self._live)
+
+    def last_runs(self, known: Container[Key]) -> dict[Key, int]:
+        """The newest run of every history that is there, but for the services that are known. Blocks."""
+        keys = [Key(folder.parent.name, folder.name) for folder in self._root.glob("*/*/")]
+        found = {key: segments(self.folder(key)) for key in keys if key not in known}
+        return {key: names[-1][0] for key, names in found.items() if names}
 
     # What others tell.
 

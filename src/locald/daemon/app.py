@@ -92,12 +92,12 @@ async def _live(home: Home, *, foreground: bool) -> None:
     if saved.trouble:
         log.error("%s", saved.trouble)
     clock = Clock(saved.epoch) if saved.epoch is not None else Clock.new()
-    world, first = restore(saved.world)
+    logbook = Logbook(Path(home.logs))
+    world, first = restore(saved.world, logbook.last_runs(saved.world.services))
     shortage = Shortage()
     shortage.watch()
     async with Tasks() as tasks:
         loop = Loop(world, clock)
-        logbook = Logbook(Path(home.logs))
         store = Store(home.state_file, home.wanted, clock.epoch, lambda: loop.world)
         checks = Checks(loop.post, clock.now, tasks)
         asking = Asking(loop.post, clock.now, tasks)

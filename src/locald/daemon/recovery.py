@@ -8,6 +8,7 @@ that too is found out by asking.
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.messages import Adopt, Effect
@@ -15,14 +16,23 @@ from locald.domain.lifecycle.phase import Adopting, Launching, Preparing, Runnin
 from locald.domain.lifecycle.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from locald.domain.lifecycle.service import Service
+    from locald.domain.project.names import Key
+
+NONE: Mapping[Key, int] = MappingProxyType({})
 
 
-def restore(saved: World) -> tuple[World, list[Effect]]:
-    """The world to begin with, and the orders that begin it."""
+def restore(saved: World, past_runs: Mapping[Key, int] = NONE) -> tuple[World, list[Effect]]:
+    """The world to begin with, and the orders that begin it. `past_runs`: the last run of services that the
+    state does not name, but which have a history: it goes on, should they come back."""
     services = [_uncertain(service) for service in saved.services.values()]
     world = replace(
-        World.of(services, saved.places), ready_senders=saved.ready_senders, instances=saved.instances
+        World.of(services, saved.places),
+        ready_senders=saved.ready_senders,
+        instances=saved.instances,
+        past_runs=past_runs,
     )
     return world, [Adopt(service.run) for service in services if service.run]
 

@@ -52,6 +52,17 @@ def test_a_worker_that_was_ready_before_anybody_wrote_it_down_was_ready() -> Non
     assert (s.state("jobs"), s.row("jobs").exit_code) == ("stopped", 0)
 
 
+def test_when_the_state_is_lost_the_histories_tell_how_many_runs_there_were() -> None:
+    """Or what is printed from now on would come before what had been printed."""
+    s = Story(service("db"), service("web", "db"))
+    s.up(), s.healthy("db#1", "web#1")
+
+    assert s.state_is_lost(web=7) == []
+    assert s.up() == ["start db#1"]
+    assert s.healthy("db#1") == ["start web#8"]
+    assert not s.world.past_runs
+
+
 def test_what_was_lost_is_started_again() -> None:
     s = Story(service("db"), service("web", "db"))
     s.up(), s.healthy("db#1", "web#1"), s.daemon_dies()

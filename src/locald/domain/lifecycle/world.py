@@ -93,6 +93,8 @@ class World:
     """programs of forgotten services that sent READY=1, should they come back"""
     instances: Mapping[str, str] = field(default_factory=dict)
     """by folder, which project or instance it was the last time, running or not (see `project.instances`)"""
+    past_runs: Mapping[Key, int] = field(default_factory=dict)
+    """the number of the last run of services of which nothing is left but what they printed"""
 
     @classmethod
     def of(cls, services: Iterable[Service], places: Mapping[str, Place]) -> World:
@@ -150,6 +152,7 @@ class _Draft:
         self.places = dict(world.places)
         self.ready_senders = dict(world.ready_senders)
         self.instances = world.instances
+        self.past_runs = dict(world.past_runs)
         self.effects: list[Effect] = []
         self._moved: set[Key] = set()
         # Sets that keep their order, so that a step is repeatable.
@@ -238,7 +241,8 @@ class _Draft:
             key for key in self._moved if self.services.get(key) is not self.before.services.get(key)
         )
         self._forget_places({key.project for key in moved if key not in self.services})
-        world = World(self.services, self.dependents, self.places, self.ready_senders, self.instances)
+        known = self.ready_senders, self.instances, self.past_runs
+        world = World(self.services, self.dependents, self.places, *known)
         return Step(world, tuple(self.effects), moved)
 
     def _forget_places(self, projects: set[str]) -> None:
@@ -304,7 +308,8 @@ def _defined(draft: _Draft, service: Service | None, definition: Definition) -> 
     """The service as the file defines it now. That it sends READY=1 is forgotten with its program."""
     if service is None:
         expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
-        return Service(definition, since=draft.now, expects_ready=expects_ready)
+        runs = draft.past_runs.pop(definition.key, 0)
+        return Service(definition, runs=runs, since=draft.now, expects_ready=expects_ready)
     desired = Desired.DOWN if service.desired is Desired.REMOVED else service.desired
     is_same = program(definition) == program(service.definition)
     return replace(
