@@ -19,7 +19,8 @@ from locald.adapters.state.reading import load
 from locald.capture import frames
 from locald.capture.writer import CaptureWriter
 from locald.daemon import requests
-from locald.daemon.api import changing, http, openapi, scope
+from locald.daemon.api import changing, http, openapi, reading, scope
+from locald.domain.explain import view
 from locald.domain.lifecycle.messages import Kill, Start, Terminate
 from locald.domain.project.names import Key
 from nonblocking import blocking_raises
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.office import Answer, Json
+    from locald.domain.explain.view import Row
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
 
 __all__ = ["blocking_raises"]
 
@@ -255,6 +259,28 @@ async def test_an_effect_is_told_and_nothing_happens(office: Office) -> None:
 async def test_a_question_that_cannot_be_answered_is_refused(office: Office, path: str, query: Json) -> None:
     await office.up(office.project(SHOP))
     is_refused(await office.get(path, **query))
+
+
+async def test_a_status_is_made_anew_only_when_something_changed(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Service] = []
+    real = view.row
+
+    def counted(world: World, service: Service) -> Row:
+        made.append(service)
+        return real(world, service)
+
+    monkeypatch.setattr(reading, "row", counted)
+    await office.up(office.project(SHOP))
+    await office.until(lambda world: all(each.is_healthy for each in world.services.values()))
+    first, again = await office.rows(project="shop"), await office.rows(project="shop")
+    assert first == again
+    assert len(made) == 3
+    assert list(await office.rows(project="shop", service="web")) == ["web"]
+    await office.post("stop", project="shop", services=["alone"])
+    await office.until(lambda world: not world.services[Key("shop", "alone")].run)
+    assert (await office.rows(project="shop"))["alone"]["state"] == "stopped"
 
 
 async def test_a_pattern_that_is_slow_in_every_line_ends_the_search(

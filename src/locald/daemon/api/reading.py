@@ -66,6 +66,8 @@ FOUND_WITHIN = 0.4
 class Reading:
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._last: tuple[World | None, object, Answer | None] = (None, None, None)
+        """of which world somebody asked for the status, what exactly, and what was answered"""
 
     async def ping(self, request: Request) -> Answer:
         return document({"pid": self._core.identity()["pid"], "version": __version__})
@@ -79,10 +81,20 @@ class Reading:
             await self._found(chosen)
             world = self._core.world
             keys = chosen.keys(world)
-        services = [rows.row(row(world, world.services[key])) for key in keys]
-        told = {"daemon": self._core.identity(), "services": services}
         moved = await moved_from(self._core, request.query)
-        return document(told | ({"moved_from": moved} if moved else {}))
+        return self._status(world, keys, {"moved_from": moved} if moved else {})
+
+    def _status(self, world: World, keys: list[Key], more: dict[str, Any]) -> Answer:
+        """Rows tell of a world alone, which is another one after each change: so who asks the same question
+        before the next change gets the same answer, and many who ask cost little."""
+        asked = (keys, self._core.identity(), more)
+        last_world, last_asked, answer = self._last
+        if last_world is world and last_asked == asked and answer:
+            return answer
+        services = [rows.row(row(world, world.services[key])) for key in keys]
+        answer = document({"daemon": asked[1], "services": services, **more})
+        self._last = (world, asked, answer)
+        return answer
 
     async def _found(self, chosen: Scope) -> None:
         """Leave a daemon that has just begun a moment to find what the one before has left."""
