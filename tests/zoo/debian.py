@@ -218,12 +218,13 @@ SERVERS = [
     Server(
         "PostgreSQL, prepared on the port",
         "postgres",
-        "pg_ctl -D data -w -o \"-h 127.0.0.1 -p $PORT -k ''\" start && sleep 1 && "
+        "pg_ctl -D data -w -o \"-h 127.0.0.1 -p $PORT -k ''\" start && sleep 1.5 && "
         f"pg_ctl -D data -w stop && exec {POSTGRES} -h 127.0.0.1 -p $PORT",
         postgres(),
         version="postgres --version",
         before=INITDB,
-        special="The temporary server of its command uses the port itself.",
+        watch=3,
+        known="a temporary server on the port itself is believed until it stops",
     ),
     Server(
         "PostgreSQL, 200 MB to replay",
@@ -310,7 +311,7 @@ SERVERS = [
         RABBITMQ,
         clients.amqp,
         version="ls /usr/lib/rabbitmq/lib",
-        special="It speaks on its notify socket long before it listens. Its name server, epmd, outlives it.",
+        special="It speaks on its notify socket long before it listens.",
         needs=("/usr/lib/rabbitmq/bin/rabbitmq-server",),
     ),
     Server(
@@ -371,7 +372,7 @@ SERVERS = [
         http(),
         version="haproxy -v",
         files={"conf.in": HAPROXY},
-        special="It says RELOADING=1 before its first READY=1.",
+        special="It says RELOADING=1 before its first READY=1, and READY=1 some 40 ms after it serves.",
     ),
     Server(
         "nginx",

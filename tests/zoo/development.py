@@ -44,7 +44,7 @@ SERVERS = [
         "flask",
         "exec flask run --debug --port $PORT",
         http(),
-        version="flask --version",
+        version="python -c \"from importlib.metadata import version; print(version('flask'))\"",
         files={"app.py": FLASK},
         special=PARENT,
     ),

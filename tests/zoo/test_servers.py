@@ -65,6 +65,7 @@ class Starts:
         self._lag: dict[str, float] = {}
 
     def all(self) -> Json:
+        """What it showed, for the page of the results."""
         self._write()
         self._cold()
         self._house.locald("stop", "it", timeout=60)
@@ -74,9 +75,8 @@ class Starts:
         return {
             "name": self._server.name,
             "version": self._version(),
-            "source": self._rows[0]["source"],
-            "later": self._rows[-1]["source"],
-            "check": self._rows[-1]["check"],
+            "source": shown(self._rows[0]),
+            "later": shown(self._rows[-1]),
             "lag": self._lag,
             "special": self._server.special,
         }
@@ -142,3 +142,8 @@ depends_on = {{ go = "completed" }}
     def _log(self) -> str:
         done = self._house.locald("logs", "it", "-n", "30")
         return f"\n{done.stdout[-3000:]}"
+
+
+def shown(row: Json) -> str:
+    """The source, as `status` shows it."""
+    return f"protocol ({row['check']})" if row["source"] == "protocol" else str(row["source"])

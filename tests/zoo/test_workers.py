@@ -1,4 +1,4 @@
-"""Celery, which has no port: its process counts, but one that dies while it imports deceives once only."""
+"""Celery, which has no port: its process counts, but one that dies while it imports is soon not believed."""
 
 from __future__ import annotations
 
@@ -46,11 +46,12 @@ def test_a_celery_worker_is_healthy_by_its_process(house: House) -> None:
     assert house.locald("down", timeout=60).returncode == 0
 
 
-def test_a_celery_worker_that_dies_while_importing_is_healthy_once_at_most(house: House) -> None:
+def test_a_celery_worker_that_dies_while_importing_is_not_believed_again_and_again(house: House) -> None:
     celery(house, DYING)
     house.locald("up", timeout=120)  # its first run may have lived for longer than it takes to believe it
     house.until("jobs", lambda row: row["state"] == "failed", 120)
     told = house.logs("jobs")
-    assert sum(line.startswith("started") for line in told) > 3, told
-    assert sum(line.startswith("healthy") for line in told) <= 1, told
+    assert sum(line.startswith("started") for line in told) == 6, told
+    # Each run has to live 1.5 times as long as the one before; on a busy machine one may.
+    assert sum(line.startswith("healthy") for line in told) <= 2, told
     assert house.locald("down", timeout=60).returncode == 0
