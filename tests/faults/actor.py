@@ -82,11 +82,14 @@ class Actor:
             os.close(os.open(f"{given.board}/{given.name}.up", os.O_CREAT))
 
     def _mind(self) -> None:
-        """What goes on for ever: children that were killed come back, the watchdog is told."""
+        """What goes on for ever: children that were killed come back, the watchdog is told, and it is said
+        again what may have fallen on a full disk."""
         time.sleep(0.2)
         for number, child in enumerate(self.children):
             if child.poll() is not None:
                 self.children[number] = self._child()
+        if self.given.says:
+            os.write(STDOUT, f"{self.given.says}\n".encode())
         if self.given.watchdog:
             self._notify("WATCHDOG=1")
 
