@@ -84,7 +84,11 @@ YARD = (
     Kind(
         "plain", "--children 1 --lines 10", 'type = "worker"\nhealth_check = { type = "none" }\n', children=1
     ),
-    Kind("watched", "--ready --watchdog --lines 2", 'type = "worker"\nwatchdog = "8s"\n'),
+    Kind(
+        "watched",
+        "--ready --watchdog --lines 2",
+        'type = "worker"\nwatchdog = "8s"\nhealth_check = { type = "notify" }\n',
+    ),
     Kind("last", "--listen --lines 2", "", {"watched": "healthy", "plain": "started"}),
 )
 
