@@ -82,6 +82,8 @@ ASKED: dict[str, Json] = {
     "/v1/environment": {"project": "shop", "service": "web", "mask": "1"},
     "/v1/effect": {"project": "shop", "action": "stop"},
     "/v1/up": {"directory": "", "services": [], "caller": SHELL},
+    "/v1/instances": {},
+    "/v1/instances/prune": {},
     "/v1/restart": {"project": "shop", "services": ["web"], "caller": SHELL},
     "/v1/stop": {"project": "shop", "services": []},
     "/v1/down": {"project": "shop"},

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole.looking import is_healthy
-from whole.machine import by_name, is_alive
+from whole.machine import by_name, is_alive, wait_for
 from whole.programs import SERVE, STAY, command
 
 if TYPE_CHECKING:
@@ -168,3 +168,38 @@ def test_the_first_folder_may_go_while_others_run(machine: Machine, trees: dict[
     }
     assert machine.locald("down", "shop").returncode == 0
     assert {row["instance"] for row in everything(machine)} == {"feat-login", "fix"}
+
+
+def test_instances_are_listed_with_what_runs_in_each(machine: Machine, trees: dict[str, Path]) -> None:
+    for folder in trees.values():
+        up(machine, folder)
+    machine.locald("down", "shop@fix")
+    listed = json.loads(machine.locald("instances", "--json").stdout)["instances"]
+    shown = {each["instance"]: (each["directory"], each["branch"], each["running"]) for each in listed}
+    assert shown == {
+        None: (str(trees[""]), None, 3),
+        "feat-login": (str(trees["feat-login"]), "feat/login", 3),
+        "fix": (str(trees["fix"]), "fix", 0),
+    }
+    assert all(each["disk_bytes"] > 0 for each in listed if each["running"])
+    table = machine.locald("instances").stdout.splitlines()
+    assert table[0].split() == ["INSTANCE", "RUNNING", "LOGS", "BRANCH", "FOLDER"]
+    assert any(line.startswith("shop@feat-login  3/4") for line in table)
+
+
+def test_what_is_left_of_folders_that_are_gone_is_pruned(machine: Machine, trees: dict[str, Path]) -> None:
+    pids = [up(machine, folder, "jobs")["jobs"]["pid"] for folder in trees.values()]
+    assert machine.locald("instances", "prune").stderr == "nothing to prune: every folder is there\n"
+    for name in ("", "fix"):
+        shutil.rmtree(trees[name])
+    done = machine.locald("instances", "prune")
+    assert (done.returncode, done.stderr) == (0, "removed shop and shop@fix (folder is gone)\n")
+    wait_for(lambda: [is_alive(pid) for pid in pids] == [False, True, False], "two of three have ended")
+    listed = json.loads(machine.locald("instances", "--json").stdout)["instances"]
+    assert [each["instance"] for each in listed] == ["feat-login"]
+
+
+def test_without_a_daemon_and_anything_to_know_nothing_is_started(machine: Machine) -> None:
+    done = machine.locald("instances")
+    assert (done.returncode, done.stderr) == (0, "no instances\n")
+    assert not (machine.home / "run").exists()

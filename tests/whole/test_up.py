@@ -448,22 +448,6 @@ def test_restart_waits_for_health_and_ends_as_up_does(machine: Machine) -> None:
 # Which project.
 
 
-def test_a_second_folder_with_the_same_project_name_is_refused_and_the_first_is_named(
-    machine: Machine,
-) -> None:
-    machine.write(web(f"command = {SERVE}"))
-    before = machine.up()["web"]
-    second = machine.folder.parent / "copy"
-    machine.write(web(f"command = {STAY}"), folder=second)
-    done = machine.locald("up", cwd=second)
-    assert done.returncode == 2
-    assert str(machine.folder) in done.stderr
-    assert "hint: " in done.stderr
-    assert machine.status()["web"]["pid"] == before["pid"]
-    assert machine.locald("down").returncode == 0
-    assert machine.locald("up", "-d", cwd=second).returncode == 0
-
-
 def test_a_project_has_one_folder_however_one_got_there(machine: Machine) -> None:
     machine.write(web(f"command = {SERVE}"))
     pid = machine.up()["web"]["pid"]

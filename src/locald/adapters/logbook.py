@@ -15,9 +15,10 @@ over.
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from locald.adapters import histories
@@ -60,6 +61,15 @@ class Logbook:
         self._followers: set[_Follower] = set()
         self.tail: Callable[[Run, bool], None] = lambda _run, _on: None
         """asks the keeper to hint at output of the run, or not to any more"""
+
+    def size(self, project: str) -> int:
+        """Bytes on disk of what the services of a project have printed."""
+        found = 0
+        for folder, _, names in os.walk(self._root / project):
+            for name in names:
+                with suppress(OSError):  # one goes as others come
+                    found += os.lstat(os.path.join(folder, name)).st_size
+        return found
 
     def folder(self, key: Key) -> Path:
         return self._root / key.project / key.service

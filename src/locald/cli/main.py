@@ -49,6 +49,7 @@ COMMANDS = {
         "why": ("why", "explain why a service is not ready, or how readiness was determined"),
         "timeline": ("timeline", "show the last start: durations, waits, critical path"),
         "logs": ("logs", "print the output of services"),
+        "instances": ("instances", "list the folders of all projects, and what runs in each"),
         "monitor": ("monitor", "show everything live in the terminal, with keys to act"),
         "dashboard": ("dashboard", "open the dashboard in the browser, signed in"),
     },
@@ -70,7 +71,7 @@ AS_OPTIONS = {"help": "--help", "version": "--version"}
 
 
 HELP = ("--help", "-h")
-WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping"}
+WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping", "instances"}
 DIRECTORY_HELP = "project folder (default: the nearest one upward with a locald.toml)"
 
 

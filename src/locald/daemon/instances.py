@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from locald.adapters.checkout import branch_of_worktree
@@ -13,7 +13,7 @@ from locald.domain.project.names import parts
 from locald.wire.folder import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from locald.domain.lifecycle.world import World
     from locald.domain.project.spec import ProjectSpec
@@ -35,6 +35,36 @@ def remembered(world: World, project: str, directory: str) -> dict[str, str]:
     """What every folder is from now on: this one, and those that are still there."""
     others = {path: name for path, name in world.instances.items() if name != project and _has_file(path)}
     return {**others, directory: project}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A folder that is or was an instance of a project."""
+
+    project: str
+    folder: str
+    branch: str
+    """of a linked worktree; empty for all other folders"""
+    is_there: bool
+    """the folder and the file in it"""
+    services: int
+    running: int
+    disk: int
+    """bytes of what its services have printed"""
+
+
+def checkouts(world: World, size: Callable[[str], int]) -> list[Checkout]:
+    """Every folder that is known, by project. `size`: of what the services of a project keep on disk."""
+    running = {place.directory: name for name, place in world.places.items()}
+    known = {**world.instances, **running}
+    return [_checkout(world, path, known[path], size) for path in sorted(known, key=lambda path: known[path])]
+
+
+def _checkout(world: World, path: str, project: str, size: Callable[[str], int]) -> Checkout:
+    services = world.of_project(project)
+    active = sum(service.run is not None for service in services)
+    branch = branch_of_worktree(path) if os.path.isdir(path) else ""
+    return Checkout(project, path, branch, _has_file(path), len(services), active, size(project))
 
 
 def _known(world: World, directory: str) -> tuple[str | None, dict[str, str]]:

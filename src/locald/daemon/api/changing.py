@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from locald.daemon import requests
 from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.openapi import BODIES
+from locald.daemon.api.reading import checkout
 from locald.daemon.api.scope import Scope, at, folder, misused, moved_from, project_of, scope, text
+from locald.daemon.instances import checkouts
 from locald.daemon.runners import ContainerRunner
 from locald.domain.explain.preview import is_ending, preview
-from locald.domain.lifecycle.messages import Down, Restart, Stop, Up
+from locald.domain.lifecycle.messages import Down, Prune, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.file import FILE
 from locald.domain.project.spec import Caller, Type
@@ -153,6 +155,17 @@ class Changing:
         told = self._ending(project, keys, self._ends(project, command), await moved_from(self._core, asked))
         await self._core.ask(command)
         return told
+
+    async def prune(self, request: Request) -> Answer:
+        """Stop and forget every instance whose folder is gone."""
+        await _body(request)
+        known = await asyncio.to_thread(checkouts, self._core.world, lambda _: 0)
+        gone = [each for each in known if not each.is_there]
+        for each in gone:
+            if each.project in self._core.world.places:
+                await self._core.ask(Down(each.project))
+        await self._core.ask(Prune(frozenset(each.folder for each in gone)))
+        return document({"removed": [checkout(each) for each in gone]})
 
     async def server_stop(self, request: Request) -> Answer:
         await self._core.stop_everything()

@@ -26,6 +26,7 @@ from locald.daemon.api.scope import (
     text,
     too_slow,
 )
+from locald.daemon.instances import checkouts
 from locald.domain.explain import in_use
 from locald.domain.explain.located import located, others
 from locald.domain.explain.summary import is_over, last_word, summary
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from locald.daemon.api.scope import Scope
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription
+    from locald.daemon.instances import Checkout
 
 LOOKED_AT = 50
 """lines of output among which the one that says most is looked for"""
@@ -174,6 +176,11 @@ class Reading:
         if request.is_masked or request.query.get("mask") == "1":
             told["env"], told["masked"] = masked(told["env"])
         return document(told)
+
+    async def instances(self, request: Request) -> Answer:
+        """Every folder that is known: which project or instance it is, and what of it runs."""
+        found = await asyncio.to_thread(checkouts, self._core.world, self._core.logbook.size)
+        return document({"instances": [checkout(each) for each in found]})
 
     def _way_in(self, service: Service) -> dict[str, Any] | None:
         """Its container, and the environment for a docker command; None while it does not run."""
@@ -302,6 +309,21 @@ def _refusal(refused: Refused) -> bytes:
 
 def _ndjson(lines: list[LogLine]) -> bytes:
     return b"".join(_line(log_line(line)) for line in lines)
+
+
+def checkout(found: Checkout) -> dict[str, Any]:
+    """One entry of `instances --json`."""
+    project, instance = parts(found.project)
+    return {
+        "project": project,
+        "instance": instance,
+        "directory": found.folder,
+        "branch": found.branch or None,
+        "exists": found.is_there,
+        "services": found.services,
+        "running": found.running,
+        "disk_bytes": found.disk,
+    }
 
 
 def whose(key: Key) -> dict[str, Any]:

@@ -104,6 +104,8 @@ class Api:
                 Route("GET", "/v1/logs", reading.logs),
                 Route("GET", "/v1/environment", reading.environment),
                 Route("GET", "/v1/effect", self._effects.effect),
+                Route("GET", "/v1/instances", reading.instances),
+                Route("POST", "/v1/instances/prune", changing.prune),
                 Route("POST", "/v1/up", changing.up),
                 Route("POST", "/v1/stop", changing.stop),
                 Route("POST", "/v1/restart", changing.restart),

@@ -144,6 +144,13 @@ class Shutdown:
     """Stop everything of every project; nothing is wanted any more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """These folders are gone: what they were called is free again."""
+
+    folders: frozenset[str]
+
+
 # Events: something happened.
 
 
@@ -427,7 +434,7 @@ class Discard:
     key: Key
 
 
-Command = Up | Stop | Restart | Down | Shutdown
+Command = Up | Stop | Restart | Down | Shutdown | Prune
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused

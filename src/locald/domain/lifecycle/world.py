@@ -37,6 +37,7 @@ from locald.domain.lifecycle.messages import (
     Due,
     Effect,
     Message,
+    Prune,
     Restart,
     Shutdown,
     Slept,
@@ -128,6 +129,8 @@ def step(world: World, message: Message, now: float) -> Step:
             _down(draft, project)
         case Shutdown():
             draft.desire(world.services.keys(), Desired.DOWN)
+        case Prune(folders):
+            draft.instances = {path: name for path, name in world.instances.items() if path not in folders}
         case Due(key):
             if service := draft.services.get(key):
                 draft.take(due(service, now))

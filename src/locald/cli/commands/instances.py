@@ -1,0 +1,80 @@
+"""`locald instances`: the folders of all projects, which instance each is, and what of it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from locald.cli.shared import say
+from locald.cli.shared.table import Cell, table
+from locald.client import daemon
+from locald.domain.values.amounts import size
+from locald.faces import words
+from locald.wire.home import Home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from typing import Any
+
+ABOUT = """\
+List the folders that are known: of each its project or instance (`shop@feat`), the
+branch of a linked git worktree, what runs, and the disk space of its logs.
+
+`locald instances prune` stops and forgets those whose folders are gone.
+"""
+HEAD = ("INSTANCE", "RUNNING", "LOGS", "BRANCH", "FOLDER")
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("instances", description=ABOUT)
+    parser.add_argument(
+        "action",
+        metavar="ACTION",
+        nargs="?",
+        choices=("list", "prune"),
+        default="list",
+        help="list (default), or prune: stop and forget those whose folders are gone",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    home = Home.find()
+    api = daemon.find(home)
+    if api is None and not os.path.exists(home.state_file):
+        return _say([], args, "no instances")
+    api = api or daemon.start(home)
+    if args.action == "prune":
+        removed = api.post("/v1/instances/prune", {})["removed"]
+        return _say(removed, args, "nothing to prune: every folder is there", "removed")
+    return _say(api.get("/v1/instances")["instances"], args, "no instances")
+
+
+def _say(found: Sequence[dict[str, Any]], args: argparse.Namespace, nothing: str, removed: str = "") -> int:
+    if args.json:
+        print(json.dumps({removed or "instances": found}, indent=2))
+    elif not found:
+        say.note(nothing)
+    elif removed:
+        say.note(f"removed {words.listed([words.project(each) for each in found])} (folder is gone)")
+    else:
+        width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
+        rows = [_cells(each) for each in found]
+        print("\n".join(table(HEAD, rows, colour=say.has_colour(sys.stdout), width=width, spare=("LOGS",))))
+    return 0
+
+
+def _cells(found: dict[str, Any]) -> list[Cell]:
+    gone = "" if found["exists"] else " (gone)"
+    running = f"{found['running']}/{found['services']}" if found["services"] else ""
+    return [
+        Cell(words.project(found)),
+        Cell(running, *(["green"] if found["running"] else [])),
+        Cell(size(found["disk_bytes"])),
+        Cell(found["branch"]),
+        Cell(f"{found['directory']}{gone}", *(["yellow"] if gone else [])),
+    ]
