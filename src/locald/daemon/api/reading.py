@@ -70,6 +70,7 @@ class Reading:
         self._core = core
         self._last: tuple[World | None, object, Answer | None] = (None, None, None)
         """of which world somebody asked for the status, what exactly, and what was answered"""
+        self._last_event: tuple[News | None, bytes] = (None, b"")
 
     async def ping(self, request: Request) -> Answer:
         return document({"pid": self._core.identity()["pid"], "version": __version__})
@@ -241,8 +242,14 @@ class Reading:
                 yield news
 
     def _event(self, news: News) -> bytes:
+        """Many who look at the same are told the same."""
+        last, event = self._last_event
+        if news == last and not news.complete:
+            return event
         name = "snapshot" if news.complete else "change"
-        return f"event: {name}\ndata: {json.dumps(told(self._core, news))}\n\n".encode()
+        event = f"event: {name}\ndata: {json.dumps(told(self._core, news))}\n\n".encode()
+        self._last_event = (news, event)
+        return event
 
 
 def told(core: Core, news: News) -> dict[str, Any]:
