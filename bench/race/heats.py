@@ -124,20 +124,37 @@ def commands(racer: Racer, ground: Ground) -> Numbers:
 
 
 def lines(racer: Racer, ground: Ground) -> Numbers:
+    """Taken in, and asked for; that of a bare driver is in a file, for `tail`, `grep` and `cat`."""
     count = ground.sizes.lines
     racer.write([ground.raced("talker", "lines", count)])
     _, work = _up(racer)
     began, ended = ground.moments("talker")
     found = {f"{count:,} lines taken in, ms": 1000 * (ended - began)}
     found[f"{count:,} lines taken in: work of the tool, CPU ms"] = 1000 * work
-    for what, command in {
-        "`logs -n 100`, ms": racer.logs("talker", last=100),
-        "`logs --grep`, ms": racer.logs("talker", pattern="needle"),
-        "`logs`, all of it, ms": racer.logs("talker"),
-    }.items():
-        found[what] = 1000 * timed(command, racer.environment)
+    for what, command, times in (
+        ("`logs -n 100`, ms", racer.logs("talker", last=100), TIMES),
+        ("`logs --grep`, ms", racer.logs("talker", pattern="needle"), 1),
+        ("`logs`, all of it, ms", racer.logs("talker"), 1),
+    ):
+        found[what] = 1000 * median(timed(command, racer.environment) for _ in range(times))
     racer.stop()
     return found
+
+
+def busy(racer: Racer, ground: Ground) -> Numbers:
+    """Lines taken in while every core has something else to do."""
+    count = ground.sizes.lines
+    racer.write([ground.raced("talker", "lines", count)])
+    others = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        _up(racer)
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    began, ended = ground.moments("talker")
+    racer.stop()
+    return {f"{count:,} lines taken in, every core busy, ms": 1000 * (ended - began)}
 
 
 def tree(racer: Racer, ground: Ground) -> Numbers:
@@ -179,7 +196,8 @@ ALL: dict[str, tuple[tuple[type[Racer], ...], Callable[[Racer, Ground], Numbers]
     "chain": ((Locald, Dekit, Bare), chain),
     "pairs": ((Locald, Dekit), pairs),
     "workers": ((Locald, Dekit), workers),
-    "lines": ((Locald, Dekit), lines),
+    "lines": ((Locald, Dekit, Bare), lines),
+    "busy": ((Locald,), busy),
     "tree": ((Locald, Dekit), tree),
 }
 

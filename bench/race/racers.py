@@ -181,10 +181,7 @@ class Dekit(Racer):
         self._run("ls")
 
     def logs(self, service: str, *, last: int = 0, pattern: str = "") -> list[str]:
-        file = str(self._logs / f"{service}.log")
-        if pattern:
-            return ["grep", pattern, file]
-        return ["tail", "-n", str(last), file] if last else ["cat", file]
+        return _of_file(self._logs / f"{service}.log", last, pattern)
 
     def stop(self) -> None:
         """Its `stop` does not wait for the ends; that of its runner does."""
@@ -203,13 +200,14 @@ class Dekit(Racer):
 
 
 class Bare(Racer):
-    """The least that can be had: programs started one after the other, each with a notify socket. Its status
-    is a Python that does nothing."""
+    """The least that can be had: programs started one after the other, each with a notify socket and a file
+    for its output. Its status is a Python that does nothing."""
 
     name = "bare"
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="ldn"))
+        self.environment = dict(os.environ)
         self._services: Sequence[Raced] = ()
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -227,13 +225,17 @@ class Bare(Racer):
             path.unlink(missing_ok=True)
             listener.bind(str(path))
             environment = os.environ | {"NOTIFY_SOCKET": str(path)}
-            self._running.append(subprocess.Popen(each.argv, env=environment))
+            with open(self._folder / f"{each.name}.log", "wb") as output:
+                self._running.append(subprocess.Popen(each.argv, env=environment, stdout=output))
         ready[self._services[-1].name].recv(100)
         for listener in ready.values():
             listener.close()
 
     def status(self) -> None:
         _run([sys.executable, "-I", "-S", "-c", "pass"], dict(os.environ))
+
+    def logs(self, service: str, *, last: int = 0, pattern: str = "") -> list[str]:
+        return _of_file(self._folder / f"{service}.log", last, pattern)
 
     def stop(self) -> None:
         for process in self._running:
@@ -246,6 +248,12 @@ class Bare(Racer):
     def close(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _of_file(file: Path, last: int, pattern: str) -> list[str]:
+    if pattern:
+        return ["grep", pattern, str(file)]
+    return ["tail", "-n", str(last), str(file)] if last else ["cat", str(file)]
 
 
 def _run(command: list[str], environment: dict[str, str]) -> str:

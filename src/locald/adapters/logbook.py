@@ -136,7 +136,7 @@ class Logbook:
         In batches, one at least, which may be empty: all lines together may be more than memory holds.
         """
         _, batches = await asyncio.to_thread(_read, self._folders(keys), count, choice, self.live)
-        async for lines in _each(batches):
+        while (lines := await _next(batches)) is not None:
             yield lines
 
     async def packets(
@@ -145,7 +145,8 @@ class Logbook:
         """The same lines, as text without their times."""
         folders = self._folders(keys)
         _, found = await asyncio.to_thread(histories.read, folders, count, choice, self.live)
-        async for packets in _each(choice.packed(found)):
+        batches = choice.packed(found)
+        while (packets := await _next(batches)) is not None:
             yield packets
 
     async def last(self, key: Key, count: int, choice: Choice = EVERYTHING) -> list[LogLine]:
@@ -163,7 +164,7 @@ class Logbook:
         async with self._follower(keys) as follower:
             folders = self._folders(keys)
             follower.readers, batches = await asyncio.to_thread(_read, folders, count, choice, self.live)
-            async for lines in _each(batches):
+            while (lines := await _next(batches)) is not None:
                 yield lines
             while True:
                 lines = await follower.read(choice)
@@ -262,9 +263,8 @@ class _Follower:
         return silent
 
 
-async def _each(batches: Iterator[Batch]) -> AsyncIterator[Batch]:
-    while (batch := await asyncio.to_thread(next, batches, None)) is not None:
-        yield batch
+async def _next(batches: Iterator[Batch]) -> Batch | None:
+    return await asyncio.to_thread(next, batches, None)
 
 
 # In threads.
