@@ -66,6 +66,12 @@ def test_mistakes_can_be_read_by_programs(shop: Path, capsys: pytest.CaptureFixt
 
     assert (code, err) == (2, "")
     assert json.loads(out) == {
+        "error": {
+            "code": 2,
+            "message": "must be a table, not a number",
+            "where": "locald.toml:1: project",
+            "hint": "like [project]",
+        },
         "file": f"{shop}/locald.toml",
         "problems": [
             {

@@ -24,7 +24,7 @@ from locald.client import patience
 from locald.client.http import Denied, Unanswered, Unreachable
 from locald.client.patience import OutOfTime
 from locald.domain.values import duration
-from locald.domain.values.problem import Refused
+from locald.domain.values.problem import Problem, Refused
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False
@@ -137,23 +137,31 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         return _carry_out(parse(arguments))
     except Refused as refused:
-        say.problems(refused.problems)
-        return 2
+        return _fail(arguments, refused.problems, 2)
     except Denied as denied:
-        say.problems(denied.problems)
-        return denied.exit
+        return _fail(arguments, denied.problems, denied.exit)
     except Unreachable as unreachable:
-        say.problems([unreachable.problem])
-        return 3
+        return _fail(arguments, [unreachable.problem], 3)
     except OutOfTime as late:
-        say.error(f"timed out after {duration.show(late.after)}: the daemon has not answered yet")
-        return 124
+        what = f"timed out after {duration.show(late.after)}: the daemon has not answered yet"
+        return _fail(arguments, [Problem(what)], 124)
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         if isinstance(error, OSError) and error.errno in OF_OUTPUT and error.filename is None:
             raise
-        return _internal(error)
+        return _fail(arguments, [_internal(error)], 3)
+
+
+def _fail(arguments: Sequence[str], problems: Sequence[Problem], code: int) -> int:
+    """Say what went wrong, also as a document where one was asked for. Returns the exit code."""
+    say.problems(problems)
+    if "--json" in arguments:
+        from locald.cli.shared import failed
+
+        if failed.is_wanted(arguments):
+            failed.tell(problems, code)
+    return code
 
 
 def _carry_out(args: argparse.Namespace) -> int:
@@ -307,9 +315,8 @@ def _forget_stdout() -> None:
     os.dup2(nowhere, sys.stdout.fileno())
 
 
-def _internal(error: Exception) -> int:
+def _internal(error: Exception) -> Problem:
     if os.environ.get("LOCALD_DEBUG"):
         raise error
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    say.error(f"internal: {what}", "set LOCALD_DEBUG=1 for a traceback")
-    return 3
+    return Problem(f"internal: {what}", hint="set LOCALD_DEBUG=1 for a traceback")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 
-from locald.cli.shared import say
+from locald.cli.shared import failed, say
 from locald.client.project import find_project, read_file, read_texts
 from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
@@ -63,7 +63,9 @@ def check(args: argparse.Namespace) -> int:
     errors = [problem for problem in found if not problem.is_warning]
     if args.json:
         warnings = [problem for problem in found if problem.is_warning]
-        print(json.dumps({"file": file, "problems": _rows(errors), "warnings": _rows(warnings)}))
+        error = {"error": failed.document(errors, 2)["error"]} if errors else {}
+        told = {"file": file, "problems": _rows(errors), "warnings": _rows(warnings)}
+        print(json.dumps(error | told))
         return 2 if errors else 0
     say.problems(found)
     if not errors:

@@ -29,10 +29,13 @@ some services, use `locald stop`.
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
-    parser = subparsers.add_parser("down", usage="locald down [-h] [-C DIR] [PROJECT]", description=ABOUT)
+    parser = subparsers.add_parser(
+        "down", usage="locald down [-h] [-C DIR] [--json] [PROJECT]", description=ABOUT
+    )
     parser.add_argument(
         "words", metavar="PROJECT", nargs="*", help="a folder as with -C, or a name such as shop or shop@feat"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON document: what stopped")
     parser.set_defaults(run=run)
 
 
@@ -40,13 +43,13 @@ def run(args: argparse.Namespace) -> int:
     home = Home.find()
     word = args.words[0] if len(args.words) == 1 else ""
     if word and not _is_folder(home, word) and _is_project(home, word):
-        return stopping.down(Target(project=word, elsewhere=True))
+        return stopping.down(Target(project=word, elsewhere=True), as_json=args.json)
     if len(args.words) > 1 or not all(_is_folder(home, word) for word in args.words):
         import shlex
 
         hint = f"run `{shlex.join(['locald', 'stop', *args.words])}`"
         raise Refused(Problem("down takes no service", hint=hint))
-    return stopping.down(_target(home, next(iter(args.words), None), args.directory))
+    return stopping.down(_target(home, next(iter(args.words), None), args.directory), as_json=args.json)
 
 
 def _is_folder(home: Home, word: str) -> bool:

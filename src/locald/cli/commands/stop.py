@@ -23,8 +23,9 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "services", metavar="SERVICE", nargs="*", help="only these services and their dependents"
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON document: what stopped")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    return stopping.stop(choose(args.services, args.directory))
+    return stopping.stop(choose(args.services, args.directory), as_json=args.json)

@@ -1,5 +1,7 @@
 """What is said when services did not become ready: for each the reason, its last lines, the next step.
 
+Each function returns what it has told, as problems.
+
 A service that failed is explained in full. One that is blocked by it is named in a line; when the cause
 lies outside what was asked for, the cause is explained as well, for it is what has to be fixed.
 """
@@ -12,6 +14,7 @@ from locald.cli.shared import say
 from locald.cli.shared.live import causes_first
 from locald.cli.shared.output import last_entries
 from locald.client.http import Denied, Unreachable
+from locald.domain.values.problem import Problem
 from locald.faces import words
 from locald.faces.text import plain
 
@@ -27,41 +30,47 @@ if TYPE_CHECKING:
 LAST_LINES = 20
 
 
-def failures(api: Api, target: Target, rows: Sequence[Row]) -> None:
+def failures(api: Api, target: Target, rows: Sequence[Row]) -> list[Problem]:
     """Tell of every row that is not ready: the causes first, then what they hold up."""
     late = [row for row in rows if not words.is_ready(row)]
     causes = {row["name"]: row for row in late if row["state"] == "failed"}
     for row in late:
         if row["state"] == "blocked":
             causes.update(_cause(api, row, known=causes))
-    for row in causes.values():
-        _failed(api, target, row)
-    for row in causes_first(late):
-        if row["name"] not in causes:
-            _held_up(target, row, causes)
+    told = [_failed(api, target, row) for row in causes.values()]
+    held_up = [row for row in causes_first(late) if row["name"] not in causes]
+    return told + [_tell(_held_up(target, row, causes)) for row in held_up]
 
 
-def gone(target: Target, names: Sequence[str]) -> None:
+def gone(target: Target, names: Sequence[str]) -> list[Problem]:
     """Tell of services that somebody took away while they were waited for."""
-    if names:
-        verb = "was" if len(names) == 1 else "were"
-        told = words.listed([target.spelled(name) for name in names])
-        say.error(f"{told} {verb} removed: taken down, or no longer in locald.toml")
+    if not names:
+        return []
+    verb = "was" if len(names) == 1 else "were"
+    told = words.listed([target.spelled(name) for name in names])
+    return [_tell(Problem(f"{told} {verb} removed: taken down, or no longer in locald.toml"))]
 
 
-def not_ready(target: Target, rows: Sequence[Row], after: str) -> None:
+def not_ready(target: Target, rows: Sequence[Row], after: str) -> list[Problem]:
     """Tell what is still missing when the time ran out."""
-    for row in rows:
-        if not words.is_ready(row):
-            name = target.spelled(row["name"])
-            say.error(f"{name} is not ready after {after}: {words.told(row)}")
-            say.hinted(target.reached(f"run `locald why {row['name']}` for details", words.project(row)))
+    return [_tell(_late(target, row, after)) for row in rows if not words.is_ready(row)]
 
 
-def still_stopping(target: Target, rows: Sequence[Row], after: str) -> None:
+def still_stopping(target: Target, rows: Sequence[Row], after: str) -> list[Problem]:
     """Tell what has not stopped when the time ran out."""
-    for row in rows:
-        say.error(f"{target.spelled(row['name'])} is still running after {after}: {words.because(row)}")
+    running = ((target.spelled(row["name"]), words.because(row)) for row in rows)
+    return [_tell(Problem(f"{name} is still running after {after}: {because}")) for name, because in running]
+
+
+def _tell(problem: Problem) -> Problem:
+    say.problems([problem])
+    return problem
+
+
+def _late(target: Target, row: Row, after: str) -> Problem:
+    what = f"{target.spelled(row['name'])} is not ready after {after}: {words.told(row)}"
+    hint = target.reached(f"run `locald why {row['name']}` for details", words.project(row))
+    return Problem(what, hint=hint)
 
 
 def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
@@ -80,15 +89,18 @@ def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
     }
 
 
-def _failed(api: Api, target: Target, row: Row) -> None:
+def _failed(api: Api, target: Target, row: Row) -> Problem:
     name = target.spelled(row["name"])
-    say.error(f"{name} {'' if row['state'] == 'failed' else 'is '}{words.told(row)}")
+    what = f"{name} {'' if row['state'] == 'failed' else 'is '}{words.told(row)}"
+    say.error(what)
     for line in _last_lines(api, row):
         say.line(line)
-    for hint in _hints(row, _why(api, row).get("hints") or ()):
-        say.hinted(target.reached(hint, words.project(row)))
-    looks = f"run `locald why {row['name']}` for details, `locald logs {row['name']}` for the full log"
-    say.hinted(target.reached(looks, words.project(row)))
+    hints = _hints(row, _why(api, row).get("hints") or ())
+    hints.append(f"run `locald why {row['name']}` for details, `locald logs {row['name']}` for the full log")
+    reached = [target.reached(hint, words.project(row)) for hint in hints]
+    for hint in reached:
+        say.hinted(hint)
+    return Problem(what, hint=reached[0])
 
 
 def _hints(row: Row, hints: Sequence[str]) -> list[str]:
@@ -99,13 +111,12 @@ def _hints(row: Row, hints: Sequence[str]) -> list[str]:
     return [hint for hint in hints if not hint.removeprefix("run ").startswith(tuple(said))]
 
 
-def _held_up(target: Target, row: Row, causes: dict[str, Row]) -> None:
-    name, word = target.spelled(row["name"]), words.word(row)
-    say.error(f"{name} is {_without_causes(words.told(row), causes)}")
-    if word == "stopped" and row.get("hint"):
-        say.hinted(target.reached(row["hint"], words.project(row)))
-    elif word == "stopped":
-        say.hinted(target.reached(f"run `locald up {row['name']}` to start it", words.project(row)))
+def _held_up(target: Target, row: Row, causes: dict[str, Row]) -> Problem:
+    what = f"{target.spelled(row['name'])} is {_without_causes(words.told(row), causes)}"
+    if words.word(row) != "stopped":
+        return Problem(what)
+    hint = row.get("hint") or f"run `locald up {row['name']}` to start it"
+    return Problem(what, hint=target.reached(hint, words.project(row)))
 
 
 def _without_causes(told: str, causes: dict[str, Row]) -> str:

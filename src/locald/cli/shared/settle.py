@@ -24,11 +24,12 @@ from locald.wire.home import Home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Any
 
-    from locald.cli.shared.follow import Board
     from locald.client.http import Api
     from locald.client.target import Target
+    from locald.domain.values.problem import Problem
 
     Row = dict[str, Any]
 
@@ -97,7 +98,8 @@ def _settled(
     except Denied as denied:
         if denied.exit != 2:
             raise
-        report.gone(target, target.services)  # a moment ago the daemon itself had named them
+        told = report.gone(target, target.services)  # a moment ago the daemon itself had named them
+        _print({"services": []}, args.json, told, 1)
         return 1
 
 
@@ -119,7 +121,8 @@ def _remove(
             if not all(_is_gone(home, api, target.only([name]), deadline) for name in running):
                 return 130
         except TimedOut as late:
-            report.still_stopping(target, late.board.rows, after=duration.show(args.timeout))
+            told = report.still_stopping(target, late.board.rows, after=duration.show(args.timeout))
+            _print(late.board.document, args.json, told, 124)
             return 124
     _tell_removal(target, "stopping" if args.detach else "stopped", running)
     _tell_removal(target, "removed", never)
@@ -165,20 +168,21 @@ def until_ready(
         board = following.run(live.starting(lambda row: target.spelled(row["name"]), begun), deadline)
     except TimedOut as late:
         patience.limit(began, None)
-        _print(late.board, args.json)
         _sum_up(late.board.rows, args.timeout)
-        report.not_ready(target, late.board.rows, after=duration.show(args.timeout))
+        told = report.not_ready(target, late.board.rows, after=duration.show(args.timeout))
+        _print(late.board.document, args.json, told, 124)
         return 124
     except KeyboardInterrupt:
         return _interrupted()
     patience.limit(began, None)
-    _print(board, args.json)
+    told = _conclude(following, target, time.monotonic() - began, begun)
+    _print(board.document, args.json, told, 1)
     say.about(board.daemon)
-    return _conclude(following, target, time.monotonic() - began, begun)
+    return 1 if told else 0
 
 
-def _conclude(following: Following, target: Target, took: float, begun: Begun) -> int:
-    """Every service has settled: say how. Returns the exit code."""
+def _conclude(following: Following, target: Target, took: float, begun: Begun) -> list[Problem]:
+    """Every service has settled: say how. Returns what is wrong."""
     board = following.board
     rows = board.rows if target.services else _asked_for(board.rows)
     # Who waits for a whole project waits for what there is of it.
@@ -190,10 +194,8 @@ def _conclude(following: Following, target: Target, took: float, begun: Begun) -
     elif rows or not gone:
         _sum_up(rows, took)
     if all_ready:
-        return 0
-    report.failures(following.api, target, rows)
-    report.gone(target, gone)
-    return 1
+        return []
+    return report.failures(following.api, target, rows) + report.gone(target, gone)
 
 
 def _asked_for(rows: list[Row]) -> list[Row]:
@@ -238,6 +240,12 @@ def _sum_up(rows: list[Row], took: float) -> None:
         say.note(f"{ready} of {len(rows)} services ready after {length(took)}")
 
 
-def _print(board: Board, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(board.document, indent=2))
+def _print(document: Row, as_json: bool, problems: Sequence[Problem], code: int) -> None:
+    """The document, and what is wrong, if anything is."""
+    if not as_json:
+        return
+    if problems:
+        from locald.cli.shared import failed
+
+        document = failed.document(problems, code) | document
+    print(json.dumps(document, indent=2))

@@ -9,21 +9,26 @@ from locald.cli.shared import live, say, whereabouts
 from locald.cli.shared.follow import Following
 from locald.client import daemon
 from locald.client.http import Denied
+from locald.domain.project.names import parts
 from locald.faces import words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
     from locald.cli.shared.begun import Spell
     from locald.client.target import Target
 
 
-def stop(target: Target) -> int:
+def stop(target: Target, *, as_json: bool = False) -> int:
     """Stop the services of the target, and wait. No daemon is started when no service is requested."""
     home = Home.find()
     api = daemon.find(home)
     if api is None and not os.path.exists(home.wanted):
         say.note("nothing is running")
+        _print(as_json, {}, [])
         return 0
     api = api or daemon.start(home)
     answer = api.post("/v1/stop", target.body)
@@ -31,6 +36,7 @@ def stop(target: Target) -> int:
     services = [name for name in answer["services"] if name in answer.get("ends", answer["services"])]
     if not services:
         say.note("nothing is running")
+        _print(as_json, answer, [])
         return 0
     following = Following(home, api, target.only(services).query, "down")
     if not until_gone(following, _spelled_by(target)):
@@ -38,8 +44,10 @@ def stop(target: Target) -> int:
     states = {row["name"]: row["state"] for row in following.board.rows}
     again = [name for name in services if states.get(name, "stopped") not in live.ENDED]
     done = [name for name in services if states.get(name) == "completed"]  # tasks that are done stay so
-    _tell(target, [name for name in services if name not in (*again, *done)], "stopped {}")
+    stopped = [name for name in services if name not in (*again, *done)]
+    _tell(target, stopped, "stopped {}")
     _tell(target, again, "running again: {}")
+    _print(as_json, answer, stopped, again)
     if len(done) == len(services):
         say.note("nothing is running")
     return 0
@@ -50,12 +58,22 @@ def _tell(target: Target, services: list[str], sentence: str) -> None:
         say.note(sentence.format(words.listed([target.spelled(name) for name in services])))
 
 
-def down(target: Target) -> int:
+def _print(as_json: bool, answer: Mapping[str, Any], stopped: list[str], again: Sequence[str] = ()) -> None:
+    """What came of it, for who has asked for JSON. `answer`: the daemon's, or none."""
+    if not as_json:
+        return
+    project, label = parts(answer.get("project") or "")
+    told = {"project": project or None, "instance": label, "moved_from": answer.get("moved_from")}
+    print(json.dumps({**told, "stopped": stopped, "running_again": list(again)}, indent=2))
+
+
+def down(target: Target, *, as_json: bool = False) -> int:
     """Stop and forget the project, and wait. No daemon is started for a project that none ever knew."""
     home = Home.find()
     api = daemon.find(home)
     if api is None and not os.path.exists(home.wanted) and not is_kept(home, target.directory):
         say.note("project is not running")
+        _print(as_json, {}, [])
         return 0
     api = api or daemon.start(home)
     answer = api.post("/v1/down", target.body)
@@ -65,6 +83,8 @@ def down(target: Target) -> int:
     if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
         return 130
     say.note(f"{project} is down" if project else "project is not running")
+    ended = answer.get("ends", answer["services"])
+    _print(as_json, answer, [name for name in answer["services"] if name in ended])
     return 0
 
 
