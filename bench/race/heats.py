@@ -103,7 +103,8 @@ def workers(racer: Racer, ground: Ground) -> Numbers:
         wall, work = _up(racer)
         found[f"{count} workers: `up`, ms"] = 1000 * wall
         found[f"{count} workers: work of the tool, CPU ms"] = 1000 * work
-        found[f"{count} workers: memory of the tool, MB"] = sum(map(memory, racer.tools()))
+        shares = [memory(pid, "Pss") for pid in racer.tools()]  # what is forked has most in common
+        found[f"{count} workers: memory of the tool, MB"] = sum(shares)
         found[f"{count} workers: stopped, ms"] = 1000 * _wall(racer.stop)
     return found
 
