@@ -1,4 +1,4 @@
-"""A service that becomes ready in a given way, a given time after its process began, and notes when.
+"""A service that becomes ready in a given way, a given time after its program began, and notes when.
 
     service.py notify|tcp|log|http SECONDS [FILE]
 
@@ -13,10 +13,9 @@ import time
 
 
 def began() -> float:
-    """When this process was made; the kernel says it in ticks, so this is half a tick off on average."""
-    with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
-        ticks = int(stat.read().rpartition(")")[2].split()[19]) + 0.5
-        return time.time() - float(uptime.read().split()[0]) + ticks / os.sysconf("SC_CLK_TCK")
+    """When this program was begun, which may be long after its process was made: what it has had of a
+    processor so far is the start of its interpreter."""
+    return time.time() - time.process_time()
 
 
 def note(at: float) -> None:
