@@ -114,6 +114,26 @@ def test_a_run_that_closes_its_output_lives_on(daemon: Daemon, keeping: Keeping)
 
 
 @once
+@pytest.mark.parametrize(("said", "marks"), [("unended", 1), ("ended\\n", 0), ("ended\\n, then not", 1)])
+def test_where_a_stream_ends_within_a_line_the_capture_says_so(
+    daemon: Daemon, keeping: Keeping, said: str, marks: int
+) -> None:
+    """While the run lives on: who reads need not wait for its end to know that the line is over."""
+    end = keeping.gate("end")
+    daemon.spawn(WEB, sh(f"printf '{said}'; exec >&-; echo closed >&2; read _ < {end}"), tty=False)
+    daemon.send(do="tail", run=WEB, on=True)
+    while not (daemon.printed(frames.STDERR) and len(marks_of(daemon)) == marks):
+        daemon.wait("output", WEB)
+    end.write()
+    daemon.wait("gone", WEB)
+    assert len(marks_of(daemon)) == marks
+
+
+def marks_of(daemon: Daemon) -> list[bytes]:
+    return [data for _, stream, data in daemon.frames() if stream == frames.STDOUT and not data]
+
+
+@once
 def test_output_is_captured_while_no_daemon_is_there(daemon: Daemon, keeping: Keeping) -> None:
     end = keeping.gate("end")
     daemon.start(WEB, sh(f"read _ < {end}; echo meanwhile"))
