@@ -15,6 +15,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from whole.network import raise_loopback
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,7 +50,7 @@ def be_init() -> None:
     if os.environ.get(INSIDE) != "init":
         return
     os.environ[INSIDE] = "yes"
-    subprocess.run(["ip", "link", "set", "lo", "up"], capture_output=True, check=False)
+    raise_loopback()
     child = os.fork()
     if child == 0:
         return

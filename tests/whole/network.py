@@ -35,7 +35,7 @@ class Network:
             os.close(outside)
             return
         try:
-            _raise_loopback()
+            raise_loopback()
             self._ours = _here()
         finally:
             _return(outside)
@@ -68,7 +68,7 @@ def _return(outside: int) -> None:
         os.close(outside)
 
 
-def _raise_loopback() -> None:
+def raise_loopback() -> None:
     """A new namespace has `lo`, but it is down (netdevice(7))."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
