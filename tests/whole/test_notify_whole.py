@@ -68,6 +68,24 @@ def test_ready_makes_a_service_healthy_whatever_its_port_does(machine: Machine) 
     assert row["because"].endswith("sent READY=1")
 
 
+def test_what_waits_for_ready_is_told_the_address_that_is_listened_on(machine: Machine) -> None:
+    serve = command("kept = listen(address='::1'); notify('READY=1'); stay()")
+    machine.write(
+        f"""
+[services.web]
+command = {serve}
+[services.next]
+type = "task"
+command = "echo $WEB"
+env = {{ WEB = "${{services.web.url}}" }}
+depends_on = ["web"]
+"""
+    )
+    row = machine.up()["web"]
+    assert (row["source"], row["address"]) == ("notify", f"[::1]:{row['port']}")
+    assert machine.printed("next") == [f"http://[::1]:{row['port']}/"]
+
+
 def test_who_has_spoken_at_all_is_not_believed_for_an_open_port_alone(machine: Machine) -> None:
     gate = Gate(machine.folder)
     code = f"kept = listen(); gate({str(gate.path)!r}); notify('READY=1'); stay()"

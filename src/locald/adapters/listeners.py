@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from locald.adapters import elsewhere, own_listeners
 from locald.adapters.acceptance import Acceptance, Answer, Door
 from locald.adapters.own_listeners import (
+    FAST,
     LEISURE,
     PATIENT,
     WIDE,
@@ -72,6 +73,8 @@ class Listeners:
         self._holders: dict[int, Listener | None] = {}
         """foreign listeners on our ports, by inode; None while they are being looked for"""
         self._wake = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        """while `run` runs"""
         self._told = False
         """the kernel tells of listeners that end"""
 
@@ -113,16 +116,28 @@ class Listeners:
         if watched:
             watched.end()
 
+    def look_at(self, run: Run) -> None:
+        """It says that it is ready: tell now where it listens, so that nobody hears of it without an address.
+        One that says so without end is looked at as often as any other."""
+        watched, now = self._watched.get(run), self._clock()
+        if not watched or not watched.missing or not self._tasks or now < watched.urgent_at + FAST:
+            return
+        watched.is_urgent, watched.urgent_at = True, now
+        self._look(self._tasks)
+        watched.is_urgent = False
+
     async def run(self) -> None:
         """Look until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 with self._news():
                     while True:
                         self._wake.clear()
                         self._look(tasks)
                         await self._pause()
         finally:
+            self._tasks = None
             self._table.close()
             self._door.close()
 
@@ -210,7 +225,8 @@ class Listeners:
 
     def _tell(self, watched: Watched, now: float) -> None:
         """Post what has changed. While the first connection is under way, what it shows is awaited."""
-        if watched.connecting and not watched.failures and not watched.untaken_since and watched.on_port():
+        is_new = watched.connecting and not watched.failures and not watched.untaken_since
+        if is_new and watched.on_port() and not watched.is_urgent:
             return
         if watched.told is None and watched.is_trying and now < watched.missing_since + AGAIN_TOLD:
             return

@@ -125,6 +125,10 @@ class Watched:
     failures: int = 0
     """connections that failed in a row"""
     connect_at: float = 0.0
+    is_urgent: bool = False
+    """what is seen of it is told at once, whether or not its program has taken a connection"""
+    urgent_at: float = 0.0
+    """when it was urgent for the last time"""
     prepare_at: float = 0.0
     """when to look next at which programs it runs"""
     untaken_since: float = 0.0

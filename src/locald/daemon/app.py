@@ -39,7 +39,7 @@ from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.shortage import Shortage
 from locald.daemon.tasks import Tasks
-from locald.domain.lifecycle.messages import Event, Listens
+from locald.domain.lifecycle.messages import Event, Listens, Notified
 from locald.domain.values.problem import Refused
 from locald.linux.clock import Clock
 from locald.wire.home import Home
@@ -109,7 +109,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
             lambda library: library.Containers(post, clock, tasks, logbook.hint, instance), logbook
         )
         keeping = Keeping(home)
-        processes = Processes(keeping.reach, loop.post, clock, logbook.hint)
+        processes = Processes(keeping.reach, _after_a_look(listeners, loop), clock, logbook.hint)
         logbook.tail = processes.tail
         hub = Hub(lambda: loop.world)
         meter = Meter(lambda: loop.world, processes, containers)
@@ -187,6 +187,17 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> C
                 asking.listening(event.run, Target(event.server, own.address, own.port, name, pid))
             else:
                 asking.forget(event.run)
+
+    return post
+
+
+def _after_a_look(listeners: Listeners, loop: Loop) -> Callable[[Event], None]:
+    """What the processes say and do is news for the world. READY=1 comes after where its sender listens."""
+
+    def post(event: Event) -> None:
+        if isinstance(event, Notified) and b"READY=1" in event.datagram:
+            listeners.look_at(event.run)
+        loop.post(event)
 
     return post
 

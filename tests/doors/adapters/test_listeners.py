@@ -322,6 +322,24 @@ while True:
         assert (await posted.wait_for(Listens)).accepts
 
 
+async def test_of_who_says_that_it_is_ready_it_is_told_at_once_where_it_listens(children: Children) -> None:
+    listeners, posted = new()
+    async with looking(listeners):
+        port = free_port()
+        code = "held = listen('::1', int(told()), accept=False)\nprint('listens', flush=True)\ntold()"
+        child = start(children, code, port)
+        listeners.watch(WEB, port, child.pids)
+        await asyncio.sleep(0)  # until it runs
+        assert child.says() == "listens"
+        listeners.look_at(WEB)
+        event = posted.events[-1]
+        assert isinstance(event, Listens)
+        assert [(one.address, one.port) for one in event.listeners] == [("::1", port)]
+        before = len(posted.events)
+        listeners.look_at(WEB)
+        assert len(posted.events) == before
+
+
 async def test_nothing_is_told_after_unwatch(children: Children) -> None:
     listeners, posted = new()
     async with looking(listeners):
