@@ -32,7 +32,7 @@ class Doc:
 class Table(BaseModel):
     """A table with these keys and no others."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     def given(self) -> dict[str, Any]:
         """The keys that were written, with their values."""
