@@ -40,6 +40,7 @@ from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.shortage import Shortage
 from locald.daemon.tasks import Tasks
 from locald.domain.lifecycle.messages import Event, Listens, Notified
+from locald.domain.lifecycle.senders import is_main
 from locald.domain.values.problem import Refused
 from locald.linux.clock import Clock
 from locald.wire.home import Home
@@ -192,11 +193,14 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> C
 
 
 def _after_a_look(listeners: Listeners, loop: Loop) -> Callable[[Event], None]:
-    """What the processes say and do is news for the world. READY=1 comes after where its sender listens."""
+    """What the processes say and do is news for the world. READY=1 of a main process comes after where that
+    listens; that of another one waits for a port off which a connection was taken."""
 
     def post(event: Event) -> None:
         if isinstance(event, Notified) and b"READY=1" in event.datagram:
-            listeners.look_at(event.run)
+            service = loop.world.services.get(event.run.key)
+            if service and service.facts and is_main(event.sender, event.main or service.facts.pid):
+                listeners.look_at(event.run)
         loop.post(event)
 
     return post
