@@ -18,7 +18,7 @@ function daemon(answers: Record<string, { status?: number; json: unknown }>): As
     const answer = answers[path.split("?")[0] ?? ""];
     if (!answer) return Promise.reject(new Error("nobody there"));
     const status = answer.status ?? 200;
-    return Promise.resolve({ ok: status < 400, status, json: () => Promise.resolve(answer.json) });
+    return Promise.resolve({ ok: status < 400, status, text: () => Promise.resolve(JSON.stringify(answer.json)) });
   });
   return asked;
 }
