@@ -322,6 +322,14 @@ def test_completing_services_never_says_an_error(cli: Cli, tmp_path: Path) -> No
     assert (result.code, result.out.strip(), result.err) == (0, "", "")
 
 
+def test_services_and_groups_of_both_files_are_completed(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "locald.toml").write_text('[services.web]\n[services.api]\n[groups]\nback = ["api"]')
+    (tmp_path / "locald.local.toml").write_text("[services.mine]\n[services.web]")
+    assert cli("completion", "services", cwd=tmp_path).out.split() == ["web", "api", "mine", "back"]
+    (tmp_path / "locald.local.toml").write_text("[services")
+    assert cli("completion", "services", cwd=tmp_path).out.split() == ["web", "api", "back"]
+
+
 def test_a_shell_that_is_not_known_is_a_usage_error(cli: Cli) -> None:
     assert cli("completion", "tcsh").code == 2
 

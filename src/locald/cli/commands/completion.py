@@ -48,18 +48,28 @@ def _shell(text: str) -> str:
 
 
 def _services(directory: str | None) -> list[str]:
-    """The names in the file, as far as it can be read."""
-    import tomllib
-
+    """The names of services and groups in the project's files, as far as these can be read."""
     from locald.client.target import here
+    from locald.domain.project.file import FILE, LOCAL
     from locald.domain.values.problem import Refused
 
     try:
-        with open(f"{here(directory)}/locald.toml", "rb") as file:
-            services = tomllib.load(file).get("services")
-    except (Refused, OSError, ValueError):
+        folder = here(directory)
+    except Refused:
         return []
-    return list(services) if isinstance(services, dict) else []
+    tables = [_tables(f"{folder}/{name}") for name in (FILE, LOCAL)]
+    found = [each.get(kind) for kind in ("services", "groups") for each in tables]
+    return list(dict.fromkeys(name for table in found if isinstance(table, dict) for name in table))
+
+
+def _tables(path: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except (OSError, ValueError):
+        return {}
 
 
 def _bash(commands: list[Command]) -> str:
