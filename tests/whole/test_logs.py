@@ -348,3 +348,42 @@ def test_who_follows_and_who_asks_afterwards_see_the_same_lines(machine: Machine
         seen = logs.until("n end")
     assert ["n start", *seen] == machine.printed("web", "-n", "10000")
     assert len(seen) == 901
+
+
+def test_lines_of_a_level_and_their_times(machine: Machine, web: Puppet) -> None:
+    web.run().say("INFO starts", "WARN slow", "plain", "ERROR broken", "DEBUG seen")
+
+    assert machine.locald("logs", "--level", "warn").stdout.splitlines() == ["WARN slow", "ERROR broken"]
+    timed = machine.locald("logs", "--level", "error", "-t", "-n", "5").stdout
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ERROR broken\n", timed)
+    assert machine.locald("logs", "--level", "loud").returncode == 2
+
+
+def test_who_asks_with_a_cursor_gets_what_came_after_it(machine: Machine, web: Puppet) -> None:
+    run = web.run()
+    run.say("one")
+    first = lines_of(machine, "n=1")
+    run.say("two")
+    machine.locald("server", "restart")
+    run.say("three")
+
+    found = lines_of(machine, f"n=10&cursor={first['cursor']}")
+
+    assert [line["line"] for line in first["lines"]] == ["one"]
+    assert [line["line"] for line in found["lines"]] == ["two", "three"]
+    assert (first["truncated"], found["truncated"]) == (True, False)
+    assert "10000 at most" in lines_of(machine, "n=1000000")["problems"][0]["what"]
+    assert "cursor" in lines_of(machine, "cursor=rubbish")["problems"][0]["what"]
+
+
+def lines_of(machine: Machine, query: str) -> Json:
+    """What the API answers about lines of the project."""
+    url = f"http://locald/v1/lines?project=shop&{query}"
+    done = subprocess.run(
+        ["curl", "-sS", "--unix-socket", machine.home / "run" / "locald.sock", url],
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    found: Json = json.loads(done.stdout)
+    return found

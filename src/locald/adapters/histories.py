@@ -15,6 +15,7 @@ from locald.adapters.patterns import Pattern
 from locald.capture import frames
 from locald.capture.block import last_of
 from locald.capture.last import read_all, read_last
+from locald.domain.knowledge.level import Level, is_at_least
 from locald.domain.project.names import Key, Run
 from locald.domain.values.plain import plain, plain_lines, steers
 
@@ -45,9 +46,12 @@ class Choice:
     since: float | None = None
     grep: Pattern | None = None
     plain: bool = False
+    level: Level | None = None
 
     def of(self, block: Block) -> Block:
-        """The lines of the block that match. Raises TooSlow."""
+        """The lines of the block that match, and are as grave as `level`. Raises TooSlow."""
+        if (wanted := self.level) is not None:
+            block = block.only(lambda line: is_at_least(line.text, wanted))
         if self.grep is None:
             return block
         is_plain = not steers(block.data)
@@ -127,7 +131,7 @@ def _chosen(
 ) -> Iterator[Found]:
     """Of a whole history what somebody wants."""
     yield from ((key, choice.of(block)) for block in blocks)
-    yield from ((key, choice.of(block)) for block in _finish(key, reader, live))
+    yield from ((key, choice.of(block)) for block in finish(key, reader, live))
 
 
 def _read_last(
@@ -141,7 +145,7 @@ def _read_last(
     merged: list[Found] = []
     for key, folder in folders.items():
         blocks, readers[key] = read_last(folder, count, choice.since, choice.of)
-        blocks += map(choice.of, _finish(key, readers[key], live))
+        blocks += map(choice.of, finish(key, readers[key], live))
         both = filter(None, [merged, [(key, block) for block in blocks]])
         merged = _last(list(_merged(list(both))), count)
     return readers, merged
@@ -171,12 +175,12 @@ def read_on(
             blocks += more
             rest.add(key)
         else:
-            blocks += _finish(key, reader, live)
+            blocks += finish(key, reader, live)
         found.append([(key, choice.of(block)) for block in blocks])
     return list(choice.shown(_merged(found))), rest
 
 
-def _finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Block]:
+def finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Block]:
     """What the run at the end of the history has left unended, if it is over."""
     return [] if Run(key, reader.position.run_number) in live else reader.finish()
 

@@ -21,7 +21,7 @@ import shutil
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from locald.adapters import histories
+from locald.adapters import histories, pages
 from locald.adapters.histories import EVERYTHING
 from locald.capture import frames
 from locald.capture.reader import CaptureReader, Position, segments
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from locald.adapters.histories import Choice, LogLine, Packet
+    from locald.adapters.pages import Limits, Marks, Page
     from locald.domain.project.names import Run
 
     Batch = TypeVar("Batch")
@@ -148,6 +149,13 @@ class Logbook:
         batches = choice.packed(found)
         while (packets := await _next(batches)) is not None:
             yield packets
+
+    async def page(self, keys: Collection[Key], marks: Marks | None, limits: Limits, choice: Choice) -> Page:
+        """The next lines behind the marks; the last ones where there are none."""
+        folders = self._folders(keys)
+        if marks is None:
+            return await asyncio.to_thread(pages.first, folders, limits, choice, self.live)
+        return await asyncio.to_thread(pages.following, folders, marks, limits, choice, self.live)
 
     async def last(self, key: Key, count: int, choice: Choice = EVERYTHING) -> list[LogLine]:
         """The last `count` lines of one service."""

@@ -108,8 +108,12 @@ def _start_at(folder: Path, names: list[Name], index: int, offset: int = 0) -> C
     return CaptureReader(folder, Position(run, segment, offset), _STREAMS if continues else frozenset())
 
 
-def _end(folder: Path, names: list[Name]) -> Place:
+def end_of(folder: Path) -> Place:
     """Where the history ends now."""
+    return _end(folder, segments(folder))
+
+
+def _end(folder: Path, names: list[Name]) -> Place:
     return (*names[-1], _size(folder, names[-1])) if names else (0, 0, 0)
 
 

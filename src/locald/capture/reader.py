@@ -82,6 +82,11 @@ class CaptureReader:
         return *self._name, self._offset
 
     @property
+    def within(self) -> frozenset[int]:
+        """Streams of which a line may have begun before what was read, and has not ended."""
+        return frozenset(self._within)
+
+    @property
     def is_whole(self) -> bool:
         """Every line that is begun here is known from its beginning."""
         return self._within.isdisjoint(self._left_out)

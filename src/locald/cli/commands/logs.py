@@ -42,6 +42,8 @@ and no escape sequences.
 """
 DEFAULT_LINES = 100
 ALL_LINES = "all"
+LEVELS = ("error", "warn", "info", "debug")
+"""as `domain.knowledge.level` has them, which takes longer to import than a short log to print"""
 OVERLAP = 10.0
 """seconds before the newest line from which a new daemon is asked: streams are not in step to the last bit"""
 
@@ -50,13 +52,25 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("logs", description=ABOUT)
     parser.add_argument("services", metavar="SERVICE", nargs="*", help="only these services")
     parser.add_argument(
-        "-n", metavar="N", type=_count, help="last N lines (default: 100, with --since all), 0 for none"
+        "-n",
+        "--lines",
+        metavar="N",
+        dest="n",
+        type=_count,
+        help="last N lines (default: 100, with --since all), 0 for none",
     )
     parser.add_argument("-f", "--follow", action="store_true", help="follow new lines until Ctrl-C")
     parser.add_argument("--since", metavar="D", type=seconds, help="only lines of the last 30s, 5m, 1h…")
     parser.add_argument(
         "--grep", metavar="RE", type=_pattern, help="only lines that match this regular expression"
     )
+    parser.add_argument(
+        "--level",
+        metavar="LEVEL",
+        choices=LEVELS,
+        help="only lines that name error, warn, info or debug, or worse",
+    )
+    parser.add_argument("-t", "--timestamps", action="store_true", help="begin each line with its time (UTC)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.set_defaults(run=run)
 
@@ -65,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     target = choose(args.services, args.directory)
     home = Home.find()
     api = daemon.look(home)
-    printer = Printer(lambda: _names(api, target))
+    printer = Printer(lambda: _names(api, target), with_times=args.timestamps)
     seen = _Seen(time.time())
     query = [*target.query, *_fields(args)]
     lines = api.lines("/v1/logs", query)
@@ -84,12 +98,14 @@ def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
     count = args.n if args.n is not None else DEFAULT_LINES if args.since is None else ALL_LINES
     fields = [("n", str(count)), ("follow", "1" if args.follow else "0")]
     fields.append(("plain", "0" if not args.json and say.has_colour(sys.stdout) else "1"))
-    if not args.json and not args.follow:
+    if not args.json and not args.follow and not args.timestamps:
         fields.append(("format", "text"))  # a daemon that does not know it sends objects
     if args.since is not None:
         fields.append(("since", f"{time.time() - args.since:.3f}"))
     if args.grep is not None:
         fields.append(("grep", args.grep))
+    if args.level is not None:
+        fields.append(("level", args.level))
     return fields
 
 

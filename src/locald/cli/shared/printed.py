@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 class Printer:
-    def __init__(self, names: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, names: Callable[[], Sequence[str]], *, with_times: bool = False) -> None:
         """`names`: asks for those of all services that lines may be of, once, if nobody has told them."""
+        self._with_times = with_times
         self._ask = names
         self._names: Sequence[str] | None = None
         self._colour, self._terminal = say.has_colour(sys.stdout), say.is_terminal(sys.stdout)
@@ -32,7 +33,8 @@ class Printer:
 
     def line(self, entry: Entry) -> None:
         """An object of `logs --json`."""
-        sys.stdout.write(f"{self._prefix(entry)}{self._shown(entry['line'])}\n")
+        time = f"{say.paint(entry['at'], 'dim', on=self._colour)} " if self._with_times else ""
+        sys.stdout.write(f"{time}{self._prefix(entry)}{self._shown(entry['line'])}\n")
 
     def lines(self, head: Entry, data: bytearray) -> None:
         """Many of a `service` and a `stream`, in UTF-8, each with its end."""

@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.explain.view import Row
+from locald.domain.knowledge.level import LEVELS
 from locald.domain.lifecycle.health import Evidence
 from locald.wire.version import __version__
 
@@ -55,8 +56,15 @@ QUERIES: dict[str, dict[str, str]] = {
         "grep": "a regular expression, only lines that match",
         "follow": "1: follow new lines",
         "plain": "1: strip escape sequences",
+        "level": "only lines that name this level or a graver one: `error`, `warn`, `info`, `debug`",
         "format": "`text`: the history as it is, in pieces of so many `bytes` behind a line that says whose",
     },
+}
+QUERIES["/v1/lines"] = {
+    **{name: text for name, text in QUERIES["/v1/logs"].items() if name not in ("follow", "format")},
+    "n": "number of lines at most (default: 100)",
+    "bytes": "bytes of all lines together at most",
+    "cursor": "of an earlier answer: the lines that came after it (default: the last lines)",
 }
 BODIES: dict[str, list[str]] = {
     "/v1/up": ["project", "directory", "services", "caller", "read"],
@@ -76,6 +84,7 @@ SUMMARIES = {
     "/v1/why": "Explain the status of a service: blockers, evidence, hints",
     "/v1/timeline": "Timeline of the last start, with the critical path",
     "/v1/logs": "Output of services, one JSON object per line (a last one with `problems` on failure)",
+    "/v1/lines": "A page of log lines, and the cursor at which the next one begins",
     "/v1/environment": "Environment of a run, with the origin of each value",
     "/v1/effect": "What an action would stop and start",
     "/v1/instances": "Every known folder of every project: its instance, branch, and what of it runs",
@@ -93,6 +102,7 @@ ANSWERS = {
     "/v1/status": "Status",
     "/v1/why": "Why",
     "/v1/timeline": "Timeline",
+    "/v1/lines": "Lines",
     "/v1/environment": "Environment",
     "/v1/effect": "Effect",
     "/v1/instances": "Instances",
@@ -195,6 +205,9 @@ def _schemas() -> Json:
     way_in = _object({"id": _TEXT, "docker": _MAP})
     runs: Json = {"type": "object", "additionalProperties": _NUMBER}
     affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT), "ends": runs}
+    of_line = {"at": _TIME, "project": _TEXT, "instance": _TEXT_OR_NULL, "service": _TEXT, "run": _NUMBER}
+    streams: Json = {"enum": ["stdout", "stderr", "locald"]}
+    line = _object({**of_line, "stream": streams, "level": {"enum": [*LEVELS, None]}, "line": _TEXT})
     lists = dict.fromkeys(("starts", "changed", "removed"), _list(_TEXT))
     return {
         "Ping": _object({"pid": _NUMBER, "version": _TEXT}),
@@ -209,6 +222,7 @@ def _schemas() -> Json:
             {"env": _MAP, "workdir": _TEXT, "origins": _MAP},
             {"masked": _list(_TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
         ),
+        "Lines": _object({"lines": _list(line), "truncated": {"type": "boolean"}, "cursor": _TEXT}),
         "Dashboard": _object({"url": _TEXT}),
         "Begun": _object({**affected, **lists, "warnings": _list(_ref("Problem"))}),
         "Affected": _object({**affected, "moved_from": _TEXT_OR_NULL}),

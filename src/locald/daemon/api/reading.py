@@ -8,8 +8,9 @@ import math
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters import ports
+from locald.adapters import pages, ports
 from locald.adapters.histories import Choice
+from locald.adapters.pages import Limits
 from locald.adapters.patterns import TooSlow
 from locald.daemon import requests, runners
 from locald.daemon.api import crowd
@@ -34,7 +35,7 @@ from locald.domain.explain.timeline import timeline
 from locald.domain.explain.view import row
 from locald.domain.explain.why import root_of, why
 from locald.domain.knowledge.in_use import port_in_use
-from locald.domain.knowledge.level import level
+from locald.domain.knowledge.level import LEVELS, level
 from locald.domain.knowledge.masking import masked
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
@@ -53,9 +54,12 @@ if TYPE_CHECKING:
     from locald.daemon.core import Core
     from locald.daemon.hub import News, Subscription
     from locald.daemon.instances import Checkout
+    from locald.domain.knowledge.level import Level
 
 LOOKED_AT = 50
 """lines of output among which the one that says most is looked for"""
+MOST_LINES, MOST_BYTES = 10_000, 1_000_000
+"""of a page"""
 HEARTBEAT = 15.0
 """seconds between two comments on a quiet stream, so that both sides notice a broken one"""
 
@@ -209,6 +213,21 @@ class Reading:
         read = book.follow if query.get("follow") == "1" else book.history
         return Stream("application/x-ndjson", lambda: _printed(read(keys, count, choice)))
 
+    async def lines(self, request: Request) -> Answer:
+        """A page of log lines, and the cursor that the next one begins at."""
+        query = request.query
+        chosen = await scope(self._core, query, query.getall("service"))
+        limits = Limits(
+            _at_most(query, "n", 100, MOST_LINES), _at_most(query, "bytes", MOST_BYTES, MOST_BYTES)
+        )
+        marks, choice = _marks(query), _choice(query)
+        try:
+            page = await self._core.logbook.page(chosen.keys(self._core.world), marks, limits, choice)
+        except TooSlow as slow:
+            raise too_slow(slow) from None
+        told = {"lines": list(map(log_line, page.lines)), "truncated": page.more}
+        return document(told | {"cursor": pages.written(page.marks)})
+
     async def events(self, request: Request) -> Stream:
         """Rows as they change, as server-sent events: a `snapshot`, then `change` after `change`."""
         chosen = await scope(self._core, request.query, request.query.getall("service"))
@@ -276,7 +295,32 @@ def _choice(query: Mapping[str, str]) -> Choice:
     if since is not None and not math.isfinite(since):
         raise misused("must be epoch seconds", "since")
     grep = pattern(query["grep"]) if "grep" in query else None
-    return Choice(since, grep, query.get("plain") == "1")
+    return Choice(since, grep, query.get("plain") == "1", _level(query))
+
+
+def _level(query: Mapping[str, str]) -> Level | None:
+    if "level" not in query:
+        return None
+    found = next((level for level in LEVELS if level == query["level"]), None)
+    if found is None:
+        raise misused(f"must be one of {', '.join(LEVELS)}", "level")
+    return found
+
+
+def _at_most(query: Mapping[str, str], field: str, usual: int, most: int) -> int:
+    asked = query.get(field, str(usual))
+    if not (asked.isascii() and asked.isdecimal() and len(asked) < 20 and int(asked) <= most):
+        raise misused(f"must be a number, {most} at most", field)
+    return int(asked)
+
+
+def _marks(query: Mapping[str, str]) -> pages.Marks | None:
+    if not query.get("cursor"):
+        return None
+    try:
+        return pages.understood(query["cursor"])
+    except pages.NoCursor:
+        raise misused("must be the `cursor` of an earlier answer", "cursor") from None
 
 
 async def _printed(batches: AsyncGenerator[list[LogLine]]) -> AsyncGenerator[bytes]:

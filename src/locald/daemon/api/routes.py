@@ -102,6 +102,7 @@ class Api:
                 Route("GET", "/v1/why", reading.why),
                 Route("GET", "/v1/timeline", reading.timeline),
                 Route("GET", "/v1/logs", reading.logs),
+                Route("GET", "/v1/lines", reading.lines),
                 Route("GET", "/v1/environment", reading.environment),
                 Route("GET", "/v1/effect", self._effects.effect),
                 Route("GET", "/v1/instances", reading.instances),

@@ -18,6 +18,8 @@ from locald.domain.values.plain import plain
 
 Level = Literal["error", "warn", "info", "debug"]
 
+LEVELS: tuple[Level, ...] = ("error", "warn", "info", "debug")
+"""the gravest first"""
 LOOKED_AT = 400
 """characters of a line, from its beginning, that may name its level"""
 IN_FIELDS = 4_000
@@ -73,6 +75,12 @@ def level(text: str) -> Level | None:
     if head.startswith("{"):
         return None
     return _of_text(head)
+
+
+def is_at_least(text: str, wanted: Level) -> bool:
+    """Whether the line names this level, or a graver one."""
+    found = level(text)
+    return found is not None and LEVELS.index(found) <= LEVELS.index(wanted)
 
 
 def _of_number(number: int) -> Level:
