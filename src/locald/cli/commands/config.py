@@ -13,15 +13,15 @@ from __future__ import annotations
 import json
 import os
 
-from locald.cli.shared import failed, say
-from locald.client.project import find_project, read_file, read_texts
+from locald.cli.shared import checking, say
+from locald.client.project import find_project, read_texts
 from locald.domain.project.file import FILE
-from locald.domain.values.problem import Problem, Refused
+from locald.faces import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
     from locald.domain.project.config import Setting
@@ -59,37 +59,15 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def check(args: argparse.Namespace) -> int:
     folder = find_project(args.directory)
     file = os.path.join(folder, FILE)
-    found, count = _look(folder)
+    found, count = checking.look(folder)
     errors = [problem for problem in found if not problem.is_warning]
     if args.json:
-        warnings = [problem for problem in found if problem.is_warning]
-        error = {"error": failed.document(errors, 2)["error"]} if errors else {}
-        told = {"file": file, "problems": _rows(errors), "warnings": _rows(warnings)}
-        print(json.dumps(error | told))
+        print(json.dumps(documents.checked(file, found)))
         return 2 if errors else 0
     say.problems(found)
     if not errors:
         say.note(f"{file} is valid: {count} service{'' if count == 1 else 's'}")
     return 2 if errors else 0
-
-
-def _look(folder: str) -> tuple[tuple[Problem, ...], int]:
-    """All that is to be said of the file, as one goes through it, and the number of its services."""
-    from shutil import which
-
-    from locald.domain.project.around import Around
-    from locald.domain.project.config import understand  # pydantic: see above
-    from locald.domain.project.review import review
-
-    def read(path: str) -> bytes | None:
-        return read_file(folder, path) if os.path.isfile(os.path.join(folder, path)) else None
-
-    around = Around(folder, os.environ, read, os.path.isdir, which)
-    try:
-        found = review(understand(read_texts(folder)), around)
-    except Refused as refused:
-        return refused.problems, 0
-    return found.problems(lenient=True), len(found.spec.services)
 
 
 def show(args: argparse.Namespace) -> int:
@@ -120,10 +98,6 @@ def _read(folder: str) -> tuple[Texts, ProjectSpec]:
 
     texts = read_texts(folder)
     return texts, config.parse(texts)
-
-
-def _rows(problems: Iterable[Problem]) -> list[dict[str, str]]:
-    return [{"where": each.where, "what": each.what, "hint": each.hint} for each in problems]
 
 
 def _lines(settings: tuple[Setting, ...]) -> Iterator[str]:

@@ -7,8 +7,8 @@ import os
 import sys
 
 from locald.cli.shared import say, stopping
-from locald.cli.shared.follow import Following
 from locald.client import daemon
+from locald.client.follow import Following
 from locald.client.http import Unreachable
 from locald.faces import words
 from locald.faces.text import plain

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from locald.cli.shared import say, settle
-from locald.cli.shared.follow import FIRST_NEWS
 from locald.client import daemon, patience
+from locald.client.follow import FIRST_NEWS
 from locald.client.http import Denied, Unreachable
 from locald.client.project import has_no_services
 from locald.client.target import choose

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from locald.cli.shared.follow import Row
+    from locald.client.follow import Row
 
     Spell = Callable[[Row], str]
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 
-from locald.wire import rows
+from locald.faces import documents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from locald.domain.values.problem import Problem
 
@@ -21,15 +20,8 @@ FOREIGN = ("exec", "try")
 """commands whose words belong to another command"""
 
 
-def document(problems: Sequence[Problem], code: int) -> dict[str, Any]:
-    """The first error, and all problems. `code` is the exit code."""
-    errors = [each for each in problems if not each.is_warning] or problems
-    first = {"code": code, "message": errors[0].what, "where": errors[0].where, "hint": errors[0].hint}
-    return {"error": first, "problems": [rows.problem(each) for each in problems]}
-
-
 def tell(problems: Sequence[Problem], code: int) -> None:
-    print(json.dumps(document(problems, code)))
+    print(json.dumps(documents.failure(problems, code)))
 
 
 def is_wanted(arguments: Sequence[str]) -> bool:

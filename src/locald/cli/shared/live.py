@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from locald.cli.shared.begun import Begun, Spell
-    from locald.cli.shared.follow import Board, Display, Row
+    from locald.client.follow import Board, Display, Row
 
 FOR_ECHO = 3
 """columns left free at the right: a terminal shows a Ctrl-C as `^C` behind what stands there, and in a full

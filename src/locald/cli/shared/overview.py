@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from locald.cli.shared.follow import Row
+    from locald.client.follow import Row
 
 HEAD = ("SERVICE", "STATE", "HEALTH", "SOURCE", "PORT", "PID", "UPTIME", "URL")
 

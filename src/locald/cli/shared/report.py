@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from locald.cli.shared.follow import Row
+    from locald.client.follow import Row
     from locald.client.http import Api
     from locald.client.target import Target
 

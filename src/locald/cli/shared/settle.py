@@ -12,13 +12,13 @@ import time
 from locald.cli.shared import live, report, say, stopping
 from locald.cli.shared.begun import NOTHING, Begun, all_already, already
 from locald.cli.shared.durations import seconds
-from locald.cli.shared.follow import FIRST_NEWS, Following, TimedOut
 from locald.client import daemon, patience
 from locald.client.caller import caller
+from locald.client.follow import FIRST_NEWS, Following, TimedOut
 from locald.client.http import Denied
 from locald.client.target import choose, with_folder
 from locald.domain.values import duration
-from locald.faces import words
+from locald.faces import documents, words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -245,7 +245,5 @@ def _print(document: Row, as_json: bool, problems: Sequence[Problem], code: int)
     if not as_json:
         return
     if problems:
-        from locald.cli.shared import failed
-
-        document = failed.document(problems, code) | document
+        document = documents.failure(problems, code) | document
     print(json.dumps(document, indent=2))

@@ -6,11 +6,10 @@ import json
 import os
 
 from locald.cli.shared import live, say, whereabouts
-from locald.cli.shared.follow import Following
 from locald.client import daemon
+from locald.client.follow import Following
 from locald.client.http import Denied
-from locald.domain.project.names import parts
-from locald.faces import words
+from locald.faces import documents, words
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -62,9 +61,7 @@ def _print(as_json: bool, answer: Mapping[str, Any], stopped: list[str], again: 
     """What came of it, for who has asked for JSON. `answer`: the daemon's, or none."""
     if not as_json:
         return
-    project, label = parts(answer.get("project") or "")
-    told = {"project": project or None, "instance": label, "moved_from": answer.get("moved_from")}
-    print(json.dumps({**told, "stopped": stopped, "running_again": list(again)}, indent=2))
+    print(json.dumps(documents.stopped(answer, stopped, again), indent=2))
 
 
 def down(target: Target, *, as_json: bool = False) -> int:

@@ -16,8 +16,8 @@ import sys
 from contextlib import contextmanager
 
 from locald.cli.shared import overview, say
-from locald.cli.shared.follow import Board
 from locald.client import daemon
+from locald.client.follow import Board
 from locald.client.http import Ended, Unreachable
 from locald.faces import states, words
 from locald.faces.text import shorten
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, Protocol
 
-    from locald.cli.shared.follow import Row
+    from locald.client.follow import Row
     from locald.client.http import Api, Events
 
     class Display(Protocol):
