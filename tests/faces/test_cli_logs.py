@@ -80,7 +80,9 @@ def test_since_asks_for_all_lines_from_then_on(cli: Cli, daemon: FakeDaemon) -> 
     assert asked["n"] == "all"
 
 
-@pytest.mark.parametrize("arguments", [["-n", "-3"], ["-n", "x"], ["--since", "yesterday"], ["--grep", "("]])
+@pytest.mark.parametrize(
+    "arguments", [["--lines", "-3"], ["--lines", "x"], ["--since", "yesterday"], ["--grep", "("]]
+)
 def test_bad_options_are_usage_errors(cli: Cli, arguments: list[str]) -> None:
     result = cli("logs", *arguments)
 

@@ -232,10 +232,10 @@ def test_a_word_like_no_command_leads_to_the_list() -> None:
 @pytest.mark.parametrize(
     ("typed", "works"),
     [
-        ("logs --tail 5", "locald logs -n 5"),
-        ("logs --lines=7 web", "locald logs -n 7 web"),
+        ("logs --tail 5", "locald logs --lines 5"),
+        ("logs --limit=7 web", "locald logs --lines 7 web"),
         ("logs -w web", "locald logs -f web"),
-        ("logs --tail 5 --folow", "locald logs -n 5 --follow"),
+        ("logs --tail 5 --folow", "locald logs --lines 5 --follow"),
         ("status -f", "locald status -w"),
         ("status --follow", "locald status --watch"),
         ("status -o json", "locald status --json"),
@@ -258,7 +258,7 @@ def test_the_option_of_another_tool_leads_to_ours(typed: str, works: str) -> Non
 
 
 def test_an_unknown_option_is_named_with_what_may_be_meant() -> None:
-    assert refused("logs", "--tail=5")[0] == "unknown option: --tail (did you mean -n?)"
+    assert refused("logs", "--tail=5")[0] == "unknown option: --tail (did you mean --lines?)"
     assert refused("up", "--nonsense") == ("unknown option: --nonsense", "run `locald up --help` for usage")
 
 

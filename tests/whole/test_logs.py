@@ -102,7 +102,7 @@ def test_json_tells_when_who_and_on_which_stream(machine: Machine, web: Puppet) 
     wait_for(lambda: machine.printed("web")[-1:] == ["err"], "all of it")
     found = entries(machine, "web")
     for entry in found:
-        assert list(entry) == ["at", "project", "service", "run", "stream", "level", "line"]
+        assert list(entry) == ["at", "project", "instance", "service", "run", "stream", "level", "line"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["at"])
         assert (entry["project"], entry["service"], entry["run"]) == ("shop", "web", 1)
     told = [(entry["stream"], entry["line"]) for entry in found]

@@ -51,6 +51,7 @@ COMMANDS = {
         "logs": ("logs", "print the output of services"),
         "instances": ("instances", "list the folders of all projects, and what runs in each"),
         "monitor": ("monitor", "show everything live in the terminal, with keys to act"),
+        "mcp": ("mcp", "serve a coding agent: these commands as its tools"),
         "dashboard": ("dashboard", "open the dashboard in the browser, signed in"),
     },
     "Configure a project": {

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 
 from locald.cli.shared import child, say
-from locald.client import daemon
+from locald.client import daemon, oneoff
 from locald.client.target import choose
 from locald.domain.knowledge.pagers import PAGERS
-from locald.domain.values.problem import Problem, Refused
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -29,9 +27,6 @@ The command of a container runs inside it, by the docker command:
 
     locald exec db -- psql -U postgres
 """
-OF_THE_RUN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LOCALD_RUN")
-"""Variables with which the service itself speaks, and by which it is recognised: not this command's"""
-OF_AN_ENGINE = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -56,34 +51,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _inside(service: str, command: list[str], container: dict[str, Any] | None) -> int:
-    """Run it in the service's container. Refused when there is none, or no program that can."""
-    if container is None:
-        hint = f"run `locald up {service}` to start it"
-        raise Refused(Problem(f"{service} is not running, so it has no container", hint=hint))
-    here = {name: value for name, value in os.environ.items() if name not in OF_AN_ENGINE}
+    """Run it in the service's container."""
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    return child.run(
-        [*_docker(container["docker"]["DOCKER_HOST"]), "exec", "-i", *terminal, container["id"], *command],
-        {**here, **container["docker"]},
-    )
-
-
-def _docker(url: str) -> list[str]:
-    """The command that speaks to an engine. Podman's looks at no DOCKER_HOST."""
-    if shutil.which("docker"):
-        return ["docker"]
-    if shutil.which("podman"):
-        return ["podman", "--url", url]
-    hint = "install Docker: https://docs.docker.com/engine/install"
-    raise Refused(Problem("no docker command found, which exec needs for a container", hint=hint))
+    return child.run(*oneoff.inside(service, container, command, ["-i", *terminal]))
 
 
 def _environment(answer: dict[str, Any]) -> dict[str, str]:
-    """The service's, without what belongs to its run; the terminal is the one here."""
-    left_out = {*OF_THE_RUN, *_pagers(answer)}
-    environment = {name: value for name, value in answer["env"].items() if name not in left_out}
+    """The service's; the terminal is the one here."""
+    left_out = _pagers(answer)
+    environment = {name: value for name, value in oneoff.environment(answer).items() if name not in left_out}
     here = {name: os.environ[name] for name in ("TERM", "COLORTERM") if name in os.environ}
-    return {**environment, **here, "PWD": answer["workdir"]}
+    return {**environment, **here}
 
 
 def _pagers(answer: dict[str, Any]) -> list[str]:

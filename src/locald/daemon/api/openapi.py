@@ -1,17 +1,10 @@
-"""The API described, for people and for generators: OpenAPI 3.1, made from the routes and the views.
-
-Schemas of what is shown come from the views themselves (times are text on the wire), so a field that is added
-there is described here.
-"""
+"""The API described, for people and for generators: OpenAPI 3.1, made from the routes and the schemas."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.explain.view import Row
-from locald.domain.knowledge.level import LEVELS
-from locald.domain.lifecycle.health import Evidence
+from locald.wire.schemas import MAP, NUMBER, TEXT, TEXT_OR_NULL, ref, schemas
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
@@ -20,8 +13,6 @@ if TYPE_CHECKING:
     from locald.daemon.api.http import Route
 
 Json = dict[str, Any]
-
-TIMES = ("since", "started_at", "ready_at", "at")
 
 _CHOICE = {
     "project": "a running project, by name",
@@ -128,7 +119,7 @@ def described(routes: Iterable[Route]) -> Json:
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route.path)
     about = {"title": "locald", "version": __version__, "description": "The daemon on this machine."}
-    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": _schemas()}}
+    return {"openapi": "3.1.0", "info": about, "paths": paths, "components": {"schemas": schemas()}}
 
 
 def _operation(path: str) -> Json:
@@ -152,37 +143,28 @@ def _operation(path: str) -> Json:
 
 
 def _problems(when: str) -> Json:
-    return {"description": when, "content": {"application/json": {"schema": _ref("Problems")}}}
+    return {"description": when, "content": {"application/json": {"schema": ref("Problems")}}}
 
 
 def _content(path: str) -> Json:
     if path in STREAMS:
         return {STREAMS[path]: {"schema": {"type": "string"}}}
-    return {"application/json": {"schema": _ref(ANSWERS[path])}}
+    return {"application/json": {"schema": ref(ANSWERS[path])}}
 
 
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-_TEXT: Json = {"type": "string"}
-_TEXT_OR_NULL: Json = {"type": ["string", "null"]}
-_NUMBER: Json = {"type": "integer"}
-_MAP: Json = {"type": "object", "additionalProperties": _TEXT}
-_TIME: Json = {"type": ["string", "null"], "format": "date-time"}
 _BODY: Json = {
-    "project": _TEXT,
-    "directory": _TEXT,
-    "services": {"type": "array", "items": _TEXT},
+    "project": TEXT,
+    "directory": TEXT,
+    "services": {"type": "array", "items": TEXT},
     "caller": {
         "type": "object",
         "description": "the calling shell, whose environment services inherit (default: the last one)",
         "properties": {
-            "env": _MAP,
-            "umask": _NUMBER,
+            "env": MAP,
+            "umask": NUMBER,
             "limits": {
                 "type": "object",
-                "additionalProperties": {"type": "array", "items": _NUMBER},
+                "additionalProperties": {"type": "array", "items": NUMBER},
             },
         },
     },
@@ -190,114 +172,9 @@ _BODY: Json = {
         "type": "object",
         "description": "the file as a client of the same version has read it (default: the daemon reads it)",
         "properties": {
-            "version": _TEXT,
-            "texts": {"type": "array", "items": _TEXT_OR_NULL},
+            "version": TEXT,
+            "texts": {"type": "array", "items": TEXT_OR_NULL},
             "spec": {"type": "object"},
         },
     },
 }
-
-
-def _schemas() -> Json:
-    row = _of_view(Row)
-    problem = _object(dict.fromkeys(("what", "where", "hint"), _TEXT), {"level": {"enum": ["warning"]}})
-    daemon = {"pid": _NUMBER, "version": _TEXT, "started_at": _TIME, "dashboard_url": _TEXT_OR_NULL}
-    way_in = _object({"id": _TEXT, "docker": _MAP})
-    runs: Json = {"type": "object", "additionalProperties": _NUMBER}
-    affected = {"project": _TEXT_OR_NULL, "services": _list(_TEXT), "ends": runs}
-    of_line = {"at": _TIME, "project": _TEXT, "instance": _TEXT_OR_NULL, "service": _TEXT, "run": _NUMBER}
-    streams: Json = {"enum": ["stdout", "stderr", "locald"]}
-    line = _object({**of_line, "stream": streams, "level": {"enum": [*LEVELS, None]}, "line": _TEXT})
-    lists = dict.fromkeys(("starts", "changed", "removed"), _list(_TEXT))
-    return {
-        "Ping": _object({"pid": _NUMBER, "version": _TEXT}),
-        "Daemon": _object(daemon, {"trouble": _TEXT}),
-        "Service": row,
-        "Status": _object(
-            {"daemon": _ref("Daemon"), "services": _list(_ref("Service"))}, {"moved_from": _TEXT}
-        ),
-        "Why": _why(row),
-        "Timeline": _timeline(row),
-        "Environment": _object(
-            {"env": _MAP, "workdir": _TEXT, "origins": _MAP},
-            {"masked": _list(_TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
-        ),
-        "Lines": _object({"lines": _list(line), "truncated": {"type": "boolean"}, "cursor": _TEXT}),
-        "Dashboard": _object({"url": _TEXT}),
-        "Begun": _object({**affected, **lists, "warnings": _list(_ref("Problem"))}),
-        "Affected": _object({**affected, "moved_from": _TEXT_OR_NULL}),
-        "Effect": _object({"ends": _list(_TEXT), "starts": _list(_TEXT)}),
-        "Instance": _object(
-            {
-                "project": _TEXT,
-                "instance": _TEXT_OR_NULL,
-                "directory": _TEXT,
-                "branch": _TEXT_OR_NULL,
-                "exists": {"type": "boolean"},
-                **dict.fromkeys(("services", "running", "disk_bytes"), _NUMBER),
-            }
-        ),
-        "Instances": _object({"instances": _list(_ref("Instance"))}),
-        "Removed": _object({"removed": _list(_ref("Instance"))}),
-        "Nothing": _object({}),
-        "Problem": problem,
-        "Problems": _object({"problems": _list(_ref("Problem")), "exit": _NUMBER}),
-    }
-
-
-def _why(row: Json) -> Json:
-    brief = {name: row["properties"][name] for name in ("state", "health", "because")}
-    told = {
-        name: row["properties"][name]
-        for name in ("project", "instance", "state", "health", "source", "because")
-    }
-    blockers = _list(_object({"service": _TEXT, **brief}))
-    evidence = _list(_of_view(Evidence))
-    ending = {"hints": _list(_TEXT), "summary": _TEXT}
-    return _object({"service": _TEXT, **told, "blockers": blockers, "evidence": evidence, **ending})
-
-
-def _timeline(row: Json) -> Json:
-    times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), _TIME)
-    source, number = row["properties"]["source"], {"type": ["integer", "null"]}
-    ending = {"waited_for": _list(_TEXT), "median_ms": number}
-    part = _object({"name": _TEXT, **times, "source": source, **ending})
-    path, total = _list(_TEXT), number
-    return _object(
-        {
-            "project": _TEXT,
-            "instance": _TEXT_OR_NULL,
-            "services": _list(part),
-            "critical_path": path,
-            "total_ms": total,
-        }
-    )
-
-
-def _of_view(view: type) -> Json:
-    from pydantic import TypeAdapter  # the daemon starts without it, and this is rarely asked for
-
-    schema = TypeAdapter(view).json_schema()
-    definitions = schema.get("$defs", {})
-    told = {field.name: _resolved(schema["properties"][field.name], definitions) for field in fields(view)}
-    return _object({name: _TIME if name in TIMES else described for name, described in told.items()})
-
-
-def _resolved(schema: Json, definitions: Json) -> Json:
-    if isinstance(values := schema.get("additionalProperties"), dict):
-        return schema | {"additionalProperties": _resolved(values, definitions)}
-    name = schema.get("$ref", "").rpartition("/")[2]
-    return definitions[name] if name else schema
-
-
-def _list(items: Json) -> Json:
-    return {"type": "array", "items": items}
-
-
-def _object(properties: Json, sometimes: Json | None = None) -> Json:
-    """`sometimes`: those that are not always there."""
-    return {
-        "type": "object",
-        "properties": properties | (sometimes or {}),
-        "required": list(properties),
-    }
