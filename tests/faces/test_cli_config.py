@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 from typing import TYPE_CHECKING
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from locald.cli.main import main
+from locald.cli.main import main, parse
 from locald.client.project import find_project
 from locald.domain.project import config
 from locald.domain.values.problem import Refused
@@ -236,7 +237,10 @@ def test_init_writes_a_file_that_is_valid(
     code, out, err = said(capsys, "init")
 
     assert (code, out) == (0, "")
-    assert err == f"wrote {folder}/locald.toml (services: web)\nhint: review it, then run `locald up`\n"
+    assert err == (
+        f"wrote {folder}/locald.toml (services: web)\nhint: review it, then run `locald up`\n"
+        "hint: run `locald init --agents` to write an AGENTS.md for coding agents\n"
+    )
     spec = config.parse((folder / "locald.toml").read_text())
     assert (spec.name, spec.services["web"].command) == ("my-shop", "python3 manage.py runserver $PORT")
 
@@ -283,6 +287,24 @@ def test_init_leaves_no_half_of_a_file_on_a_full_disk(
     assert "locald.toml: cannot be written: File too large" in err
     assert list(tmp_path.iterdir()) == []
     assert said(capsys, "init")[0] == 0
+
+
+def test_init_writes_for_coding_agents_what_to_run(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command in it can be read, and a file that is there is never touched."""
+    code, out, err = said(capsys, "init", "--agents")
+    text = (shop / "AGENTS.md").read_text()
+
+    assert (code, out, err) == (0, "", f"wrote {shop}/AGENTS.md\n")
+    commands = re.findall(r"`locald (.+?)`", text)
+    assert len(commands) >= 8
+    for command in commands:
+        parse(command.split())
+    assert len([line for line in text.splitlines() if line.startswith("- ")]) == 6
+
+    code, _, err = said(capsys, "init", "--agents")
+    assert (code, (shop / "AGENTS.md").read_text()) == (2, text)
+    assert "hint: run `locald init --agents --print >> AGENTS.md` to add to it" in err
+    assert said(capsys, "init", "--agents", "--print") == (0, text, "")
 
 
 def test_init_can_only_print(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
