@@ -108,6 +108,8 @@ class Story:
         self.now = BEGIN
         self.asides: list[str] = []
         self.notes: list[str] = []
+        self.looks = True
+        """READY=1 is followed at once by what the run listens on by then, as the adapter tells it"""
 
     def tell(self, message: Message) -> list[str]:
         before = self.world.services
@@ -226,7 +228,13 @@ class Story:
         line: tuple[Kin, ...] | None = None,
     ) -> list[str]:
         sender = Sender(Process(pid or pid_of(run), "node"), 1000, by, line)
-        return self.tell(Notified(_run(run), sender, datagram, self.now, main))
+        orders = self.tell(Notified(_run(run), sender, datagram, self.now, main))
+        facts = self.world.services[_run(run).key].facts if self.looks else None
+        if facts is None or facts.looks_until is None:
+            return orders
+        asides, looked = self.asides, self.tell(Listens(_run(run), facts.listeners, False, None, self.now))
+        self.asides = [*asides, *self.asides]
+        return [*orders, *looked]
 
     def ended(self, run: str, pid: int) -> list[str]:
         """A process has ended that said READY=1 or STOPPING=1, or one above it."""

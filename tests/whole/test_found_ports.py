@@ -131,6 +131,22 @@ def test_ready_while_it_listens_elsewhere_gives_the_real_address(machine: Machin
     assert (row["source"], row["url"]) == ("notify", f"http://127.0.0.1:{port}/")
 
 
+def test_what_starts_once_a_program_said_ready_is_told_where_it_really_listens(machine: Machine) -> None:
+    port = free_port()
+    code = f"kept = listen({port}, accept=False); notify('READY=1'); answer(kept, lambda: '200 OK')"
+    machine.write(
+        f"""[services.web]
+        {script(machine, code)}
+        [services.asks]
+        type = "task"
+        depends_on = ["web"]
+        command = "curl -fsS -m 5 ${{services.web.url}}"
+        """
+    )
+    assert machine.locald("up").returncode == 0
+    assert machine.status()["web"]["url"] == f"http://127.0.0.1:{port}/"
+
+
 UDP = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', {})); stay()"
 
 

@@ -146,6 +146,21 @@ def test_an_http_check_speaks_tls_and_sends_headers(machine: Machine) -> None:
     assert 'add scheme = "https" to health_check' in machine.why("plain")["hints"]
 
 
+def test_a_dns_check_of_a_service_on_udp_alone_asks_there(machine: Machine) -> None:
+    answers = """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", PORT))
+while True:
+    question, sender = s.recvfrom(512)
+    s.sendto(question[:2] + b"\\x81\\x80" + question[4:], sender)
+"""
+    check = 'health_check = { type = "dns" }'
+    machine.write(f"[services.names]\ncommand = {programs.command(answers)}\n{check}\n")
+    assert machine.up()["names"]["source"] == "explicit"
+    names = machine.until("names", lambda row: row["address"].startswith("udp "))
+    assert (names["health"], names["check"]) == ("healthy", "dns")
+
+
 @shows("health_check.protocol", "health_check.protocol.port")
 def test_a_check_of_a_protocol_asks_in_it_whatever_the_program_is(machine: Machine) -> None:
     """Its own port, or the one that it names; an answer in another protocol is not taken for a yes."""

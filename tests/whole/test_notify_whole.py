@@ -69,7 +69,7 @@ def test_ready_makes_a_service_healthy_whatever_its_port_does(machine: Machine) 
 
 
 def test_what_waits_for_ready_is_told_the_address_that_is_listened_on(machine: Machine) -> None:
-    serve = command("kept = listen(address='::1'); notify('READY=1'); stay()")
+    serve = command("kept = listen(address='::1'); notify('READY=1'); stay()  # NOTIFY_SOCKET: is waited for")
     machine.write(
         f"""
 [services.web]

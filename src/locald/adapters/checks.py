@@ -25,7 +25,7 @@ from locald.adapters.questions import Place
 from locald.adapters.reach import LOOPBACK, place, ways_to
 from locald.domain.knowledge import signals
 from locald.domain.knowledge.protocols import PROTOCOLS, Meaning
-from locald.domain.lifecycle.messages import Event, Probed
+from locald.domain.lifecycle.messages import Event, Listener, Probed
 from locald.domain.project.names import Run
 from locald.domain.project.spec import (
     CommandCheck,
@@ -80,10 +80,8 @@ class _Watched:
     since: float
     task: asyncio.Task[None] | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    hosts: tuple[str, ...] = ()
-    """where the service listens on its own port; empty: it does not"""
-    pid: int | None = None
-    """the process that listens there, if that is known"""
+    own: Listener | None = None
+    """the service's own socket on its own port"""
     listened: bool = False
     succeeded: bool = False
     is_silent: bool = False
@@ -100,7 +98,9 @@ class _Watched:
 
     def where(self, named: int | None) -> tuple[tuple[str, ...], int | None]:
         """The addresses and the port to look at: the port that the check names, else the service's own."""
-        return (self.hosts, self.target.port) if named is None else (LOOPBACK, named)
+        if named is not None:
+            return LOOPBACK, named
+        return ways_to(self.own.address) if self.own else (), self.target.port
 
 
 @dataclass(slots=True)
@@ -159,25 +159,17 @@ class Checks:
         if watched and watched.task:
             watched.task.cancel()
 
-    def listening(
-        self,
-        run: Run,
-        yes: bool,
-        address: str | None = None,
-        pid: int | None = None,
-        port: int | None = None,
-    ) -> None:
-        """The service listens on its own port now (at `address`, by this process, if these are known), or
-        does not any more. `port`: which one that is, if it is not the one that it was given."""
+    def listening(self, run: Run, own: Listener | None, port: int | None = None) -> None:
+        """The service listens on its own port now, by this socket, or does not any more. `port`: which one
+        that is, if it is not the one that it was given."""
         watched = self._watched.get(run)
         if watched is None:
             return
         if port is not None:
             watched.target = replace(watched.target, port=port)
-        appeared = yes and not watched.hosts
-        watched.hosts = () if not yes else ways_to(address) if address else LOOPBACK
-        watched.pid = pid
-        watched.listened = watched.listened or yes
+        appeared = own is not None and watched.own is None
+        watched.own = own
+        watched.listened = watched.listened or own is not None
         if appeared:
             watched.wake.set()
 
@@ -232,8 +224,10 @@ class Checks:
             case TcpCheck():
                 return await look_tcp(hosts, port, timeout)
             case ProtocolCheck():
-                pid = watched.pid if check.port is None else None
-                return await self._asked(watched, check, Place(hosts, port, place(hosts[0], port), pid))
+                own = watched.own if check.port is None else None
+                is_udp = own is not None and own.kind == "udp"
+                at = Place(hosts, port, place(hosts[0], port), own.owner.pid if own else None, is_udp)
+                return await self._asked(watched, check, at)
             case HttpCheck():
                 return await self._requested(watched, check, hosts, port)
 

@@ -101,7 +101,7 @@ class Listeners:
             return
         now, told = self._clock(), None if again else Seen()
         if run in self._watched:
-            self._watched[run].move(port)
+            self._watched[run].look_again(port, now)
         else:
             wide_at = now if again else now + WIDE
             self._watched[run] = Watched(

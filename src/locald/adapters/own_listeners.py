@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FAST = 0.005
 """seconds between two looks at first"""
 STEADY = 0.02
-"""seconds between two, as long as a program may be about to listen"""
+"""seconds between two, at most, as long as a program may be about to listen"""
 LEISURE = 0.1
 """the same when the program says by itself that it is ready"""
 PATIENT = 10.0
@@ -44,8 +44,8 @@ SURE = 0.1
 
 
 def pace(waited: float) -> float:
-    """How long to wait for the next look when a listener has been missing for `waited` seconds: a tenth of
-    that, since who waits longer is also later; but it is never long in the first seconds."""
+    """How long to wait for the next look when a listener has been missing for `waited` seconds: a small part
+    of that, since who waits longer is also later."""
     if waited < PATIENT:
         return min(max(FAST, waited / 10), STEADY)
     if waited < 60:
@@ -209,9 +209,10 @@ class Watched:
             self.sockets = {}
             self._stop_trying()
 
-    def move(self, port: int) -> None:
-        """This is the service's port from now on."""
-        self.port = port
+    def look_again(self, port: int, now: float) -> None:
+        """Somebody waits for what it listens on, which is told even when that has not changed. `port` is the
+        service's from now on."""
+        self.port, self.wide_at, self.told = port, now, None
 
     def end(self) -> None:
         """Nothing is tried any more."""

@@ -39,12 +39,14 @@ class Answer(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where to ask, best address first, what the server is called in a sentence, and its process."""
+    """Where to ask, best address first, what the server is called in a sentence, its process, and whether
+    only a UDP socket there is the service's."""
 
     hosts: Sequence[str]
     port: int
     name: str
     pid: int | None = None
+    is_udp: bool = False
 
 
 async def put(protocol: Protocol, place: Place, timeout: float, *, again: bool = False) -> Answer:
@@ -71,7 +73,7 @@ async def put(protocol: Protocol, place: Place, timeout: float, *, again: bool =
 async def _anywhere(place: Place, question: bytes | None, read: Read, protocol: Protocol) -> Reply | None:
     """At the first address where somebody listens. Raises OSError when nobody does."""
     nobody: OSError = ConnectionRefusedError()
-    for host in place.hosts:
+    for host in () if place.is_udp else place.hosts:
         try:
             connection = await connected(host, place.port)
         except OSError as error:

@@ -39,6 +39,7 @@ from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.shortage import Shortage
 from locald.daemon.tasks import Tasks
+from locald.domain.lifecycle.found_port import checked_by_datagram
 from locald.domain.lifecycle.messages import Event, Listens, Notified
 from locald.domain.lifecycle.senders import is_main
 from locald.domain.values.problem import Refused
@@ -180,8 +181,7 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> C
         if isinstance(event, Listens) and service:
             port = service.facts.port if service.facts else service.present.port
             own = next((each for each in event.listeners if each.port == port), None)
-            address, pid = (own.address, own.owner.pid) if own else (None, None)
-            checks.listening(event.run, own is not None, address, pid, port)
+            checks.listening(event.run, own or checked_by_datagram(service.present, event, port), port)
             is_asked = own and event.accepts and event.server and not service.present.spec.health_check
             if own and event.server and is_asked:
                 name, pid = str(own.owner), own.owner.pid

@@ -92,7 +92,7 @@ def test_what_is_ready_and_listens_elsewhere_has_none_and_says_where() -> None:
     assert s.health("web") == ("healthy", "notify")
     assert reached(s) == (None, None)
     assert s.because("web") == (
-        "pid 7 (node) sent READY=1, pid 7 (caddy) listens on 127.0.0.1:28444, but PORT is 8080"
+        "pid 7 (node) sent READY=1 and pid 7 (caddy) listens on 127.0.0.1:28444, but PORT is 8080"
     )
 
 

@@ -162,6 +162,26 @@ def test_what_says_that_it_is_still_starting_is_given_more_time_and_nothing_else
     assert not [hint for hint in s.why("web").hints if "list" in hint]
 
 
+def test_what_says_that_it_is_still_starting_is_not_told_about_its_port() -> None:
+    s = late(command="RABBIT_PORT=$PORT exec python3 late.py")
+    s.says("web#1", "STATUS=loading"), s.listens("web#1", 40001)
+
+    assert s.row("web").hint is None
+    assert not [hint for hint in s.why("web").hints if "40001" in hint]
+
+
+def test_what_is_ready_by_its_word_and_listens_elsewhere_is_told_how_to_use_port() -> None:
+    s = Story(service("web", command="caddy run --port $PORT"))
+    s.up(), s.spawned("web#1"), s.says("web#1", "READY=1"), s.listens("web#1", 28444)
+
+    told = "it listens on 28444, although its command contains $PORT: check where $PORT goes"
+    assert (s.health("web"), s.row("web").hint, s.why("web").hints) == (
+        ("healthy", "notify"),
+        told,
+        (told,),
+    )
+
+
 def test_a_string_is_never_told_about_lists() -> None:
     s = late(command="RABBIT_PORT=$PORT exec python3 late.py")
     s.listens("web#1", 40001)
@@ -288,13 +308,6 @@ def test_a_check_that_speaks_otherwise_than_the_server_is_told_so(check: Check, 
     s.listens("web#1"), s.probed("web#1", False, said)
 
     assert fails(s) == hint
-
-
-def test_a_dns_check_of_a_service_that_is_not_seen_to_listen_may_name_its_port() -> None:
-    s = late(health_check=HealthCheck(ProtocolCheck("dns")))
-    s.probed("web#1", False, "not listening on port 8080 yet")
-
-    assert "add port = 8080 to health_check if the server listens on UDP only" in s.why("web").hints
 
 
 def test_a_server_that_says_that_it_is_not_ready_is_not_told_to_change_its_check() -> None:

@@ -153,6 +153,47 @@ def test_ready_says_that_what_it_serves_on_is_it() -> None:
     assert s.row("web").url == "http://127.0.0.1:28444/"
 
 
+def test_who_says_ready_first_is_reached_by_what_starts_next_where_it_really_listens() -> None:
+    s = begun()
+    s.looks = False
+    assert s.says("web#1", "READY=1", pid=7) == []
+    assert s.because("web") == "pid 7 (node) sent READY=1: looking for its port"
+    assert serves(s, loading=(28444,)) == serves(s, 28444) == []
+    assert s.wait(0) == ["start api#1"]
+    assert (found(s), s.health("web")) == ((28444, "found"), ("healthy", "notify"))
+
+
+def test_what_was_seen_before_it_said_ready_is_looked_at_again() -> None:
+    s = begun()
+    s.looks = False
+    early = Listens(WEB, (), False, None, s.now)
+    s.wait(0.1), s.says("web#1", "READY=1", pid=7)
+    assert s.tell(early) == []
+    assert serves(s) == ["start api#1"], "it listens nowhere, and says that it is ready"
+
+
+def test_it_is_not_looked_for_long_where_a_ready_program_serves() -> None:
+    for looked in (dict[str, tuple[int, ...]](), {"loading": (28444,)}):
+        s = begun()
+        s.looks = False
+        s.says("web#1", "READY=1", pid=7), serves(s, **looked)
+        assert s.wait(1) == ([] if not looked else ["start api#1"])
+        assert s.health("web") == ("healthy", "notify")
+    s = begun()
+    s.looks = False
+    s.says("web#1", "READY=1", pid=7)
+    assert serves(s, 28444, 28445) == ["start api#1"], "of several nobody can tell"
+
+
+def test_who_was_told_its_port_is_ready_when_it_says_so() -> None:
+    told: list[dict[str, object]] = [{"command": "run --port $PORT"}, {"port": 8080}, {"type": Type.WORKER}]
+    for keys in told:
+        s = Story(service("web", **keys))
+        s.looks = False
+        s.up(), s.spawned("web#1"), s.says("web#1", "READY=1")
+        assert s.health("web") == ("healthy", "notify")
+
+
 def test_the_next_run_begins_with_the_port_that_it_was_given() -> None:
     s = begun()
     given = s.port("web")

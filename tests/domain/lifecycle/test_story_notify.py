@@ -521,6 +521,7 @@ def test_an_errno_of_a_failing_tool_promises_nothing() -> None:
     assert s.health("web") == ("healthy", "tcp")
     (remark, *_) = (each.detail for each in s.why("web").evidence if each.source == "notify")
     assert remark == "pid 77 (node) sent ERRNO=112, which does not announce READY=1"
+    assert "errno" not in s.because("web"), "the tool failed, and not the service"
 
 
 @pytest.mark.parametrize("word", ["STATUS=installing", "RELOADING=1", "MAINPID=77", "EXTEND_TIMEOUT_USEC=1"])

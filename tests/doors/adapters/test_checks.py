@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from aiohttp import web
@@ -15,7 +15,7 @@ from aiohttp import web
 from children import free_port
 from locald.adapters import checks as module
 from locald.adapters.checks import Checks, Target
-from locald.domain.lifecycle.messages import Probed
+from locald.domain.lifecycle.messages import Listener, Probed, Process
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (
     Check,
@@ -25,6 +25,7 @@ from locald.domain.project.spec import (
     LogCheck,
     NoCheck,
     NotifyCheck,
+    ProtocolCheck,
     TcpCheck,
 )
 from locald.linux import procfs
@@ -41,6 +42,11 @@ pytestmark = pytest.mark.usefixtures("blocking_raises")
 
 WEB = Run(Key("shop", "web"), 1)
 ENV = {"PATH": "/usr/bin:/bin"}
+
+
+def at(address: str, kind: Literal["tcp", "udp"] = "tcp", port: int = 0) -> Listener:
+    """The service's own socket on its port."""
+    return Listener(address, port, Process(os.getpid(), "python"), kind)
 
 
 class Bench:
@@ -62,7 +68,7 @@ class Bench:
     async def once(self, check: Check, port: int | None = None, cwd: str = "/", **more: Any) -> Probed:
         """The first look, with the listener known."""
         self.watch(check, port, cwd, **more)
-        self.checks.listening(WEB, True, "127.0.0.1")
+        self.checks.listening(WEB, at("127.0.0.1"))
         try:
             return await self.probed()
         finally:
@@ -145,8 +151,34 @@ async def test_a_check_goes_where_the_service_listens() -> None:
 
     async with bench() as made, serve(answer, "::1") as port:
         made.watch(HttpCheck(), port)
-        made.checks.listening(WEB, True, "::1")
+        made.checks.listening(WEB, at("::1"))
         assert (await made.probed(ok=True)).detail == f"GET http://[::1]:{port}/ returned 200 OK"
+
+
+async def test_a_service_on_udp_alone_is_asked_there_and_a_stranger_on_tcp_is_not() -> None:
+    loop, asked = asyncio.get_running_loop(), list[bytes]()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own, socket.socket() as stranger:
+        own.bind(("127.0.0.1", 0))
+        port = own.getsockname()[1]
+        stranger.bind(("127.0.0.1", port))
+        stranger.listen()
+        own.setblocking(False)
+
+        def answer() -> None:
+            question, sender = own.recvfrom(512)
+            asked.append(question)
+            own.sendto(question[:2] + b"\x81\x80" + question[4:], sender)
+
+        loop.add_reader(own, answer)
+        async with bench() as made:
+            made.watch(ProtocolCheck("dns"), port)
+            made.checks.listening(WEB, at("127.0.0.1", "udp", port))
+            assert (await made.probed(ok=True)).detail.startswith(f"127.0.0.1:{port} answered")
+        loop.remove_reader(own)
+        stranger.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+    assert len(asked) == 1
 
 
 async def test_a_check_with_a_port_of_its_own_finds_any_listener_there() -> None:
@@ -212,7 +244,7 @@ async def test_a_stale_process_on_the_port_is_not_asked(check: Check) -> None:
         seen = [await made.probed(), await made.probed()]
         assert {(each.ok, each.detail) for each in seen} == {(False, f"not listening on port {port} yet")}
         assert asked == []
-        made.checks.listening(WEB, True, "127.0.0.1")
+        made.checks.listening(WEB, at("127.0.0.1"))
         assert (await made.probed(ok=True)).ok
         made.checks.unwatch(WEB)
         made.watch(check, port)
@@ -231,7 +263,7 @@ async def test_a_look_is_taken_at_once_when_the_listener_appears(
             made.watch(check, listener.getsockname()[1], str(tmp_path))
             assert not (await made.probed()).ok
             (tmp_path / "there").touch()
-            made.checks.listening(WEB, True, "0.0.0.0")
+            made.checks.listening(WEB, at("0.0.0.0"))
             assert (await made.probed()).ok
 
 
@@ -240,9 +272,9 @@ async def test_a_vanished_listener_fails_the_check() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
             made.watch(TcpCheck(), port, interval=0.01)
-            made.checks.listening(WEB, True, "127.0.0.1")
+            made.checks.listening(WEB, at("127.0.0.1"))
             assert (await made.probed(ok=True)).detail == f"127.0.0.1:{port} accepts connections"
-            made.checks.listening(WEB, False)
+            made.checks.listening(WEB, None)
             gone = await made.probed(ok=False)
     assert gone.detail == f"no longer listening on port {port}"
 
@@ -253,7 +285,7 @@ async def test_nothing_is_said_of_an_earlier_daemon_s_run_before_it_is_known_whe
             made.watch(TcpCheck(), listener.getsockname()[1], listened=True)
             for _ in range(5):
                 await asyncio.sleep(0)  # the check has begun
-            made.checks.listening(WEB, True, "127.0.0.1")
+            made.checks.listening(WEB, at("127.0.0.1"))
             assert (await made.probed()).ok
 
 
@@ -263,7 +295,7 @@ async def test_an_earlier_daemon_s_run_that_listens_no_more_fails_the_check(
     monkeypatch.setattr(module, "TOLD_WITHIN", 0.05)
     async with bench() as made:
         made.watch(HttpCheck(), 1, listened=True)
-        made.checks.listening(WEB, False)
+        made.checks.listening(WEB, None)
         event = await made.probed()
         assert (event.ok, event.detail) == (False, "no longer listening on port 1")
 
@@ -285,7 +317,7 @@ async def test_looks_are_frequent_until_the_first_success_and_then_every_interva
     async with bench() as made, serve(answer) as port:
         began = time.monotonic()
         made.watch(HttpCheck(), port, interval=0.3)
-        made.checks.listening(WEB, True, "127.0.0.1")
+        made.checks.listening(WEB, at("127.0.0.1"))
         assert (await made.probed(ok=True)).ok
         first = time.monotonic()
         assert 0.15 <= first - began < 0.45
@@ -476,7 +508,7 @@ async def test_of_an_endless_line_only_the_beginning_is_searched() -> None:
 async def test_other_checks_are_not_looked_at(check: Check) -> None:
     async with bench() as made:
         made.watch(check, 1)
-        made.checks.listening(WEB, True)
+        made.checks.listening(WEB, at("127.0.0.1"))
         made.checks.line(WEB, "nothing")
         made.checks.unwatch(WEB)
         made.checks.line(WEB, "x")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from doors.adapters.test_checks import WEB, Bench, bench
+from doors.adapters.test_checks import WEB, Bench, at, bench
 from locald.domain.project.spec import HttpCheck
 from nonblocking import blocking_raises
 
@@ -195,7 +195,7 @@ async def test_a_server_that_fails_in_the_same_way_is_tried_with_tls_once() -> N
 
     async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server, bench() as made:
         made.watch(HttpCheck(), server.sockets[0].getsockname()[1])
-        made.checks.listening(WEB, True, "127.0.0.1")
+        made.checks.listening(WEB, at("127.0.0.1"))
         for _ in range(3):
             assert not (await made.probed()).ok
     assert tried == 1

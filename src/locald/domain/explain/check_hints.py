@@ -31,7 +31,7 @@ def check_hints(facts: RunFacts) -> list[str]:
         case HttpCheck() as check:
             return _of_tls(latest.detail) or _of_a_request(check, latest.detail)
         case ProtocolCheck() as check:
-            return _of_a_protocol(check, facts, latest.detail)
+            return _of_a_protocol(check, latest.detail)
         case _:
             return []
 
@@ -56,14 +56,11 @@ def _of_tls(detail: str) -> list[str]:
     return []
 
 
-def _of_a_protocol(check: ProtocolCheck, facts: RunFacts, detail: str) -> list[str]:
-    """Something answered, but in another protocol; or a DNS server is on UDP alone, where it is not seen."""
+def _of_a_protocol(check: ProtocolCheck, detail: str) -> list[str]:
+    """Something answered, but in another protocol."""
     if f"did not answer in the {check.kind} protocol" in detail:
         meant = "http" if detail.endswith("but in HTTP") else "tcp"
         return [f'correct `type` of health_check ("{check.kind}"), for example to "{meant}"']
-    if check.kind == "dns" and check.port is None and not facts.open:
-        port = facts.definition.port
-        return [f"add port = {port} to health_check if the server listens on UDP only"]
     return []
 
 

@@ -8,6 +8,7 @@ from locald.domain.explain.check_hints import check_hints
 from locald.domain.knowledge.port_options import fix
 from locald.domain.knowledge.side_ports import SIDE_PORTS, debugger_ports
 from locald.domain.lifecycle import strangers
+from locald.domain.lifecycle.evaluation import listens_elsewhere
 from locald.domain.lifecycle.exits import short_lived
 from locald.domain.lifecycle.messages import Process
 from locald.domain.lifecycle.phase import (
@@ -64,7 +65,7 @@ def _specific(service: Service) -> list[str]:
             late = _late_hints(service, facts) if facts and _ran_out_of_time(facts) else []
             return [*([hint] if hint else []), *late, *(_exit_hints(facts) if facts and facts.exit else [])]
         case Running() if facts and service.is_healthy:
-            return [*strangers.hints(facts), *_found_hints(facts)]
+            return [*strangers.hints(facts), *_found_hints(facts), *_ready_elsewhere_hints(facts)]
         case Ended():
             return [hint] if facts and (hint := short_lived(facts)) else []
         case Starting() | Stopping() if facts:
@@ -140,8 +141,11 @@ def _exit_hints(facts: RunFacts) -> list[str]:
 
 
 def _port_hints(facts: RunFacts) -> list[str]:
-    """What to do about a port that does not open, opens elsewhere, or is somebody else's."""
+    """What to do about a port that does not open, opens elsewhere, or is somebody else's. What says that it
+    is still starting (STATUS=) may open it yet, whatever else it has opened."""
     port = facts.definition.port
+    if _still_starting(facts) and not facts.holder:
+        return []
     if port is None or facts.open or facts.spawned_at is None or (facts.check and not facts.checks_own_port):
         return []
     if facts.holder and facts.holder.owner.pid:
@@ -181,6 +185,11 @@ def _found_hints(facts: RunFacts) -> list[str]:
         return []
     owner = next((one.owner for one in facts.listeners if one.port == port), Process(0))
     return [fix(facts.definition.spec.command or "", owner.program, port, owner.origin)]
+
+
+def _ready_elsewhere_hints(facts: RunFacts) -> list[str]:
+    """It is ready by its own word, and where it listens is not its port."""
+    return _port_hints(facts) if facts.check is None and listens_elsewhere(facts) else []
 
 
 def _container_hint(port: int, inside: int) -> str:

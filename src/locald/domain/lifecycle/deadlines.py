@@ -36,6 +36,8 @@ def due(service: Service, now: float) -> Outcome:
             return weigh(replace(service, facts=observe_process(facts, now)), now, now)
         case Starting() if facts.hold_until is not None and now >= facts.hold_until:
             return _held_long_enough(service, facts, now)
+        case Starting() if facts.looks_until is not None and now >= facts.looks_until:
+            return weigh(replace(service, facts=replace(facts, looks_until=None)), now, now)
         case Starting() | Running() if facts.settles_at is not None and now >= facts.settles_at:
             return weigh(replace(service, facts=found_port.settled(facts, now)), now, now)
         case Starting() | Running() if (at := belief.stays_until(facts)) is not None and now >= at:
@@ -65,7 +67,7 @@ def put_off(service: Service, seconds: float) -> Service:
     """Everything that is timed happens so much later."""
     facts, phase = service.facts, service.phase
     if facts:
-        names = ("watchdog_at", "extended_until", "hold_until", "candidate_at", "settles_at")
+        names = ("watchdog_at", "extended_until", "hold_until", "candidate_at", "settles_at", "looks_until")
         timed = ((name, getattr(facts, name)) for name in names)
         later: dict[str, Any] = {name: at + seconds for name, at in timed if at is not None}
         facts = replace(facts, **later)

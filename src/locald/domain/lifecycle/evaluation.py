@@ -89,6 +89,8 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     if facts.hold_until is not None and word.source is Source.TCP and word.ok:
         wait = f"waiting up to 1s for READY=1, which {_program(facts)} can send"
         return HealthResult(late, Source.TCP, _tell(facts, f"{wait}: {word.detail}"))
+    if facts.looks_until is not None and word.source is Source.NOTIFY and word.ok:
+        return HealthResult(late, Source.NOTIFY, _tell(facts, f"{word.detail}: looking for its port"))
     if waits := _waits_for_sender(facts, word):
         return HealthResult(late, Source.NOTIFY, _tell(facts, waits))
     if expects_ready and word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS):
@@ -128,15 +130,20 @@ def _overriding(facts: RunFacts, late: Health) -> HealthResult | None:
 
 def _said(facts: RunFacts, word: Evidence) -> str:
     """The word of a source, with what is missing from it."""
-    if word.source is Source.NOTIFY and word.ok and _listens_elsewhere(facts):
-        return f"{word.detail}, {closed(facts)}"
+    if word.source is Source.NOTIFY and word.ok and listens_elsewhere(facts):
+        return f"{word.detail} and {_after(word.detail, closed(facts))}"
     if word.ok and (stranger := beside(facts)):
         return f"{word.detail}, but {stranger}"
     unsaid = _is_of_notify(facts, word) and facts.notify.spoke and not facts.notify.ready
     return f"{UNSAID}, {word.detail}" if unsaid else word.detail
 
 
-def _listens_elsewhere(facts: RunFacts) -> bool:
+def _after(said: str, sentence: str) -> str:
+    """The sentence, without its subject where that was named already."""
+    return sentence.removeprefix(f"{said.partition(' sent ')[0]} ")
+
+
+def listens_elsewhere(facts: RunFacts) -> bool:
     """It is to open its port itself, and has opened another one."""
     opens_itself = facts.definition.port is not None and facts.definition.spec.type is Type.EXEC
     return opens_itself and not facts.open and bool(facts.listeners)

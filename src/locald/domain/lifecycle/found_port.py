@@ -19,19 +19,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.knowledge.port_options import fix
+from locald.domain.knowledge.protocols import PROTOCOLS
 from locald.domain.lifecycle.given_port import may_be_elsewhere, may_become
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Effect, Listener, Listens, Note, Process, Watch
 from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.project import whereabouts
+from locald.domain.project.spec import ProtocolCheck
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from locald.domain.lifecycle.service import Service
+    from locald.domain.project.spec import Definition
 
 SETTLES = 1.0
 """seconds for which a TCP listener has to be the only one that serves"""
+LOOKS = 1.0
+"""seconds in which it is found out where a program serves that has just said READY=1, at most"""
 OTHERS_LOAD = 10.0
 """the same while another listener of the run has not accepted a connection yet: that may be the server"""
 DATAGRAMS = 0.3
@@ -60,9 +65,37 @@ def socket_of(facts: RunFacts, event: Listens) -> Listener | None:
     return known and next((each for each in event.sockets if each.place == known.place), None)
 
 
+def checked_by_datagram(definition: Definition, event: Listens, port: int | None) -> Listener | None:
+    """The UDP socket on the service's port that its check goes to: one that is asked over UDP too."""
+    configured = definition.spec.health_check
+    if configured is None or not isinstance(configured.check, ProtocolCheck):
+        return None
+    if not PROTOCOLS[configured.check.kind].has_datagrams:
+        return None
+    return next((each for each in event.sockets if each.kind == "udp" and each.port == port), None)
+
+
+def looks(facts: RunFacts, at: float) -> RunFacts:
+    """The program has said READY=1. Where nobody told it a port, it is seen first where it listens: whoever
+    starts next is told that address."""
+    if facts.open or facts.check or facts.ready_at is not None or not may_be_elsewhere(facts.definition):
+        return facts
+    return replace(facts, looks_until=at + LOOKS)
+
+
+def _is_decided(facts: RunFacts, event: Listens) -> bool:
+    """It was looked at since it said READY=1, and nothing else that it listens on can become its port."""
+    if facts.looks_until is None or event.at < facts.looks_until - LOOKS:
+        return False
+    may_serve = {one.port for one in event.listeners if may_become(facts.definition, one.port)}
+    return facts.open or may_serve <= set(event.serving)
+
+
 def looked_for(facts: RunFacts, event: Listens) -> RunFacts:
     """Note which socket may become the service's port, and since when it is the only one."""
     chosen = _choose(facts, event)
+    if _is_decided(facts, event) and (chosen is None or chosen.socket.kind != "tcp"):
+        facts = replace(facts, looks_until=None)
     if chosen is None:
         return replace(facts, candidate=None, candidate_at=None, settles_at=None)
     is_same = facts.candidate is not None and facts.candidate.place == chosen.socket.place
@@ -103,7 +136,7 @@ def _choose_socket(facts: RunFacts, event: Listens) -> _Chosen | None:
 def settled(facts: RunFacts, now: float) -> RunFacts:
     """The candidate has stayed: it is the service's port from now on, or stands for it."""
     chosen = facts.candidate
-    facts = replace(facts, candidate=None, candidate_at=None, settles_at=None)
+    facts = replace(facts, candidate=None, candidate_at=None, settles_at=None, looks_until=None)
     if chosen is None:
         return facts
     if chosen.port and chosen.port != facts.port:

@@ -217,13 +217,16 @@ def observe_notification(facts: RunFacts, event: Notified) -> tuple[RunFacts, No
     promises = _is_promise(facts, words, event.sender)
     promised, before = facts.notify.spoke or promises, facts.notify
     facts = _said(facts, event, words, main)
-    facts = replace(facts, notify=_listen(facts, words, promised))
+    reason = _reason(words) if words.are_promise or _speaks_for_the_run(facts, event.sender) else ""
+    facts = replace(facts, notify=_listen(facts, words, promised, reason))
     if promises and senders.is_main(event.sender, main):
         facts = replace(facts, notify=replace(facts.notify, main=True))
     if not promised:
         return _remarked(facts, event, words), words
     if before.spoke and not _turns(before, facts.notify):
         return facts, words  # a keep-alive or a STATUS= says nothing new about readiness
+    if facts.notify.ready and not before.ready:
+        facts = found_port.looks(facts, event.at)
     detail = f"{introduce(event.sender)} sent {words}"
     ok = facts.notify.ready and not facts.notify.stopping
     return _of_notify(facts, ok, detail, event.at), words
@@ -282,8 +285,13 @@ def _is_promise(facts: RunFacts, words: Notification, sender: Sender) -> bool:
     what else speaks (a tool that sets the server up) promises nothing but by READY=1 itself."""
     if words.has("READY", b"1") or not words.are_promise:
         return words.are_promise
-    speak_for_the_run = {facts.pid, *(listener.owner.pid for listener in facts.listeners)}
-    return sender.process.pid in speak_for_the_run or sender.standing in ("spawner", "exited")
+    return _speaks_for_the_run(facts, sender) or sender.standing == "exited"
+
+
+def _speaks_for_the_run(facts: RunFacts, sender: Sender) -> bool:
+    """The main process, who listens, or a helper of root's, whose own pid nobody can tell."""
+    speakers = {facts.pid, *(listener.owner.pid for listener in facts.listeners)}
+    return sender.process.pid in speakers or sender.standing == "spawner"
 
 
 def _remarked(facts: RunFacts, event: Notified, words: Notification) -> RunFacts:
@@ -298,8 +306,9 @@ def _turns(before: NotifyState, after: NotifyState) -> bool:
     return (before.ready, before.reloading, before.stopping) != (after.ready, after.reloading, after.stopping)
 
 
-def _listen(facts: RunFacts, words: Notification, promised: bool) -> NotifyState:
-    """READY=1 ends a reload, and says nothing once STOPPING=1 was said."""
+def _listen(facts: RunFacts, words: Notification, promised: bool, reason: str) -> NotifyState:
+    """READY=1 ends a reload, and says nothing once STOPPING=1 was said. `reason`: what failed, if it was the
+    service itself that failed and not a tool that it called."""
     said = facts.notify
     ready = words.has("READY", b"1") and not said.stopping and senders.holding(facts.words)
     status = words.text("STATUS")
@@ -311,7 +320,7 @@ def _listen(facts: RunFacts, words: Notification, promised: bool) -> NotifyState
         triggered=said.triggered or words.has("WATCHDOG", b"trigger"),
         stopping=said.stopping or words.has("STOPPING", b"1"),
         status=said.status if status is None else status,
-        reason=_reason(words) or said.reason,
+        reason=reason or said.reason,
     )
 
 

@@ -120,6 +120,8 @@ class RunFacts:
     candidate_at: float | None = None
     """since when it is"""
     settles_at: float | None = None
+    looks_until: float | None = None
+    """it said READY=1 before it was seen where it listens: until then that is being looked for"""
 
     @property
     def port(self) -> int | None:

@@ -101,9 +101,8 @@ class Service:
         facts = self.facts
         match self.phase:
             case Starting(fail_at=fail_at) if facts:
-                return _earliest(
-                    fail_at, facts.process_speaks_at, facts.hold_until, facts.settles_at, stays_until(facts)
-                )
+                holds = (facts.hold_until, facts.looks_until, facts.settles_at, stays_until(facts))
+                return _earliest(fail_at, facts.process_speaks_at, *holds)
             case Starting(fail_at=fail_at):
                 return fail_at
             case Running():
