@@ -29,6 +29,8 @@ FAST = 0.005
 """seconds between two looks at first"""
 STEADY = 0.02
 """seconds between two, at most, as long as a program may be about to listen"""
+SHARE = 200
+"""a look is due when so small a part of the time has passed that a listener has been missing"""
 LEISURE = 0.1
 """the same when the program says by itself that it is ready"""
 PATIENT = 10.0
@@ -47,7 +49,7 @@ def pace(waited: float) -> float:
     """How long to wait for the next look when a listener has been missing for `waited` seconds: a small part
     of that, since who waits longer is also later."""
     if waited < PATIENT:
-        return min(max(FAST, waited / 10), STEADY)
+        return min(max(FAST, waited / SHARE), STEADY)
     if waited < 60:
         return STEADY + (waited - PATIENT) / (60 - PATIENT) * (0.05 - STEADY)
     return 0.1 if waited < 600 else 0.5
