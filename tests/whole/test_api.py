@@ -123,6 +123,7 @@ def test_without_locald_home_the_xdg_folders_are_used(machine: Machine, tmp_path
 ROW = {
     "name": str,
     "project": str,
+    "instance": str | None,
     "directory": str,
     "type": str,
     "state": str,
@@ -206,13 +207,13 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     machine.up()
     why = get(machine, "/v1/why?project=shop&service=db")
     assert list(why) == [
-        "service", "project", "state", "health", "source", "because", "blockers", "evidence", "hints",
-        "summary",
+        "service", "project", "instance", "state", "health", "source", "because", "blockers", "evidence",
+        "hints", "summary",
     ]  # fmt: skip
     assert all(list(each) == ["source", "check", "ok", "at", "detail"] for each in why["evidence"])
     assert why["evidence"][0]["ok"] is True
     timeline = get(machine, f"/v1/timeline?directory={machine.folder}")
-    assert list(timeline) == ["project", "services", "critical_path", "total_ms"]
+    assert list(timeline) == ["project", "instance", "services", "critical_path", "total_ms"]
     assert list(timeline["services"][0]) == [
         "name", "queued_at", "spawned_at", "listening_at", "ready_at", "source", "waited_for", "median_ms",
     ]  # fmt: skip
@@ -400,7 +401,7 @@ def test_events_begin_with_everything_and_go_on_with_what_changes(machine: Machi
         removed: list[Json] = []
         while not removed:
             removed = stream.event()[1]["removed"]
-        assert removed == [{"project": "shop", "name": "web"}]
+        assert removed == [{"project": "shop", "instance": None, "name": "web"}]
 
 
 def test_logs_are_lines_of_json_that_may_go_on(machine: Machine, puppet: Make) -> None:

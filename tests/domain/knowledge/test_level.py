@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from locald.domain.knowledge.level import level
+from locald.domain.knowledge.level import LEVELS, Level, is_at_least, level
 
 SAYS = [
     ("ERROR something broke", "error"),
@@ -74,6 +74,13 @@ SAYS = [
 @pytest.mark.parametrize(("text", "expected"), SAYS)
 def test_a_line_has_the_level_that_it_names(text: str, expected: str | None) -> None:
     assert level(text) == expected
+
+
+@pytest.mark.parametrize("wanted", LEVELS)
+def test_at_least_a_level_are_this_one_and_all_graver_ones(wanted: Level) -> None:
+    lines = ["ERROR a", "[warn] b", "level=info c", "DEBUG d", "no word of it"]
+    chosen = [line for line in lines if is_at_least(line, wanted)]
+    assert chosen == lines[: LEVELS.index(wanted) + 1]
 
 
 def test_a_level_far_behind_does_not_count() -> None:
