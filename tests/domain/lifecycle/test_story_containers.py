@@ -245,6 +245,15 @@ def test_a_paused_container_is_unhealthy_and_says_so(word: str) -> None:
     assert s.why("db").evidence[0].detail == "the container was unpaused"
 
 
+def test_one_that_is_paused_before_it_was_ever_healthy_is_unhealthy_too() -> None:
+    s = begun()
+    s.tell(Paused(DB, s.now))
+    assert (s.state("db"), s.health("db")) == ("starting", ("unhealthy", "process"))
+    assert s.because("db") == "the container is paused: nothing in it runs"
+    s.tell(Unpaused(DB, s.now))
+    assert s.health("db") == ("starting", "none")
+
+
 def test_a_container_that_was_unpaused_while_no_daemon_looked_is_healthy_again() -> None:
     s = begun()
     s.listens("db#1"), s.tell(Paused(DB, s.now))

@@ -382,6 +382,9 @@ def test_a_worker_that_fails_while_it_imports_is_healthy_once_at_most() -> None:
     s.spawned("jobs#2")
     assert s.wait(1.4) == []
     assert s.health("jobs") == ("starting", "none")
+    pid = s.row("jobs").pid
+    told = f"process running (pid {pid}), but not yet for 1.5s, and the run before failed sooner"
+    assert s.because("jobs") == told
     s.exits("jobs#2", 1), s.wait(0.2), s.spawned("jobs#3")
     assert s.wait(2.0) == []
     assert s.health("jobs") == ("starting", "none")

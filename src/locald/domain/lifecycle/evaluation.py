@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import belief, given_port, senders
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
+from locald.domain.lifecycle.run_facts import PROCESS_SPEAKS_AFTER
 from locald.domain.lifecycle.sd_notify import clean
 from locald.domain.lifecycle.strangers import beside
 from locald.domain.project.spec import (
@@ -20,6 +21,7 @@ from locald.domain.project.spec import (
     PortCheck,
     Type,
 )
+from locald.domain.values.amounts import length
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def _overriding(facts: RunFacts, late: Health) -> HealthResult | None:
     if facts.silenced:
         return HealthResult(late, Source.NONE, facts.silenced)
     if facts.paused:
-        return HealthResult(late, Source.PROCESS, PAUSED)
+        return HealthResult(Health.UNHEALTHY, Source.PROCESS, PAUSED)
     if facts.notify.stopping:
         return HealthResult(Health.UNHEALTHY, Source.NOTIFY, _tell(facts, "the service sent STOPPING=1"))
     if facts.expired:
@@ -172,6 +174,9 @@ def _silence(facts: RunFacts, expects_ready: bool) -> str:
             return closed(facts)
         case check if isinstance(check, PortCheck) and facts.checks_own_port and not facts.open:
             return closed(facts)
+        case None if facts.speaks_after > PROCESS_SPEAKS_AFTER:
+            short = f"not yet for {length(facts.speaks_after)}, and the run before failed sooner"
+            return f"process running (pid {facts.pid}), but {short}"
         case None:
             return f"process just started (pid {facts.pid})"
         case check:
