@@ -12,6 +12,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -66,6 +67,8 @@ async def refused(agent: Client, tool: str, **arguments: Any) -> tuple[Json, str
     """The error that a tool answers, and the text beside it."""
     result = await agent.call_tool(tool, arguments)
     assert result.is_error
+    schemas = {each.name: each.output_schema for each in (await agent.list_tools()).tools}
+    jsonschema.validate(result.structured_content, schemas[tool])  # as clients in other languages do
     text = str(getattr(result.content[0], "text", ""))
     assert result.structured_content["error"]["message"] in text
     return result.structured_content["error"], text
