@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -705,3 +707,31 @@ answer(kept, lambda: "200 OK")
     assert f"on 127.0.0.1:{row['port']}" in row["because"]
     assert "run it in the foreground" in hints(machine.why("web"))
     wait_for(lambda: not is_alive(int(pids.read_text())), "what was left is ended")
+
+
+@pytest.mark.parametrize("how", ["prctl", "argv"])
+def test_what_only_calls_itself_a_known_server_is_never_sent_a_byte(machine: Machine, how: str) -> None:
+    """By prctl(PR_SET_NAME), as any process may, or by the name that it was started under."""
+    told = machine.folder / "told"
+    code = f"""
+import ctypes
+if {how!r} == "prctl":
+    ctypes.CDLL(None).prctl(15, b"redis-server", 0, 0, 0)
+listener = listen(accept=False)
+while True:
+    connection, _ = listener.accept()
+    with connection:
+        append({str(told)!r}, connection.recv(4096))
+"""
+    python, *arguments = json.loads(command(code))
+    called = os.path.join(
+        os.path.dirname(os.path.realpath(python)), "redis-server"
+    )  # where its library is found
+    shell = shlex.join(["exec", "-a", called, os.path.realpath(python), *arguments])
+    line = json.dumps(["bash", "-c", shell]) if how == "argv" else command(code)
+    machine.write(f"[services.web]\ncommand = {line}\n")
+    web = machine.up()["web"]
+    assert (web["source"], web["check"]) == ("tcp", None)
+    wait_for(told.exists, "the connection to end")
+    assert {each["source"] for each in machine.why("web")["evidence"]} == {"tcp"}
+    assert set(told.read_text().splitlines()) == {"b''"}

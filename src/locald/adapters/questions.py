@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.adapters import postmaster
 from locald.adapters.reach import connected
-from locald.domain.knowledge.protocols import Meaning, Reply, other
+from locald.domain.knowledge.protocols import OTHER, Meaning, Reply, other, ready
 from locald.domain.values import duration
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ async def put(protocol: Protocol, place: Place, timeout: float, *, again: bool =
             return Answer(Meaning.NOT_YET, f"{place.name} says in its postmaster.pid: {state}")
         again = True
     question = protocol.again if again and protocol.again else protocol.question
-    read = _any_answer if again and protocol.again else protocol.read
+    read = partial(_again, protocol) if again and protocol.again else protocol.read
     try:
         async with asyncio.timeout(timeout):
             reply = await _anywhere(place, question, read, protocol)
@@ -134,5 +135,7 @@ async def _by_datagram(place: Place, question: bytes, read: Read) -> Reply | Non
     return None
 
 
-def _any_answer(data: bytes) -> Reply | None:
-    return Reply(Meaning.READY, "answers connections") if data else None
+def _again(protocol: Protocol, data: bytes) -> Reply | None:
+    if not data:
+        return None
+    return ready("answers connections") if data[0] in protocol.answers_again else OTHER

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from locald.domain.knowledge.protocols.lines import BEANSTALK, MEMCACHED, NATS, REDIS, SMTP, ZOOKEEPER
 from locald.domain.knowledge.protocols.packets import AMQP, DNS, KAFKA, LDAP, MONGODB, MQTT, MYSQL, POSTGRES
-from locald.domain.knowledge.protocols.reply import Meaning, Protocol, Reply, other
+from locald.domain.knowledge.protocols.reply import OTHER, Meaning, Protocol, Reply, other, ready
 
-__all__ = ["PROTOCOLS", "Meaning", "Protocol", "Reply", "other"]
+__all__ = ["OTHER", "PROTOCOLS", "Meaning", "Protocol", "Reply", "other", "ready"]
 
 PROTOCOLS: dict[str, Protocol] = {
     each.name: each

@@ -178,7 +178,7 @@ def _dns(data: bytes) -> Reply | None:
     return not_yet("answered SERVFAIL") if data[5] & 0x0F == _SERVFAIL else ready("answered a query")
 
 
-POSTGRES = Protocol("postgres", _STARTUP, _postgres, again=_SSL_REQUEST)
+POSTGRES = Protocol("postgres", _STARTUP, _postgres, again=_SSL_REQUEST, answers_again=b"SNE")
 MYSQL = Protocol("mysql", None, _mysql, is_quiet=False, farewell=_leave_mysql)
 MONGODB = Protocol("mongodb", _MONGODB, _mongodb, is_quiet=False)
 AMQP = Protocol("amqp", b"AMQP\0\0\x09\x01", _amqp, is_quiet=False)

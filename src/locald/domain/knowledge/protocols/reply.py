@@ -40,7 +40,9 @@ class Protocol:
     read: Callable[[bytes], Reply | None]
     is_quiet: bool = True
     again: bytes | None = None
-    """the question to a healthy server that writes the first one down; any answer to it will do"""
+    """the question to a healthy server that writes the first one down"""
+    answers_again: bytes = b""
+    """how an answer to that begins: with one of these"""
     farewell: Callable[[bytes], bytes] = lambda answer: b""
     """what to say after this answer, so that the server counts no broken connection"""
     has_datagrams: bool = False
