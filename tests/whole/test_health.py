@@ -709,6 +709,19 @@ answer(kept, lambda: "200 OK")
     wait_for(lambda: not is_alive(int(pids.read_text())), "what was left is ended")
 
 
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_what_goes_to_the_background_at_once_is_told_with_its_port(
+    machine: Machine, is_elsewhere: bool
+) -> None:
+    """As nginx does in some milliseconds, and on the port of its own file."""
+    port = str(free_port()) if is_elsewhere else "PORT"
+    machine.write(web(f"command = {command(f'kept = listen({port}); os.fork() and os._exit(0); stay()')}"))
+    machine.locald("up", "-d")
+    row = machine.until("web", is_in("failed"))
+    assert row["because"].startswith("went to the background: exited with code 0, leaving pid ")
+    assert row["because"].endswith(f"on 127.0.0.1:{port if is_elsewhere else row['port']}")
+
+
 @pytest.mark.parametrize("how", ["prctl", "argv"])
 def test_what_only_calls_itself_a_known_server_is_never_sent_a_byte(machine: Machine, how: str) -> None:
     """By prctl(PR_SET_NAME), as any process may, or by the name that it was started under."""

@@ -116,13 +116,15 @@ class Listeners:
         if watched:
             watched.end()
 
-    def look_at(self, run: Run) -> None:
+    def look_at(self, run: Run, *, everywhere: bool = False) -> None:
         """It says that it is ready: tell now where it listens, so that nobody hears of it without an address.
-        One that says so without end is looked at as often as any other."""
+        One that says so without end is looked at as often as any other. `everywhere`: on any port."""
         watched, now = self._watched.get(run), self._clock()
         if not watched or not watched.missing or not self._tasks or now < watched.urgent_at + FAST:
             return
         watched.is_urgent, watched.urgent_at = True, now
+        if everywhere:
+            watched.wide_at = now
         self._look(self._tasks)
         watched.is_urgent = False
 

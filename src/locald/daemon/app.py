@@ -40,7 +40,7 @@ from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.shortage import Shortage
 from locald.daemon.tasks import Tasks
 from locald.domain.lifecycle.found_port import checked_by_datagram
-from locald.domain.lifecycle.messages import Event, Listens, Notified
+from locald.domain.lifecycle.messages import Event, Exited, Listens, Notified
 from locald.domain.lifecycle.senders import is_main
 from locald.domain.values.problem import Refused
 from locald.linux.clock import Clock
@@ -194,13 +194,16 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> C
 
 def _after_a_look(listeners: Listeners, loop: Loop) -> Callable[[Event], None]:
     """What the processes say and do is news for the world. READY=1 of a main process comes after where that
-    listens; that of another one waits for a port off which a connection was taken."""
+    listens; that of another one waits for a port off which a connection was taken. The end of a main process
+    comes after what those listen on that it leaves."""
 
     def post(event: Event) -> None:
         if isinstance(event, Notified) and b"READY=1" in event.datagram:
             service = loop.world.services.get(event.run.key)
             if service and service.facts and is_main(event.sender, event.main or service.facts.pid):
                 listeners.look_at(event.run)
+        if isinstance(event, Exited) and event.left:
+            listeners.look_at(event.run, everywhere=True)
         loop.post(event)
 
     return post
