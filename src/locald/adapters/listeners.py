@@ -160,8 +160,9 @@ class Listeners:
         """Seconds until the next look; None: not before there is news."""
         now = self._clock()
         paces = [self._pace(each, now) for each in self._watched.values() if each.missing]
-        paces += [each.stalls_at - now for each in self._watched.values() if each.stalls_at > now]
-        paces += [max(at - now, 0.0) for each in self._watched.values() if (at := each.doubts_until)]
+        waiting = [each for each in self._watched.values() if each.untaken_since or each.foreign]
+        paces += [each.stalls_at - now for each in waiting if each.stalls_at > now]
+        paces += [max(at - now, 0.0) for each in waiting if (at := each.doubts_until)]
         if self._watched:
             found = any(each.port != each.assigned for each in self._watched.values())
             paces.append(UNTOLD if not self._told else WIDE if found else STRANGERS)

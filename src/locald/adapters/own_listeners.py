@@ -169,6 +169,8 @@ class Watched:
     def strangers(self) -> list[int]:
         """Listeners on our port that are not ours. Beside our own that is not said before it is certain: a
         worker that was just born has a listener there, too (SO_REUSEPORT)."""
+        if not self.foreign:
+            return []
         return sorted(inode for inode, (_, wait) in self.foreign.items() if self.missing or wait >= SURE)
 
     @property
