@@ -21,6 +21,7 @@ beanstalkd beanstalkd likewise
 nats-server nats-server likewise
 mosquitto mosquitto likewise
 slapd slapd likewise
+aiosmtpd python3-aiosmtpd likewise
 named bind9 likewise
 unbound unbound likewise
 dnsmasq dnsmasq-base likewise

@@ -32,14 +32,13 @@ def example(tmp_path: Path, docker: Docker) -> Iterator[Machine]:
     for pattern, replacement in {
         r'^name = ".*"': f'name = "{made.name}"',
         r'^image = ".*"': f'image = "{images.name("store")}"',
-        r'\["visits-store:': f'["{made.name}:',
     }.items():
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
         assert count == 1, pattern
     (made.folder / "locald.toml").write_text(text)
     yield made
     made.close()
-    docker.api.delete(f"/volumes/{made.name}")
+    docker.api.delete(f"/volumes/locald_{made.name}_store")
 
 
 def get(url: str) -> str:

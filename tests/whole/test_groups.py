@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from whole.programs import SERVE, STAY, command
+from whole.showing import shows
 
 if TYPE_CHECKING:
     from whole.machine import Machine
@@ -38,6 +39,7 @@ def states(machine: Machine) -> dict[str, str]:
     return {name: row["state"] for name, row in machine.status().items()}
 
 
+@shows("groups")
 def test_a_group_stands_where_a_service_does(machine: Machine) -> None:
     machine.write(SHOP)
     assert set(machine.up("backend")) == {"api", "jobs", "queue"}
@@ -52,6 +54,7 @@ def test_a_group_stands_where_a_service_does(machine: Machine) -> None:
     assert states(machine)["queue"] == "running"
 
 
+@shows("autostart")
 def test_a_service_that_does_not_start_by_itself_starts_when_it_is_needed_or_named(machine: Machine) -> None:
     machine.write(SHOP)
     started = machine.up()
@@ -70,6 +73,7 @@ def test_where_none_starts_by_itself_up_says_so(machine: Machine) -> None:
     assert "hint: run `locald up web` to start one" in done.stderr
 
 
+@shows("project.env", "project.env_file")
 def test_variables_of_all_services_stand_between_the_shell_and_their_own(machine: Machine) -> None:
     machine.file(".env.shared", "A=shared-file\nB=shared-file\nC=shared-file\nD=shared-file")
     machine.file(".env", "B=own-file")

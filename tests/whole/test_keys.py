@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from whole import programs, test_containers, test_keys_of_checks
+from whole import programs, test_containers, test_groups, test_keys_of_checks, test_local_file
 from whole.machine import free_port
 from whole.showing import shown_by, shows
 
@@ -358,8 +358,9 @@ def test_log_size_bounds_the_history_that_is_kept(machine: Machine) -> None:
 def test_every_key_of_the_file_is_shown_to_work(machine: Machine) -> None:
     schema = json.loads(machine.locald("config", "schema").stdout)
     project, service = (schema["$defs"][f"{name}Table"]["properties"] for name in ("Project", "Service"))
-    known = {f"project.{key}" for key in project} | set(_keys(schema["$defs"], service))
-    assert shown_by(sys.modules[__name__], test_keys_of_checks, test_containers) == known - WITHOUT_EFFECT
+    known = {f"project.{key}" for key in project} | set(_keys(schema["$defs"], service)) | {"groups"}
+    modules = (sys.modules[__name__], test_keys_of_checks, test_containers, test_groups, test_local_file)
+    assert shown_by(*modules) == known - WITHOUT_EFFECT
 
 
 def _keys(tables: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[str]:

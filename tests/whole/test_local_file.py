@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from whole.machine import by_name, free_port
 from whole.programs import SERVE
+from whole.showing import shows
 
 if TYPE_CHECKING:
     from whole.machine import Machine
@@ -25,6 +26,7 @@ def test_it_changes_what_runs_and_a_change_of_it_is_applied(machine: Machine) ->
     assert machine.up()["web"]["port_source"] == "assigned"
 
 
+@shows("project.instance")
 def test_a_label_in_it_names_the_instance(machine: Machine) -> None:
     machine.write(WEB)
     machine.file("locald.local.toml", '[project]\ninstance = "mine"\n')

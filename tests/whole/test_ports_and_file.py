@@ -248,20 +248,6 @@ def test_a_mistake_leaves_everything_as_it_is(machine: Machine) -> None:
     assert list(machine.status()) == ["web"], "what is removed is stopped once the file is right"
 
 
-def test_the_second_folder_of_a_name_is_refused_and_the_first_named(machine: Machine) -> None:
-    machine.write(f"[services.web]\n{SLEEPER}")
-    before = machine.up()
-    other = machine.folder / "other"
-    machine.write(f"[services.web]\n{SLEEPER}", folder=other)
-    done = machine.locald("up", cwd=other)
-    assert done.returncode == 2
-    assert str(machine.folder) in done.stderr
-    assert "hint: " in done.stderr
-    assert machine.status() == before
-    machine.locald("down")
-    assert machine.locald("up", cwd=other).returncode == 0
-
-
 def test_a_folder_that_was_moved_is_found_by_what_runs_there(machine: Machine, tmp_path: Path) -> None:
     """`status`, `stop` and `down` act on it in its new place, and say so."""
     machine.write(f"[services.web]\n{SLEEPER}")

@@ -125,12 +125,7 @@ SERVERS = {
         "--bind-interfaces --no-resolv --conf-file=/dev/null --user= --pid-file={folder}/pid",
         "rror|127.0.0.1",
     ),
-    "aiosmtpd": Real(
-        "smtp",
-        "/usr/bin/python3 -m aiosmtpd -n -l 127.0.0.1:{port}",
-        "rror",
-        needs=("/usr/lib/python3/dist-packages/aiosmtpd",),
-    ),
+    "aiosmtpd": Real("smtp", "aiosmtpd -n -l 127.0.0.1:{port}", "rror"),
     "zookeeper": Real(
         "zookeeper",
         "java -cp /usr/share/java/* org.apache.zookeeper.server.quorum.QuorumPeerMain {folder}/zoo.cfg",

@@ -185,8 +185,7 @@ async def _greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 async def test_folders_of_the_project_and_named_volumes_are_there(here: Bench) -> None:
     here.folder.joinpath("data").mkdir()
     here.folder.joinpath("data", "in").write_text("from outside\n")
-    name = f"{here.project}-kept"
-    volumes = ("./data:/data", f"{name}:/kept", "./data:/again:ro")
+    volumes = ("./data:/data", "kept:/kept", "./data:/again:ro")
     here.start(
         "plain",
         volumes=volumes,
@@ -200,4 +199,4 @@ async def test_folders_of_the_project_and_named_volumes_are_there(here: Bench) -
     here.containers.start(second, here.order("plain", volumes=volumes, command="cat /kept/it"))
     await here.wait_for(Gone)
     assert (await here.lines())[-1] == "mine"
-    await asyncio.to_thread(here.api.delete, f"/volumes/{name}")
+    await asyncio.to_thread(here.api.delete, f"/volumes/locald_{here.project}_kept")
