@@ -12,7 +12,7 @@ import asyncio
 
 from locald.linux import procfs
 
-READY = "ready"
+READY, STARTING = "ready", "starting"
 _STATE = 7
 _MOST = 4096
 
@@ -28,5 +28,8 @@ def _read(pid: int) -> str:
             lines = file.read(_MOST).splitlines()
     except OSError:
         return ""
-    known = len(lines) > _STATE and lines[0].strip() == str(procfs.inner_pid(pid))
-    return lines[_STATE].strip() if known and lines[_STATE].strip().isalpha() else ""
+    if not lines or lines[0].strip() != str(procfs.inner_pid(pid)):
+        return ""
+    if len(lines) <= _STATE:  # it listens already, and writes this line a moment later
+        return STARTING
+    return lines[_STATE].strip() if lines[_STATE].strip().isalpha() else ""

@@ -46,6 +46,14 @@ def test_its_file_is_believed_when_it_names_the_server_by_its_own_number(
         process.communicate("\n")
 
 
+def test_one_that_has_not_written_its_state_yet_is_starting(tmp_path: Path) -> None:
+    """It listens then already; a question would be answered when it is ready, and leave a line in its log."""
+    with subprocess.Popen(["cat"], cwd=tmp_path, stdin=subprocess.PIPE) as process:
+        tmp_path.joinpath("postmaster.pid").write_text(f"{process.pid}\n/data\n1\n5432\n/run\n*\n")
+        assert asyncio.run(postmaster.state(process.pid)) == postmaster.STARTING
+        process.communicate()
+
+
 def test_a_process_without_such_a_file_says_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(["cat"], cwd=tmp_path, stdin=subprocess.PIPE) as process:
         assert asyncio.run(postmaster.state(process.pid)) == ""
