@@ -148,6 +148,16 @@ def test_the_process_on_the_port_may() -> None:
     assert s.health("web") == ("healthy", "notify")
 
 
+def test_it_counts_when_its_port_has_served_and_not_when_it_was_only_opened() -> None:
+    s = started(command=TOLD)
+    server(s, "READY=1")
+    s.listens(WEB, accepts=False)
+    assert s.health("web") == ("starting", "notify")
+    assert s.because("web").endswith(f"is not the main process: waiting for port {s.port(WEB)} to serve")
+    s.listens(WEB)
+    assert s.health("web") == ("healthy", "notify")
+
+
 def test_so_may_one_on_another_port_of_a_service_that_was_told_none() -> None:
     s = started()
     server(s, "READY=1")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import given_port
+from locald.domain.lifecycle.health import Source
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
@@ -30,10 +31,16 @@ def _counts(facts: RunFacts, word: Word) -> bool:
     is_free = facts.definition.port is None or facts.check is not None
     if word.main or word.stayed or word.pid == facts.pid or is_free:
         return True
-    if facts.open and (facts.socket is None or facts.socket.kind == "udp"):
+    if facts.open and (_has_served(facts) if facts.socket is None else facts.socket.kind == "udp"):
         return True
     is_listening = any(one.kind == "tcp" and one.owner.pid == word.pid for one in facts.listeners)
     return is_listening and given_port.may_be_elsewhere(facts.definition)
+
+
+def _has_served(facts: RunFacts) -> bool:
+    """Its program has taken a connection on its port: a listener alone may be a probe."""
+    seen = facts.evidence.get(Source.TCP)
+    return seen is not None and seen.ok
 
 
 def doubted(facts: RunFacts) -> Word | None:

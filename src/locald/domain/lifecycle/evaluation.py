@@ -107,7 +107,7 @@ def _waits_for_sender(facts: RunFacts, word: Evidence) -> str:
         told = f"{word.detail}, and is not the main process"
         if given_port.may_be_elsewhere(facts.definition):
             return f"{told}: waiting up to 10s to see whether {doubted} stays"
-        return f"{told}: waiting for port {facts.port} to open"
+        return f"{told}: waiting for port {facts.port} to {'serve' if facts.open else 'open'}"
     inferred = word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS)
     stops = senders.stops(facts.words) if inferred else None
     return f"{stops} sent STOPPING=1, and has not ended yet" if stops else ""
