@@ -95,13 +95,14 @@ class Listeners:
         `again`: an earlier daemon saw it listen, so what is seen first is reported even when it is nothing.
         `may_become`: whether another port can turn out to be the service's; `assigned`: the one that it was
         given, where `port` is one that was found. `tells`: the program is known to say by itself that it
-        is ready, so there is no hurry; `watch` once more looks at once.
+        is ready, so there is no hurry; `watch` once more looks at once, and somebody waits from then on.
         """
         if port is None:
             return
         now, told = self._clock(), None if again else Seen()
         if run in self._watched:
             self._watched[run].look_again(port, now)
+            tells = False
         else:
             wide_at = now if again else now + WIDE
             self._watched[run] = Watched(

@@ -444,6 +444,24 @@ async def test_a_program_that_tells_is_looked_at_at_leisure_and_when_asked_for(
         await posted.wait_for(Listens, accepts)
 
 
+async def test_once_it_is_asked_for_it_is_waited_for(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has said READY=1, and its port opens only then."""
+    monkeypatch.setattr(module, "LEISURE", 3600.0)
+    monkeypatch.setattr(module, "STRANGERS", 3600.0)
+    listeners, posted = new()
+    async with looking(listeners):
+        port = free_port()
+        processes: list[int] = []
+        listeners.watch(WEB, port, lambda: processes, tells=True)
+        listeners.watch(WEB, port, lambda: processes, tells=True)
+        await posted.wait_for(Listens)
+        child = start(children, SERVER, port)
+        processes.extend(child.pids())
+        await posted.wait_for(Listens, accepts)
+
+
 def _listening(port: int, read: Callable[[Table], list[Listening]]) -> None:
     until = time.monotonic() + 10
     while time.monotonic() < until:
