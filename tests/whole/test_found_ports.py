@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from whole.looking import is_healthy, is_there, is_unhealthy
-from whole.machine import Gate, free_port
+from whole.machine import Gate, free_port, wait_for
 from whole.programs import PRELUDE, command
 
 if TYPE_CHECKING:
@@ -184,6 +185,9 @@ def test_a_server_on_a_unix_socket_only_is_seen_and_its_end_is(machine: Machine)
     assert f"listens on unix {path}" in db["because"]
     machine.locald("server", "restart")
     machine.until("db", lambda row: is_there(row) and is_healthy(row))
+    ready = datetime.fromisoformat(db["ready_at"])
+    # What is lost sooner was none: it would be taken back.
+    wait_for(lambda: (datetime.now(UTC) - ready).total_seconds() > 1.5, "it has been ready for a while")
     gate.open()
     row = machine.until("db", is_unhealthy)
     assert row["because"] == f"no longer listening on unix {path}"

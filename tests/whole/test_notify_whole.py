@@ -104,7 +104,7 @@ def test_who_once_said_ready_is_waited_for_in_later_runs_until_its_command_chang
     """Also over `down`, and when READY=1 never comes the start timeout decides, and `why` says so."""
     silent = machine.folder / "silent"
     code = f"kept = listen(); os.path.exists({str(silent)!r}) or notify('READY=1'); stay()"
-    text = web(f'start_timeout = "1500ms"\ncommand = {command(code)}')
+    text = web(f'start_timeout = "3s"\ncommand = {command(code)}')
     machine.write(text)
     wait_for(lambda: machine.up()["web"]["source"] == "notify", "READY=1 to be heard")
     machine.locald("down")
