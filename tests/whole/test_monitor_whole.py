@@ -141,7 +141,9 @@ async def test_a_project_that_was_never_up_is_started_from_here(machine: Machine
         await sees(pilot, "○ web")
         await pilot.press("s")
         await sees(pilot, "Start web?", "The project is not running yet.")
-        await pilot.press("enter")
+        while "Start web?" in screen(pilot):  # its words are there before it takes keys
+            await pilot.press("enter")
+            await pilot.pause(0.05)
         await sees(pilot, "1 healthy")
 
 
