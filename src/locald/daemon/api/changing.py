@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locald.daemon.core import Core
+    from locald.domain.explain.preview import Preview
     from locald.domain.lifecycle.messages import Command
     from locald.domain.project.names import Key
 
@@ -92,17 +93,19 @@ class Changing:
         """What the command is about to begin. `ends`: of each service the run that ends, so that who follows
         can tell news from what was so before; `changed`: those of which `locald.toml` is the reason."""
         world = self._core.world
-        starts = preview(world, [command], self._core.clock.now()).starts
+        seen = self._preview(command)
         removed, changed = requests.removed(world, command), requests.changed(world, command)
-        ends = self._ends(project, command)
-        names = [key.service for key in starts if key.project == project]
+        ends = self._ends(project, seen)
+        names = [key.service for key in seen.starts if key.project == project]
         return {"ends": ends, "starts": names, "changed": changed, "removed": removed}
 
-    def _ends(self, project: str, command: Command) -> dict[str, int]:
-        """The runs that end because of the command, or that are ending already."""
-        world = self._core.world
-        ends = preview(world, [command], self._core.clock.now()).ends
-        own = world.of_project(project)
+    def _preview(self, command: Command) -> Preview:
+        return preview(self._core.world, [command], self._core.clock.now())
+
+    def _ends(self, project: str, seen: Preview) -> dict[str, int]:
+        """The runs that end because of what was previewed, or that are ending already."""
+        ends = frozenset(seen.ends)
+        own = self._core.world.of_project(project)
         return {each.spec.name: each.runs for each in own if each.key in ends or is_ending(each)}
 
     async def _bring_down(self, project: str) -> Problem:
@@ -128,7 +131,7 @@ class Changing:
             return _nothing()
         project, keys = await self._chosen(asked)
         command = Stop(frozenset(keys))
-        ends, moved = self._ends(project, command), await moved_from(self._core, asked)
+        ends, moved = self._ends(project, self._preview(command)), await moved_from(self._core, asked)
         await self._core.ask(command)
         world = self._core.world
         return self._ending(project, with_dependents(world.services, world.dependents, keys), ends, moved)
@@ -152,7 +155,8 @@ class Changing:
             return _nothing()
         project, _ = await self._chosen(asked)
         command, keys = Down(project), Scope(project).keys(self._core.world)
-        told = self._ending(project, keys, self._ends(project, command), await moved_from(self._core, asked))
+        ends = self._ends(project, self._preview(command))
+        told = self._ending(project, keys, ends, await moved_from(self._core, asked))
         await self._core.ask(command)
         return told
 

@@ -92,34 +92,34 @@ class Api:
         self._effects = Effects(core)
 
     def routes(self) -> list[Route]:
-        reading, changing = self._reading, self._changing
-        return self._with_description(
-            [
-                Route("GET", "/v1/ping", reading.ping),
-                Route("GET", "/v1/status", reading.status),
-                Route("GET", "/v1/events", reading.events),
-                Route("GET", LIVE, _no_socket, allows_head=False),
-                Route("GET", "/v1/why", reading.why),
-                Route("GET", "/v1/timeline", reading.timeline),
-                Route("GET", "/v1/logs", reading.logs),
-                Route("GET", "/v1/lines", reading.lines),
-                Route("GET", "/v1/environment", reading.environment),
-                Route("GET", "/v1/effect", self._effects.effect),
-                Route("GET", "/v1/instances", reading.instances),
-                Route("POST", "/v1/instances/prune", changing.prune),
-                Route("POST", "/v1/up", changing.up),
-                Route("POST", "/v1/stop", changing.stop),
-                Route("POST", "/v1/restart", changing.restart),
-                Route("POST", "/v1/down", changing.down),
-                Route("POST", "/v1/server/stop", changing.server_stop),
-                Route("POST", "/v1/server/restart", changing.server_restart),
-            ]
-        )
+        return self._with_description(self._for_all())
 
     def routes_of_owner(self) -> list[Route]:
         """Those, and what is answered on the Unix socket only, which is its owner's alone."""
-        described = self.routes()[:-1]
-        return self._with_description([*described, Route("POST", "/v1/dashboard", self._invite)])
+        return self._with_description([*self._for_all(), Route("POST", "/v1/dashboard", self._invite)])
+
+    def _for_all(self) -> list[Route]:
+        reading, changing = self._reading, self._changing
+        return [
+            Route("GET", "/v1/ping", reading.ping),
+            Route("GET", "/v1/status", reading.status),
+            Route("GET", "/v1/events", reading.events),
+            Route("GET", LIVE, _no_socket, allows_head=False),
+            Route("GET", "/v1/why", reading.why),
+            Route("GET", "/v1/timeline", reading.timeline),
+            Route("GET", "/v1/logs", reading.logs),
+            Route("GET", "/v1/lines", reading.lines),
+            Route("GET", "/v1/environment", reading.environment),
+            Route("GET", "/v1/effect", self._effects.effect),
+            Route("GET", "/v1/instances", reading.instances),
+            Route("POST", "/v1/instances/prune", changing.prune),
+            Route("POST", "/v1/up", changing.up),
+            Route("POST", "/v1/stop", changing.stop),
+            Route("POST", "/v1/restart", changing.restart),
+            Route("POST", "/v1/down", changing.down),
+            Route("POST", "/v1/server/stop", changing.server_stop),
+            Route("POST", "/v1/server/restart", changing.server_restart),
+        ]
 
     def _with_description(self, routes: list[Route]) -> list[Route]:
         async def openapi(_: Request) -> Answer:

@@ -46,7 +46,7 @@ def in_reaper(
         os.setsid()
         prctl.become_subreaper()
         prctl.set_name(b"locald-reaper")
-        _close_others([control, *files], most_files)
+        spawn.close_others([control, *files], most_files)
         if os.fork() == 0:
             lead()
     except BaseException as error:
@@ -59,15 +59,6 @@ def in_reaper(
         os._exit(0)
     finally:
         os._exit(1)
-
-
-def _close_others(keep: list[int], most: int) -> None:
-    """All that the keeper holds open is none of our business, and would be held open by us."""
-    first = 3
-    for file in sorted(keep):
-        os.closerange(first, file)
-        first = file + 1
-    os.closerange(first, most)
 
 
 def _serve(control: int) -> None:

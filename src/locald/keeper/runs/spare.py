@@ -182,8 +182,7 @@ def _wait_for_order(link: int, most_files: int) -> NoReturn:
     """What the spare does, signals blocked. Does not return."""
     try:
         gc.disable()
-        os.closerange(3, link)
-        os.closerange(link + 1, most_files)
+        spawn.close_others([link], most_files)
         orders = socket.socket(fileno=link)
         orders.send(_PID.pack(os.getpid()))
         _, files, _, _ = socket.recv_fds(orders, 1, _FILES)

@@ -132,6 +132,16 @@ def read(order: int, files: tuple[int, int, int, int]) -> Child:
     return Child.unpack(os.pread(order, os.fstat(order).st_size, 0), files)
 
 
+def close_others(keep: list[int], most: int) -> None:
+    """In a process of the keeper's: all that the keeper holds open is none of its business, and would be held
+    open by it."""
+    first = 3
+    for file in sorted(keep):
+        os.closerange(first, file)
+        first = file + 1
+    os.closerange(first, most)
+
+
 def fork(how: Callable[[], int] = os.fork) -> int:
     """Fork with the handled signals blocked; in the child they stay blocked. Raises OSError."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)

@@ -116,8 +116,7 @@ def _serve(link: int, most_files: int) -> NoReturn:
     """What the process does, signals blocked. Does not return."""
     try:
         prctl.set_name(b"locald-closer")
-        os.closerange(3, link)
-        os.closerange(link + 1, most_files)
+        spawn.close_others([link], most_files)
         handed = socket.socket(fileno=link)
         while True:
             message, files, _, _ = socket.recv_fds(handed, 1, _MOST)

@@ -92,8 +92,7 @@ def _serve(link: int, most_files: int) -> NoReturn:
     """What the zygote does, signals blocked. Does not return."""
     try:
         prctl.set_name(b"locald-zygote")
-        os.closerange(3, link)
-        os.closerange(link + 1, most_files)
+        spawn.close_others([link], most_files)
         orders = socket.socket(fileno=link)
         while True:
             message, files, _, _ = socket.recv_fds(orders, 1, _FILES)

@@ -1,14 +1,13 @@
-"""`locald.toml`: read, described, and resolved into what `up` starts.
+"""`locald.toml`, and `locald.local.toml` over it: read and described.
 
-    text ── parse ──► ProjectSpec ── resolve ──► Project (a Definition of each service)
-      ├──── review: all that is wrong with it or doubtful on this machine, in one go
-      └──── describe: every key, its value, and where that comes from
-            schema: the same rules as JSON Schema, for editors
+    texts ── parse ──► ProjectSpec (which `project.resolving` makes definitions of)
+      ├───── understand: what it asks for and all that is wrong with it, for `project.review`
+      └───── describe: every key, its value, and where that comes from
+             schema: the same rules as JSON Schema, for editors
 
-This is the face of several modules, and the one that the rest of locald uses: `file` has the tables,
-`kinds` the values in them, `rules` what keys must be to each other, `doubts` what is allowed and hardly
-meant, `reading` puts problems into words, `syntax` those of TOML itself, `lines` finds their lines,
-`template` and `env` know `${…}` and the layers of an environment.
+This is the face of several modules, and the one that the rest of locald uses: `keys` and `checks` have the
+tables, `kinds` the values in them, `rules` what keys must be to each other, `layers` puts one file over the
+other, `reading` puts problems into words, `syntax` those of TOML itself.
 """
 
 from __future__ import annotations
