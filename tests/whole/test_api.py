@@ -296,6 +296,23 @@ def test_up_stop_and_down_answer_at_once_with_what_they_are_about(machine: Machi
     assert ask(machine, "POST", "/v1/down", where).status == 200, "what is not up is down already"
 
 
+def test_down_and_up_at_once_begin_another_run_of_the_same_number(machine: Machine) -> None:
+    """However soon: what is over is remembered until that is saved, and its successor has the same name."""
+    machine.write(f"[services.db]\n{SLEEPER}")
+    machine.locald("server", "start")
+    where = {"directory": str(machine.folder)}
+    caller = {"env": {"PATH": os.environ["PATH"]}, "umask": 0o22, "limits": {}}
+    pids = set()
+    for _ in range(5):
+        assert ask(machine, "POST", "/v1/up", {**where, "caller": caller}).status == 200
+        row = machine.until("db", lambda row: row["health"] == "healthy")
+        assert row["run"] == 1
+        pids.add(row["pid"])
+        assert ask(machine, "POST", "/v1/down", where).status == 200
+        machine.until_all(lambda rows: "db" not in rows)
+    assert len(pids) == 5
+
+
 @pytest.mark.parametrize(
     ("method", "target", "body", "status"),
     [

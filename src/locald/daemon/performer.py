@@ -69,6 +69,8 @@ class Performer:
         self._processes, self._containers = processes, containers
         self._runners: dict[Run, Runner] = {}
         self._readers: dict[Run, Cancellable] = {}
+        self._ended: dict[Run, tuple[Runner, Cancellable]] = {}
+        """runs that are over and known to their runner still, and who waits until that is saved"""
 
     def perform(self, effect: Effect, world: World) -> None:
         match effect:
@@ -92,7 +94,8 @@ class Performer:
                 self._runners[run].kill(run)
             case Forget(run):
                 self._logbook.over(run)
-                self._spawn(self._forget(run, self._runners.pop(run)), f"forget {run}")
+                runner = self._runners.pop(run)
+                self._ended[run] = runner, self._spawn(self._forget(run), f"forget {run}")
             case Note(run, line):
                 self._runners[run].note(run, line)
             case Discard(key):
@@ -119,6 +122,7 @@ class Performer:
             log.exception("failed: start %s at once", run)
             return False
         try:
+            self._forget_earlier(run)
             self._runner(run, service).start(run, service, world)
         except Exception as error:
             self._failed_to_start(run, error)
@@ -147,6 +151,7 @@ class Performer:
             self._post(refused)
             return
         await self._store.saved()
+        self._forget_earlier(run)
         self._runner(run, service).start(run, service, world)
 
     def _refused(self, run: Run, in_the_way: tuple[str, str], world: World) -> NotStarted:
@@ -166,11 +171,20 @@ class Performer:
             return None
         return taken(port, holder, other)
 
-    async def _forget(self, run: Run, runner: Runner) -> None:
+    async def _forget(self, run: Run) -> None:
         """Let the run be forgotten, once its end is in the saved state: a later daemon has to learn of it
         from one of the two."""
         await self._store.saved(hurry=False)
+        runner, _ = self._ended.pop(run)
         runner.forget(run)
+
+    def _forget_earlier(self, run: Run) -> None:
+        """After `down` runs are counted from 1 again, so a run may have the name of one that is over. The
+        state is saved: nothing needs to be known of that one any more."""
+        if earlier := self._ended.pop(run, None):
+            runner, waiting = earlier
+            waiting.cancel()
+            runner.forget(run)
 
     # Health.
 

@@ -54,3 +54,12 @@ def test_a_program_at_work_is_born_although_its_forker_is_slow_to_let_go(child: 
     assert child.told == [(4711, None)]
     child.birth.pump()
     assert len(child.told) == 1
+
+
+def test_a_program_that_has_ended_was_born_although_its_forker_is_slow_to_let_go(child: Child) -> None:
+    """Else its exit would be that of a process that nobody knows, and nobody could tell how the run ended."""
+    child.execute()
+    child.birth.child_ended(4712)
+    assert child.told == []
+    child.birth.child_ended(4711)
+    assert child.told == [(4711, None)]

@@ -71,8 +71,9 @@ def test_a_stranger_cannot_name_the_main_process(daemon: Daemon, keeping: Keepin
     leader = daemon.start(WEB, sh(f"echo $NOTIFY_SOCKET > {socket}; exec sleep 1000"))["pid"]
     speaks = NOTIFY.format(f"b'MAINPID={leader}'")
     env = {**ENV, "NOTIFY_SOCKET": socket.read()}
-    subprocess.run(python(f"{speaks}; sys.stdout.close()"), env=env, check=True)
-    assert "main" not in daemon.wait("notified", WEB)
+    with subprocess.Popen(python(f"{speaks}; sys.stdin.read()"), env=env, stdin=subprocess.PIPE) as stranger:
+        assert "main" not in daemon.wait("notified", WEB)
+        stranger.communicate()
 
 
 def test_when_the_leader_is_named_again_the_other_is_followed_no_longer(daemon: Daemon) -> None:

@@ -52,6 +52,12 @@ class Birth:
                 self.close()
                 self._over(*spawn.parse_report(self._said))
 
+    def child_ended(self, pid: int) -> None:
+        """The same when a child has ended: if it was the leader, that is all, whoever holds the pipe open."""
+        self.pump()
+        if self._file >= 0 and spawn.parse_report(self._said)[0] == pid:
+            self.pump(executed=True)
+
     def close(self) -> None:
         if self._file >= 0:
             self._loop.unwatch(self._file)

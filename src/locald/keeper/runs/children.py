@@ -41,15 +41,16 @@ def next_zombie() -> tuple[int, int] | None:
 
 
 class Children:
-    """`groups`: where runs can have cgroups, or None. `births`: to be called before a child is taken for an
-    orphan: it may be the leader of a run, ended before the pipe that tells its pid was read.
+    """`groups`: where runs can have cgroups, or None. `births`: to be called with its pid before a child that
+    has ended is taken for an orphan: it may be the leader of a run, ended before the pipe that tells its pid
+    was read.
     """
 
     __slots__ = ("_expected", "_loop", "_members", "births", "groups")
 
     def __init__(self, loop: Loop, groups: str | None) -> None:
         self.groups = groups
-        self.births: set[Callable[[], None]] = set()
+        self.births: set[Callable[[int], None]] = set()
         self._loop = loop
         self._expected: dict[int, Owner] = {}
         """Leaders and subreapers, until they are reaped."""
@@ -94,7 +95,7 @@ class Children:
     def _owner(self, pid: int) -> Owner | None:
         if pid not in self._expected:
             for look in tuple(self.births):
-                guarded(look)
+                guarded(lambda look=look: look(pid))  # type: ignore[misc]
         return self._expected.pop(pid, None) or self._owner_of_member(pid)
 
     def _owner_of_member(self, pid: int) -> Owner | None:

@@ -102,7 +102,7 @@ class Run:
         out, err = self.output.open(self._order.tty)
         theirs += [out, err]
         self._birth = birth = Birth(self._context.loop, self._born, theirs)
-        self._context.children.births.add(self.pump)
+        self._context.children.births.add(self._child_ended)
         ends = Ends(self._member_ended, self.settle, self.kill)
         spare = self._context.spares.take()
         if spare is not None:
@@ -137,6 +137,11 @@ class Run:
         if self._birth is not None:
             self._birth.pump(executed)
 
+    def _child_ended(self, pid: int) -> None:
+        """The same when a child of the keeper has ended, which may be the leader."""
+        if self._birth is not None:
+            self._birth.child_ended(pid)
+
     def _born(self, leader: int | None, refusal: spawn.Refusal | None) -> None:
         self._close_birth()
         self._leader, self._refusal = leader, refusal
@@ -156,7 +161,7 @@ class Run:
         if self._birth is not None:
             self._birth.close()
             self._birth = None
-            self._context.children.births.discard(self.pump)
+            self._context.children.births.discard(self._child_ended)
 
     def repair(self) -> None:
         """Create again what was removed from the keeper's folder. Raises OSError."""
@@ -169,7 +174,7 @@ class Run:
 
     def _member_ended(self, pid: int, status: int) -> None:
         """A member has ended and will be reaped: a leader, the followed process, or an orphan."""
-        self.pump()
+        self._child_ended(pid)
         if pid in (self._leader, self._followed.pid):
             self._exited(pid, status)
         elif self._notifications is not None:
