@@ -95,6 +95,8 @@ class Processes:
         """asked before we had agreed with a keeper, or while it held an unknown run of this name"""
         self._expected: set[Run] = set()
         """runs that the world believes in"""
+        self._asked: set[Run] = set()
+        """to be begun by the keeper, which has not said yet what came of it"""
         self._trees: dict[Run, Tree] = {}
         self._unknown: set[Run] = set()
         """runs of an earlier daemon that the world does not believe in: they are being ended"""
@@ -187,6 +189,8 @@ class Processes:
     def _send(self, request: Json) -> None:
         if self._writer and not self._writer.is_closing():
             self._writer.write(_encoded(request))
+            if request["do"] == "spawn":
+                self._asked.add(Run.parse(request["run"]))
 
     # The conversation.
 
@@ -221,6 +225,7 @@ class Processes:
             self._writer = None
             self._replayed.clear()
             self._unknown.clear()
+            self._asked.clear()
             writer.close()
         log.info("the keeper closed the connection")
         return None if loop.time() - began > PAUSE else OSError(0, "it exited immediately")
@@ -260,8 +265,20 @@ class Processes:
                 self._agree(writer)
             case "error":
                 log.error("the keeper refused a request: %s", event)
+                self._see_whether_spawned(event)
             case _:
                 self._observe(Run.parse(event["run"]), event, writer)
+
+    def _see_whether_spawned(self, error: Json) -> None:
+        """A run that the keeper will not begin has its end now. What it holds under this name is none that
+        anybody could stop, so that is ended, too: forgotten if it is over, else killed."""
+        run = Run.parse(error["run"]) if "run" in error else None
+        if run not in self._asked or error.get("do", "spawn") != "spawn":
+            return
+        reason, hint = f"locald's keeper refused it: {error['text']}", "run `locald doctor` to find the cause"
+        self._end(run, NotStarted(run, reason, hint, self._clock.now(), may_pass=True))
+        for verb in ("forget", "kill"):
+            self._send({"do": verb, "run": str(run)})
 
     def _agree(self, writer: asyncio.StreamWriter) -> None:
         """The replay is over: what was expected and not named is lost, what waited is asked for."""
@@ -278,6 +295,7 @@ class Processes:
         """No more events come of the run any more, from this keeper or another."""
         self._release(run)
         self._expected.discard(run)
+        self._asked.discard(run)
         self._unsent.pop(run, None)
         self._trees.pop(run, None)
         self._post(how)
@@ -299,6 +317,7 @@ class Processes:
         if event["event"] == "output":
             self._on_output(run)
             return
+        self._asked.discard(run)
         if event["event"] == "spawned":
             self._trees[run] = from_description(event["tree"])
         if event["event"] == "gone":

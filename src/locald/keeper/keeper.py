@@ -94,21 +94,21 @@ class Keeper:
             case "forget":
                 self._forget(run)
             case other:
-                raise Malformed(f"unknown request {other!r}", run.name)
+                raise Malformed(f"unknown request {other!r}")
 
     def _run(self, request: Request) -> Run:
         name = request.text("run")
         try:
             return self._runs[name]
         except KeyError:
-            raise Malformed("no such run", name) from None
+            raise Malformed("no such run") from None
 
     def _spawn(self, request: Request) -> None:
         """What cannot be understood is refused, too: every run that is asked for has an end."""
         name = request.text("run")
         run_number(name)
         if name in self._runs:
-            raise Malformed("the run already exists", name)
+            raise Malformed("the run already exists")
         try:
             order = Order(request)
         except Malformed as error:
@@ -122,7 +122,7 @@ class Keeper:
 
     def _forget(self, run: Run) -> None:
         if not run.over:
-            raise Malformed("the run has not ended", run.name)
+            raise Malformed("the run has not ended")
         del self._runs[run.name]
 
     # Staying, and going.

@@ -402,6 +402,29 @@ async def test_a_new_run_of_the_name_of_an_unknown_one_comes_after_it(keeping: K
         assert exited.exit == Exit(4)
 
 
+async def test_a_name_that_the_keeper_holds_still_is_refused_and_then_free(keeping: Keeping) -> None:
+    """Nothing waits for ever for a run that cannot be."""
+    async with talking(keeping) as desk:
+        await desk.started(sh("exit 0"))
+        await desk.ears.until_over(RUN)
+        desk.start(sh("exit 4"))
+        refused = await desk.ears.wait_for(NotStarted)
+        assert refused.reason == "locald's keeper refused it: the run already exists"
+        assert refused.may_pass
+        desk.start(sh("exit 4"))
+        await desk.ears.wait_for(Spawned)
+
+
+@once
+async def test_what_holds_the_name_of_a_refused_run_is_ended(keeping: Keeping) -> None:
+    async with talking(keeping) as desk:
+        spawned = await desk.started(SLEEP)
+        ended = os.pidfd_open(spawned.pid)
+        desk.start(sh("exit 4"))
+        await desk.ears.wait_for(NotStarted)
+        await asyncio.to_thread(socket_ready, ended)
+
+
 @once
 async def test_nothing_of_it_blocks_the_loop(keeping: Keeping, blocking_raises: object) -> None:
     async with talking(keeping) as desk:
@@ -616,6 +639,34 @@ async def test_a_refusal_that_cannot_be_understood_is_one_all_the_same(keeper: S
     assert await line.requests(1) == [("spawn", str(RUN))]
     line.about(RUN, "refused", why="in other words")
     assert await keeper.ears.until_over(RUN) == ["NotStarted"]
+
+
+@pytest.mark.parametrize("facts", [{}, {"do": "spawn"}])
+async def test_an_error_about_a_spawn_is_the_end_of_that_run(keeper: Scripted, facts: dict[str, str]) -> None:
+    """And of what the keeper holds under this name. An earlier keeper does not say which request it was."""
+    keeper.processes.start(RUN, ORDER)
+    line = await keeper.agreed()
+    assert await line.requests(1) == [("spawn", str(RUN))]
+    line.about(RUN, "error", text="the run already exists", **facts)
+    assert await keeper.ears.until_over(RUN) == ["NotStarted"]
+    assert await line.requests(2) == [("forget", str(RUN)), ("kill", str(RUN))]
+    line.exited(RUN)
+    line.about(RUN, "gone")
+    assert await line.requests(1) == [("forget", str(RUN))]
+    assert keeper.ears.of(RUN) == ["NotStarted"]
+
+
+async def test_an_error_about_anything_else_is_the_end_of_nothing(keeper: Scripted) -> None:
+    keeper.processes.start(RUN, ORDER)
+    keeper.processes.signal(RUN, 15)
+    line = await keeper.agreed()
+    line.about(RUN, "error", text="signal must be a number", do="signal")
+    line.about(OTHER, "error", text="the run already exists", do="spawn")
+    line.spawned(RUN)
+    line.about(RUN, "error", text="the run has not ended")
+    line.exited(RUN)
+    line.about(RUN, "gone")
+    assert await keeper.ears.until_over(RUN) == ["Spawned", "Exited", "Gone"]
 
 
 async def test_without_a_keeper_what_was_ordered_is_refused_after_some_attempts(

@@ -168,6 +168,18 @@ def test_a_malformed_request_is_answered_with_an_error_and_nothing_happens(daemo
 
 
 @once
+def test_an_error_says_which_request_it_is_about(daemon: Daemon) -> None:
+    """Who waits for the end of a spawn would wait for ever for one that was refused."""
+    daemon.start(WEB, ["sleep", "1000"])
+    daemon.spawn(WEB, ["true"])
+    error = daemon.wait("error")
+    assert (error["do"], error["run"], error["text"]) == ("spawn", WEB, "the run already exists")
+    daemon.send(do="forget", run=WEB)
+    error = daemon.wait("error")
+    assert (error["do"], error["run"], error["text"]) == ("forget", WEB, "the run has not ended")
+
+
+@once
 def test_requests_may_come_in_any_pieces(daemon: Daemon) -> None:
     request = json.dumps({"do": "tail", "run": "nobody", "on": True}).encode() + b"\n"
     for byte in request:

@@ -26,11 +26,7 @@ LONGEST_LINE = 16 * 1024 * 1024
 
 
 class Malformed(Exception):
-    """A request that cannot be carried out; the text says why. `run` is "" where it names none."""
-
-    def __init__(self, text: str, run: str = "") -> None:
-        super().__init__(text)
-        self.run = run
+    """A request that cannot be carried out; the text says why."""
 
 
 def encode(event: Event) -> bytes:
@@ -90,8 +86,12 @@ class Request:
         return self._fields.get(name) is not None
 
     def malformed(self, name: str, wanted: str) -> Malformed:
-        run = self._fields.get("run")
-        return Malformed(f"{name} must be {wanted}", run if isinstance(run, str) else "")
+        return Malformed(f"{name} must be {wanted}")
+
+    def identity(self) -> dict[str, str]:
+        """What it asks for, and for which run, as far as it says: by this an `error` is known for its own."""
+        said = {name: self._fields.get(name) for name in ("do", "run")}
+        return {name: value for name, value in said.items() if isinstance(value, str) and len(value) <= 200}
 
 
 class Order:
@@ -139,7 +139,7 @@ def run_number(run: str) -> int:
     """The number in a run's name, `project:service#number`. Raises Malformed."""
     service, _, number = run.rpartition("#")
     if not service or len(run) > 200 or "/" in run or not (number.isascii() and number.isdecimal()):
-        raise Malformed("run must be project:service#number", run)
+        raise Malformed("run must be project:service#number")
     return int(number)
 
 

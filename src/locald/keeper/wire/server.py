@@ -169,6 +169,7 @@ class Server:
             self._loop.watch_for(self._listener.fileno(), select.EPOLLIN)
 
     def _received(self, link: Link, line: bytes) -> None:
+        request = None
         try:
             request = protocol.decode(line)
             if request.text("do") == "hello":
@@ -178,13 +179,13 @@ class Server:
             else:
                 raise protocol.Malformed("say hello first")
         except protocol.Malformed as error:
-            self._complain(link, str(error), error.run)
+            self._complain(link, str(error), request)
         except Exception as error:  # a fault of ours: it is in the log, and costs this request only
             sys.excepthook(*sys.exc_info())
-            self._complain(link, f"{type(error).__name__}: {error}", "")
+            self._complain(link, f"{type(error).__name__}: {error}", request)
 
-    def _complain(self, link: Link, text: str, run: str) -> None:
-        about = {"run": run} if run else {}
+    def _complain(self, link: Link, text: str, request: Request | None) -> None:
+        about = {} if request is None else request.identity()
         link.send(protocol.encode({"event": "error", "at": self._loop.now(), **about, "text": text}))
 
     def _greet(self, link: Link, request: Request) -> None:
