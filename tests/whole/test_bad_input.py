@@ -425,6 +425,23 @@ def test_a_full_disk_stops_nothing(machine: Machine, puppet: Make, which: str) -
     assert machine.locald("server", "stop").returncode == 0
 
 
+def test_a_line_that_falls_on_a_full_disk_is_seen_by_the_check_that_waits_for_it(
+    machine: Machine, puppet: Make
+) -> None:
+    """It is in no log, and is not printed again."""
+    web = puppet("web")
+    check = 'health_check = { type = "log", pattern = "open for business" }'
+    machine.write(f'[services.web]\ntype = "worker"\ntty = false\ncommand = {web.command}\n{check}')
+    folder = machine.home / "logs"
+    folder.mkdir(mode=0o700)
+    assert on_disk_of_its_own(machine, folder, "size=4k,mode=700", "up", "-d").returncode == 0
+    web.run().say("open for business" + "x" * 8000)
+    row = machine.until("web", lambda row: row["health"] == "healthy")
+    assert "open for business" in row["because"]
+    assert "open for business" not in machine.locald("logs", "web").stdout
+    assert machine.locald("server", "stop").returncode == 0
+
+
 def test_output_that_could_not_be_kept_is_counted_once_there_is_room_again(
     machine: Machine, puppet: Make
 ) -> None:

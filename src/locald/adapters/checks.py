@@ -182,6 +182,12 @@ class Checks:
             if result:
                 self._post(Probed(run, result.ok, result.detail, self._clock()))
 
+    def unwritten(self, run: Run, data: bytes) -> None:
+        """The run printed this, and it is in no log, for the disk is full: the line that is waited for may
+        be in it. The ends of it may be parts of lines."""
+        for line in data.decode("utf-8", "replace").splitlines():
+            self.line(run, line)
+
     async def close(self) -> None:
         """Nothing is watched any more."""
         for run in list(self._watched):

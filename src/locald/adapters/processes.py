@@ -8,6 +8,7 @@ lost with an earlier keeper. Every run that was ordered ends in exactly one `Not
 from __future__ import annotations
 
 import asyncio
+import base64
 import errno
 import json
 import logging
@@ -104,6 +105,9 @@ class Processes:
         self._wanted = asyncio.Event()
         self._cleared = asyncio.Event()
         """the keeper that we talk to holds nothing unknown, or there is none"""
+        self.on_unwritten: Callable[[Run, bytes], None] = lambda _run, _data: None
+        """is called with what a run has printed and no disk has taken, as far as the keeper holds it; some of
+        it may come again"""
         self._shift = 0.0
         """from the keeper's clock to ours, seconds"""
         self.keeper_pid: int | None = None
@@ -316,6 +320,8 @@ class Processes:
             self._replayed.add(run)
         if event["event"] == "output":
             self._on_output(run)
+            if "unwritten" in event:
+                self.on_unwritten(run, base64.b64decode(event["unwritten"]))
             return
         self._asked.discard(run)
         if event["event"] == "spawned":

@@ -47,15 +47,16 @@ class CaptureWriter:
         self._lost = 0
         self._lost_why = ""
 
-    def write(self, at: float, stream: int, data: bytes) -> None:
-        """Append one frame; when that fails, count it as lost."""
+    def write(self, at: float, stream: int, data: bytes) -> bool:
+        """Append one frame; when that fails, count it as lost. Whether it was written."""
         try:
             self._append(self._note_of_loss(at) + frames.encode(at, stream, data))
         except OSError as error:
             self._lost += len(data)
             self._lost_why = error.strerror or str(error)
-        else:
-            self._lost = 0
+            return False
+        self._lost = 0
+        return True
 
     @property
     def place(self) -> tuple[int, int]:

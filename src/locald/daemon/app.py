@@ -112,7 +112,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         )
         keeping = Keeping(home)
         processes = Processes(keeping.reach, _after_a_look(listeners, loop), clock, logbook.hint)
-        logbook.tail = processes.tail
+        logbook.tail, processes.on_unwritten = processes.tail, checks.unwritten
         hub = Hub(lambda: loop.world)
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)

@@ -497,6 +497,16 @@ async def test_the_first_line_that_matches_is_told_and_no_other() -> None:
         assert event == Probed(WEB, True, r'a line matched /ready on \d+/: "server ready on 80"', event.at)
 
 
+async def test_a_line_that_no_disk_has_taken_is_looked_at_too() -> None:
+    async with bench() as made:
+        made.watch(LogCheck(r"ready on \d+"))
+        made.checks.unwritten(WEB, b"on 79\n\xff\nready ")
+        assert not made.posted.events
+        made.checks.unwritten(WEB, b"y\nready on 81\r\nmo")
+        (event,) = made.posted.events
+        assert event == Probed(WEB, True, r'a line matched /ready on \d+/: "ready on 81"', event.at)
+
+
 async def test_of_an_endless_line_only_the_beginning_is_searched() -> None:
     async with bench() as made:
         made.watch(LogCheck("ready$"))

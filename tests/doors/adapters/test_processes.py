@@ -585,6 +585,17 @@ async def test_what_was_forgotten_meanwhile_is_ended_when_it_turns_up_again(keep
     assert await line.requests(1) == [("kill", str(OTHER))], "and nothing else was asked"
 
 
+async def test_what_no_disk_has_taken_is_handed_on(keeper: Scripted) -> None:
+    told: asyncio.Queue[tuple[Run, bytes]] = asyncio.Queue()
+    keeper.processes.on_unwritten = lambda run, data: told.put_nowait((run, data))
+    keeper.processes.adopt(RUN)
+    line = await keeper.agreed(RUN)
+    line.about(RUN, "output")
+    line.about(RUN, "output", unwritten=base64.b64encode(b"ready\n").decode())
+    assert await told.get() == (RUN, b"ready\n")
+    assert keeper.printed == [RUN, RUN]
+
+
 async def test_an_exit_waits_for_the_end_of_its_run_only_a_moment(keeper: Scripted) -> None:
     keeper.processes.adopt(RUN)
     line = await keeper.agreed(RUN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import resource
@@ -12,6 +13,7 @@ import pytest
 
 from keeping import grouped, once, python, sh
 from locald.capture import frames
+from locald.keeper.runs.output import MOST_UNWRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -266,6 +268,38 @@ def test_a_full_disk_stops_nothing_and_what_was_lost_is_told(daemon: Daemon, kee
     assert "during" not in printed
     assert "bytes of output lost here: File too large\n" in printed
     assert printed.endswith("after\n")
+
+
+@once
+@pytest.mark.parametrize("tailed", ["before", "after"])
+def test_what_no_disk_has_taken_is_told_to_who_tails_the_run(
+    daemon: Daemon, keeping: Keeping, tailed: str
+) -> None:
+    """The line that a check waits for may be just that one. Lines of locald's own are not."""
+    go, there = keeping.gate("go"), keeping.gate("there")
+    daemon.start(WEB, sh(f"read _ < {go}; printf 'open for '; echo business; echo > {there}; read _ < {go}"))
+    daemon.send(do="tail", run=WEB, on=tailed == "before")
+    daemon.fence()
+    with full_disk(keeping.pid):
+        daemon.send(do="note", run=WEB, line="a note")
+        go.write()
+        there.read()
+        daemon.send(do="tail", run=WEB, on=True)
+        told = b""
+        while not told.endswith(b"open for business\n"):
+            told += base64.b64decode(daemon.wait("output", WEB).get("unwritten", ""))
+    assert b"note" not in told
+
+
+@once
+def test_no_more_is_held_of_it_than_has_its_place(daemon: Daemon, keeping: Keeping) -> None:
+    with full_disk(keeping.pid):
+        daemon.start(WEB, sh("head -c 300000 /dev/zero | tr '\\0' 'x'; echo last"))
+        daemon.wait("gone", WEB)
+        daemon.send(do="tail", run=WEB, on=True)
+        told = base64.b64decode(daemon.wait("output", WEB)["unwritten"])
+    assert told.endswith(b"xlast\n")
+    assert len(told) == MOST_UNWRITTEN
 
 
 @once

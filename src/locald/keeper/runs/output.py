@@ -5,6 +5,9 @@ does. A stream that ended is closed, and where it ended within a line, the captu
 what is there at this moment: before an exit is reported, so that the last words of the process are in the
 capture when somebody asks why it ended; a background process that goes on printing does not hold it up,
 because what one stream may hold is limited.
+
+What the disk does not take is lost to the capture, but the daemon may wait for just that line: the end of it
+is held.
 """
 
 from __future__ import annotations
@@ -25,22 +28,27 @@ if TYPE_CHECKING:
 
 _CHUNKS_OF_A_DRAIN = 32
 """2 MB: more than a pipe or a terminal holds, unless somebody goes on printing"""
+MOST_UNWRITTEN = 64 * 1024
+"""bytes of what no disk has taken"""
 
 
 class Output:
     """The streams and the capture of one run. `before` is called before something is read, with whether
-    there is something; `grew` after frames were appended."""
+    there is something; `grew` after frames were appended, with those bytes that could not be.
 
-    __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams")
+    `unwritten`: the last of these."""
+
+    __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams", "unwritten")
 
     def __init__(
-        self, loop: Loop, order: Order, before: Callable[[bool], None], grew: Callable[[], None]
+        self, loop: Loop, order: Order, before: Callable[[bool], None], grew: Callable[[bytes], None]
     ) -> None:
         self._loop = loop
         self._before = before
         self._grew = grew
         self._capture = CaptureWriter(order.logs, order.number, order.log_size)
         self._streams: list[Stream] = []
+        self.unwritten = b""
 
     def open(self, tty: bool) -> tuple[int, int]:
         """The run's ends of stdout and stderr; to be closed by the caller. Raises OSError."""
@@ -74,8 +82,10 @@ class Output:
         return bool(data) and not ended
 
     def _write(self, number: int, data: bytes) -> None:
-        self._capture.write(self._loop.now(), number, data)
-        self._grew()
+        written = self._capture.write(self._loop.now(), number, data)
+        lost = b"" if written or number == frames.LOCALD else data
+        self.unwritten = (self.unwritten + lost)[-MOST_UNWRITTEN:]
+        self._grew(lost)
 
     def _close(self, stream: Stream) -> None:
         if stream in self._streams:

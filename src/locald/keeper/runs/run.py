@@ -254,7 +254,7 @@ class Run:
     def tail(self, on: bool) -> None:
         """Whether the daemon wants to know of output from now on. Existing output is reported at once."""
         self._tailed = on
-        self._grew()
+        self._grew(self.output.unwritten)
 
     def _strike(self) -> bool:
         if self._hold is not None:
@@ -297,9 +297,9 @@ class Run:
         if self._notifications is not None:
             self._notifications.drain()
 
-    def _grew(self) -> None:
+    def _grew(self, unwritten: bytes) -> None:
         if self._tailed:
-            self._context.server.hint(self.name)
+            self._context.server.hint(self.name, unwritten)
 
     def _tell(self, kind: str, **facts: object) -> None:
         if self._notifications is not None:

@@ -2,12 +2,14 @@
 
 Who connects and says `hello` is the daemon from then on; the one before is cut off. Until then a
 connection is a guest that cannot ask for anything (so somebody who only looks whether we are there disturbs
-nobody). Hints about output carry nothing that the captures do not hold, so of them at most one for each run
-waits for a daemon that is slow. What runs say of themselves comes after all else, each run in its turn.
+nobody). Hints about output carry nothing that the captures do not hold, but for the end of what no disk has
+taken, so of them at most one for each run waits for a daemon that is slow. What runs say of themselves comes
+after all else, each run in its turn.
 """
 
 from __future__ import annotations
 
+import binascii
 import os
 import select
 import socket
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 
 MOST_GUESTS = 16
+MOST_UNWRITTEN = 64 * 1024
+"""bytes in one hint"""
 _REST_WHEN_FULL = 0.1
 
 
@@ -67,7 +71,7 @@ class Server:
         self._replay = replay
         self._link: Link | None = None
         self._guests: list[Link] = []
-        self._hints: dict[str, None] = {}
+        self._hints: dict[str, bytes] = {}
         self._expected: dict[Teller, None] = {}
         self._listener: socket.socket | None = None
         self._trouble = ""
@@ -105,9 +109,9 @@ class Server:
         if self._link is not None:
             self._link.send(protocol.encode(event))
 
-    def hint(self, run: str) -> None:
-        """There is output of this run: tell when the daemon is ready for it."""
-        self._hints[run] = None
+    def hint(self, run: str, unwritten: bytes = b"") -> None:
+        """There is output of this run, some of it nowhere else: tell when the daemon is ready for it."""
+        self._hints[run] = (self._hints.get(run, b"") + unwritten)[-MOST_UNWRITTEN:]
 
     def expect(self, teller: Teller) -> None:
         """Somebody has something to tell when nothing else waits for the daemon."""
@@ -135,8 +139,9 @@ class Server:
     def _send_hints(self) -> None:
         if self._hints and (self._link is None or self._link.idle):
             hints, self._hints = self._hints, {}
-            for run in hints:
-                self.tell({"event": "output", "run": run, "at": self._loop.now()})
+            for run, unwritten in hints.items():
+                told = {"unwritten": _text(unwritten)} if unwritten else {}
+                self.tell({"event": "output", "run": run, "at": self._loop.now(), **told})
 
     def _accept(self) -> None:
         if self._listener is None:
@@ -202,6 +207,10 @@ class Server:
             self._guests.remove(link)
         if link is self._link:
             self._link = None
+
+
+def _text(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def _listen(path: str) -> socket.socket:
