@@ -27,6 +27,7 @@ from locald.domain.lifecycle.messages import (
     Gone,
     Kill,
     Kin,
+    LastWord,
     Listener,
     Listens,
     Lost,
@@ -174,6 +175,10 @@ class Story:
     def exits(self, run: str, code: int | None = None, *, signal: int | None = None) -> list[str]:
         """The main process ended, and nothing is left."""
         return self.exited(run, code, signal=signal) + self.gone(run)
+
+    def said(self, run: str, line: str) -> list[str]:
+        """Somebody has looked at what the run printed before it ended."""
+        return self.tell(LastWord(_run(run), line, self.now))
 
     def stopped(self, *runs: str) -> list[str]:
         """They honour SIGTERM."""

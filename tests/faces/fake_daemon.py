@@ -148,6 +148,7 @@ def no(what: str, *, exit: int, status: int = 400, where: str = "", hint: str = 
 
 def row(name: str, **facts: Any) -> dict[str, Any]:
     """A row of `status --json` of a healthy service, or with other facts."""
+    because = facts.get("because", "pid 4790 (node) accepts connections on 127.0.0.1:24001")
     return {
         "name": name,
         "project": "shop",
@@ -159,7 +160,8 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "source": "tcp",
         "check": None,
         "fallback": True,
-        "because": "pid 4790 (node) accepts connections on 127.0.0.1:24001",
+        "because": because,
+        "reason": because,
         "hint": None,
         "since": "2026-03-01T12:00:00.900Z",
         "waiting_on": [],

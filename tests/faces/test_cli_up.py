@@ -227,6 +227,7 @@ def test_wait_without_names_leaves_out_what_nobody_ever_asked_for(cli: Cli, daem
 ELSEWHERE = {
     **STARTING,
     "because": "pid 7 (node) listens on 127.0.0.1:5173, but PORT is 24001",
+    "reason": "pid 7 (node) listens on 127.0.0.1:5173, but PORT is 24001",
     "hint": "Vite listens on 5173: write `vite --port $PORT`",
 }
 
@@ -250,17 +251,19 @@ def test_what_listens_elsewhere_is_told_once_while_it_starts_with_the_command_to
     assert "5173" not in rest
 
 
-def test_on_a_terminal_it_stays_above_the_picture(cli: Cli, daemon: FakeDaemon) -> None:
+def test_on_a_terminal_it_stands_below_its_service(cli: Cli, daemon: FakeDaemon) -> None:
     ready = threading.Event()
     accept(daemon, snapshot(ELSEWHERE), ready, change(row("db"), settled=True))
-    terminal = cli.terminal("up")
+    terminal = cli.terminal("up", columns=200)
 
     terminal.until(f"hint: {ELSEWHERE['hint']}")
+    assert ELSEWHERE["because"] in terminal.screen
     ready.set()
 
     assert terminal.end() == 0
-    assert terminal.screen.count("hint: Vite") == 1
-    assert f"db: {ELSEWHERE['because']}" in terminal.screen
+    shown = seen(terminal.screen, 200)
+    assert [line.split()[:3] for line in shown if "db" in line] == [["●", "db", "healthy"]]
+    assert not [line for line in shown if "hint" in line], "what was wrong is over"
 
 
 def test_a_debugger_that_comes_first_is_no_news(cli: Cli, daemon: FakeDaemon) -> None:
@@ -375,12 +378,10 @@ def seen(written: str, columns: int) -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["up", "wait"])
-def test_ctrl_c_leaves_one_line_of_each_service_on_a_terminal(
-    cli: Cli, daemon: FakeDaemon, command: str
-) -> None:
+def test_ctrl_c_leaves_each_service_once_on_a_terminal(cli: Cli, daemon: FakeDaemon, command: str) -> None:
     """Though the terminal itself writes `^C` behind the last line."""
     never = threading.Event()
-    long = {**STARTING, "because": "not listening on port 24001 yet, " * 10}
+    long = {**STARTING, "reason": "not listening on port 24001 yet, " * 10}
     accept(daemon, snapshot(long, {**long, "name": "web"}), never)
     terminal = cli.terminal(command, columns=80)
     terminal.until("web")
@@ -391,7 +392,7 @@ def test_ctrl_c_leaves_one_line_of_each_service_on_a_terminal(
     never.set()
     shown = seen(terminal.screen, 80)
     assert "^C" in terminal.screen
-    assert [line.split()[1] for line in shown if "listening" in line] == ["db", "web"]
+    assert [line.split()[1] for line in shown if "◐" in line] == ["db", "web"]
 
 
 def test_on_a_terminal_each_service_has_a_line_that_changes_in_place(cli: Cli, daemon: FakeDaemon) -> None:
@@ -410,7 +411,7 @@ def test_on_a_terminal_each_service_has_a_line_that_changes_in_place(cli: Cli, d
 
 def test_escape_sequences_of_services_do_not_disturb_the_live_display(cli: Cli, daemon: FakeDaemon) -> None:
     ready = threading.Event()
-    evil = {**STARTING, "because": "STATUS=\x1b]0;owned\x07\x1b[2J[red]loading"}
+    evil = {**STARTING, "reason": "STATUS=\x1b]0;owned\x07\x1b[2J[red]loading"}
     accept(daemon, snapshot(evil), ready, change(row("db"), settled=True))
     terminal = cli.terminal("up")
 

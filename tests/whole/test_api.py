@@ -132,6 +132,7 @@ ROW = {
     "check": str | None,
     "fallback": bool,
     "because": str,
+    "reason": str,
     "hint": str | None,
     "since": str,
     "waiting_on": list,

@@ -162,3 +162,21 @@ def test_whoever_watches_sees_what_happens_also_with_the_next_daemon(machine: Ma
         watch.send_signal(signal.SIGINT)
         _, err = watch.communicate(timeout=PATIENCE)
     assert (watch.returncode, err) == (0, "")
+
+
+def test_what_a_program_said_stands_in_place_of_its_exit_code(machine: Machine) -> None:
+    """It is found also by a daemon that was away when the program ended, and kept."""
+    machine.write(
+        """
+        [services]
+        db = { type = "worker", command = "echo 'Error: no such volume' >&2; exit 3", restart = "no" }
+        web = { type = "worker", command = "exec sleep 1000", depends_on = ["db"] }
+        """
+    )
+    machine.locald("up")
+    machine.until("db", lambda row: row["reason"] == "Error: no such volume")
+    machine.until("web", lambda row: row["reason"] == "blocked by db: Error: no such volume")
+    assert machine.status()["db"]["because"] == "exited with code 3"
+    machine.kill_daemon()
+    assert machine.status()["db"]["reason"] == "Error: no such volume"
+    assert "db: Error: no such volume" in machine.locald("status").stdout

@@ -21,6 +21,8 @@ export interface Row {
   check: string | null;
   fallback: boolean;
   because: string;
+  /** The same for screens: what a program said of its exit, in place of the exit code. An older daemon has none. */
+  reason?: string;
   since: string | null;
   waiting_on: string[];
   depends_on?: Record<string, string>;

@@ -29,6 +29,7 @@ from locald.daemon.core import Core
 from locald.daemon.dashboard.site import Site
 from locald.daemon.hub import Hub
 from locald.daemon.keeping import Keeping
+from locald.daemon.last_words import LastWords
 from locald.daemon.lock import Held, Lock
 from locald.daemon.log import begin_log
 from locald.daemon.loop import Loop
@@ -130,7 +131,10 @@ async def _live(home: Home, *, foreground: bool) -> None:
             asking=asking,
             logbook=logbook,
         )
+        last_words = LastWords(logbook, loop.post, tasks.spawn, clock.now)
         loop.watch(hub.change)
+        loop.watch(last_words.look)
+        last_words.look(world, world.services)
         loop.record(store.change)
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)

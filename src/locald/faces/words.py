@@ -71,6 +71,11 @@ def because(row: Mapping[str, Any]) -> str:
     return row.get("because") or "no reason given"
 
 
+def reason(row: Mapping[str, Any]) -> str:
+    """Why, for screens: what its program said of its exit, where that is known, in place of the exit code."""
+    return row.get("reason") or because(row)
+
+
 def told(row: Mapping[str, Any]) -> str:
     """How it is and why, no word twice: `failed: exited with code 1`, `blocked by db: …`."""
     return with_word(word(row), because(row))
@@ -78,9 +83,9 @@ def told(row: Mapping[str, Any]) -> str:
 
 def beside(row: Mapping[str, Any]) -> str:
     """Why, to stand beside the word: `requested by user` beside `stopping`, `by db: …` beside `blocked`."""
-    reason, said = because(row), word(row)
-    says_it = reason != said and with_word(said, reason) == reason
-    return reason.removeprefix(said).lstrip(" ,:") if says_it else reason
+    why, said = reason(row), word(row)
+    says_it = why != said and with_word(said, why) == why
+    return why.removeprefix(said).lstrip(" ,:") if says_it else why
 
 
 def name_colours(names: Sequence[str]) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Notices:
             self._was_ready.discard(key)
         if not self._begun or not (went_down or (word == "failed" and before not in (None, "failed"))):
             return None
-        return Notice(f"{key[1]} {words.phrase(word)}: {words.because(row)}", good=False)
+        return Notice(f"{key[1]} {words.phrase(word)}: {words.reason(row)}", good=False)
 
     def _of_projects(self, rows: Sequence[Row]) -> list[Notice]:
         projects: dict[str, list[Row]] = {}

@@ -138,7 +138,7 @@ def line(entry: Entry, plan: Layout) -> Text:
         for column, width in zip(COLUMNS, plan.widths, strict=True)
     ]
     calm = "dim" if words.is_ready(entry.row) else ""
-    because = field(words.because(entry.row), plan.because, style=calm) if plan.because else None
+    because = field(words.reason(entry.row), plan.because, style=calm) if plan.because else None
     return _joined(Text(f" {states.sign(word)} ", style(word)), fields, because)
 
 

@@ -47,6 +47,7 @@ def row(view: Row) -> Json:
         "check": view.check,
         "fallback": view.fallback,
         "because": view.because,
+        "reason": view.reason,
         "hint": view.hint,
         "since": timestamp(view.since),
         "waiting_on": list(view.waiting_on),

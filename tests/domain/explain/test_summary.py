@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.story import Story, key, service, worker
-from locald.domain.explain.summary import last_word, summary
+from locald.domain.explain.summary import summary
 
 
 def told(s: Story, name: str = "web", said: str = "") -> str:
@@ -73,18 +73,3 @@ def test_a_long_line_is_cut() -> None:
     line = told(fails(), said="x" * 100_000)
     assert len(line) < 300
     assert line.endswith("x…) — locald logs shop:web")
-
-
-def test_the_last_error_says_most_then_stderr() -> None:
-    out, err, ours = "stdout", "stderr", "locald"
-    lines = [
-        (out, "Error: no"),
-        (err, "at main.js:1"),
-        (out, "bye"),
-        (err, "  "),
-        (ours, "exited with code 1"),
-    ]
-    assert last_word(lines) == "Error: no"
-    assert last_word(lines[1:]) == "at main.js:1"
-    assert last_word(lines[2:]) == ""
-    assert last_word([]) == ""

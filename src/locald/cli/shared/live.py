@@ -1,6 +1,6 @@
 """What the waiting commands show while they wait, on standard error.
 
-On a terminal: one line a service that changes in place, drawn by rich, which is imported only then and
+On a terminal: a picture that changes in place (`picture`), drawn by rich, which is imported only then and
 only if the waiting lasts longer than a blink. Elsewhere: one plain line when a state or a health changes,
 and one for all that begin or wait at the same time. For what ends (`stop`) there is nothing to tell at first;
 after two seconds it is time to say what for.
@@ -16,19 +16,19 @@ from contextlib import contextmanager
 from locald.cli.shared import say
 from locald.cli.shared.begun import already
 from locald.domain.values.amounts import length
-from locald.faces import states, words
+from locald.faces import words
 from locald.faces.text import plain
 from locald.faces.when import between
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any
 
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.live import Live
 
     from locald.cli.shared.begun import Begun, Spell
+    from locald.cli.shared.picture import Entry
     from locald.client.follow import Board, Display, Row
 
 FOR_ECHO = 3
@@ -61,27 +61,37 @@ def stopping(spell: Spell) -> Display:
 
 
 class _Amiss:
-    """What starts and goes wrong already, each once: it listens elsewhere, say, and would run into its
-    start_timeout."""
+    """What starts and goes wrong already: it listens elsewhere, say, and would run into its start_timeout."""
 
     def __init__(self, spell: Spell) -> None:
         self._spell = spell
         self._since: dict[tuple[str, str, str], float] = {}
         self._told: set[tuple[str, str, str]] = set()
 
-    def news(self, board: Board) -> Iterator[tuple[str, str]]:
-        """The sentence and the hint of each that has been so for long enough."""
+    def look(self, board: Board) -> None:
+        """Note since when each is so."""
         now = time.monotonic()
-        amiss = {(*words.key(row), str(row["hint"])): row for row in board.rows if _is_amiss(row)}
-        self._since = {each: self._since.get(each, now) for each in amiss}
-        for each, row in amiss.items():
-            if each not in self._told and now - self._since[each] >= AMISS:
+        self._since = {each: self._since.get(each, now) for row in board.rows if (each := _amiss(row))}
+
+    def may_pass(self, row: Row) -> bool:
+        """It is so for a moment only, yet."""
+        now, each = time.monotonic(), _amiss(row)
+        return each is not None and now - self._since.get(each, now) < AMISS
+
+    def news(self, board: Board) -> Iterator[tuple[str, str]]:
+        """The sentence and the hint of each that has been so for long enough, once."""
+        self.look(board)
+        for row in board.rows:
+            each = _amiss(row)
+            if each and each not in self._told and not self.may_pass(row):
                 self._told.add(each)
                 yield f"{self._spell(row)}: {words.because(row)}", str(row["hint"])
 
 
-def _is_amiss(row: Row) -> bool:
-    return words.word(row) == "starting" and bool(row.get("hint"))
+def _amiss(row: Row) -> tuple[str, str, str] | None:
+    """What names it, where it is so."""
+    is_so = words.word(row) == "starting" and row.get("hint")
+    return (*words.key(row), str(row["hint"])) if is_so else None
 
 
 class _Told:
@@ -181,51 +191,30 @@ class _Drawn:
                 return
             self._live = _start_live()
         with _undisturbed():
-            for sentence, hint in self._amiss.news(board):
-                self._write(sentence, f"hint: {hint}")
-            self._live.update(self._picture(board), refresh=True)
-
-    def _write(self, *lines: str) -> None:
-        """Above the picture, where it stays."""
-        from rich.text import Text
-
-        assert self._live is not None
-        for line in lines:
-            self._live.console.print(Text(plain(line)), soft_wrap=True)
+            self._amiss.look(board)
+            self._live.update(self._picture(board, self._live.console), refresh=True)
 
     def close(self) -> None:
         if self._live:
             with _undisturbed():
                 self._live.stop()
 
-    def _picture(self, board: Board) -> RenderableType:
-        from rich.table import Table
+    def _picture(self, board: Board, console: Console) -> RenderableType:
+        from rich.console import Group
 
-        assert self._live is not None
-        room = max(self._live.console.height - 2, 3)
-        rows, hidden = _most_telling(board.rows, room)
-        picture = Table.grid(padding=(0, 1))
-        picture.width = max(self._live.console.width - FOR_ECHO, 1)
-        for options in ({}, {}, {}, {"ratio": 1}, {"justify": "right"}):
-            picture.add_column(no_wrap=True, overflow="ellipsis", **options)
-        for row in rows:
-            picture.add_row(*self._fields(row))
-        if hidden:
-            picture.add_row("", "", "", f"and {words.counted(len(hidden), 'more service')}", "")
-        return picture
+        from locald.cli.shared.picture import picture
 
-    def _fields(self, row: Row) -> list[Any]:
-        from rich.text import Text
+        entries = [self._entry(row, board) for row in board.rows]
+        width, room = max(console.width - FOR_ECHO, 1), max(console.height - 2, 3)
+        return Group(*picture(entries, console, width, room, colour=say.has_colour(sys.stderr)))
 
-        word = words.word(row)
-        style = " ".join(states.colours(word)) if say.has_colour(sys.stderr) else ""
-        return [
-            Text(states.sign(word), style),
-            Text(plain(self._spell(row))),
-            Text(word, style),
-            Text(plain(_reason(row))),
-            Text(self._elapsed(row)),
-        ]
+    def _entry(self, row: Row, board: Board) -> Entry:
+        """With its step as soon as that is known; at the end the report names it."""
+        from locald.cli.shared.picture import Entry
+
+        reason = _without_causes(_reason(row), board.rows)
+        hint = "" if board.settled or self._amiss.may_pass(row) else row.get("hint") or ""
+        return Entry(plain(self._spell(row)), words.word(row), plain(reason), self._elapsed(row), plain(hint))
 
     def _elapsed(self, row: Row) -> str:
         """Until it was ready; until now while it is not; nothing for what does not move."""
@@ -275,13 +264,12 @@ def _reason(row: Row) -> str:
     return "  ".join(part for part in (row.get("url"), words.source(row)) if part) or words.because(row)
 
 
-def _most_telling(rows: Sequence[Row], room: int) -> tuple[list[Row], list[Row]]:
-    """The rows that fit, in order, and those that do not: what is ready gives way first."""
-    if len(rows) <= room:
-        return list(rows), []
-    ranked = sorted(rows, key=words.is_ready)
-    shown = {words.key(row) for row in ranked[: room - 1]}
-    return [row for row in rows if words.key(row) in shown], ranked[room - 1 :]
+def _without_causes(reason: str, rows: Iterable[Row]) -> str:
+    """`by db`: what is wrong with db stands in its own line."""
+    for row in rows:
+        if row.get("state") == "failed":
+            reason = reason.removesuffix(f": {words.reason(row)}")
+    return reason
 
 
 @contextmanager

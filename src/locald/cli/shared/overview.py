@@ -38,7 +38,7 @@ def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[lis
     cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
     late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
     lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width, spare=SPARE)
-    return lines, [f"{plain(name)}: {plain(words.because(row))}" for name, row in late]
+    return lines, [f"{plain(name)}: {plain(words.reason(row))}" for name, row in late]
 
 
 def _cells(name: str, row: Row) -> list[Cell]:

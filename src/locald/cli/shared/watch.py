@@ -145,7 +145,7 @@ def _visible(row: Row) -> object:
         row.get(name)
         for name in ("project", "instance", "name", "state", "health", "port", "pid", "container", "url")
     ]
-    return [*shown, words.source(row), "" if words.is_ready(row) else words.because(row)]
+    return [*shown, words.source(row), "" if words.is_ready(row) else words.reason(row)]
 
 
 class _Drawn:

@@ -28,9 +28,11 @@ from locald.daemon.api.scope import (
     too_slow,
 )
 from locald.daemon.instances import checkouts
+from locald.daemon.last_words import printed_last
 from locald.domain.explain import in_use
+from locald.domain.explain.last_word import is_over, last_word
 from locald.domain.explain.located import located, others
-from locald.domain.explain.summary import is_over, last_word, summary
+from locald.domain.explain.summary import summary
 from locald.domain.explain.timeline import timeline
 from locald.domain.explain.view import row
 from locald.domain.explain.why import root_of, why
@@ -40,7 +42,7 @@ from locald.domain.knowledge.masking import masked
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
 from locald.domain.project import env
-from locald.domain.project.names import Key, parts
+from locald.domain.project.names import Key, Run, parts
 from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire import rows
@@ -56,8 +58,6 @@ if TYPE_CHECKING:
     from locald.daemon.instances import Checkout
     from locald.domain.knowledge.level import Level
 
-LOOKED_AT = 50
-"""lines of output among which the one that says most is looked for"""
 MOST_LINES, MOST_BYTES = 10_000, 1_000_000
 """of a page"""
 HEARTBEAT = 15.0
@@ -144,8 +144,7 @@ class Reading:
         """The last lines of what the service printed, if it ended by itself, with their streams."""
         if not is_over(service):
             return []
-        lines = await self._core.logbook.last(service.key, LOOKED_AT, Choice(plain=True))
-        return [(line.stream, line.line) for line in lines if line.run == service.runs]
+        return await printed_last(self._core.logbook, Run(service.key, service.runs))
 
     async def _of_ports(self, service: Service, printed: list[str]) -> list[str]:
         """What to do if it says that its port was in use, where who has that is known."""

@@ -5,40 +5,31 @@
     shop:web is healthy (notify): pid 4790 (node) sent READY=1 — locald why shop:web
 
 What is held up is reported by its root cause. In parentheses stands the line of the root's output that says
-most: the last that names an error, else the last on stderr. At the end stands where to look, or what to do.
+most. At the end stands where to look, or what to do.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
+from locald.domain.explain.last_word import cut, is_over
 from locald.domain.explain.view import row
 from locald.domain.explain.why import root_of
-from locald.domain.knowledge.level import level
 from locald.domain.lifecycle.health import Health, Source
-from locald.domain.lifecycle.phase import Backoff, Desired, Ended, Failed, Stopped
+from locald.domain.lifecycle.phase import Desired, Stopped
 from locald.domain.values.amounts import length
-from locald.domain.values.plain import plain
 from locald.domain.values.sentence import with_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from locald.domain.explain.view import Row
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key
 
-LONGEST = 160
-"""characters of a line of output"""
 MOST = 1000
 """characters at most"""
 MOMENT = 0.05
 """seconds: what ran no longer than this ended immediately"""
-_BREAKS = re.compile(r"[\s\u2028\u2029]+")
-_DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""of writing: it can lie about what stands where"""
 
 
 def summary(world: World, key: Key, said: str = "") -> str:
@@ -50,21 +41,8 @@ def summary(world: World, key: Key, said: str = "") -> str:
     verb, word = _is(cause).rpartition(" ")[::2]
     source = _source(shown) if root is service else ""
     reason = with_word(word + (f" ({source})" if source else ""), _reason(root, cause))
-    told = f"{' '.join(filter(None, (head, verb, reason)))}{f' ({_cut(said, LONGEST)})' if said else ''}"
-    return f"{_cut(told, MOST)} — {_next(root, cause)}"
-
-
-def last_word(output: Iterable[tuple[str, str]]) -> str:
-    """The line that says most about an end, of `(stream, line)`; empty when none does."""
-    printed = [(stream, line) for stream, line in output if stream != "locald" and plain(line).strip()]
-    errors = [line for _, line in printed if level(line) == "error"]
-    stderr = [line for stream, line in printed if stream == "stderr"]
-    return (errors or stderr or [""])[-1].strip()
-
-
-def is_over(service: Service) -> bool:
-    """It ended by itself, so what it printed last may say why."""
-    return isinstance(service.phase, Failed | Backoff | Ended)
+    told = f"{' '.join(filter(None, (head, verb, reason)))}{f' ({cut(said)})' if said else ''}"
+    return f"{cut(told, MOST)} — {_next(root, cause)}"
 
 
 def _is(shown: Row) -> str:
@@ -97,9 +75,3 @@ def _next(root: Service, cause: Row) -> str:
     if isinstance(root.phase, Stopped) and root.desired is not Desired.UP:
         return f"locald up {root.key}"
     return f"locald {'logs' if is_over(root) or cause.health is Health.UNHEALTHY else 'why'} {root.key}"
-
-
-def _cut(text: str, most: int) -> str:
-    """One line of text, without what steers a terminal or lies about its order."""
-    line = _DIRECTION.sub("", plain(_BREAKS.sub(" ", text))).strip()
-    return line if len(line) <= most else line[: most - 1] + "…"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from locald.domain.explain.addresses import address, port, url
 from locald.domain.explain.because import because
 from locald.domain.explain.hints import hint
+from locald.domain.explain.last_word import reason
 from locald.domain.lifecycle.dependencies import meaning, must_stop, needs, unmet
 from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import (
@@ -49,6 +50,8 @@ class Row:
     check: CheckKind | None
     fallback: bool
     because: str
+    reason: str
+    """the same for screens: where a program has said why it exited, that in place of the exit code"""
     hint: str | None
     """what to do about it, where that follows from what was seen"""
     since: float
@@ -72,6 +75,7 @@ def row(world: World, service: Service) -> Row:
     facts, result, spec = service.facts, service.known, service.spec
     alive = service.run is not None and facts is not None and facts.ended_at is None and not service.is_sought
     missing = unmet(world.services, service)
+    why = because(world, service, missing)
     return Row(
         name=spec.name,
         project=parts(service.key.project)[0],
@@ -83,7 +87,8 @@ def row(world: World, service: Service) -> Row:
         source=result.source,
         check=_check(service),
         fallback=is_fallback(result.source, spec.type),
-        because=because(world, service, missing),
+        because=why,
+        reason=reason(world, service, why),
         hint=hint(service),
         since=service.since,
         waiting_on=tuple(key.service for key in missing),

@@ -25,6 +25,7 @@ from locald.domain.lifecycle.messages import (
     Forget,
     Gone,
     HealthEvent,
+    LastWord,
     Listens,
     Lost,
     Note,
@@ -84,6 +85,9 @@ def observe(service: Service, event: Event, now: float) -> Outcome:
     if isinstance(service.phase, Adopting) and event.run == service.run:
         service = _found(service, service.phase, now)
     facts = service.facts
+    if isinstance(event, LastWord):
+        is_its = facts is not None and facts.run == event.run
+        return (replace(service, facts=replace(facts, said=event.line)) if facts and is_its else service), []
     if event.run != service.run or facts is None:
         return service, []
     if isinstance(event, HealthEvent):

@@ -212,6 +212,15 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class LastWord:
+    """What the run printed that says most about its end; empty when nothing does. It comes after the end."""
+
+    run: Run
+    line: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """The run ended while nobody could see how (the keeper was killed, the machine restarted)."""
 
@@ -438,6 +447,6 @@ Command = Up | Stop | Restart | Down | Shutdown | Prune
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
-Event = ProcessEvent | HealthEvent
+Event = ProcessEvent | HealthEvent | LastWord
 Message = Command | Event | Due | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

@@ -70,6 +70,8 @@ class RunFacts:
     """it was, for less than a second: that was taken back"""
     ended_at: float | None = None
     exit: Exit | None = None
+    said: str | None = None
+    """the line it printed that says most about its end; empty: there is none; None: nobody has looked yet"""
     left: int = 0
     """processes of its tree that were there when it exited"""
     evidence: dict[Source, Evidence] = field(default_factory=dict)
