@@ -2,7 +2,8 @@
 
 The kernel has no news of a socket that begins to listen. So while some run has not opened its port yet, one
 dump of all listening sockets is taken every few milliseconds, for all such runs together; the pace slows
-down with the time that nothing comes. A listener on the expected port is the run's own when one of its
+down with the time that nothing comes, and is leisurely where nobody waits: for a program that says by itself
+that it is ready. A listener on the expected port is the run's own when one of its
 processes holds the socket; it is believed when the program has taken one real connection off it (see
 `acceptance`), and only then told of, unless that takes long. (We connect to nothing but a listener that we
 have seen, so we never reach a stale process, nor ourselves.) Other ports that the run listens on are looked
@@ -88,6 +89,7 @@ class Listeners:
         may_become: Callable[[int], bool] = lambda _: False,
         assigned: int | None = None,
         tells: bool = False,
+        may_tell: bool = False,
     ) -> None:
         """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over; one
         that is known is looked after at this port from now on.
@@ -95,20 +97,20 @@ class Listeners:
         `again`: an earlier daemon saw it listen, so what is seen first is reported even when it is nothing.
         `may_become`: whether another port can turn out to be the service's; `assigned`: the one that it was
         given, where `port` is one that was found. `tells`: the program is known to say by itself that it
-        is ready, so there is no hurry; `watch` once more looks at once, and somebody waits from then on.
+        is ready, or has done so, so there is no hurry; `watch` once more looks at once. `may_tell`: one that
+        can, is given a moment for it.
         """
         if port is None:
             return
         now, told = self._clock(), None if again else Seen()
         if run in self._watched:
             self._watched[run].look_again(port, now)
-            tells = False
         else:
             wide_at = now if again else now + WIDE
             self._watched[run] = Watched(
                 run, port, pids, now, wide_at, may_become, assigned or port, told=told
             )
-        self._watched[run].tells = tells
+        self._watched[run].tells, self._watched[run].may_tell = tells, may_tell
         self._wake.set()
 
     def unwatch(self, run: Run) -> None:
@@ -172,7 +174,7 @@ class Listeners:
     def _pace(self, watched: Watched, now: float) -> float:
         """What has a socket of another kind is not expected to open a port any more after a while."""
         waited = now - watched.missing_since
-        if watched.tells:
+        if watched.is_at_leisure:
             return LEISURE
         return WIDE if watched.sockets and waited >= PATIENT else pace(waited)
 
@@ -219,8 +221,7 @@ class Listeners:
             watched.sort(look, now)
             watched.note(now)
             if watched.is_to_prepare(now):
-                prepared = asyncio.to_thread(self._programs.prepare, watched.pids())
-                tasks.create_task(prepared, name=f"programs of {watched.run}")
+                tasks.create_task(self._prepare(watched), name=f"programs of {watched.run}")
             if watched.missing and not watched.connecting and now >= watched.connect_at:
                 self._connect(watched, tasks)
             self._try_elsewhere(watched, tasks)
@@ -239,6 +240,9 @@ class Listeners:
         if seen != watched.told and self._watched.get(watched.run) is watched:
             watched.told = seen
             self._post(Listens(watched.run, at=now, **seen._asdict()))
+
+    async def _prepare(self, watched: Watched) -> None:
+        watched.can_tell = await asyncio.to_thread(self._programs.prepare, watched.pids())
 
     # Whether it accepts.
 

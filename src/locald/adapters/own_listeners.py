@@ -29,10 +29,10 @@ FAST = 0.005
 """seconds between two looks at first"""
 STEADY = 0.02
 """seconds between two, at most, as long as a program may be about to listen"""
-SHARE = 200
+SHARE = 40
 """a look is due when so small a part of the time has passed that a listener has been missing"""
 LEISURE = 0.1
-"""the same when the program says by itself that it is ready"""
+"""the same when the program says by itself that it is ready, or can, and is waited for anyway"""
 PATIENT = 10.0
 """seconds after which looks become rarer"""
 WIDE = 0.5
@@ -139,6 +139,10 @@ class Watched:
     """listeners that were gone before the program took a connection"""
     tells: bool = False
     """the program says by itself that it is ready: nobody waits for its listener"""
+    may_tell: bool = False
+    """it is not known whether it does: one that can is given a moment for it"""
+    can_tell: bool = False
+    """one of its programs can"""
     told: Seen | None = None
     """None: nothing was told yet, and whatever is seen will be"""
 
@@ -200,7 +204,7 @@ class Watched:
         if not self.missing or now < self.prepare_at:
             return False
         waited = now - self.missing_since
-        self.prepare_at = now + max(PREPARED, waited)
+        self.prepare_at = now + max(PREPARED, 3 * waited)
         return waited >= PREPARED
 
     def note(self, now: float) -> None:
@@ -212,6 +216,10 @@ class Watched:
         if not missing:
             self.sockets = {}
             self._stop_trying()
+
+    @property
+    def is_at_leisure(self) -> bool:
+        return self.tells or (self.may_tell and self.can_tell)
 
     def look_again(self, port: int, now: float) -> None:
         """Somebody waits for what it listens on, which is told even when that has not changed. `port` is the

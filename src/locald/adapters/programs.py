@@ -49,11 +49,10 @@ class Programs:
         """What this process runs; nothing is known of one that we may not look into."""
         return Program(self.can_notify(pid), server_of(procfs.executable(pid), procfs.cmdline(pid)))
 
-    def prepare(self, pids: Collection[int]) -> None:
+    def prepare(self, pids: Collection[int]) -> bool:
         """Search the programs of these processes before it is asked: most of them load for longer than that
-        takes."""
-        for pid in pids:
-            self._has_word(f"/proc/{pid}/exe")
+        takes. Whether the file of one of them has the word; its libraries and scripts are not looked into."""
+        return any([self._has_word(f"/proc/{pid}/exe") for pid in pids])
 
     def can_notify(self, pid: int) -> bool:
         """Whether the program of this process can send READY=1; False for one that we may not look into."""

@@ -16,6 +16,7 @@ from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order as ContainerOrder
 from locald.adapters.processes import Order as ProcessOrder
 from locald.domain.explain.located import Others, located
+from locald.domain.lifecycle.belief import believed
 from locald.domain.lifecycle.given_port import may_become
 from locald.domain.project import env
 from locald.domain.project.spec import Type
@@ -91,6 +92,7 @@ class ProcessRunner:
             may_become=partial(may_become, definition),
             assigned=definition.port,
             tells=_tells(service),
+            may_tell=_may_tell(service),
         )
 
     def unwatch(self, run: Run) -> None:
@@ -184,8 +186,17 @@ def _is_alone(service: Service, world: World) -> bool:
 
 
 def _tells(service: Service) -> bool:
-    """Its program says READY=1, as it did before, and nothing else is asked of its port."""
-    return service.expects_ready and service.present.spec.health_check is None
+    """Its program says READY=1, as it did before, and nothing else is asked of its port. One that has said
+    it now and is not believed waits for its port."""
+    facts = service.facts
+    tells = believed(facts) if facts and facts.notify.ready else service.expects_ready
+    return tells and service.present.spec.health_check is None
+
+
+def _may_tell(service: Service) -> bool:
+    """It is not known whether its program says READY=1, so that one which can is given a moment."""
+    has_said = service.facts is not None and service.facts.notify.ready
+    return service.is_patient and not has_said and service.present.spec.health_check is None
 
 
 def workdir(definition: Definition) -> str:

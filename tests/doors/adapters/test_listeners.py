@@ -24,7 +24,7 @@ from nonblocking import blocking_raises
 from posted import Posted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Collection
 
 __all__ = ["blocking_raises", "children"]
 
@@ -414,7 +414,7 @@ async def test_where_the_kernel_tells_no_deaths_they_are_looked_for(
 
 
 def test_looks_become_rarer_the_longer_nothing_comes() -> None:
-    assert [pace(waited) for waited in (0, 1, 2, 4, 9.9)] == [0.005, 0.005, 0.01, 0.02, 0.02]
+    assert [pace(waited) for waited in (0, 0.2, 0.4, 0.8, 9.9)] == [0.005, 0.005, 0.01, 0.02, 0.02]
     assert 0.02 < pace(20) < pace(50) < 0.05
     assert [pace(waited) for waited in (60, 599, 600)] == [0.1, 0.1, 0.5]
 
@@ -424,23 +424,42 @@ async def test_a_program_that_tells_is_looked_at_at_leisure_and_when_asked_for(
 ) -> None:
     monkeypatch.setattr(module, "LEISURE", 3600.0)
     monkeypatch.setattr(module, "STRANGERS", 3600.0)
-    looks = 0
-    real = Table.read
-
-    def counted(table: Table) -> list[Listening]:
-        nonlocal looks
-        looks += 1
-        return real(table)
-
-    monkeypatch.setattr(Table, "read", counted)
+    looks = _counted(monkeypatch)
     listeners, posted = new()
     async with looking(listeners):
         port = free_port()
         child = start(children, SERVER, port)
         listeners.watch(WEB, port, child.pids, tells=True)
-        await asyncio.to_thread(_listening, port, real)
-        assert looks < 5  # the kernel has news of what others do, too
+        await asyncio.to_thread(_listening, port)
+        assert len(looks) < 5  # the kernel has news of what others do, too
         listeners.watch(WEB, port, child.pids, tells=True)
+        await posted.wait_for(Listens, accepts)
+
+
+async def test_a_program_that_can_tell_is_looked_at_at_leisure_from_when_that_is_found(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given a moment for it, which begins when its port is seen: a tenth of a second more is little."""
+    monkeypatch.setattr(module, "LEISURE", 3600.0)
+    monkeypatch.setattr(module, "STRANGERS", 3600.0)
+    listeners, posted = new()
+    loop, searched = asyncio.get_running_loop(), asyncio.Event()
+
+    def prepare(_: Collection[int]) -> bool:
+        loop.call_soon_threadsafe(loop.call_soon, searched.set)  # after what is found has been noted
+        return True
+
+    monkeypatch.setattr(listeners._programs, "prepare", prepare)
+    async with looking(listeners):
+        port = free_port()
+        child = children.start(SERVER)
+        listeners.watch(WEB, port, child.pids, may_tell=True)
+        await asyncio.wait_for(searched.wait(), 10)
+        looks = _counted(monkeypatch)
+        child.tell(str(port))
+        await asyncio.to_thread(_listening, port)
+        assert len(looks) < 5
+        listeners.watch(WEB, port, child.pids)  # it is known by now that it never does
         await posted.wait_for(Listens, accepts)
 
 
@@ -455,18 +474,33 @@ async def test_once_it_is_asked_for_it_is_waited_for(
         port = free_port()
         processes: list[int] = []
         listeners.watch(WEB, port, lambda: processes, tells=True)
-        listeners.watch(WEB, port, lambda: processes, tells=True)
+        listeners.watch(WEB, port, lambda: processes)
         await posted.wait_for(Listens)
         child = start(children, SERVER, port)
         processes.extend(child.pids())
         await posted.wait_for(Listens, accepts)
 
 
-def _listening(port: int, read: Callable[[Table], list[Listening]]) -> None:
+REALLY = Table.read
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[Table]:
+    """Who looks from now on, each time."""
+    looks: list[Table] = []
+
+    def counted(table: Table) -> list[Listening]:
+        looks.append(table)
+        return REALLY(table)
+
+    monkeypatch.setattr(Table, "read", counted)
+    return looks
+
+
+def _listening(port: int) -> None:
     until = time.monotonic() + 10
     while time.monotonic() < until:
         with Table() as table:
-            if any(each.port == port for each in read(table)):
+            if any(each.port == port for each in REALLY(table)):
                 return
 
 
@@ -478,9 +512,10 @@ async def test_a_program_is_searched_while_it_loads(
     loop, searched = asyncio.get_running_loop(), asyncio.Event()
     child = children.start(SERVER)
 
-    def prepare(pids: Collection[int]) -> None:
+    def prepare(pids: Collection[int]) -> bool:
         if child.pid in pids:
             loop.call_soon_threadsafe(searched.set)
+        return False
 
     monkeypatch.setattr(listeners._programs, "prepare", prepare)
     async with looking(listeners):

@@ -97,7 +97,7 @@ def test_the_word_is_found_wherever_it_stands(tmp_path: Path, before: int) -> No
 def test_what_was_prepared_is_not_searched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = Programs()
     with running(sys.executable, "-S", "-c", "print('runs', flush=True); input()") as process:
-        known.prepare([process.pid, 2**22 + 1])
+        assert not known.prepare([process.pid, 2**22 + 1])
         monkeypatch.setattr(programs, "_search", lambda _: pytest.fail("searched again"))
         assert not known.can_notify(process.pid)
         process.communicate("\n")

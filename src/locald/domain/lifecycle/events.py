@@ -144,8 +144,7 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
         case Listens() if isinstance(service.phase, Stopping):
             return service, []  # what it closes while it ends explains nothing
         case Listens():
-            patient = not (service.stays_silent or service.expects_ready)
-            before, facts = facts, observe_listeners(facts, event, is_patient=patient)
+            before, facts = facts, observe_listeners(facts, event, is_patient=service.is_patient)
             notes = strangers.noted(before, facts)
         case Asked():
             facts = observe_answer(facts, event)

@@ -96,6 +96,11 @@ class Service:
         return self.result.health is Health.HEALTHY
 
     @property
+    def is_patient(self) -> bool:
+        """Nothing is known yet of what its program says of itself."""
+        return not (self.stays_silent or self.expects_ready)
+
+    @property
     def deadline(self) -> float | None:
         """When this service wants to be looked at even if nothing happens."""
         facts = self.facts
