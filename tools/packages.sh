@@ -25,6 +25,7 @@ aiosmtpd python3-aiosmtpd likewise
 named bind9 likewise
 unbound unbound likewise
 dnsmasq dnsmasq-base likewise
+ruby ruby the console of a program in Ruby, at its terminal
 openssl openssl certificates of TLS servers that are asked
 '
 

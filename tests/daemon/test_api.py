@@ -81,6 +81,7 @@ ASKED: dict[str, Json] = {
     "/v1/timeline": {"project": "shop"},
     "/v1/lines": {"project": "shop"},
     "/v1/environment": {"project": "shop", "service": "web", "mask": "1"},
+    "/v1/terminal": {"project": "shop", "service": "console"},
     "/v1/effect": {"project": "shop", "action": "stop"},
     "/v1/up": {"directory": "", "services": [], "caller": SHELL},
     "/v1/instances": {},
@@ -107,7 +108,10 @@ async def test_answers_have_the_fields_that_are_described(office: Office) -> Non
     """All of them, and no others; so have refusals."""
     described = (await office.get("openapi.json")).json
     folder = office.project(
-        worker("db") + worker("web", "db", "bad") + worker("bad", more='env = { PORT = "1" }')
+        worker("db")
+        + worker("web", "db", "bad")
+        + worker("bad", more='env = { PORT = "1" }')
+        + worker("console", more='stdin = "terminal"')
     )
     await office.up(folder)
     office.core.dashboard = Anywhere()
@@ -764,10 +768,10 @@ async def test_an_up_that_is_under_way_when_everything_is_stopped_is_refused(
     reading, go_on = asyncio.Event(), asyncio.Event()
     real = requests.up
 
-    async def slowly(*asked: Any) -> Any:
+    async def slowly(*asked: Any, **more: Any) -> Any:
         reading.set()
         await go_on.wait()
-        return await real(*asked)
+        return await real(*asked, **more)
 
     monkeypatch.setattr(requests, "up", slowly)
     up = asyncio.ensure_future(office.up(office.project(SHOP)))

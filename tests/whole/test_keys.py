@@ -131,14 +131,15 @@ def test_tty_gives_a_terminal_and_its_absence_a_pipe(machine: Machine) -> None:
     assert machine.printed("pipe") == ["pipe"]
 
 
-@shows("stdin", "stdin=empty", "stdin=open")
-def test_stdin_is_at_its_end_or_stays_open(machine: Machine) -> None:
-    """What copies its input until that ends runs on with the one, and has an end with the other."""
+@shows("stdin", "stdin=empty", "stdin=open", "stdin=terminal")
+def test_stdin_is_at_its_end_or_stays_open_or_is_a_terminal(machine: Machine) -> None:
+    """What copies its input until that ends has an end with the first, and runs on with the others."""
     machine.write(
         """
         [services]
         ends = { type = "task", command = "cat; echo over" }
         stays = { type = "worker", command = "exec cat", stdin = "open" }
+        typed = { type = "worker", command = "exec cat", stdin = "terminal" }
         """
     )
     machine.up()
@@ -146,6 +147,10 @@ def test_stdin_is_at_its_end_or_stays_open(machine: Machine) -> None:
     stays = machine.until("stays", lambda row: row["health"] == "healthy")
     fed = os.readlink(f"/proc/{stays['pid']}/fd/0")
     assert fed.startswith("pipe:")
+    typed = machine.until("typed", lambda row: row["health"] == "healthy")
+    files = {os.readlink(f"/proc/{typed['pid']}/fd/{file}") for file in range(3)}
+    assert len(files) == 1
+    assert files.pop().startswith("/dev/pts/")
 
 
 # Its environment.

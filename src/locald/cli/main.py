@@ -40,6 +40,7 @@ COMMANDS = {
         "stop": ("stop", "stop services, dependents first"),
         "restart": ("restart", "stop and start services, while their dependents keep running"),
         "down": ("down", "stop all services of the project and forget it"),
+        "attach": ("attach", "type at the terminal of a service, see what it prints"),
         "exec": ("exec", "run a command in the environment of a service"),
         "try": ("try_", "run a command with a free PORT, without a project"),
     },

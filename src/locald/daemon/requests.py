@@ -19,6 +19,7 @@ from locald.daemon.port_choice import giving_way
 from locald.daemon.texts import read
 from locald.domain.lifecycle.messages import Restart, Up
 from locald.domain.lifecycle.world import Place
+from locald.domain.project import attaching
 from locald.domain.project.around import Around
 from locald.domain.project.file import FILE
 from locald.domain.project.graph import closure, start_order
@@ -40,15 +41,32 @@ if TYPE_CHECKING:
 
 
 async def up(
-    world: World, directory: str, names: list[str], caller: Caller, texts: KnownTexts, ports: PortChoice
+    world: World,
+    directory: str,
+    names: list[str],
+    caller: Caller,
+    texts: KnownTexts,
+    ports: PortChoice,
+    *,
+    attach: bool = False,
 ) -> tuple[Up, list[Problem]]:
-    """The command for `up` in this folder, and warnings. Raises Refused."""
+    """The command for `up` in this folder, and warnings. Raises Refused. `attach`: for who wants to attach to
+    the one service that is named."""
     project, review, moved = await _resolved(world, directory, caller.env, texts, ports)
     named = chosen(project.name, project.definitions, names, project.groups) if names else []
+    if attach:
+        _require_terminal(project, named)
     wanted = frozenset(named or _started_by_themselves(project))
     warnings = review.problems(only=starting(project, wanted))
     known = await asyncio.to_thread(instances.remembered, world, project.name, directory)
     return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved]
+
+
+def _require_terminal(project: Project, named: list[str]) -> None:
+    if len(named) != 1:
+        raise Refused(Problem("one terminal can be attached to one service only", hint="name that one"))
+    if refused := attaching.refusal(project.definitions[named[0]].spec):
+        raise Refused(refused)
 
 
 async def _resolved(

@@ -16,13 +16,16 @@ from locald.keeper.runs.children import Children
 from locald.keeper.runs.context import Context
 from locald.keeper.runs.run import Run
 from locald.keeper.runs.zygote import Zygote
-from locald.keeper.wire.protocol import PROTOCOL, Malformed, Order, Request, run_number
+from locald.keeper.wire.protocol import PROTOCOL, Malformed, Order, Request, encode, run_number
 from locald.keeper.wire.server import Server
 from locald.linux import cgroup
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
     from locald.keeper.loop import Timer
     from locald.keeper.place import Place
     from locald.keeper.runs.leftovers import Table
@@ -44,7 +47,7 @@ class Keeper:
         self.loop = Loop()
         self.children = Children(self.loop, groups)
         self._place = place
-        self._server = Server(self.loop, place.socket, self._carry_out, self._replay)
+        self._server = Server(self.loop, place.socket, self._carry_out, self._replay, self._attach)
         self._context = Context(
             self.loop, self._server, self.children, table, place.sockets, own_files, most_files
         )
@@ -95,6 +98,16 @@ class Keeper:
                 self._forget(run)
             case other:
                 raise Malformed(f"unknown request {other!r}")
+
+    def _attach(self, request: Request, take: Callable[[], socket.socket]) -> None:
+        """Somebody wants to see a run's terminal, and to type there. `take` gives his connection."""
+        run = self._run(request)
+        terminal = run.output.terminal
+        if run.over or terminal is None:
+            raise Malformed("it has ended" if run.over else "it has no terminal")
+        looks, takes = request.truth("looks"), request.truth("takes")
+        answer = encode({"event": "attached", "run": run.name, "at": self.loop.now()})
+        terminal.attach(take(), answer, looks=looks, takes=takes)
 
     def _run(self, request: Request) -> Run:
         name = request.text("run")

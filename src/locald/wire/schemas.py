@@ -53,6 +53,7 @@ def schemas() -> Json:
             {"env": MAP, "workdir": TEXT, "origins": MAP},
             {"masked": list_of(TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
         ),
+        "Terminal": object_of({"run": TEXT}),
         "Lines": object_of({"lines": list_of(line), "truncated": {"type": "boolean"}, "cursor": TEXT}),
         "Dashboard": object_of({"url": TEXT}),
         "Begun": object_of({**affected, **lists, "warnings": list_of(ref("Problem"))}),

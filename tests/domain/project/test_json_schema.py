@@ -63,7 +63,7 @@ GOOD: dict[str, list[Any]] = {
     "watchdog": ["1h"],
     "log_size": [1, "50MB", "1GiB", "1.5 KB"],
     "tty": [True, False],
-    "stdin": ["empty", "open"],
+    "stdin": ["empty", "open", "terminal"],
 }
 BAD: dict[str, list[Any]] = {
     "type": ["Exec", 1],
@@ -109,7 +109,7 @@ BAD: dict[str, list[Any]] = {
     "watchdog": ["-1s", {}],
     "log_size": [0, -1, "50", "50mb", "0MB", True],
     "tty": ["yes", 1],
-    "stdin": ["terminal", "Open", True, 1],
+    "stdin": ["tty", "Open", True, 1],
     "comand": ["x"],
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from locald.cli.shared import settle
+from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,9 +26,25 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         "services", metavar="SERVICE", nargs="*", help="only these services and their dependencies"
     )
     parser.add_argument("-d", "--detach", action="store_true", help="return at once, without waiting")
+    parser.add_argument(
+        "--attach", action="store_true", help="attach this terminal to the service as soon as it starts"
+    )
     settle.add_waiting(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.attach:
+        return _in_front(args)
     return settle.carry_out("/v1/up", args, applies_file=True)
+
+
+def _in_front(args: argparse.Namespace) -> int:
+    from locald.cli.shared import attaching  # for who types alone
+
+    if args.detach or args.json:
+        raise Refused(Problem("--attach does not go with --detach or --json", hint="use one of them"))
+    if len(args.services) != 1:
+        raise Refused(Problem("--attach needs exactly one service", hint="name it: `locald up web --attach`"))
+    attaching.require_terminal()
+    return settle.carry_out("/v1/up", args, applies_file=True, attach=True)

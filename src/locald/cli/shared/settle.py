@@ -24,9 +24,10 @@ from locald.wire.home import Home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from locald.client.follow import Display
     from locald.client.http import Api
     from locald.client.target import Target
     from locald.domain.values.problem import Problem
@@ -50,8 +51,9 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int:
-    """Ask the daemon for what `path` does to the services, started if need be; then wait, or not (`-d`)."""
+def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool, attach: bool = False) -> int:
+    """Ask the daemon for what `path` does to the services, started if need be; then wait, or not (`-d`), or
+    `attach` to the one that is named."""
     began = time.monotonic()
     patience.limit(began + FIRST_NEWS, args.timeout)
     target = choose(args.services, args.directory)
@@ -60,11 +62,12 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int
         waits = lambda: say.note("starting the daemon")  # noqa: E731
         api = daemon.start(home, on_wait=waits, meanwhile=read.begin)
         target = with_folder(target, api) if applies_file else target
-        answer = api.post(path, {**target.body, **read.found, "caller": caller()})
+        wish = {"attach": True} if attach else {}
+        answer = api.post(path, {**target.body, **read.found, **wish, "caller": caller()})
     except KeyboardInterrupt:
         return _interrupted()
     say.warnings(answer.get("warnings") or ())
-    begun = Begun(answer, applies_file=applies_file)
+    begun, named = Begun(answer, applies_file=applies_file), target
     target = target.only(answer["services"])
     _tell_restarts(target, begun)
     if begun.removed and (code := _remove(home, api, target, args, began, begun)):
@@ -73,7 +76,23 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool) -> int
         return _without_services(api, target, args)
     if args.detach:
         return _detached(api, target, begun, args)
+    if attach:
+        return _in_front(home, api, target, named, args, began, begun)
     return _settled(home, api, target, args, began, begun)
+
+
+def _in_front(
+    home: Home, api: Api, target: Target, named: Target, args: argparse.Namespace, began: float, begun: Begun
+) -> int:
+    """Attach to the service that is `named` as soon as it has begun; else end as the waiting does."""
+    from locald.cli.shared import attaching  # for who types alone
+
+    try:
+        shown = lambda display: attaching.UntilBegun(display, named.services[0])  # noqa: E731
+        return until_ready(home, api, target, args, began, begun, shown)
+    except attaching.Begun:
+        patience.limit(began, None)
+        return attaching.attach(home, api, named)
 
 
 class _Reading:
@@ -160,12 +179,15 @@ def until_ready(
     args: argparse.Namespace,
     began: float,
     begun: Begun = NOTHING,
+    shown: Callable[[Display], Display] = lambda display: display,
 ) -> int:
-    """Wait for the services of `target`. `began`: seconds of `time.monotonic` that a timeout counts from."""
+    """Wait for the services of `target`. `began`: seconds of `time.monotonic` that a timeout counts from;
+    `shown`: what is made of the display."""
     following = Following(home, api, target.query, "ready")
     deadline = None if args.timeout is None else began + args.timeout
     try:
-        board = following.run(live.starting(lambda row: target.spelled(row["name"]), begun), deadline)
+        display = live.starting(lambda row: target.spelled(row["name"]), begun)
+        board = following.run(shown(display), deadline)
     except TimedOut as late:
         patience.limit(began, None)
         _sum_up(late.board.rows, args.timeout)

@@ -16,7 +16,7 @@ COMMANDS = {
     **dict.fromkeys(("kill", "halt", "pause"), "stop"),
     **dict.fromkeys(("rm", "remove", "delete", "destroy"), "down"),
     **dict.fromkeys(("tail", "log", "journal"), "logs"),
-    **dict.fromkeys(("events", "attach", "follow"), "logs -f"),
+    **dict.fromkeys(("events", "follow"), "logs -f"),
     **dict.fromkeys(("history", "trace"), "timeline"),
     **dict.fromkeys(("env", "environment", "printenv"), "exec SERVICE -- env"),
     **dict.fromkeys(("explain", "describe", "inspect"), "why"),

@@ -52,7 +52,8 @@ class Changing:
             self._core.texts.learn(read)
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
-        command, effect, warnings = await self._up(directory, names, caller)
+        attach = asked.get("attach") is True
+        command, effect, warnings = await self._up(directory, names, caller, attach=attach)
         told = {"services": requests.starting(command.project, command.services), "warnings": warnings}
         return document({"project": command.project.name, **told, **effect})
 
@@ -72,12 +73,20 @@ class Changing:
         place = self._core.world.places.get(project or "")
         return place.caller if place else Caller()
 
-    async def _up(self, directory: str, names: list[str], caller: Caller) -> tuple[Up, Json, list[Json]]:
+    async def _up(
+        self, directory: str, names: list[str], caller: Caller, *, attach: bool
+    ) -> tuple[Up, Json, list[Json]]:
         """Have it taken in; what is wrong with it is not. Returns what was understood, what that begins, and
         warnings."""
         async with self._turn:
             command, warnings = await requests.up(
-                self._core.world, directory, names, caller, self._core.texts, self._core.ports
+                self._core.world,
+                directory,
+                names,
+                caller,
+                self._core.texts,
+                self._core.ports,
+                attach=attach,
             )
             earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
@@ -86,7 +95,7 @@ class Changing:
                 await self._core.ask(command)
                 return command, effect, [problem(warning) for warning in warnings]
         renamed = [problem(await self._bring_down(name)) for name in earlier]
-        command, effect, others = await self._up(directory, names, caller)
+        command, effect, others = await self._up(directory, names, caller, attach=attach)
         return command, effect, renamed + others
 
     def _effect(self, project: str, command: Up | Restart) -> Json:

@@ -33,6 +33,7 @@ QUERIES: dict[str, dict[str, str]] = {
         "service": "the service",
         "mask": "1: mask what looks like a secret (always on for the dashboard's site)",
     },
+    "/v1/terminal": {**_CHOICE, "service": "the service"},
     "/v1/effect": {
         **_CHOICE,
         "service": _SERVICES,
@@ -58,7 +59,7 @@ QUERIES["/v1/lines"] = {
     "cursor": "of an earlier answer: the lines that came after it (default: the last lines)",
 }
 BODIES: dict[str, list[str]] = {
-    "/v1/up": ["project", "directory", "services", "caller", "read"],
+    "/v1/up": ["project", "directory", "services", "caller", "read", "attach"],
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
@@ -77,6 +78,7 @@ SUMMARIES = {
     "/v1/logs": "Output of services, one JSON object per line (a last one with `problems` on failure)",
     "/v1/lines": "A page of log lines, and the cursor at which the next one begins",
     "/v1/environment": "Environment of a run, with the origin of each value",
+    "/v1/terminal": "The run of a service that has a terminal to attach to",
     "/v1/effect": "What an action would stop and start",
     "/v1/instances": "Every known folder of every project: its instance, branch, and what of it runs",
     "/v1/instances/prune": "Stop and forget the instances whose folders are gone",
@@ -95,6 +97,7 @@ ANSWERS = {
     "/v1/timeline": "Timeline",
     "/v1/lines": "Lines",
     "/v1/environment": "Environment",
+    "/v1/terminal": "Terminal",
     "/v1/effect": "Effect",
     "/v1/instances": "Instances",
     "/v1/instances/prune": "Removed",
@@ -153,6 +156,7 @@ def _content(path: str) -> Json:
 
 
 _BODY: Json = {
+    "attach": {"type": "boolean", "description": "refuse unless `services` is one that has a terminal"},
     "project": TEXT,
     "directory": TEXT,
     "services": {"type": "array", "items": TEXT},

@@ -41,7 +41,7 @@ from locald.domain.knowledge.level import LEVELS, level
 from locald.domain.knowledge.masking import masked
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
-from locald.domain.project import env
+from locald.domain.project import attaching, env
 from locald.domain.project.names import Key, Run, parts
 from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
@@ -180,6 +180,17 @@ class Reading:
         if request.is_masked or request.query.get("mask") == "1":
             told["env"], told["masked"] = masked(told["env"])
         return document(told)
+
+    async def terminal(self, request: Request) -> Answer:
+        """Which run to attach to."""
+        key = await one(self._core, request.query, request.query.getall("service"))
+        service = self._core.world.services[key]
+        if refused := attaching.refusal(service.present.spec):
+            raise Refused(refused)
+        if service.run is None:
+            hint = f"run `locald up {key.service} --attach` to start it and attach to it"
+            raise Refused(Problem(f"{key.service} is not running", hint=hint))
+        return document({"run": str(service.run)})
 
     async def instances(self, request: Request) -> Answer:
         """Every folder that is known: which project or instance it is, and what of it runs."""

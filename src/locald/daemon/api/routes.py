@@ -110,6 +110,7 @@ class Api:
             Route("GET", "/v1/logs", reading.logs),
             Route("GET", "/v1/lines", reading.lines),
             Route("GET", "/v1/environment", reading.environment),
+            Route("GET", "/v1/terminal", reading.terminal),
             Route("GET", "/v1/effect", self._effects.effect),
             Route("GET", "/v1/instances", reading.instances),
             Route("POST", "/v1/instances/prune", changing.prune),

@@ -91,7 +91,7 @@ def ended_with(facts: RunFacts, left: int, behind: Sequence[Process]) -> str:
 def _ended_well(facts: RunFacts) -> str:
     """What to do about a run that exited with code 0 and was not to."""
     spec = facts.definition.spec
-    return input_readers.hint(spec.command, stays_open=spec.stdin == StandardInput.OPEN)
+    return input_readers.hint(spec.command, stays_open=spec.stdin != StandardInput.EMPTY)
 
 
 def short_lived(facts: RunFacts) -> str:

@@ -55,6 +55,8 @@ class StandardInput(StrEnum):
     """its end, at once"""
     OPEN = "open"
     """nothing, and never its end"""
+    TERMINAL = "terminal"
+    """what somebody types who is attached to it; its output goes to the same terminal"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ import select
 
 from locald.capture import frames
 from locald.capture.writer import CaptureWriter
-from locald.keeper.runs.streams import Stream, open_pair
+from locald.keeper.runs.streams import Stream, open_pair, open_terminal
+from locald.keeper.runs.terminal import Terminal
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Output:
 
     `unwritten`: the last of these."""
 
-    __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams", "unwritten")
+    __slots__ = ("_before", "_capture", "_grew", "_loop", "_streams", "terminal", "unwritten")
 
     def __init__(
         self, loop: Loop, order: Order, before: Callable[[bool], None], grew: Callable[[bytes], None]
@@ -49,6 +50,20 @@ class Output:
         self._capture = CaptureWriter(order.logs, order.number, order.log_size)
         self._streams: list[Stream] = []
         self.unwritten = b""
+        self.terminal: Terminal | None = None
+        """where the run has one that somebody can attach to"""
+
+    def open_terminal(self) -> int:
+        """The run's end of a terminal for all that it reads and prints; to be closed by the caller.
+        Raises OSError."""
+        ours, theirs = open_terminal()
+        self._add(ours, frames.STDOUT)
+        try:
+            self.terminal = Terminal(self._loop, ours)
+        except OSError:
+            os.close(theirs)
+            raise
+        return theirs
 
     def open(self, tty: bool) -> tuple[int, int]:
         """The run's ends of stdout and stderr; to be closed by the caller. Raises OSError."""
@@ -61,10 +76,13 @@ class Output:
 
     def _open(self, tty: bool, number: int) -> int:
         ours, theirs = open_pair(tty)
+        self._add(ours, number)
+        return theirs
+
+    def _add(self, ours: int, number: int) -> None:
         stream = Stream(ours, number)
         self._streams.append(stream)
         self._loop.watch(ours, select.EPOLLIN, lambda: self._ready(stream))
-        return theirs
 
     def _ready(self, stream: Stream) -> None:
         self._before(stream.has_data())
@@ -77,6 +95,8 @@ class Output:
         if data:
             stream.unended = not data.endswith(b"\n")
             self._write(stream.number, data)
+            if self.terminal is not None:
+                self.terminal.printed(data)
         if ended:
             self._close(stream)
         return bool(data) and not ended
@@ -113,4 +133,7 @@ class Output:
         self.drain()
         for stream in tuple(self._streams):
             self._close(stream)
+        if self.terminal is not None:
+            self.terminal.close()
+            self.terminal = None
         self._capture.close()

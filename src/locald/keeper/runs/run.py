@@ -97,10 +97,7 @@ class Run:
                 os.close(file)
 
     def _begin(self, theirs: list[int]) -> None:
-        self._input, given = open_input(self._order.stdin_open)
-        theirs.append(given)
-        out, err = self.output.open(self._order.tty)
-        theirs += [out, err]
+        given, out, err = self._open_files(theirs)
         self._birth = birth = Birth(self._context.loop, self._born, theirs)
         self._context.children.births.add(self._child_ended)
         ends = Ends(self._member_ended, self.settle, self.kill)
@@ -126,6 +123,18 @@ class Run:
         }
         files = given, out, err, birth.theirs
         hold.begin(spawn.Child(self._order, env, files, self._context.own_files))
+
+    def _open_files(self, theirs: list[int]) -> tuple[int, int, int]:
+        """Its standard input, output and error. Appends what the caller is to close. Raises OSError."""
+        if self._order.terminal:
+            terminal = self.output.open_terminal()
+            theirs.append(terminal)
+            return terminal, terminal, terminal
+        self._input, given = open_input(self._order.stdin_open)
+        theirs.append(given)
+        out, err = self.output.open(self._order.tty)
+        theirs += [out, err]
+        return given, out, err
 
     def _write_down(self, hold: Hold) -> None:
         """What a later keeper needs to end this run, should this keeper be killed."""

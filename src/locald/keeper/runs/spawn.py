@@ -3,8 +3,10 @@
 Two forks are made. The first child takes a new session, in the run's cgroup, and ends; the second becomes
 the program, the run's *leader*. So the leader is in a session of its own but does not lead it, and cannot get
 a controlling terminal by merely opening one (`echo oops > /dev/stderr` would do it): a terminal that
-disappears with a killed keeper hangs up nobody. Orphaned at once, the leader becomes the child of the nearest
-subreaper, which is who waits for it.
+disappears with a killed keeper hangs up nobody. Only a run that is to have a terminal of its own takes a
+session once more, with that as its controlling terminal, or no key could interrupt it.
+
+Orphaned at once, the leader becomes the child of the nearest subreaper, which is who waits for it.
 
 How it went comes back through a close-on-exec pipe: the leader's pid, then nothing when exec succeeded, or
 what failed. The keeper reads it in its loop, so a program on a dead network disk delays nobody else.
@@ -16,11 +18,13 @@ until they have their defaults back, so that none is lost in one of its handlers
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import marshal
 import os
 import resource
 import signal
+import termios
 
 from locald.linux import cgroup
 
@@ -70,6 +74,7 @@ class Child:
         "out",
         "own_files",
         "report",
+        "terminal",
         "umask",
         "watchdog_usec",
     )
@@ -87,6 +92,7 @@ class Child:
         self.umask = order.umask
         self.limits = order.limits
         self.watchdog_usec = order.watchdog_usec
+        self.terminal = order.terminal
         self.env = env
         self.own_files = own_files
         self.given, self.out, self.err, self.report = files
@@ -97,8 +103,8 @@ class Child:
 
     def pack(self) -> bytes:
         """All but the files, for `unpack` in another process of the same Python."""
-        facts = (self.argv, self.cwd, self.umask, self.limits, self.watchdog_usec, self.env, self.own_files)
-        return marshal.dumps(facts)
+        usual = self.argv, self.cwd, self.umask, self.limits, self.watchdog_usec, self.env, self.own_files
+        return marshal.dumps((*usual, self.terminal))
 
     @classmethod
     def unpack(cls, packed: bytes, files: tuple[int, int, int, int]) -> Child:
@@ -111,6 +117,7 @@ class Child:
             child.watchdog_usec,
             child.env,
             child.own_files,
+            child.terminal,
         ) = marshal.loads(packed)
         child.given, child.out, child.err, child.report = files
         return child
@@ -174,7 +181,7 @@ def lead(child: Child) -> NoReturn:
     stage = "resources"
     try:
         os.write(child.report, b"%d\n" % os.getpid())
-        os.setpgid(0, 0)
+        _lead_group(child)
         os.dup2(child.given, 0)
         os.dup2(child.out, 1)
         os.dup2(child.err, 2)
@@ -186,6 +193,14 @@ def lead(child: Child) -> NoReturn:
     except BaseException as error:
         tell(child.report, stage, error)
     os._exit(127)
+
+
+def _lead_group(child: Child) -> None:
+    if child.terminal:
+        os.setsid()
+        fcntl.ioctl(child.given, termios.TIOCSCTTY, 0)
+    else:
+        os.setpgid(0, 0)
 
 
 def _restore(child: Child) -> None:

@@ -10,7 +10,8 @@ Reading a pseudo-terminal without blocking says EAGAIN only after all that was w
 EIO only when all of it was read and nobody holds the other end: so "read until EAGAIN" is a complete drain.
 
 Its standard input has an end, at once, or none: then it is a pipe that nobody writes into, whose other end is
-held as long as the run lives.
+held as long as the run lives. Or all three are one terminal, which somebody can attach to: that one does all
+that terminals do (echo, CRLF, Ctrl-C), but for Ctrl-S, which would stop a run while nobody looks.
 
 Source: pty(7), termios(3).
 """
@@ -24,6 +25,8 @@ import struct
 import termios
 
 _WINDOW = struct.pack("HHHH", 24, 80, 0, 0)
+_IUTF8 = 0o40000
+"""the erase key takes a whole character away; Python's `termios` does not name it"""
 CHUNK = 64 * 1024
 """bytes that are read before others get their turn, and the most that one frame holds"""
 
@@ -40,6 +43,17 @@ def open_input(stays_open: bool) -> tuple[int, int]:
     if not stays_open:
         return -1, os.open(os.devnull, os.O_RDWR)
     theirs, ours = os.pipe()
+    return ours, theirs
+
+
+def open_terminal() -> tuple[int, int]:
+    """(our end, non-blocking; the run's end) of a terminal to attach to. Raises OSError."""
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    settings = termios.tcgetattr(theirs)
+    settings[0] = (settings[0] & ~termios.IXON) | _IUTF8
+    termios.tcsetattr(theirs, termios.TCSANOW, settings)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, _WINDOW)
     return ours, theirs
 
 

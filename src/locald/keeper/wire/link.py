@@ -76,6 +76,12 @@ class Link:
             self._socket.close()
             self._lost(self)
 
+    def release(self) -> socket.socket:
+        """The connection, which is somebody else's from now on; what came after the last line is dropped."""
+        self.closed = True
+        self._loop.unwatch(self._socket.fileno())
+        return self._socket
+
     def _ready(self) -> None:
         self._flush()
         if not self.closed:

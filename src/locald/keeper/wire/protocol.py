@@ -4,9 +4,9 @@ The keeper outlives daemons and may be older than the one that speaks to it, so 
 request it ignores, and what it cannot use it answers with an `error` event; nothing that arrives here can
 end it. Version 1 stays understood: later versions only add requests, fields and events.
 
-Requests: `hello`, `spawn`, `signal`, `kill`, `note`, `tail`, `forget`, `quit`.
+Requests: `hello`, `spawn`, `signal`, `kill`, `note`, `tail`, `forget`, `quit`; of who is no daemon: `attach`.
 Events: `hello`, `replayed`, `spawned`, `refused`, `notified`, `ended`, `exited`, `gone`, `stuck`, `output`,
-`error`.
+`error`; for who is no daemon: `attached`, `error`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ class Order:
         "number",
         "run",
         "stdin_open",
+        "terminal",
         "tty",
         "umask",
         "watchdog_usec",
@@ -123,7 +124,9 @@ class Order:
         self.limits = _limits(request)
         self.tty = request.truth("tty")
         # A daemon of an earlier version says nothing of it.
-        self.stdin_open = request.has("stdin") and request.text("stdin") == "open"
+        stdin = request.text("stdin") if request.has("stdin") else "empty"
+        self.stdin_open = stdin == "open"
+        self.terminal = stdin == "terminal"
         self.watchdog_usec = (
             request.number("watchdog_usec", 1, 2**63) if request.has("watchdog_usec") else None
         )

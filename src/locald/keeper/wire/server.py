@@ -2,9 +2,9 @@
 
 Who connects and says `hello` is the daemon from then on; the one before is cut off. Until then a
 connection is a guest that cannot ask for anything (so somebody who only looks whether we are there disturbs
-nobody). Hints about output carry nothing that the captures do not hold, but for the end of what no disk has
-taken, so of them at most one for each run waits for a daemon that is slow. What runs say of themselves comes
-after all else, each run in its turn.
+nobody), but to be attached to the terminal of a run: then the connection is that run's. Hints about output
+carry nothing that the captures do not hold, but for the end of what no disk has taken, so of them at most one
+for each run waits for a daemon that is slow. What runs say of themselves comes after all else, each in turn.
 """
 
 from __future__ import annotations
@@ -45,9 +45,11 @@ _REST_WHEN_FULL = 0.1
 
 
 class Server:
-    """`handle` carries out a request; `replay` gives what a new daemon must get after `hello`."""
+    """`handle` carries out a request; `replay` gives what a new daemon must get after `hello`; `attach` takes
+    a connection over, once it is sure that it can."""
 
     __slots__ = (
+        "_attach",
         "_expected",
         "_file",
         "_guests",
@@ -62,13 +64,19 @@ class Server:
     )
 
     def __init__(
-        self, loop: Loop, path: str, handle: Callable[[Request], None], replay: Callable[[], list[Event]]
+        self,
+        loop: Loop,
+        path: str,
+        handle: Callable[[Request], None],
+        replay: Callable[[], list[Event]],
+        attach: Callable[[Request, Callable[[], socket.socket]], None],
     ) -> None:
         """Raises OSError."""
         self._loop = loop
         self._path = path
         self._handle = handle
         self._replay = replay
+        self._attach = attach
         self._link: Link | None = None
         self._guests: list[Link] = []
         self._hints: dict[str, bytes] = {}
@@ -181,6 +189,8 @@ class Server:
                 self._greet(link, request)
             elif link is self._link:
                 self._handle(request)
+            elif request.text("do") == "attach":
+                self._attach(request, lambda: self._give_away(link))
             else:
                 raise protocol.Malformed("say hello first")
         except protocol.Malformed as error:
@@ -201,6 +211,11 @@ class Server:
         if link in self._guests:
             self._guests.remove(link)
         link.send_all(b"".join(map(protocol.encode, self._replay())))
+
+    def _give_away(self, link: Link) -> socket.socket:
+        if link in self._guests:
+            self._guests.remove(link)
+        return link.release()
 
     def _lost(self, link: Link) -> None:
         if link in self._guests:

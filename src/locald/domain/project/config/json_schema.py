@@ -14,7 +14,7 @@ from locald.domain.project.config.keys import FileTable, ServiceTable
 from locald.domain.project.config.kinds import Kind, Shaped
 from locald.domain.project.config.rules import CONTAINER_ONLY, PROCESS_ONLY
 from locald.domain.project.config.table import Table, docs
-from locald.domain.project.spec import Type
+from locald.domain.project.spec import StandardInput, Type
 
 Schema = dict[str, Any]
 
@@ -40,6 +40,7 @@ _TOGETHER: list[Schema] = [
             "properties": {
                 "type": {"const": Type.CONTAINER},
                 "health_check": {"not": _has("type", "notify")},
+                "stdin": {"not": {"const": StandardInput.TERMINAL}},
                 **dict.fromkeys(PROCESS_ONLY, False),
             }
         },
@@ -50,6 +51,10 @@ _TOGETHER: list[Schema] = [
                 **dict.fromkeys(CONTAINER_ONLY, False),
             },
         },
+    },
+    {
+        "if": _has("stdin", StandardInput.TERMINAL),
+        "then": {"properties": {"tty": {"not": {"const": False}}}},
     },
 ]
 

@@ -77,7 +77,8 @@ _POLICIES = {
 }
 _INPUTS = {
     **dict.fromkeys(("null", "none", "/dev/null", "devnull", "closed", "close", "false"), "empty"),
-    **dict.fromkeys(("pipe", "keep", "keep-open", "terminal", "tty", "inherit", "true"), "open"),
+    **dict.fromkeys(("pipe", "keep", "keep-open", "inherit", "true"), "open"),
+    **dict.fromkeys(("tty", "pty", "interactive", "console"), "terminal"),
 }
 """what other tools call these"""
 
@@ -258,7 +259,9 @@ class ServiceTable(Table):
         Doc(
             "What is on standard input: `empty`, which is at its end at once; `open`, which stays silent and "
             "never ends, for a program that exits when its input does (`esbuild --watch`, "
-            "`tailwindcss --watch`).",
+            "`tailwindcss --watch`); `terminal`, a terminal that `locald attach` gives you, for a debugger, "
+            "a console or key commands. Its output goes to the same terminal, so `logs` shows what is typed "
+            "too, and all of it as stdout.",
             'stdin = "open"',
             "empty",
         ),

@@ -16,7 +16,7 @@ from locald.domain.project import graph, template
 from locald.domain.project.config import commands
 from locald.domain.project.config.checks import OF_A_PORT
 from locald.domain.project.config.unknown import meant
-from locald.domain.project.spec import Condition, Type
+from locald.domain.project.spec import Condition, StandardInput, Type
 from locald.domain.values.faults import Bad, Fault, one_of
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def check(raw: Mapping[str, Any]) -> Iterator[Fault]:
     for draft in drafts.values():
         yield from _what_is_run(draft)
         yield from _keys_of_the_type(draft)
+        yield from _terminal(draft)
         yield from _port_to_check(draft)
         yield from _unexpanded(draft)
         yield from _dependencies(draft, services.keys(), drafts)
@@ -157,6 +158,17 @@ def _keys_of_the_type(draft: Draft) -> Iterator[Fault]:
             yield Fault(draft.path(key), "is only for containers", _NOT_FOR_PROCESSES + CONTAINER_ONLY[key])
     if draft.type in (Type.WORKER, Type.TASK) and "port" in draft.raw:
         yield Fault(draft.path("port"), f"a {draft.type} has no port", 'remove `port`, or use type = "exec"')
+
+
+def _terminal(draft: Draft) -> Iterator[Fault]:
+    if draft.raw.get("stdin") != StandardInput.TERMINAL:
+        return
+    if draft.type is Type.CONTAINER:
+        hint = f"remove it: `locald exec {draft.name} -- sh` gives a shell inside the container"
+        yield Fault(draft.path("stdin"), "a container has no terminal to attach to", hint)
+    elif draft.raw.get("tty") is False:
+        hint = 'remove `tty`: with stdin = "terminal" the output goes to the same terminal'
+        yield Fault(draft.path("tty"), 'tty = false does not go with stdin = "terminal"', hint)
 
 
 def _port_to_check(draft: Draft) -> Iterator[Fault]:
