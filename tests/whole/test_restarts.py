@@ -229,7 +229,7 @@ def test_a_task_is_not_retried_unless_it_is_asked_for(machine: Machine) -> None:
 def test_what_a_dead_leader_leaves_is_ended_before_the_next_run(machine: Machine) -> None:
     """The leftover holds the port: another run could not even begin."""
     pids = machine.folder / "pids"
-    holder = f"kept = listen(); append({str(pids)!r}, os.getpid()); stay()"
+    holder = f"append({str(pids)!r}, os.getpid()); kept = listen(); stay()"
     machine.file("holder.py", f"exec({(PRELUDE + holder)!r})")
     machine.write(web(f'command = "setsid {sys.executable} holder.py & sleep 1000; wait"'))
     before = machine.up()["web"]
