@@ -132,6 +132,27 @@ async def test_why_names_evidence_and_hints(daemon: StandIn) -> None:
         assert "HTTP 500" in seen
 
 
+async def test_it_opens_on_the_worst_and_shows_what_its_root_printed_last(daemon: StandIn) -> None:
+    daemon.rows = [
+        row("web"),
+        down_row("api", "blocked", "blocked by db", waiting_on=["db"]),
+        down_row("db", "failed", "exited with code 1", reason="Error: no such volume"),
+    ]
+    root = {"service": "db", "state": "failed", "health": "unknown", "because": "exited with code 1"}
+    daemon.answers["/v1/why"] = {**WHY, "service": "api", "state": "blocked", "blockers": [root]}
+    before, last = entry("before"), entry("\x1b[31mno such volume", stream="stderr")
+    printed = [{**before, "run": 1}, {**last, "run": 2}]
+    daemon.answers["/v1/lines"] = {"lines": printed}
+    written = tuple(daemon.rows)
+    async with looking_at(daemon, written=written).run_test(size=SMALL, notifications=True) as pilot:
+        seen = await sees(pilot, "Last output of db", "┃ no such volume")
+    lines = seen.splitlines()
+    assert [line.split()[1] for line in lines[2:5]] == ["db", "api", "web"]
+    assert "Error: no such volume" in lines[2]
+    assert "│ before" not in seen, "that was another run"
+    assert any("service=db" in target for _, target, _ in daemon.requests if target.startswith("/v1/lines"))
+
+
 async def test_what_runs_without_something_is_not_called_blocked(daemon: StandIn) -> None:
     daemon.answers["/v1/why"] = {**WHY, "state": "running", "blockers": [WHY]}
     async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:

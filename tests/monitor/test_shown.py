@@ -48,6 +48,24 @@ def test_what_is_left_over_is_for_the_reason() -> None:
     assert "because of this" not in table.line(rows[0], table.layout(rows, 80)).plain
 
 
+def test_of_what_does_not_run_the_reason_stands_in_place_of_numbers() -> None:
+    rows = entries(
+        known("db", state="failed", health="unknown", pid=None, reason="Error: no such volume " * 9),
+        known(
+            "web", state="blocked", health="unknown", pid=None, reason="blocked by db: Error: no such volume"
+        ),
+        known("seed", state="completed", pid=None),
+        known("api"),
+    )
+    db, web, seed, api = (table.line(each, table.layout(rows, 80)).plain for each in rows)
+    assert db.startswith(" ✗ db      failed    Error: no such volume Error: no such volume ")
+    assert len(db) == 80
+    assert web.split() == ["⊘", "web", "blocked", "by", "db:", "Error:", "no", "such", "volume"]
+    assert seed.split()[:5] == ["✓", "seed", "completed", "healthy", "tcp"]
+    assert "Error" not in table.line(rows[3], table.layout(rows, 80)).plain
+    assert "24001" in api
+
+
 def test_where_it_is_narrow_titles_become_short_before_names_are_cut() -> None:
     rows = entries(known("a-service-name", source="process", health="unhealthy"))
     assert "RESTARTS" in table.head(table.layout(rows, 100)).plain
@@ -95,6 +113,23 @@ def test_a_row_of_another_project_is_kept_but_not_shown() -> None:
     assert [each["name"] for each in board.rows] == ["web"]
     board.change([], [("shop", "web")])
     assert board.rows == []
+
+
+def test_what_is_amiss_stands_first_the_worst_at_the_top_until_it_is_well() -> None:
+    board = Board(Scope())
+    board.begin({}, [known(name) for name in ("a", "b", "c", "d")])
+
+    def order(*rows: Row) -> str:
+        board.change(rows, [])
+        return "".join(str(row["name"]) for row in board.rows)
+
+    assert board.worst is None
+    assert order(known("d", state="blocked", health="unknown"), known("c", state="failed")) == "cdab"
+    assert board.worst == board.get(("shop", "c"))
+    assert order(known("b", state="backoff")) == "cbda"
+    assert order(known("b", state="starting", health="starting")) == "cbda", "it does not jump between tries"
+    assert order(known("b")) == "cdab"
+    assert order(known("c", state="stopped")) == "dabc"
 
 
 def test_what_the_file_says_is_shown_until_the_daemon_knows_the_project() -> None:

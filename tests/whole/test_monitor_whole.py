@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -160,6 +162,48 @@ def test_without_a_terminal_it_says_what_to_use_instead(machine: Machine) -> Non
 def on_terminal(machine: Machine, *arguments: str, folder: Path | None = None) -> Terminal:
     env = {**machine.env, "TERM": "xterm-256color"}
     return Terminal([*COMMAND, "monitor", *arguments], folder or machine.folder, env)
+
+
+FIRST_FRAME = """
+import gc, sys, time
+gc.disable()  # as the command does
+from locald.cli.main import main
+from locald.monitor.app import Monitor
+
+def listen(self):
+    open("spent", "w").write(str(time.process_time()))
+    self.exit()
+
+Monitor._listen = listen  # which it does when it has drawn its first frame
+sys.argv = ["locald", "monitor"]
+sys.exit(main())
+"""
+
+
+def test_the_first_frame_costs_little_more_than_the_library_that_draws_it(machine: Machine) -> None:
+    """At most one and a half times its import, in processor time, tried in turns."""
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    machine.up()
+    imports: list[float] = []
+    frames: list[float] = []
+    while not frames or (min(frames) > 1.5 * min(imports) and len(frames) < 12):
+        importing = "import textual.app, time; print(time.process_time())"
+        done = subprocess.run([sys.executable, "-c", importing], capture_output=True, text=True, check=True)
+        imports.append(float(done.stdout))
+        env = {**machine.env, "TERM": "xterm-256color"}
+        assert Terminal([sys.executable, "-c", FIRST_FRAME], machine.folder, env).end() == 0
+        frames.append(float((machine.folder / "spent").read_text()))
+    assert min(frames) <= 1.5 * min(imports), (frames, imports)
+
+
+def test_keys_are_read_from_the_first_frame_on(machine: Machine) -> None:
+    """Also while the library that listens to the daemon is imported beside it."""
+    machine.write('[services.web]\ntype = "worker"\ncommand = "sleep 1000"')
+    machine.up()
+    terminal = on_terminal(machine)
+    terminal.until("process (fallback)")
+    terminal.press(b"q")
+    assert terminal.end() == 0
 
 
 def test_without_a_daemon_it_starts_none_and_exits_3(machine: Machine) -> None:

@@ -33,6 +33,8 @@ COLOURS = {
 
 DOWN = ("unhealthy", "failed", "backoff")
 """Words for a service that went down by itself."""
+AMISS = (*DOWN, "blocked")
+"""Words for a service that somebody has to look at: it stands first where there is a choice."""
 MOVING = ("waiting", "preparing", "starting", "stopping", "backoff")
 """Words for a service that has not settled."""
 _ORDER = list(STATES)

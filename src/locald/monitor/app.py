@@ -10,6 +10,7 @@ that show a document refresh themselves (`documents`); actions are in `actions`.
 
 from __future__ import annotations
 
+import gc
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -106,11 +107,18 @@ class Monitor(App[None]):
 
     def on_mount(self) -> None:
         self._roster.focus()
+        if self.board.worst:
+            self.action_pane("why")
         self._set_title_of_terminal("\x1b[22;2t")  # keep the terminal's own title
+        self._show()
+        self.call_after_refresh(self._listen)
+
+    def _listen(self) -> None:
+        """Once there is something to see: what is shown first was asked for by the command."""
+        gc.enable()
         self._begin(self._feed.run, "feed")
         self._begin(self._documents.keep, "documents")
         self.set_interval(1.0, self._show)
-        self._show()
 
     def _begin(self, work: Callable[[], Coroutine[None, None, None]], name: str) -> None:
         """Do it beside the rest. What has not begun when the monitor ends is not begun any more."""
@@ -254,7 +262,7 @@ class Monitor(App[None]):
         self._watched = wanted
         self._watch += 1
         self._awaited = True
-        self._logs.empty = "" if known else "never started"
+        self._logs.empty = "" if known or not self.board.daemon else "never started"
         if wanted is None:
             self._logs.history([])
             self._begin(self._feed.unwatch, "watch")

@@ -3,6 +3,9 @@
 Rows are those of `status --json`. The daemon may have another version, so a row without name or project is
 ignored, and other missing fields read as unknown. The board holds all projects, its scope says which of them
 are shown.
+
+What is amiss stands first, the worst at the top, and stays there until it is well again or was stopped: a
+service that crashes and is started again does not jump up and down.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ Row = dict[str, Any]
 Key = tuple[str, str]
 """project and service"""
 
-TEXT = ("directory", "type", "state", "health", "source", "because")
+CALM = 99
+"""the place of what is not amiss: behind all that is"""
+TEXT = ("directory", "type", "state", "health", "source", "because", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,25 @@ class Board:
     """rows from the file of a project that is not running, shown while the daemon does not know it"""
     _rows: dict[Key, Row] = field(default_factory=dict)
     _usage: dict[Key, Usage] = field(default_factory=dict)
+    _amiss: dict[Key, int] = field(default_factory=dict)
+    """how bad each was last that is amiss, the worst has 0"""
 
     @property
     def rows(self) -> list[Row]:
-        """Those in scope: by project, and in it in the daemon's order."""
+        """Those in scope: what is amiss, then by project, and in it in the daemon's order."""
         shown = [row for row in self._rows.values() if self.scope.holds(row)]
-        return sorted(shown or self.written, key=lambda row: str(row["project"]))
+        return sorted(shown or self.written, key=self._place)
+
+    @property
+    def worst(self) -> Row | None:
+        """What somebody has to look at, if there is such a service."""
+        first = next(iter(self.rows), None)
+        return first if first and self._place(first)[0] < CALM else None
+
+    def _place(self, row: Row) -> tuple[int, str]:
+        word = words.word(row)
+        rank = states.rank(word) if word in states.AMISS else CALM
+        return self._amiss.get(words.key(row), rank), str(row["project"])
 
     def get(self, key: Key | None) -> Row | None:
         if key is None:
@@ -78,13 +96,28 @@ class Board:
     def begin(self, daemon: Row, rows: Iterable[Row]) -> None:
         """Replace all rows."""
         self.daemon = daemon
+        if self.scope.is_everything:
+            self.written = []  # it told the same
         self._rows = {words.key(row): row for row in rows}
+        self._amiss = {key: rank for key, rank in self._amiss.items() if key in self._rows}
+        self._look_at(self._rows.values())
 
     def change(self, rows: Iterable[Row], removed: Iterable[Key]) -> None:
         for key in removed:
             self._rows.pop(key, None)
             self._usage.pop(key, None)
-        self._rows.update((words.key(row), row) for row in rows)
+            self._amiss.pop(key, None)
+        new = {words.key(row): row for row in rows}
+        self._rows.update(new)
+        self._look_at(new.values())
+
+    def _look_at(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            key, word = words.key(row), words.word(row)
+            if word in states.AMISS:
+                self._amiss[key] = states.rank(word)
+            elif words.is_ready(row) or word == "stopped":
+                self._amiss.pop(key, None)
 
     def measure(self, usage: Mapping[Key, Usage]) -> None:
         self._usage = dict(usage)

@@ -14,16 +14,19 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from locald.client.http import Denied, Unreachable
+from locald.faces import words
 from locald.monitor import bars, explained
+from locald.monitor.lines import line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
     from textual.app import ComposeResult
 
     from locald.monitor.board import Board, Key
     from locald.monitor.feed import Feed
+    from locald.monitor.lines import Line
 
 DOCUMENTS = ("why", "timeline", "environment")
 STALE = 2.0
@@ -31,6 +34,8 @@ STALE = 2.0
 CALM = 0.1
 """seconds between two requests"""
 NARROWEST = 40
+LAST_LINES = 20
+"""lines of output beside an explanation, at least"""
 
 
 class Document(VerticalScroll):
@@ -78,7 +83,9 @@ class Documents:
 
     async def _fetch(self, pane: str, key: Key) -> None:
         try:
-            shown = self._drawn(pane, key, await self._feed.ask(f"/v1/{pane}", _query(pane, key)))
+            document = await self._feed.ask(f"/v1/{pane}", _query(pane, key))
+            printed = await self._printed(key[0], document) if pane == "why" else []
+            shown = self._drawn(pane, key, document, printed)
         except Denied as denied:
             shown = explained.trouble(denied.problems)
         except Unreachable:
@@ -86,12 +93,28 @@ class Documents:
         if (pane, key) == self._looked_at():
             self._panes[pane].show(shown)
 
-    def _drawn(self, pane: str, key: Key, document: dict[str, Any]) -> RenderableType:
+    async def _printed(self, project: str, document: dict[str, Any]) -> list[Line]:
+        """The last lines of the latest run of what is to blame; of what is ready they are of no interest."""
+        if words.is_ready(document):
+            return []
+        count = max(self._panes["why"].size.height, LAST_LINES)
+        query = [("project", project), ("service", explained.root(document)), ("n", str(count))]
+        try:
+            told = (await self._feed.ask("/v1/lines", query)).get("lines")
+        except Denied:
+            return []
+        entries = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+        run = entries[-1].get("run") if entries else None
+        return [line for each in entries if each.get("run") == run and (line := line_of(each))]
+
+    def _drawn(
+        self, pane: str, key: Key, document: dict[str, Any], printed: Sequence[Line]
+    ) -> RenderableType:
+        width = max(self._panes[pane].content_size.width - 1, NARROWEST)
         if pane == "why":
-            return explained.why(document, self._board.get(key))
+            return explained.why(document, self._board.get(key), printed, width)
         if pane == "environment":
             return explained.environment(document)
-        width = max(self._panes[pane].content_size.width - 1, NARROWEST)
         return bars.draw(document, self._board.of_project(key[0]), time.time(), width)
 
 

@@ -11,18 +11,27 @@ from rich.text import Text
 
 from locald.faces import states, words
 from locald.faces.when import age
+from locald.monitor.drawn import Look
 from locald.monitor.table import style
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from locald.monitor.board import Row
+    from locald.monitor.lines import Line
 
 Document = dict[str, Any]
 
 
-def why(document: Document, row: Row | None) -> RenderableType:
-    """The whole explanation. `row` adds what `why` does not say: whether the source is a fallback."""
+def root(document: Document) -> str:
+    """The service that somebody has to do something about: the last blocker, or itself."""
+    blockers = _listed(document, "blockers")
+    return str((blockers or [document])[-1].get("service") or "")
+
+
+def why(document: Document, row: Row | None, printed: Sequence[Line] = (), width: int = 80) -> RenderableType:
+    """The whole explanation. `row` adds what `why` does not say: whether the source is a fallback. `printed`:
+    what its root printed last."""
     shown = {**document, **({"check": row.get("check"), "fallback": row.get("fallback")} if row else {})}
     word = words.word(shown)
     name = str(shown.get("service") or "")
@@ -33,8 +42,17 @@ def why(document: Document, row: Row | None) -> RenderableType:
     title = "Blocked by (root cause last)" if held_up else "Running without (root cause last)"
     parts += _block(title, map(_blocker, _listed(document, "blockers")))
     parts += _block("Next steps", (_hint(hint) for hint in document.get("hints") or ()))
+    parts += _printed(root(document), printed, width)
     parts += _block("Evidence (newest first)", map(_evidence, _listed(document, "evidence")))
     return Group(*parts)
+
+
+def _printed(name: str, lines: Sequence[Line], width: int) -> list[RenderableType]:
+    if not lines:
+        return []
+    look = Look(width)
+    rows = [look.row(line, part) for line in lines for part in range(len(look.pieces(line)))]
+    return [Text(), Text(f"Last output of {name}", "bold"), *rows]
 
 
 def environment(document: Document) -> RenderableType:
@@ -77,7 +95,7 @@ def facts(row: Row, width: int) -> Text:
     for part in (part for part in told if part):
         if text.cell_len + cell_len(part) + 3 <= width:
             text.append(f" · {part}", "dim")
-    because = Text(words.because(row))
+    because = Text(words.reason(row))
     for each in (text, because):
         each.truncate(width, overflow="ellipsis")
     return Text("\n", no_wrap=True).join([text, because])

@@ -11,11 +11,10 @@ newer. All text in them is made harmless here.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import aiohttp
 
 from locald.client.http import Denied, Unreachable, with_query
 from locald.domain.values.problem import Problem
@@ -26,6 +25,8 @@ from locald.monitor.lines import Line, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import aiohttp
 
 AGAIN = 0.25
 """seconds between two tries to reach a daemon that is not there"""
@@ -100,7 +101,12 @@ class Feed:
         self._logs: dict[str, Any] | None = None
 
     async def run(self) -> None:
-        """Listen without end, to one daemon after the other."""
+        """Listen without end, to one daemon after the other.
+
+        The library takes longer to import than a frame to draw. So it is imported here, beside the screen and
+        the keys; the methods that use it find it there.
+        """
+        aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")
         problem: Problem | None = None
         while True:
             for path in self._sockets():
@@ -133,6 +139,8 @@ class Feed:
 
     async def _listen(self, path: str) -> None:
         """Until the socket breaks, which is raised as an error of the connection."""
+        import aiohttp
+
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(path), timeout=aiohttp.ClientTimeout(ANSWER)
@@ -152,6 +160,8 @@ class Feed:
         raise ConnectionResetError("it has ended")
 
     async def _hear(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        import aiohttp
+
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT and (news := understood(message.data)):
                 self._on_news(news)
@@ -160,6 +170,8 @@ class Feed:
     async def _say(self, request: dict[str, Any]) -> None:
         """Send it now; with no daemon there, the next one will get it."""
         if self._socket is not None and not self._socket.closed:
+            import aiohttp
+
             try:
                 await self._socket.send_str(json.dumps(request))
             except (aiohttp.ClientError, OSError):
@@ -168,6 +180,8 @@ class Feed:
     async def _exchange(self, method: str, target: str, body: dict[str, Any] | None) -> Any:
         if self._session is None:
             raise Unreachable("daemon is not running", "run `locald server start`")
+        import aiohttp
+
         try:
             async with self._session.request(method, f"http://locald{target}", json=body) as answer:
                 document = safe.harmless(await answer.json(content_type=None))
@@ -226,6 +240,8 @@ def problems_of(document: Any) -> tuple[Problem, ...]:
 
 def _absent(error: BaseException) -> Problem:
     """Why there is no answer. A daemon without a live socket has another version."""
+    import aiohttp
+
     if isinstance(error, aiohttp.WSServerHandshakeError):
         return Problem("the daemon has another version", hint="run `locald server restart` to update it")
     return Problem("daemon is not running, services keep running", hint="run `locald server start`")

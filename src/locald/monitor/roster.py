@@ -140,7 +140,7 @@ class Roster(ScrollView, can_focus=True):
             text.append(f" (required: {branch.condition})", "dim")
         if branch.again:
             return text.append("  (dependencies shown above)", "dim")
-        return text.append("  ").append(words.reason(row), "" if lit else "dim")
+        return text.append("  ").append(words.beside(row), "" if lit else "dim")
 
     def _select(self, line: int) -> None:
         if not self.lines:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def start(home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]) -> int:
-    """`directory` None: all projects. `rows`: those of the project there. Returns an exit code."""
+    """`directory` None: all projects. `rows`: of the services that are looked at. Returns an exit code."""
     return run(monitor(home, directory, rows, caller))
 
 
@@ -33,9 +33,9 @@ def monitor(
     home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]
 ) -> Monitor:
     """The monitor of a project, or of all."""
-    if directory is None:
-        return Monitor(lambda: home.sockets, Scope(), name="all projects", caller=caller)
     written = [row for raw in rows if (row := row_of(safe.harmless(raw)))]
+    if directory is None:
+        return Monitor(lambda: home.sockets, Scope(), name="all projects", written=written, caller=caller)
     folders = {str(row.get("directory")) for row in written} | {directory}
     name = words.project(written[0]) if written else safe.line(os.path.basename(directory))
     return Monitor(lambda: home.sockets, Scope(frozenset(folders)), name=name, written=written, caller=caller)

@@ -80,11 +80,12 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How wide each column is. `because` 0: there is no room for it."""
+    """How wide the columns are, each and all. `because` 0: there is no room for it."""
 
     titles: tuple[str, ...]
     widths: tuple[int, ...]
     because: int
+    width: int
 
 
 def layout(entries: Sequence[Entry], width: int) -> Layout:
@@ -96,7 +97,7 @@ def layout(entries: Sequence[Entry], width: int) -> Layout:
         widths = _widths(entries, titles)
         _fit(widths, _sum(widths) - width)
     left = width - _sum(widths) - 2 * GAP
-    return Layout(titles, tuple(widths), left if left >= BECAUSE else 0)
+    return Layout(titles, tuple(widths), left if left >= BECAUSE else 0, max(width, _sum(widths)))
 
 
 def _widths(entries: Sequence[Entry], titles: Sequence[str]) -> list[int]:
@@ -131,15 +132,23 @@ def head(plan: Layout) -> Text:
 
 
 def line(entry: Entry, plan: Layout) -> Text:
-    """A service's line."""
+    """A service's line. Of what does not run there are no numbers: its reason stands in their place, unless
+    that has a column of its own."""
     word = words.word(entry.row)
     fields = [
         field(column.show(entry), width, right=column.right, style=column.paint(entry))
         for column, width in zip(COLUMNS, plan.widths, strict=True)
     ]
+    if not plan.because and _runs_not(entry.row):
+        fields = [*fields[:2], field(words.beside(entry.row), plan.width - _sum(plan.widths[:2]) - GAP)]
     calm = "dim" if words.is_ready(entry.row) else ""
     because = field(words.reason(entry.row), plan.because, style=calm) if plan.because else None
     return _joined(Text(f" {states.sign(word)} ", style(word)), fields, because)
+
+
+def _runs_not(row: Row) -> bool:
+    """There is no process of it, and nothing that it came to."""
+    return not (row.get("pid") or row.get("container") or words.is_ready(row))
 
 
 def _joined(sign: Text, fields: Sequence[Text], because: Text | None) -> Text:

@@ -6,6 +6,7 @@ The screen is in `locald.monitor`, imported only when it is about to be shown: w
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from locald.cli.shared import say
@@ -39,8 +40,10 @@ def run(args: argparse.Namespace) -> int:
     directory = None if args.all else here(args.directory)
     home = Home.find()
     api = daemon.look(home)
-    rows = [] if directory is None else api.get("/v1/status", [("directory", directory)])["services"]
+    where = [] if directory is None else [("directory", directory)]
+    rows = api.get("/v1/status", where)["services"]
 
+    gc.disable()  # until the first frame: all that is made is still needed
     from locald.client.caller import caller
     from locald.monitor.start import start
 

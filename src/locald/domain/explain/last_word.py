@@ -27,7 +27,7 @@ _BREAKS = re.compile(r"[\s\u2028\u2029]+")
 _DIRECTION = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """of writing: it can lie about what stands where"""
 _TRACEBACK = "Traceback (most recent call last)"
-_EXIT = re.compile(r"exited with code \d+(?: before becoming ready)?(?=, |: |$)")
+_EXIT = re.compile(r"(?:exited with code \d+(?: before becoming ready)?|exit status unknown)(?=, |: |$)")
 """of a reason, what a line of output says better"""
 _REPEATED = re.compile(
     r"npm (?:ERR!|error)(?: |$)|error: script \"|error Command failed|\s*ELIFECYCLE|info Visit https://yarnpkg"
