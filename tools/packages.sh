@@ -26,6 +26,7 @@ named bind9 likewise
 unbound unbound likewise
 dnsmasq dnsmasq-base likewise
 ruby ruby the console of a program in Ruby, at its terminal
+certutil libnss3-tools a browser trusts the proxy
 openssl openssl certificates of TLS servers that are asked
 '
 

@@ -86,6 +86,7 @@ ASKED: dict[str, Json] = {
     "/v1/up": {"directory": "", "services": [], "caller": SHELL},
     "/v1/instances": {},
     "/v1/instances/prune": {},
+    "/v1/proxy": {},
     "/v1/restart": {"project": "shop", "services": ["web"], "caller": SHELL},
     "/v1/stop": {"project": "shop", "services": []},
     "/v1/down": {"project": "shop"},
@@ -104,6 +105,12 @@ class Anywhere:
         return f"{self.url}signin?ticket=t"
 
 
+class NoProxy:
+    def status(self) -> Json:
+        numbers: Json = dict.fromkeys(("https_port", "http_port", "ca", "caddy", "trouble", "hint"))
+        return {"running": False, **numbers, "routes": [], "lost": [], "notes": []}
+
+
 async def test_answers_have_the_fields_that_are_described(office: Office) -> None:
     """All of them, and no others; so have refusals."""
     described = (await office.get("openapi.json")).json
@@ -114,7 +121,7 @@ async def test_answers_have_the_fields_that_are_described(office: Office) -> Non
         + worker("console", more='stdin = "terminal"')
     )
     await office.up(folder)
-    office.core.dashboard = Anywhere()
+    office.core.dashboard, office.core.proxy = Anywhere(), NoProxy()
     paths = described["paths"]
     streams = set(openapi.STREAMS)
     assert ASKED.keys() == paths.keys() - streams

@@ -172,6 +172,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "port_source": "assigned",
         "address": "127.0.0.1:24001",
         "url": "http://127.0.0.1:24001/",
+        "name_url": None,
         "run": 1,
         "restarts": 0,
         "exit_code": None,

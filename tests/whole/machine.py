@@ -44,6 +44,7 @@ class Machine:
         kept = ("PATH", "HOME", "LANG", "LOCALD_TREE")
         self.env = {name: os.environ[name] for name in kept if name in os.environ}
         self.env["LOCALD_HOME"] = str(self.home)
+        self.env["LOCALD_PROXY"] = "off"  # but for the tests of it: it takes half a second of a core
         self.python = [sys.executable]
         """what runs locald"""
 

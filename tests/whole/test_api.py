@@ -143,6 +143,7 @@ ROW = {
     "port_source": str | None,
     "address": str | None,
     "url": str | None,
+    "name_url": str | None,
     "run": int,
     "restarts": int,
     "exit_code": int | None,

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from whole import programs, test_containers, test_groups, test_keys_of_checks, test_local_file
+from whole import (
+    programs,
+    test_containers,
+    test_groups,
+    test_keys_of_checks,
+    test_local_file,
+    test_proxy,
+)
 from whole.machine import free_port
 from whole.showing import shown_by, shows
 
@@ -27,10 +34,6 @@ if TYPE_CHECKING:
     from whole.puppet import Puppet
 
     Make = Callable[[str], Puppet]
-
-WITHOUT_EFFECT = {"project.domain"}
-"""and the reference says so"""
-
 
 # What is run.
 
@@ -364,8 +367,9 @@ def test_every_key_of_the_file_is_shown_to_work(machine: Machine) -> None:
     schema = json.loads(machine.locald("config", "schema").stdout)
     project, service = (schema["$defs"][f"{name}Table"]["properties"] for name in ("Project", "Service"))
     known = {f"project.{key}" for key in project} | set(_keys(schema["$defs"], service)) | {"groups"}
-    modules = (sys.modules[__name__], test_keys_of_checks, test_containers, test_groups, test_local_file)
-    assert shown_by(*modules) == known - WITHOUT_EFFECT
+    others = (test_keys_of_checks, test_containers, test_groups, test_local_file, test_proxy)
+    modules = (sys.modules[__name__], *others)
+    assert shown_by(*modules) == known
 
 
 def _keys(tables: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[str]:

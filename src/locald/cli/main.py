@@ -54,6 +54,7 @@ COMMANDS = {
         "monitor": ("monitor", "show everything live in the terminal, with keys to act"),
         "mcp": ("mcp", "serve a coding agent: these commands as its tools"),
         "dashboard": ("dashboard", "open the dashboard in the browser, signed in"),
+        "open": ("open", "open a service in the browser"),
     },
     "Configure a project": {
         "init": ("init", "write a locald.toml for this folder"),
@@ -61,6 +62,7 @@ COMMANDS = {
     },
     "Manage locald": {
         "server": ("server", "start, stop, restart or show the daemon"),
+        "proxy": ("proxy", "show the proxy, trust its certificates"),
         "doctor": ("doctor", "check this machine and show how to fix problems"),
         "ping": ("ping", "check whether the daemon answers"),
         "completion": ("completion", "print a shell completion script"),
@@ -73,7 +75,7 @@ AS_OPTIONS = {"help": "--help", "version": "--version"}
 
 
 HELP = ("--help", "-h")
-WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping", "instances"}
+WITHOUT_PROJECT = {"try", "server", "dashboard", "doctor", "ping", "instances", "proxy"}
 DIRECTORY_HELP = "project folder (default: the nearest one upward with a locald.toml)"
 
 

@@ -36,6 +36,9 @@ from locald.daemon.loop import Loop
 from locald.daemon.meter import Meter
 from locald.daemon.performer import Performer
 from locald.daemon.port_choice import PortChoice
+from locald.daemon.proxy.answers import Answers
+from locald.daemon.proxy.entrance import Entrance as ProxyEntrance
+from locald.daemon.proxy.proxy import Proxy
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.shortage import Shortage
@@ -112,9 +115,11 @@ async def _live(home: Home, *, foreground: bool) -> None:
             lambda library: library.Containers(post, clock, tasks, logbook.hint, instance), logbook
         )
         keeping = Keeping(home)
-        processes = Processes(keeping.reach, _after_a_look(listeners, loop), clock, logbook.hint)
+        post_after = _after_a_look(listeners, loop)
+        processes = Processes(keeping.reach, lambda event: proxy.take(event, post_after), clock, logbook.hint)
         logbook.tail, processes.on_unwritten = processes.tail, checks.unwritten
         hub = Hub(lambda: loop.world)
+        proxy = Proxy(home, loop, processes, hub.change_all, os.environ)
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, ports
@@ -132,15 +137,22 @@ async def _live(home: Home, *, foreground: bool) -> None:
             logbook=logbook,
         )
         last_words = LastWords(logbook, loop.post, tasks.spawn, clock.now)
+        loop.watch(proxy.change)
         loop.watch(hub.change)
         loop.watch(last_words.look)
         last_words.look(world, world.services)
         loop.record(store.change)
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
+        answers = Answers(core, api.reading)
+        loop.watch(answers.change)
+        for_proxy = ProxyEntrance(answers, api.streams, home.proxy_socket)
+        core.proxy = proxy
         await site.open({each.definition.port for each in world.services.values() if each.definition.port})
         core.dashboard = site  # before anybody can ask for it
         await entrance.open()
+        await for_proxy.open()
+        proxy.begin()
         for effect in first:
             performer.perform(effect, world)
         if keeping.was_there():
@@ -151,6 +163,8 @@ async def _live(home: Home, *, foreground: bool) -> None:
             "watch listeners": listeners.run(),
             "talk to the keeper": processes.run(),
             "be found": entrance.keep(),
+            "be found by the proxy": for_proxy.keep(),
+            "keep the proxy": proxy.run(),
         }.items():
             tasks.begin(work, name)
         _announce(core, home, foreground=foreground)
@@ -160,8 +174,11 @@ async def _live(home: Home, *, foreground: bool) -> None:
         await (
             store.saved()
         )  # or a client that learns now that the daemon ends would find something to restore
+        if core.stopping:
+            await proxy.stop()
         await site.withdraw()
         await entrance.close()
+        await for_proxy.close()
         await site.close()
         await store.write()
         processes.release()

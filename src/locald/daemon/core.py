@@ -30,6 +30,14 @@ class Ending(Exception):
     """Everything is being stopped: nothing can be wanted any more."""
 
 
+class Proxy(Protocol):
+    """What makes services reachable by name."""
+
+    def status(self) -> dict[str, Any]:
+        """As `GET /v1/proxy` answers it."""
+        ...
+
+
 class Dashboard(Protocol):
     """The dashboard's site."""
 
@@ -67,6 +75,7 @@ class Core:
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
     dashboard: Dashboard | None = None
+    proxy: Proxy | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """set when the daemon is to end"""
     stopping: bool = False

@@ -61,6 +61,11 @@ class Hub:
             self._flushing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
+    def change_all(self) -> None:
+        """Something is another that rows tell of, although no service has moved."""
+        world = self._world()
+        self.change(world, frozenset(world.services))
+
     def subscribe(self, chosen: Callable[[Key], bool], until: str) -> Subscription:
         """Begin to listen. The first news is all rows as they are now."""
         reader = Subscription(chosen, UNTIL[until])

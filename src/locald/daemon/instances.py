@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from locald.adapters.checkout import branch_of_worktree
 from locald.domain.project.file import FILE, LOCAL
-from locald.domain.project.instances import VARIABLE, Folder, choose
+from locald.domain.project.instances import VARIABLE, Folder, choose, named
 from locald.domain.project.names import parts
 from locald.wire.folder import identity
 
@@ -26,9 +26,7 @@ def of_folder(world: World, spec: ProjectSpec, directory: str, shell: Mapping[st
     origin = f"{LOCAL}: project.instance" if spec.instance else VARIABLE
     folder = Folder(directory, spec.instance or shell.get(VARIABLE, ""), origin, branch, was)
     chosen = choose(spec.name, folder, others)
-    instance = parts(chosen)[1]
-    domain = f"{instance}.{spec.domain}" if instance else spec.domain
-    return replace(spec, name=chosen, domain=domain)
+    return named(spec, chosen)
 
 
 def remembered(world: World, project: str, directory: str) -> dict[str, str]:

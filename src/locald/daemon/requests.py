@@ -202,4 +202,4 @@ def _read_env_file(directory: str, path: str) -> bytes | None:
 
 
 def place(project: Project) -> Place:
-    return Place(project.directory, project.domain)
+    return Place(project.directory, project.domain, default=project.default)

@@ -101,3 +101,8 @@ def counted(number: int, noun: str) -> str:
 def listed(names: list[str]) -> str:
     """`db`, `db and api`, `db, api and web`."""
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def url(row: Mapping[str, Any]) -> str:
+    """Where a browser finds it, by name if it has one; may be empty."""
+    return row.get("name_url") or row.get("url") or ""

@@ -88,7 +88,7 @@ def facts(row: Row, width: int) -> Text:
     text = Text().append(f"{states.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
     text.append(words.judged(row))
     told = [
-        str(row.get("url") or ""),
+        words.url(row),
         f"waiting for {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
     ]
     told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]

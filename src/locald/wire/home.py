@@ -79,6 +79,26 @@ class Home:
         return os.path.join(self.state, "dashboard.json")
 
     @property
+    def proxy(self) -> str:
+        """What the proxy keeps: its configuration, its certificates."""
+        return os.path.join(self.state, "proxy")
+
+    @property
+    def proxy_admin(self) -> str:
+        """Where Caddy is told what to do."""
+        return os.path.join(self.run, "caddy.sock")
+
+    @property
+    def proxy_socket(self) -> str:
+        """Where the daemon answers for services that do not."""
+        return os.path.join(self.run, "proxy.sock")
+
+    @property
+    def gates(self) -> str:
+        """The folder that says which services serve who comes."""
+        return os.path.join(self.run, "gates")
+
+    @property
     def wanted(self) -> str:
         """Exists while something is wanted or still held: then the next daemon has something to restore."""
         return os.path.join(self.state, "wanted")

@@ -58,6 +58,7 @@ def row(view: Row) -> Json:
         "port_source": view.port_source,
         "address": view.address,
         "url": view.url,
+        "name_url": view.name_url,
         "run": view.run,
         "restarts": view.restarts,
         "exit_code": view.exit_code,

@@ -70,11 +70,30 @@ def schemas() -> Json:
             }
         ),
         "Instances": object_of({"instances": list_of(ref("Instance"))}),
+        "Proxy": _proxy(),
         "Removed": object_of({"removed": list_of(ref("Instance"))}),
         "Nothing": object_of({}),
         "Problem": problem,
         "Problems": object_of({"problems": list_of(ref("Problem")), "exit": NUMBER}),
     }
+
+
+def _proxy() -> Json:
+    number: Json = {"type": ["integer", "null"]}
+    yes: Json = {"type": "boolean"}
+    whose = {"name": TEXT, "service": TEXT, "project": TEXT, "instance": TEXT_OR_NULL}
+    told = dict.fromkeys(("ca", "caddy", "trouble", "hint"), TEXT_OR_NULL)
+    return object_of(
+        {
+            "running": yes,
+            "https_port": number,
+            "http_port": number,
+            **told,
+            "routes": list_of(object_of({**whose, "address": TEXT, "open": yes})),
+            "lost": list_of(object_of({**whose, "owner": TEXT})),
+            "notes": list_of(TEXT),
+        }
+    )
 
 
 def _why(row: Json) -> Json:

@@ -55,6 +55,7 @@ class PlaceEntry:
     """which of the callers; empty in the file of a version that did not tell"""
     folder: str = ""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ class Writer:
 
     def _place(self, place: Place, callers: dict[str, Caller]) -> PlaceEntry:
         caller = self._name(place.caller, callers)
-        return PlaceEntry(place.directory, place.domain, caller, place.folder, dict(place.groups))
+        groups = dict(place.groups)
+        return PlaceEntry(place.directory, place.domain, caller, place.folder, groups, place.default)
 
     def _name(self, caller: Caller, callers: dict[str, Caller]) -> str:
         """The digest of a caller, who is told of in this line if the file does not know him yet."""
@@ -170,6 +172,7 @@ class Reader:
                 self._callers.get(each.caller, known.get(name, _NOBODY)),
                 each.folder,
                 each.groups,
+                each.default,
             )
             for name, each in self._places.items()
         }

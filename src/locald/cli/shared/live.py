@@ -261,7 +261,7 @@ def _reason(row: Row) -> str:
     """What to show beside the word: of what is healthy, where it is and how that is known."""
     if not words.is_ready(row):
         return words.beside(row)
-    return "  ".join(part for part in (row.get("url"), words.source(row)) if part) or words.because(row)
+    return "  ".join(part for part in (words.url(row), words.source(row)) if part) or words.because(row)
 
 
 def _without_causes(reason: str, rows: Iterable[Row]) -> str:

@@ -51,5 +51,5 @@ def _cells(name: str, row: Row) -> list[Cell]:
         Cell(row.get("port")),
         Cell(row.get("pid") or (row.get("container") or "")[:12]),
         Cell(age(row.get("started_at")) if row.get("pid") or row.get("container") else ""),
-        Cell(row.get("url")),
+        Cell(words.url(row)),
     ]

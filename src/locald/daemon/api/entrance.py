@@ -1,38 +1,24 @@
-"""The Unix socket at which the API is found, for as long as the daemon lives.
-
-Somebody may tidy up the folder it is in (a logout, a cleaner of temporary directories), and the file of a
-socket cannot be had again once it is gone. So it is looked at now and then, and created again.
-"""
+"""The Unix socket of the API."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import socket
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locald.daemon.api import closing
 from locald.daemon.api.connection import HttpServer
 from locald.daemon.api.crowd import Crowd
 from locald.daemon.api.routes import Table
+from locald.daemon.api.socket_file import SocketFile
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from locald.daemon.api.routes import Api
 
-log = logging.getLogger(__name__)
-
-LOOK_EVERY = 2.0
-"""seconds between two looks whether the socket is still there"""
-
 
 class Entrance:
-    """A stale file is in nobody's way: who opens this holds the lock."""
-
     def __init__(self, api: Api, path: str) -> None:
         self.path = path
         self.routes = api.routes_of_owner()
@@ -42,29 +28,18 @@ class Entrance:
         self._sockets: web.AppRunner | None = None
         """the server of those who asked for a WebSocket, made for the first one"""
         self._making = asyncio.Lock()
-        self._listening: closing.Listening | None = None
-        self._bound: os.stat_result | None = None
-        self._turn = asyncio.Lock()
-        self._closed = False
+        self._file = SocketFile(path, self._admit)
 
     async def open(self) -> None:
-        await self._bind()
+        await self._file.open()
 
     async def keep(self) -> None:
         """Be found also when the socket was removed. Never returns; who is connected notices nothing."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            async with self._turn:
-                if not (self._closed or await asyncio.to_thread(self._stands)):
-                    await self._bind_again()
+        await self._file.keep()
 
     async def close(self) -> None:
         """Finish what is under way, and be gone."""
-        async with self._turn:
-            self._closed = True
-            await self._withdraw()
-            await self.finish()
-            await asyncio.to_thread(Path(self.path).unlink, missing_ok=True)
+        await self._file.close(self.finish)
 
     async def finish(self) -> None:
         """Answer those who are there, end every stream."""
@@ -86,41 +61,3 @@ class Entrance:
     def _admit(self) -> asyncio.BaseProtocol:
         others = self._sockets.server.connections if self._sockets and self._sockets.server else []
         return self._crowd.admit([*self._server.connections, *others], self._server)
-
-    async def _bind_again(self) -> None:
-        try:
-            await self._bind()
-        except OSError as error:
-            log.warning("%s cannot be created again: %s", self.path, error)
-        else:
-            log.warning("%s was removed, created it again", self.path)
-
-    async def _bind(self) -> None:
-        await self._withdraw()
-        self._listening = closing.Listening(await asyncio.to_thread(self._listen), self._admit)
-        await self._listening.begin()
-        self._bound = await asyncio.to_thread(os.stat, self.path)
-
-    async def _withdraw(self) -> None:
-        if self._listening:
-            await self._listening.end()
-        self._listening = None
-
-    def _listen(self) -> socket.socket:
-        path = Path(self.path)
-        path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        listening = socket.socket(socket.AF_UNIX)
-        try:
-            listening.bind(self.path)
-            path.chmod(0o600)  # till then the folder keeps others out
-        except OSError:
-            listening.close()
-            raise
-        return listening
-
-    def _stands(self) -> bool:
-        try:
-            return self._bound is not None and os.path.samestat(os.stat(self.path), self._bound)
-        except OSError:
-            return False

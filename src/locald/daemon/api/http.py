@@ -19,16 +19,20 @@ LARGEST_REQUEST = 16 << 20
 JSON = "application/json; charset=utf-8"
 REASONS = {
     200: "OK",
+    204: "No Content",
     400: "Bad Request",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Request Entity Too Large",
+    421: "Misdirected Request",
     422: "Unprocessable Entity",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
+    502: "Bad Gateway",
     503: "Service Unavailable",
+    508: "Loop Detected",
 }
 """Every status of an answer, with its words (RFC 9110, section 15)"""
 
@@ -63,6 +67,8 @@ class Request:
     """reads all of it; raises Failure when it is too large or takes too long"""
     is_masked: bool = False
     """no secret is shown to who asks, whoever that is"""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """by name in lower case; only of what came at a Unix socket"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,13 @@ class Incoming:
             path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
         text = query.decode("utf-8", "surrogateescape")
         return Request(
-            self.method, unquote(path.decode("latin-1"), "utf-8", "replace"), Query(text), self.body
+            self.method,
+            unquote(path.decode("latin-1"), "utf-8", "replace"),
+            Query(text),
+            self.body,
+            headers={
+                name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()
+            },
         )
 
     async def body(self) -> bytes:

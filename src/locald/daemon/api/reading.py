@@ -132,13 +132,22 @@ class Reading:
 
     async def why(self, request: Request) -> Answer:
         key = await one(self._core, request.query, request.query.getall("service"))
+        explained = await self.explained(key)
+        if explained is None:  # forgotten meanwhile
+            raise Failure(404)
+        return document(explained)
+
+    async def explained(self, key: Key) -> dict[str, Any] | None:
+        """The `why` document of a service; None when it is not known, or no longer."""
+        if key not in self._core.world.services:
+            return None
         root = root_of(self._core.world, self._core.world.services[key])
         printed = await self._printed_last(root)
         seen = await self._of_ports(root, [line for stream, line in printed if stream != "locald"])
         world = self._core.world
-        if key not in world.services:  # forgotten meanwhile
-            raise Failure(404)
-        return document(rows.why(why(world, key, seen), summary(world, key, last_word(printed))))
+        if key not in world.services:
+            return None
+        return rows.why(why(world, key, seen), summary(world, key, last_word(printed)))
 
     async def _printed_last(self, service: Service) -> list[tuple[str, str]]:
         """The last lines of what the service printed, if it ended by itself, with their streams."""
@@ -196,6 +205,11 @@ class Reading:
         """Every folder that is known: which project or instance it is, and what of it runs."""
         found = await asyncio.to_thread(checkouts, self._core.world, self._core.logbook.size)
         return document({"instances": [checkout(each) for each in found]})
+
+    async def proxy(self, request: Request) -> Answer:
+        """Where services are reached by name, and which names there are."""
+        assert self._core.proxy
+        return document(self._core.proxy.status())
 
     def _way_in(self, service: Service) -> dict[str, Any] | None:
         """Its container, and the environment for a docker command; None while it does not run."""

@@ -88,7 +88,7 @@ class Api:
 
     def __init__(self, core: Core) -> None:
         self.core, self.streams = core, Streams()
-        self._reading, self._changing = Reading(core), Changing(core)
+        self.reading, self._changing = Reading(core), Changing(core)
         self._effects = Effects(core)
 
     def routes(self) -> list[Route]:
@@ -99,7 +99,7 @@ class Api:
         return self._with_description([*self._for_all(), Route("POST", "/v1/dashboard", self._invite)])
 
     def _for_all(self) -> list[Route]:
-        reading, changing = self._reading, self._changing
+        reading, changing = self.reading, self._changing
         return [
             Route("GET", "/v1/ping", reading.ping),
             Route("GET", "/v1/status", reading.status),
@@ -113,6 +113,7 @@ class Api:
             Route("GET", "/v1/terminal", reading.terminal),
             Route("GET", "/v1/effect", self._effects.effect),
             Route("GET", "/v1/instances", reading.instances),
+            Route("GET", "/v1/proxy", reading.proxy),
             Route("POST", "/v1/instances/prune", changing.prune),
             Route("POST", "/v1/up", changing.up),
             Route("POST", "/v1/stop", changing.stop),

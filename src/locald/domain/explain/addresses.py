@@ -50,7 +50,7 @@ def address(service: Service) -> str | None:
 def url(service: Service) -> str | None:
     """Where to point a browser; None for what is known not to speak HTTP."""
     found = address(service)
-    return f"{_scheme(service)}://{found}/" if found and _may_speak_http(service) else None
+    return f"{scheme(service)}://{found}/" if found and speaks_http(service) else None
 
 
 def _own_check(service: Service) -> PortCheck | None:
@@ -60,7 +60,8 @@ def _own_check(service: Service) -> PortCheck | None:
     return check if isinstance(check, PortCheck) and check.port is None else None
 
 
-def _scheme(service: Service) -> str:
+def scheme(service: Service) -> str:
+    """`http` or `https`, as it is checked."""
     check = _own_check(service)
     return check.scheme if isinstance(check, HttpCheck) else "http"
 
@@ -84,7 +85,8 @@ def _is_elsewhere(service: Service) -> bool:
     return bool(ready and opens_itself and service.facts and not service.facts.open)
 
 
-def _may_speak_http(service: Service) -> bool:
+def speaks_http(service: Service) -> bool:
+    """Whether it may: what is known to speak something else does not."""
     if _socket(service):
         return False
     check = service.present.spec.health_check

@@ -12,6 +12,7 @@ from locald.domain.explain.addresses import address, port, url
 from locald.domain.explain.because import because
 from locald.domain.explain.hints import hint
 from locald.domain.explain.last_word import reason
+from locald.domain.explain.routes import name_url
 from locald.domain.lifecycle.dependencies import meaning, must_stop, needs, unmet
 from locald.domain.lifecycle.health import Health, Source
 from locald.domain.lifecycle.phase import (
@@ -64,6 +65,8 @@ class Row:
     port_source: Literal["assigned", "fixed", "found"] | None
     address: str | None
     url: str | None
+    name_url: str | None
+    """its address by name, by way of the proxy"""
     run: int
     restarts: int
     exit_code: int | None
@@ -99,6 +102,7 @@ def row(world: World, service: Service) -> Row:
         port_source=_port_source(service),
         address=address(service),
         url=url(service),
+        name_url=name_url(world, service),
         run=service.runs,
         restarts=service.restarts.total,
         exit_code=facts.exit.shown if facts and facts.exit and not alive else None,

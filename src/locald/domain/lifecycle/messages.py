@@ -372,6 +372,13 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxied:
+    """Services are reached by name at this port; None: there is no proxy."""
+
+    https_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Slept:
     """The machine slept for so many seconds, and everything on it; it has just woken up."""
 
@@ -448,5 +455,5 @@ ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
 Event = ProcessEvent | HealthEvent | LastWord
-Message = Command | Event | Due | Slept
+Message = Command | Event | Due | Proxied | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard

@@ -37,6 +37,7 @@ from locald.domain.lifecycle.messages import (
     Due,
     Effect,
     Message,
+    Proxied,
     Prune,
     Restart,
     Shutdown,
@@ -81,6 +82,8 @@ class Place:
     """which folder `directory` was then, by which it is found when it was moved; empty: not known"""
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """names for several services"""
+    default: str = ""
+    """the service that `domain` leads to; empty: not said"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class World:
     """by folder, which project or instance it was the last time, running or not (see `project.instances`)"""
     past_runs: Mapping[Key, int] = field(default_factory=dict)
     """the number of the last run of services of which nothing is left but what they printed"""
+    https_port: int | None = None
+    """where services are reached by name; None while there is no proxy. It is not saved"""
 
     @classmethod
     def of(cls, services: Iterable[Service], places: Mapping[str, Place]) -> World:
@@ -131,12 +136,13 @@ def step(world: World, message: Message, now: float) -> Step:
             draft.desire(world.services.keys(), Desired.DOWN)
         case Prune(folders):
             draft.instances = {path: name for path, name in world.instances.items() if path not in folders}
+        case Proxied(port):
+            draft.https_port = port
         case Due(key):
             if service := draft.services.get(key):
                 draft.take(due(service, now))
         case Slept(seconds):
-            for service in world.services.values():
-                draft.put(put_off(service, seconds))
+            draft.put_off(seconds)
         case event:
             if service := draft.services.get(event.run.key):
                 draft.take(observe(service, event, now))
@@ -156,6 +162,7 @@ class _Draft:
         self.ready_senders = dict(world.ready_senders)
         self.instances = world.instances
         self.past_runs = dict(world.past_runs)
+        self.https_port = world.https_port
         self.effects: list[Effect] = []
         self._moved: set[Key] = set()
         # Sets that keep their order, so that a step is repeatable.
@@ -197,6 +204,10 @@ class _Draft:
         """What was started because this was ready, which it was not, is not to blame."""
         for other in self.dependents.get(key, ()):
             self.put(forgiven(self.services[other], since))
+
+    def put_off(self, seconds: float) -> None:
+        for service in self.before.services.values():
+            self.put(put_off(service, seconds))
 
     def remove(self, key: Key) -> None:
         service = self.services.pop(key)
@@ -244,7 +255,7 @@ class _Draft:
             key for key in self._moved if self.services.get(key) is not self.before.services.get(key)
         )
         self._forget_places({key.project for key in moved if key not in self.services})
-        known = self.ready_senders, self.instances, self.past_runs
+        known = self.ready_senders, self.instances, self.past_runs, self.https_port
         world = World(self.services, self.dependents, self.places, *known)
         return Step(world, tuple(self.effects), moved)
 
@@ -294,7 +305,7 @@ def _up(draft: _Draft, up: Up) -> None:
     """Make the project what its file says, then want what was asked for and what it depends on."""
     project = up.project
     draft.places[project.name] = Place(
-        project.directory, project.domain, up.caller, project.folder, project.groups
+        project.directory, project.domain, up.caller, project.folder, project.groups, project.default
     )
     draft.instances = up.instances
     known = {service.spec.name: service for service in draft.before.of_project(project.name)}

@@ -9,7 +9,7 @@ set by hand are refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from locald.domain.project.spec import ProjectSpec
 
 VARIABLE = "LOCALD_INSTANCE"
 
@@ -72,3 +74,21 @@ def _unique(name: str, label: str, others: Mapping[str, str]) -> str:
         return first
     numbered = (with_label(name, labels.near(f"{label[:58]}-{number}")) for number in count(2))
     return next(each for each in numbered if each not in others)
+
+
+def named(spec: ProjectSpec, chosen: str) -> ProjectSpec:
+    """The same as this project or instance: an instance has names of its own, below its label."""
+    label = parts(chosen)[1]
+    if not label:
+        return replace(spec, name=chosen)
+    services = {
+        name: replace(each, domains=_below(each.domains, label, spec.domain))
+        for name, each in spec.services.items()
+    }
+    return replace(spec, name=chosen, domain=f"{label}.{spec.domain}", services=services)
+
+
+def _below(names: tuple[str, ...], label: str, domain: str) -> tuple[str, ...]:
+    """`admin.feat.shop.localhost`. What is not below the project's domain stays the first instance's."""
+    own = (name.removesuffix(f".{domain}") for name in names if name.endswith(f".{domain}"))
+    return tuple(f"{name}.{label}.{domain}" for name in own)

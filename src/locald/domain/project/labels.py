@@ -13,6 +13,15 @@ END = r"$(?!\n)"
 LABEL = f"^{ONE}{END}"
 
 
+DOMAIN = rf"{ONE}(\.{ONE})*"
+PATTERN = rf"^(\*\.)?{DOMAIN}{END}"
+"""a domain, perhaps with `*` in place of its first label"""
+
+
+def is_pattern(text: str) -> bool:
+    return len(text) <= 253 and re.search(PATTERN, text) is not None
+
+
 def is_label(text: str) -> bool:
     return re.search(LABEL, text) is not None
 

@@ -84,9 +84,10 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
         )
         faults += fill.faults
     # What is wrong with the project's own variables is wrong for every service.
-    return Project(spec.name, spec.domain, directory, definitions, groups=spec.groups), list(
-        dict.fromkeys(faults)
+    project = Project(
+        spec.name, spec.domain, directory, definitions, groups=spec.groups, default=spec.default
     )
+    return project, list(dict.fromkeys(faults))
 
 
 def _absent(owner: Path, named: Iterable[str], env_files: EnvFiles) -> Iterator[Fault]:

@@ -164,6 +164,8 @@ class ServiceSpec:
     tty: bool = True
     stdin: StandardInput = StandardInput.EMPTY
     autostart: bool = True
+    domains: tuple[str, ...] = ()
+    """names for the proxy beside its own; `*.` stands for any one label"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,8 @@ class ProjectSpec:
     """names for several services"""
     instance: str = ""
     """the label of this folder, where somebody has set one"""
+    default: str = ""
+    """the service that the project's own domain leads to, where somebody has set one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +229,5 @@ class Project:
     folder: str = ""
     """which folder that is, whatever it is called (see `wire.folder`)"""
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    default: str = ""
+    """the service that `domain` leads to; empty: not said"""

@@ -76,6 +76,7 @@ def describe(spec: ProjectSpec, texts: Texts, where: str = FILE) -> tuple[Settin
         (("project", "domain"), spec.domain),
         *((("project", "env", name), value) for name, value in spec.env.items()),
         *([(("project", "env_file"), list(spec.env_file))] if spec.env_file else []),
+        *([(("project", "default"), spec.default)] if spec.default else []),
         *([(("project", "instance"), spec.instance)] if spec.instance else []),
         *((("groups", name), list(names)) for name, names in spec.groups.items()),
     ]

@@ -30,6 +30,7 @@ _TOGETHER: list[Schema] = [
         "then": {
             "properties": {
                 "port": False,
+                "domains": False,
                 "health_check": {"if": _has("type", *OF_A_PORT), "then": {"required": ["port"]}},
             }
         },
@@ -99,6 +100,6 @@ def otherwise(key: str) -> str:
 def keys_of(kind: Type) -> list[str]:
     """The keys that mean something for a service of this type, in the order of the reference."""
     without = set(CONTAINER_ONLY if kind is not Type.CONTAINER else PROCESS_ONLY)
-    without |= {"port"} if kind in (Type.WORKER, Type.TASK) else set()
+    without |= {"port", "domains"} if kind in (Type.WORKER, Type.TASK) else set()
     without |= {"image"} if kind is not Type.CONTAINER else set()
     return [key for key in ServiceTable.model_fields if key not in without]

@@ -22,6 +22,7 @@ from locald.domain.project.config.kinds import (
     Boolean,
     Command,
     Domain,
+    Domains,
     Duration,
     Environment,
     Files,
@@ -275,6 +276,16 @@ class ServiceTable(Table):
             True,
         ),
     ] = NOT_GIVEN
+    domains: Annotated[
+        Domains,
+        Doc(
+            "Names of the service beside `NAME.DOMAIN`: under `.localhost`, `.test` or the project's domain. "
+            "`*` in place of the first label stands for any one label. In an instance `admin.shop.localhost` "
+            "is `admin.feat.shop.localhost`.",
+            'domains = ["admin.shop.localhost", "*.shop.localhost"]',
+            [],
+        ),
+    ] = NOT_GIVEN
 
     def spec(self, name: str) -> ServiceSpec:
         given = self.given()
@@ -299,9 +310,18 @@ class ProjectTable(Table):
     domain: Annotated[
         Domain,
         Doc(
-            "The domain under which services are to be reached by name. Nothing uses it yet.",
+            "The domain under which services are reached by name: `web.shop.localhost`. One outside of "
+            "`.localhost` and `.test` belongs in `locald.local.toml`.",
             'domain = "shop.localhost"',
             otherwise="`NAME.localhost`",
+        ),
+    ] = NOT_GIVEN
+    default: Annotated[
+        Name,
+        Doc(
+            "The service that the domain itself leads to.",
+            'default = "web"',
+            otherwise="the service `web`, or the only one that speaks HTTP",
         ),
     ] = NOT_GIVEN
     env: Annotated[
@@ -360,4 +380,5 @@ class FileTable(Table):
             env_file=project.get("env_file", ()),
             groups=given.get("groups", {}),
             instance=project.get("instance", ""),
+            default=project.get("default", ""),
         )

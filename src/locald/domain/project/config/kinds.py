@@ -272,6 +272,13 @@ def _domain(value: object) -> str:
     return domain
 
 
+def _pattern(value: object) -> str:
+    name = text(value)
+    if not labels.is_pattern(name):
+        raise Bad(f"{shown(name)} is not a domain name", 'like "admin.shop.localhost" or "*.shop.localhost"')
+    return name
+
+
 def _variable_name(value: object) -> str:
     name = text(value)
     if "=" in name:
@@ -309,7 +316,19 @@ Domain = Annotated[
     Kind(
         "a domain name",
         _domain,
-        {"type": "string", "maxLength": 253, "pattern": rf"^{labels.ONE}(\.{labels.ONE})*{labels.END}"},
+        {"type": "string", "maxLength": 253, "pattern": rf"^{labels.DOMAIN}{labels.END}"},
+    ),
+]
+Pattern = Annotated[
+    str,
+    Kind(
+        "a domain name",
+        _pattern,
+        {
+            "type": "string",
+            "maxLength": 253,
+            "pattern": labels.PATTERN,
+        },
     ),
 ]
 VariableName = Annotated[
@@ -404,6 +423,9 @@ Names = Annotated[
     Field(min_length=1),
     AfterValidator(tuple),
     Shaped("a list of names", (list,), instead.list_of_one),
+]
+Domains = Annotated[
+    list[Pattern], AfterValidator(tuple), Shaped("a list of domain names", (list,), instead.list_of_one)
 ]
 Headers = Annotated[dict[HeaderName, HeaderValue], Shaped("a table of strings", (dict,), instead.variables)]
 Files = Annotated[

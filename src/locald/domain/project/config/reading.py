@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from locald.domain.project.config import layers, misplaced, remains, rest, rules, syntax, unknown
+from locald.domain.project.config import (
+    domains,
+    layers,
+    misplaced,
+    remains,
+    rest,
+    rules,
+    syntax,
+    unknown,
+)
 from locald.domain.project.config.checks import TABLES, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
@@ -38,7 +47,7 @@ def read(texts: Texts, where: str) -> FileTable:
     """The tables of a file. Raises Refused with every problem of it, from top to bottom."""
     raw, places = both(texts, where)
     table, faults = _sift(raw)
-    faults += _in_the_wrong_file(places)
+    faults += _in_the_wrong_file(raw, places)
     if faults or table is None:
         raise Refused(*in_order(faults, places))
     return table
@@ -48,7 +57,7 @@ def understand(texts: Texts, where: str = FILE) -> Understood:
     """The file as far as it can be understood. Raises Refused when it is not TOML."""
     raw, places = both(texts, where)
     table, faults = _sift(raw)
-    faults += _in_the_wrong_file(places)
+    faults += _in_the_wrong_file(raw, places)
     spec = (table or remains.sound(raw, faults, _validated)).spec()
     return Understood(places, faults, remains.with_names(spec, raw))
 
@@ -112,12 +121,13 @@ def both(texts: Texts, where: str) -> tuple[dict[str, Any], Places]:
     return layers.over(raw, over), replace(places, over=others)
 
 
-def _in_the_wrong_file(places: Places) -> list[Fault]:
+def _in_the_wrong_file(raw: dict[str, Any], places: Places) -> list[Fault]:
     """What one person may set and a project may not."""
+    faults = list(domains.in_the_wrong_file(raw, places))
     path = ("project", "instance")
-    if path not in places.lines:
-        return []
-    return [Fault(path, f"belongs in {LOCAL}", "each folder has its own: write it there")]
+    if path in places.lines:
+        faults.append(Fault(path, f"belongs in {LOCAL}", "each folder has its own: write it there"))
+    return faults
 
 
 def tables(text: str, where: str) -> tuple[dict[str, Any], Places]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.project import graph, template
-from locald.domain.project.config import commands
+from locald.domain.project.config import commands, domains
 from locald.domain.project.config.checks import OF_A_PORT
 from locald.domain.project.config.unknown import meant
 from locald.domain.project.spec import Condition, StandardInput, Type
@@ -104,6 +104,7 @@ def check(raw: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _groups(raw.get("groups"), services.keys())
     yield from _project_texts(raw.get("project"), services.keys())
     yield from _one_port_each(drafts)
+    yield from domains.check(raw)
     yield from _no_cycles(drafts)
 
 
@@ -156,8 +157,10 @@ def _keys_of_the_type(draft: Draft) -> Iterator[Fault]:
     elif draft.type not in (Type.CONTAINER, None):
         for key in CONTAINER_ONLY.keys() & draft.raw.keys():
             yield Fault(draft.path(key), "is only for containers", _NOT_FOR_PROCESSES + CONTAINER_ONLY[key])
-    if draft.type in (Type.WORKER, Type.TASK) and "port" in draft.raw:
-        yield Fault(draft.path("port"), f"a {draft.type} has no port", 'remove `port`, or use type = "exec"')
+    for key in ("port", "domains") if draft.type in (Type.WORKER, Type.TASK) else ():
+        if key in draft.raw:
+            hint = f'remove `{key}`, or use type = "exec"'
+            yield Fault(draft.path(key), f"a {draft.type} has no port", hint)
 
 
 def _terminal(draft: Draft) -> Iterator[Fault]:

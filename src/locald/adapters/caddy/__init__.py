@@ -1,0 +1,1 @@
+"""The proxy: Caddy, its words and its files."""

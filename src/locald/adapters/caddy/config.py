@@ -1,0 +1,213 @@
+"""What Caddy is told: routes in its JSON. Pure.
+
+Each service has one route. A request for it goes to where it listens, but only while its *gate* is open: a
+file that is there as long as the service is healthy. So a service that starts or stops costs no new
+configuration, which would make Caddy let go of connections. While the gate is closed the daemon is asked
+first: it answers what there is to say, or 204 when the service has become healthy, and then the request goes
+on, body and all. The same happens when the service turns out not to listen although its gate is open.
+
+Caddy goes on without the daemon. What then would have been the daemon's to answer is a plain sentence.
+
+Certificates are few: each domain's own and one for all names directly below it, whatever services come and
+go.
+
+Source: https://caddyserver.com/docs/json/
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from locald.domain.explain.routes import DASHBOARD, OURS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from locald.domain.explain.routes import Route
+    from locald.domain.project.names import Key
+
+Json = dict[str, Any]
+
+TRIES_LAST, TRIES_EVERY = "2s", "50ms"
+"""how long a daemon that is being replaced is waited for"""
+STREAMS_LAST = "24h"
+"""how long a WebSocket may stay on a route that was configured again"""
+MOST_ROUNDS = 5
+"""times that a request may come to the same service on its way"""
+ROUNDS = "X-Locald-Route"
+"""the header that has the services on the way of a request"""
+OWN_PATH = "/.well-known/locald/*"
+"""of every name: what the page that is shown in place of a service asks"""
+HOLD, NOWHERE, LOOP, BROKEN, OWN = "/hold", "/nowhere", "/loop", "/broken", "/own"
+"""what the daemon is asked: whether a service is ready, and what to say of a request that leads nowhere"""
+AWAY = "locald does not answer\nhint: run `locald up` in the project's folder\n"
+_COOKIE = r"(^|;\s*)locald[-_][^;]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where things are. `gates`: a folder; `admin`, `daemon`: paths of sockets; `storage`: what Caddy
+    keeps."""
+
+    https_port: int
+    http_port: int
+    admin: str
+    daemon: str
+    gates: str
+    storage: str
+
+
+def gate(key: Key) -> str:
+    """The name of a service's file in the folder of the gates."""
+    return str(key)
+
+
+def config(site: Site, routes: Sequence[Route], domains: Iterable[str]) -> Json:
+    """All that Caddy is told. `domains`: of the projects, each of which has certificates."""
+    return {
+        "admin": {"listen": f"unix/{site.admin}|0600", "config": {"persist": False}},
+        "storage": {"module": "file_system", "root": site.storage},
+        "logging": {"logs": {"default": {"level": "ERROR"}}},
+        "apps": {
+            "pki": {"certificate_authorities": {"local": {"name": "locald", "install_trust": False}}},
+            "tls": {
+                "automation": {"policies": [{"issuers": [{"module": "internal"}]}]},
+                "certificates": {"automate": _certified(routes, domains)},
+                "disable_ocsp_stapling": True,
+            },
+            "http": {
+                "http_port": site.http_port,
+                "https_port": site.https_port,
+                "servers": {"locald": _server(site, routes)},
+            },
+        },
+    }
+
+
+def _certified(routes: Iterable[Route], domains: Iterable[str]) -> list[str]:
+    """What there are certificates for: a name below a domain by that for all names there."""
+    found = {DASHBOARD, *(f"*.{each}" for each in OURS)}
+    for domain in domains:
+        found |= {domain, f"*.{domain}"}
+    for route in routes:
+        if f"*.{route.name.partition('.')[2]}" not in found:
+            found.add(route.name)
+    return sorted(found)
+
+
+def _server(site: Site, routes: Sequence[Route]) -> Json:
+    ports = (site.https_port, site.http_port)
+    nowhere: Json = {"handle": [_asked(site, NOWHERE)]}
+    broken: Json = {
+        "match": [{"expression": "{http.error.status_code} >= 500"}],
+        "handle": [_asked(site, BROKEN)],
+    }
+    return {
+        "listen": [f"{address}:{port}" for port in ports for address in ("127.0.0.1", "[::1]")],
+        "protocols": ["h1", "h2"],
+        "automatic_https": {"disable": True},
+        "tls_connection_policies": [{"default_sni": DASHBOARD}],
+        "routes": [*(_route(site, group) for group in _grouped(routes)), nowhere],
+        "errors": {"routes": [_when_away(), broken]},
+    }
+
+
+def _grouped(routes: Sequence[Route]) -> list[list[Route]]:
+    """The names of each service together; patterns for themselves, behind all others."""
+    groups: dict[tuple[bool, Key], list[Route]] = {}
+    for route in routes:
+        groups.setdefault((route.name.startswith("*"), route.key), []).append(route)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _route(site: Site, routes: list[Route]) -> Json:
+    service = routes[0]
+    name = gate(service.key)
+    own = {"path": [OWN_PATH]}
+    looped = {"header_regexp": {ROUNDS: {"pattern": f"(?:{re.escape(name)}[ ,].*){{{MOST_ROUNDS}}}"}}}
+    closed = {"not": [{"file": {"root": site.gates, "try_files": [f"/{name}"]}}]}
+    return {
+        "match": [{"host": [route.name for route in routes]}],
+        "terminal": True,
+        "handle": [
+            {
+                "handler": "subroute",
+                "routes": [
+                    {"match": [own], "terminal": True, "handle": [_asked(site, OWN, name)]},
+                    {"match": [looped], "terminal": True, "handle": [_asked(site, LOOP, name)]},
+                    {"match": [closed], "handle": [_asked(site, HOLD, name)]},
+                    {"handle": [_service(service)]},
+                ],
+                "errors": {"routes": _when_it_fails(site, service)},
+            }
+        ],
+    }
+
+
+def _when_it_fails(site: Site, service: Route) -> list[Json]:
+    """The service does not listen: it was not sent anything, so the request may go to it later. The daemon
+    does not listen: there is no more to ask it. All else: the service broke off."""
+    name = gate(service.key)
+    refused = {"expression": "{http.error.message}.contains('dial tcp')"}
+    return [
+        _when_away(),
+        {"match": [refused], "terminal": True, "handle": [_asked(site, HOLD, name), _service(service)]},
+        {"handle": [_asked(site, BROKEN, name)]},
+    ]
+
+
+def _when_away() -> Json:
+    away = {"expression": "{http.error.message}.contains('dial unix')"}
+    return {"match": [away], "terminal": True, "handle": [_static(503, AWAY)]}
+
+
+def _service(route: Route) -> Json:
+    """Its own name in `Host`; what it sends is passed on at once."""
+    transport: Json = {"protocol": "http", "compression": False}
+    if route.scheme == "https":
+        transport["tls"] = {"insecure_skip_verify": True}
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": route.address}],
+        "transport": transport,
+        "flush_interval": -1,
+        "stream_close_delay": STREAMS_LAST,
+        "headers": {
+            "request": {
+                "set": {ROUNDS: [f"{gate(route.key)} {{http.request.header.{ROUNDS}}}"]},
+                "replace": {"Cookie": [{"search_regexp": _COOKIE, "replace": ""}]},
+                "delete": ["Forwarded", "X-Real-Ip"],
+            }
+        },
+    }
+
+
+def _asked(site: Site, path: str, service: str = "") -> Json:
+    """Ask the daemon, without the body. When it says 204 the request goes on."""
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"unix/{site.daemon}"}],
+        "rewrite": {"method": "GET", "uri": path},
+        "load_balancing": {"try_duration": TRIES_LAST, "try_interval": TRIES_EVERY},
+        "headers": {
+            "request": {
+                "set": {
+                    "Host": ["locald"],  # that of the request may be anything
+                    "X-Locald-Host": ["{http.request.hostport}"],
+                    "X-Locald-Service": [service],
+                    "X-Locald-Method": ["{http.request.method}"],
+                    "X-Locald-Uri": ["{http.request.orig_uri}"],
+                    "X-Locald-Scheme": ["{http.request.scheme}"],
+                },
+                "delete": ["Upgrade", "Connection", "Cookie", "Authorization"],
+            }
+        },
+        "handle_response": [{"match": {"status_code": [204]}, "routes": []}],
+    }
+
+
+def _static(status: int, text: str) -> Json:
+    headers = {"Content-Type": ["text/plain; charset=utf-8"], "Retry-After": ["1"]}
+    return {"handler": "static_response", "status_code": status, "headers": headers, "body": text}

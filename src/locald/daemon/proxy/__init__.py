@@ -1,0 +1,1 @@
+"""Names instead of ports: the proxy as the daemon keeps it, and what it answers there itself."""

@@ -1,0 +1,321 @@
+"""The proxy as the daemon keeps it: there while a service has a name, told of every change of names.
+
+Whether a service serves is told by its gate, at once; which names there are, and where each leads, by a new
+configuration, for which changes are gathered until the loop is idle for a moment. A proxy that ends is
+started again: at once, then ever more rarely. It stays a while when no service has a name any more, and goes
+with `server stop`.
+
+Without Caddy nothing of this happens, and everything else works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from locald.adapters.caddy import admin, authority, program
+from locald.adapters.caddy.config import Site, config
+from locald.daemon.proxy import ports
+from locald.daemon.proxy.child import KEY, Child
+from locald.daemon.proxy.gates import Gates
+from locald.daemon.proxy.note import Note, keep, recall
+from locald.domain.explain.routes import has_name, is_open, lost, open_services, routes
+from locald.domain.lifecycle.messages import Proxied
+from locald.domain.lifecycle.phase import Live
+from locald.domain.project.names import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from locald.adapters.caddy.config import Json
+    from locald.adapters.caddy.program import Caddy
+    from locald.adapters.processes import Processes
+    from locald.daemon.loop import Loop
+    from locald.domain.explain.routes import Claim, Route
+    from locald.domain.lifecycle.messages import Event
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key
+    from locald.wire.home import Home
+
+log = logging.getLogger(__name__)
+
+SWITCH = "LOCALD_PROXY"
+"""`off`: there is no proxy"""
+READY_WITHIN = 15.0
+"""seconds from its start until it listens"""
+PAUSES = (0.1, 1.0, 5.0, 30.0)
+"""seconds before each further attempt; the last again and again"""
+CALM = 10.0
+"""seconds after which it counts as having been well"""
+STAYS = 10.0
+"""seconds without a service that has a name"""
+
+
+class Proxy:
+    def __init__(
+        self,
+        home: Home,
+        loop: Loop,
+        processes: Processes,
+        tell: Callable[[], None],
+        environ: Mapping[str, str],
+    ) -> None:
+        """`tell`: rows are others now."""
+        self._home, self._loop, self._tell, self._environ = home, loop, tell, environ
+        self._child = Child(processes, home)
+        self._gates = Gates(home.gates)
+        self._shown: dict[Key, object] = {}
+        self._changed = asyncio.Event()
+        self._note = Note()
+        self._caddy: Caddy | None = None
+        self._loaded: Json | None = None
+        """the configuration that it has"""
+        self._is_ending = False
+        self.trouble = ""
+        """why there is none although one is needed, one sentence; `hint`: what to do"""
+        self.hint = ""
+        self.told: tuple[str, ...] = ()
+        """what is worth knowing of one that runs"""
+
+    @property
+    def is_off(self) -> bool:
+        return self._environ.get(SWITCH) == "off"
+
+    def status(self) -> Json:
+        """What `proxy status --json` tells, but for who trusts the authority."""
+        world, note = self._loop.world, self._note
+        is_running = world.https_port is not None
+        root = authority.root(self._storage)
+        return {
+            "running": is_running,
+            "https_port": note.https_port if is_running else None,
+            "http_port": note.http_port if is_running else None,
+            "ca": root if os.path.exists(root) else None,
+            "caddy": note.caddy if is_running else None,
+            "routes": [_told(route, world) for route in routes(world)],
+            "lost": [_told_claim(claim) for claim in lost(world)],
+            "trouble": f"turned off by {SWITCH}=off" if self.is_off else self.trouble or None,
+            "hint": self.hint or None,
+            "notes": list(self.told),
+        }
+
+    @property
+    def _storage(self) -> str:
+        return os.path.join(self._home.proxy, "caddy")
+
+    # What is told.
+
+    def begin(self) -> None:
+        """Look what an earlier daemon left: before the keeper is asked what it has."""
+        self._note = recall(self._noted)
+        if self._note.run and not self.is_off:
+            self._child.adopt(self._note.run)
+        self.change(self._loop.world, frozenset(self._loop.world.services))
+
+    def take(self, event: Event, post: Callable[[Event], None]) -> None:
+        """What the keeper tells: of the proxy itself it is no news for the world."""
+        if event.run.key == KEY:
+            self._child.take(event)
+        else:
+            post(event)
+
+    def change(self, world: World, moved: frozenset[Key]) -> None:
+        """The world's watcher."""
+        for key in moved:
+            service = world.services.get(key)
+            self._gates.set(key, service is not None and is_open(service))
+            shown = _shown(world, service) if service else None
+            if shown != self._shown.get(key):
+                self._shown[key] = shown
+                self._changed.set()
+            if service is None:
+                self._shown.pop(key, None)
+
+    # What is done.
+
+    async def run(self) -> None:
+        """Never returns, but where there is to be none."""
+        if self.is_off:
+            return
+        failures = 0
+        while True:
+            await self._until_needed()
+            began = time.monotonic()
+            try:
+                await self._live()
+            except (OSError, admin.Failed, _Ended) as error:
+                self.trouble = str(error.strerror or error) if isinstance(error, OSError) else str(error)
+                log.warning("the proxy: %s", self.trouble)
+            if self._is_ending:
+                return
+            failures = 0 if time.monotonic() - began > CALM else failures + 1
+            await self._leave()
+            if self.trouble and failures:
+                await asyncio.sleep(PAUSES[min(failures, len(PAUSES)) - 1])
+
+    async def stop(self) -> None:
+        """There is to be none any more: with the last service, when everything is stopped."""
+        self._is_ending = True
+        await self._child.stop()
+
+    async def _until_needed(self) -> None:
+        while not (self._child.is_there or (self._is_needed() and await self._find())):
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _is_needed(self) -> bool:
+        return any(has_name(service) for service in self._loop.world.services.values())
+
+    async def _find(self) -> bool:
+        """Whether there is a Caddy; it is looked for again with the next change, for it may be installed."""
+        found = await asyncio.to_thread(program.find)
+        if isinstance(found, program.NoCaddy):
+            self.trouble, self.hint = found.reason, found.hint
+            return False
+        self._caddy, self.trouble, self.hint = found, "", ""
+        return True
+
+    async def _live(self) -> None:
+        """Have one, and tell it of every change, until it ends or is needed no longer."""
+        if not self._child.is_there:
+            await self._start()
+        await self._until_ready()
+        self._gates.begin(open_services(self._loop.world))
+        self.trouble, lonely_since = "", None
+        await self._announce(self._note.https_port)
+        while True:
+            self._changed.clear()
+            await self._load()
+            now = time.monotonic()
+            lonely_since = None if self._is_needed() else lonely_since or now
+            if lonely_since and now - lonely_since >= STAYS:
+                return
+            await self._until_changed(STAYS if lonely_since else None)
+
+    async def _start(self) -> None:
+        assert self._caddy
+        chosen = await asyncio.to_thread(ports.choose, self._environ)
+        self.told = chosen.told
+        number = self._note.run + 1
+        self._note = Note(number, chosen.https, chosen.http, self._caddy.version)
+        self._loaded = self._config()
+        self.told += tuple(await asyncio.to_thread(self._prepare, self._loaded))
+        for sentence in self.told:
+            log.warning("%s", sentence)
+        self._child.start(number, self._caddy.path, self._configured)
+
+    def _prepare(self, config: Json) -> list[str]:
+        """What it finds when it starts. Returns what had to be set right; raises OSError."""
+        for folder in (self._home.proxy, self._storage):
+            os.makedirs(folder, 0o700, exist_ok=True)
+        told = authority.set_aside(self._storage, time.strftime("%Y%m%dT%H%M%S"))
+        _write(self._configured, config)
+        keep(self._noted, self._note)
+        return told
+
+    async def _until_ready(self) -> None:
+        """Raises _Ended."""
+        assert self._child.over
+        ready = asyncio.ensure_future(self._child.ready.wait())
+        try:
+            over = self._child.over
+            await asyncio.wait((ready, over), timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                raise _Ended(f"Caddy ended: {over.result()}; its log is in {self._home.proxy}/log")
+            if not ready.done():
+                raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
+        finally:
+            ready.cancel()
+
+    async def _until_changed(self, within: float | None) -> None:
+        """Raises _Ended."""
+        assert self._child.over
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait(
+                (changed, self._child.over), timeout=within, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._child.over.done():
+                raise _Ended(f"Caddy ended: {self._child.over.result()}")
+        finally:
+            changed.cancel()
+
+    async def _load(self) -> None:
+        """Tell it of what has changed; raises admin.Failed."""
+        wanted = self._config()
+        if wanted == self._loaded:
+            return
+        await admin.load(self._home.proxy_admin, wanted)
+        self._loaded = wanted
+        await asyncio.to_thread(_write, self._configured, wanted)
+
+    async def _leave(self) -> None:
+        self._loaded = None
+        await self._announce(None)
+        await self._child.stop()
+
+    async def _announce(self, https_port: int | None) -> None:
+        if self._loop.world.https_port != https_port:
+            await self._loop.ask(Proxied(https_port))
+            self._tell()
+
+    def _config(self) -> Json:
+        world, note, home = self._loop.world, self._note, self._home
+        site = Site(
+            note.https_port, note.http_port, home.proxy_admin, home.proxy_socket, home.gates, self._storage
+        )
+        named = {key.project for key, service in world.services.items() if has_name(service)}
+        return config(site, routes(world), sorted({world.places[each].domain for each in named}))
+
+    @property
+    def _noted(self) -> str:
+        return f"{self._home.state}/proxy.json"
+
+    @property
+    def _configured(self) -> str:
+        return os.path.join(self._home.proxy, "config.json")
+
+
+def _told(route: Route, world: World) -> Json:
+    return {
+        "name": route.name,
+        **_whose(route.key),
+        "address": route.address,
+        "open": is_open(world.services[route.key]),
+    }
+
+
+def _told_claim(claim: Claim) -> Json:
+    return {"name": claim.name, **_whose(claim.key), "owner": str(claim.owner)}
+
+
+def _whose(key: Key) -> Json:
+    project, instance = parts(key.project)
+    return {"service": key.service, "project": project, "instance": instance}
+
+
+class _Ended(Exception):
+    """Caddy did; the text is one sentence."""
+
+
+def _shown(world: World, service: Service) -> object:
+    """What a configuration tells of a service."""
+    if not has_name(service):
+        return None
+    place = world.places.get(service.key.project)
+    facts = service.facts if isinstance(service.phase, Live) else None
+    listeners = facts.listeners if facts else ()
+    return service.definition, place and (place.domain, place.default), listeners, facts and facts.port
+
+
+def _write(path: str, config: Json) -> None:
+    beside = Path(f"{path}.new")
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        json.dump(config, file)
+    beside.replace(path)

@@ -1,0 +1,100 @@
+"""What Caddy is told: it takes it, names are in order, and each service's route is as it is meant."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from locald.adapters.caddy.config import Site, config
+from locald.adapters.caddy.program import Caddy, find
+from locald.domain.explain.routes import Route
+from locald.domain.project.names import Key
+
+WEB, API = Key("shop", "web"), Key("shop@feat", "api")
+ROUTES = (
+    Route("api.feat.shop.localhost", API, "[::1]:24001", "https"),
+    Route("shop.localhost", WEB, "127.0.0.1:24000"),
+    Route("web.shop.localhost", WEB, "127.0.0.1:24000"),
+    Route("*.shop.localhost", WEB, "127.0.0.1:24000"),
+)
+DOMAINS = ("feat.shop.localhost", "shop.localhost")
+
+
+def made(folder: Path = Path("/h")) -> dict[str, Any]:
+    site = Site(
+        7443, 7080, f"{folder}/caddy.sock", f"{folder}/proxy.sock", f"{folder}/gates", f"{folder}/store"
+    )
+    return config(site, ROUTES, DOMAINS)
+
+
+def server() -> dict[str, Any]:
+    found: dict[str, Any] = made()["apps"]["http"]["servers"]["locald"]
+    return found
+
+
+def test_names_are_matched_each_service_together_and_patterns_last() -> None:
+    hosts = [route["match"][0]["host"] for route in server()["routes"] if "match" in route]
+    assert hosts == [
+        ["shop.localhost", "web.shop.localhost"],
+        ["api.feat.shop.localhost"],
+        ["*.shop.localhost"],
+    ]
+    assert "match" not in server()["routes"][-1]  # all else
+
+
+def test_a_request_goes_to_the_service_while_its_gate_is_open() -> None:
+    parts = server()["routes"][1]["handle"][0]["routes"]
+    closed = parts[2]["match"][0]["not"][0]["file"]
+    assert closed == {"root": "/h/gates", "try_files": ["/shop@feat:api"]}
+    assert parts[2]["handle"][0]["rewrite"] == {"method": "GET", "uri": "/hold"}
+    proxied = parts[3]["handle"][0]
+    assert proxied["upstreams"] == [{"dial": "[::1]:24001"}]
+    assert proxied["transport"]["tls"] == {"insecure_skip_verify": True}
+
+
+def test_it_listens_on_loopback_only_and_is_told_on_a_socket_of_the_owner() -> None:
+    assert server()["listen"] == ["127.0.0.1:7443", "[::1]:7443", "127.0.0.1:7080", "[::1]:7080"]
+    assert made()["admin"] == {"listen": "unix//h/caddy.sock|0600", "config": {"persist": False}}
+    assert made()["apps"]["pki"]["certificate_authorities"]["local"]["install_trust"] is False
+
+
+def test_certificates_are_of_domains_and_not_of_services() -> None:
+    assert made()["apps"]["tls"]["certificates"]["automate"] == [
+        "*.feat.shop.localhost",
+        "*.localhost",
+        "*.shop.localhost",
+        "*.test",
+        "feat.shop.localhost",
+        "locald.localhost",
+        "shop.localhost",
+    ]
+
+
+def test_a_name_outside_of_the_domains_has_one_of_its_own() -> None:
+    site = Site(7443, 7080, "/a", "/d", "/g", "/s")
+    odd = Route("deep.below.test", WEB, "127.0.0.1:1")
+    automated = config(site, [odd], [])["apps"]["tls"]["certificates"]["automate"]
+    assert "deep.below.test" in automated
+
+
+def test_the_same_world_is_the_same_configuration() -> None:
+    assert json.dumps(made()) == json.dumps(made())
+
+
+def test_caddy_takes_it(tmp_path: Path) -> None:
+    caddy = find()
+    if not isinstance(caddy, Caddy):
+        pytest.skip("needs Caddy")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(made(tmp_path)))
+    done = subprocess.run(
+        [caddy.path, "validate", "--config", str(file)],
+        env={"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,431 @@
+"""Names instead of ports, with a real Caddy: what a request by name meets, and what the proxy outlives."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import ssl
+import subprocess
+import threading
+from http.client import HTTPSConnection, IncompleteRead
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from locald.adapters.caddy.program import Caddy, find
+from whole.machine import Gate, free_port, is_alive, kill, wait_for
+from whole.showing import shows
+
+if TYPE_CHECKING:
+    from whole.machine import Machine
+
+pytestmark = pytest.mark.skipif(not isinstance(find(), Caddy), reason="needs Caddy")
+
+SERVER = Path(__file__).with_name("by_name.py")
+WEB = f'[services.web]\ncommand = "exec python3 {SERVER} $PORT"\n'
+BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+
+
+class Proxied:
+    """A machine with a proxy, and clients of it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        del machine.env["LOCALD_PROXY"]
+        first = free_port()
+        self.https, self.http = first, first + 1
+        machine.env |= {
+            "LOCALD_PROXY_HTTPS_PORT": str(self.https),
+            "LOCALD_PROXY_HTTP_PORT": str(self.http),
+        }
+
+    def status(self) -> dict[str, Any]:
+        done = self.machine.locald("proxy", "status", "--json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        self.https = found["https_port"] or self.https
+        return found
+
+    def ready(self) -> dict[str, Any]:
+        """Wait until it runs."""
+        wait_for(lambda: self.status()["running"], "the proxy runs")
+        return self.status()
+
+    @property
+    def root(self) -> Path:
+        return self.machine.home / "state/proxy/caddy/pki/authorities/local/root.crt"
+
+    def connection(self, name: str, timeout: float = 30) -> HTTPSConnection:
+        """To this name, which is not asked of any resolver; its certificate is verified."""
+        context = ssl.create_default_context(cafile=str(self.root))
+        raw = socket.create_connection(("127.0.0.1", self.https), timeout=timeout)
+        connection = HTTPSConnection(f"{name}:{self.https}", timeout=timeout)
+        connection.sock = context.wrap_socket(raw, server_hostname=name)
+        return connection
+
+    def ask(
+        self,
+        name: str,
+        path: str = "/",
+        method: str = "GET",
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> tuple[int, str, dict[str, str]]:
+        connection = self.connection(name)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            told = {key.lower(): value for key, value in answer.getheaders()}
+            return answer.status, answer.read().decode(), told
+        finally:
+            connection.close()
+
+    def caddy(self) -> int:
+        """The pid of Caddy."""
+        home = str(self.machine.home)
+        done = subprocess.run(["pgrep", "-f", f"caddy run --config {home}"], capture_output=True, text=True)
+        return int(done.stdout.split()[0])
+
+
+@pytest.fixture
+def proxy(machine: Machine) -> Proxied:
+    return Proxied(machine)
+
+
+def test_a_service_is_reached_by_its_name_over_https(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    told = proxy.ready()
+
+    row = proxy.machine.status()["web"]
+    assert row["name_url"] == f"https://web.shop.localhost:{proxy.https}/"
+    assert [route["name"] for route in told["routes"]] == ["shop.localhost", "web.shop.localhost"]
+    for name in ("web.shop.localhost", "shop.localhost"):
+        status, body, _ = proxy.ask(name, "/where?x=1")
+        seen = json.loads(body)
+        assert (status, seen["path"], seen["headers"]["host"]) == (200, "/where?x=1", f"{name}:{proxy.https}")
+        assert seen["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_what_a_client_says_of_itself_is_not_believed_and_the_dashboards_cookie_stays_here(
+    proxy: Proxied,
+) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+
+    said = {"X-Forwarded-For": "9.9.9.9", "X-Forwarded-Host": "evil", "Forwarded": "for=9.9.9.9"}
+    _, body, _ = proxy.ask("web.shop.localhost", headers={**said, "Cookie": "a=1; locald-20001=s3cret; b=2"})
+    headers = json.loads(body)["headers"]
+    assert "9.9.9.9" not in json.dumps(headers)
+    assert headers["x-forwarded-host"] == f"web.shop.localhost:{proxy.https}"
+    assert headers["cookie"] == "a=1; b=2"
+
+
+def test_it_listens_on_loopback_only_and_its_folders_are_the_owners(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+
+    done = subprocess.run(["ss", "-Htlnp"], capture_output=True, text=True, check=True)
+    own = [line.split()[3] for line in done.stdout.splitlines() if f"pid={proxy.caddy()}," in line]
+    assert sorted(own) == sorted(
+        f"{address}:{port}" for address in ("127.0.0.1", "[::1]") for port in (proxy.https, proxy.http)
+    )
+    for path in (proxy.machine.home / "state" / "proxy").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert (proxy.machine.home / "run" / "caddy.sock").stat().st_mode & 0o077 == 0
+
+
+def test_a_request_is_held_until_the_service_is_healthy(proxy: Proxied, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    proxy.machine.write(f'[services.web]\ncommand = "{gate.wait}; exec python3 {SERVER} $PORT"\n')
+    proxy.machine.locald("up", "-d")
+    proxy.ready()
+
+    got: list[tuple[int, str, dict[str, str]]] = []
+    sent = b"x" * 300_000
+    asking = threading.Thread(
+        target=lambda: got.append(proxy.ask("web.shop.localhost", "/", "POST", body=sent))
+    )
+    asking.start()
+    assert proxy.ask("web.shop.localhost", headers=BROWSER)[0] == 503
+    assert not got
+    gate.open()
+    asking.join(30)
+    assert got[0][0] == 200
+    assert json.loads(got[0][1])["received"] == len(sent)
+
+
+def test_a_browser_is_shown_a_page_that_goes_on_by_itself(proxy: Proxied, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    proxy.machine.write(f'[services.web]\ncommand = "{gate.wait}; exec python3 {SERVER} $PORT"\n')
+    proxy.machine.locald("up", "-d")
+    proxy.ready()
+
+    status, page, headers = proxy.ask("web.shop.localhost", "/deep?q=1", headers=BROWSER)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert "web is starting" in page
+    assert '<noscript><meta http-equiv="refresh"' in page
+    tag = re.search(r'data-tag="(\w+)"', page)
+    assert tag
+    news: list[tuple[int, str, dict[str, str]]] = []
+    path = f"/.well-known/locald/news?tag={tag[1]}"
+    asking = threading.Thread(target=lambda: news.append(proxy.ask("web.shop.localhost", path)))
+    asking.start()
+    gate.open()
+    asking.join(30)
+    assert json.loads(news[0][1]) == {"changed": True}
+
+
+def test_why_a_service_does_not_answer_is_said_in_its_place(proxy: Proxied) -> None:
+    db = '[services.db]\ncommand = "echo no such disk >&2; exit 3"\nrestart = "no"\n'
+    proxy.machine.write(WEB + 'depends_on = ["db"]\n' + db)
+    proxy.machine.locald("up")
+    proxy.ready()
+
+    status, body, headers = proxy.ask("web.shop.localhost")
+    told = json.loads(body)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert (told["service"], told["state"]) == ("web", "blocked")
+    assert told["blockers"][-1]["service"] == "db"
+    _, page, _ = proxy.ask("web.shop.localhost", headers=BROWSER)
+    assert "web is blocked" in page
+    assert "no such disk" in page
+    assert "exited with code 3" in page
+
+
+def test_output_on_the_page_is_text(proxy: Proxied) -> None:
+    proxy.machine.write(
+        '[services.web]\ncommand = "echo \'<script>alert(1)</script>\'; exit 3"\nrestart = "no"\n'
+    )
+    proxy.machine.locald("up")
+    proxy.ready()
+
+    _, page, _ = proxy.ask("web.shop.localhost", headers=BROWSER)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_a_name_that_leads_nowhere_is_told_so_and_that_of_others_is_not_ours(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+
+    status, body, _ = proxy.ask("nope.shop.localhost")
+    assert status == 404
+    assert f"https://web.shop.localhost:{proxy.https}/" in json.loads(body)["error"]["names"]
+    status, page, _ = proxy.ask("nope.shop.localhost", headers=BROWSER)
+    assert (status, "web.shop.localhost" in page) == (404, True)
+    assert proxy.ask("web.shop.localhost", headers={"Host": "example.org"})[0] == 421
+
+
+HOSTS = ["a" * 300, "", "[::1]", "web.shop.localhost:99999", "web..localhost", "-", "%00", "a, b", "xn--p1ai"]
+
+
+def test_a_host_of_any_shape_is_answered(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    for host in HOSTS:
+        with socket.create_connection(("127.0.0.1", proxy.http), timeout=30) as connection:
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert re.match(rb"HTTP/1\.1 (200|400|404|421) ", answer), (host, answer)
+
+
+def test_a_request_in_the_absolute_form_is_for_the_name_in_it(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+
+    with socket.create_connection(("127.0.0.1", proxy.http), timeout=30) as connection:
+        connection.sendall(
+            b"GET http://web.shop.localhost/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_service_that_asks_for_its_own_name_is_a_loop(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    status, body, _ = proxy.ask("web.shop.localhost", f"/forward/{proxy.http}")
+    assert (status, json.loads(body)["error"]["code"]) == (508, "loop")
+
+
+def test_a_service_that_breaks_off_is_told_of(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    assert proxy.ask("web.shop.localhost", "/silent")[0] == 502
+    connection = proxy.connection("web.shop.localhost")
+    connection.request("GET", "/die")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    with pytest.raises(IncompleteRead):
+        answer.read()
+    connection.close()
+    assert proxy.ask("web.shop.localhost")[0] == 200  # held until it is there again
+
+
+def test_a_websocket_outlives_changes_of_other_services(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    connection = proxy.connection("web.shop.localhost").sock
+    assert connection
+    connection.sendall(
+        b"GET /socket HTTP/1.1\r\nHost: web.shop.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+    proxy.machine.write(WEB + f'[services.api]\ncommand = "exec python3 {SERVER} $PORT"\n')
+    proxy.machine.up()
+    wait_for(lambda: len(proxy.status()["routes"]) == 3, "the new name is known")
+    proxy.machine.locald("restart", "api")
+    assert proxy.ask("api.shop.localhost")[0] == 200
+    connection.sendall(b"ping")
+    assert connection.recv(4096) == b"ping"
+    connection.close()
+
+
+def test_events_arrive_as_they_are_sent(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    connection = proxy.connection("web.shop.localhost")
+    connection.request("GET", "/events")
+    answer = connection.getresponse()
+    assert answer.readline() == b"data: 1\n"  # the server sends the second when the first was read
+    proxy.ask("web.shop.localhost", "/next")
+    assert [answer.readline() for _ in range(2)] == [b"\n", b"data: 2\n"]
+    connection.close()
+
+
+def test_a_killed_daemon_costs_no_request(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    done = threading.Event()
+    failed: list[object] = []
+
+    def load() -> None:
+        while not done.is_set():
+            try:
+                status, _, _ = proxy.ask("web.shop.localhost")
+            except OSError as error:
+                failed.append(error)
+            else:
+                failed.extend([status] if status != 200 else [])
+
+    clients = [threading.Thread(target=load) for _ in range(4)]
+    for each in clients:
+        each.start()
+    pid = proxy.caddy()
+    proxy.machine.kill_daemon()
+    assert proxy.ask("web.shop.localhost")[0] == 200
+    proxy.machine.status()
+    proxy.ready()
+    done.set()
+    for each in clients:
+        each.join()
+    assert failed == []
+    assert proxy.caddy() == pid  # the next daemon has taken it over
+
+
+def test_a_killed_proxy_is_back_soon(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    pid = proxy.caddy()
+    kill(pid)
+    wait_for(lambda: _answers(proxy), "it answers again")
+    assert proxy.caddy() != pid
+
+
+def test_a_killed_keeper_takes_the_proxy_with_it_and_both_come_back(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    pid = proxy.caddy()
+    kill(proxy.machine.keeper_pid())
+    wait_for(lambda: not is_alive(pid), "the old one is gone")
+    wait_for(lambda: _answers(proxy), "it answers again")
+
+
+def _answers(proxy: Proxied) -> bool:
+    try:
+        return proxy.ask("web.shop.localhost")[0] == 200
+    except OSError:
+        return False
+
+
+def test_it_goes_with_server_stop(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    pid = proxy.caddy()
+    assert proxy.machine.locald("server", "stop").returncode == 0
+    assert not is_alive(pid)
+
+
+def test_a_port_that_is_taken_is_said_and_the_next_is_used(proxy: Proxied) -> None:
+    with socket.create_server(("127.0.0.1", proxy.https)):
+        taken = proxy.https
+        proxy.machine.write(WEB)
+        proxy.machine.up()
+        told = proxy.ready()
+    assert told["https_port"] == taken + 1
+    assert f"port {taken} is already in use" in told["notes"][0]
+    assert proxy.ask("web.shop.localhost")[0] == 200
+
+
+@pytest.mark.parametrize("damage", ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+def test_a_damaged_authority_is_kept_aside_and_said(proxy: Proxied, damage: str) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    proxy.machine.locald("server", "stop")
+    proxy.root.write_text(damage)
+    proxy.machine.up()
+    told = proxy.ready()
+    assert any("authority was damaged" in note for note in told["notes"])
+    assert [*proxy.root.parents[1].glob("local.damaged-*/root.crt")]
+    assert proxy.ask("web.shop.localhost")[0] == 200
+
+
+@shows("project.domain", "project.default")
+def test_the_domain_leads_to_the_service_that_the_file_names(proxy: Proxied) -> None:
+    api = f'[services.api]\ncommand = "exec python3 {SERVER} $PORT"\n'
+    proxy.machine.write(f'domain = "store.test"\ndefault = "api"\n{WEB}{api}')
+    proxy.machine.up()
+    routes = {route["name"]: route["service"] for route in proxy.ready()["routes"]}
+    assert routes == {"store.test": "api", "api.store.test": "api", "web.store.test": "web"}
+    assert proxy.ask("store.test")[0] == 200
+
+
+def test_it_can_be_turned_off(proxy: Proxied) -> None:
+    proxy.machine.env["LOCALD_PROXY"] = "off"
+    proxy.machine.write(WEB)
+    row = proxy.machine.up()["web"]
+    assert (row["health"], row["name_url"]) == ("healthy", None)
+    told = proxy.status()
+    assert (told["running"], told["trouble"]) == (False, "turned off by LOCALD_PROXY=off")
+
+
+@shows("domains")
+def test_an_instance_has_names_of_its_own(proxy: Proxied, tmp_path: Path) -> None:
+    proxy.machine.write(WEB + 'domains = ["admin.shop.localhost"]\n')
+    proxy.machine.up()
+    other = tmp_path / "feat"
+    proxy.machine.write(WEB + 'domains = ["admin.shop.localhost"]\n', folder=other)
+    assert proxy.machine.locald("up", cwd=other).returncode == 0
+    wait_for(lambda: len(proxy.status()["routes"]) == 6, "all names are known")
+    for name in ("web.shop", "web.feat.shop", "admin.shop", "admin.feat.shop"):
+        status, body, _ = proxy.ask(f"{name}.localhost")
+        instance = "feat" if "feat" in name else ""
+        assert (status, json.loads(body)["instance"]) == (200, instance)
