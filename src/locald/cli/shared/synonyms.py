@@ -24,7 +24,7 @@ COMMANDS = {
     **dict.fromkeys(("validate", "lint", "check"), "config check"),
     "shell": "exec",
     "daemon": "server",
-    **dict.fromkeys(("web", "open", "graph"), "dashboard"),
+    **dict.fromkeys(("web", "graph"), "dashboard"),
     "watch": "status --watch",
     "new": "init",
 }
