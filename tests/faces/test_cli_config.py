@@ -225,6 +225,15 @@ def test_the_file_of_another_folder_can_be_checked(
 
 # init
 
+COMPOSE = """\
+services:
+  db:
+    image: postgres:16
+    restart: unless-stopped
+    privileged: true
+  cache: { image: redis, privileged: true, restart: always }
+"""
+
 
 def test_init_writes_a_file_that_is_valid(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -238,28 +247,114 @@ def test_init_writes_a_file_that_is_valid(
 
     assert (code, out) == (0, "")
     assert err == (
-        f"wrote {folder}/locald.toml (services: web)\nhint: review it, then run `locald up`\n"
+        f"wrote {folder}/locald.toml from manage.py (services: web)\nhint: review it, then run `locald up`\n"
         "hint: run `locald init --agents` to write an AGENTS.md for coding agents\n"
     )
     spec = config.parse((folder / "locald.toml").read_text())
     assert (spec.name, spec.services["web"].command) == ("my-shop", "python3 manage.py runserver $PORT")
 
 
-def test_init_says_that_a_compose_file_was_not_read(
+def test_init_tells_what_became_of_a_compose_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path.resolve()
-    (folder / "compose.yaml").write_text("services: { db: { image: postgres:16 } }\n")
+    (folder / "compose.yaml").write_text(COMPOSE)
     monkeypatch.chdir(folder)
 
     code, out, err = said(capsys, "init")
 
     assert (code, out) == (0, "")
     assert err.splitlines() == [
-        f"wrote {folder}/locald.toml (services: none)",
-        f"warning: {folder}/compose.yaml: its services are not in locald.toml",
-        "hint: write each as [services.NAME] with `image` in locald.toml, then run `locald config check`",
+        "carried: compose.yaml:4: db: restart: unless-stopped is always",
+        "left: compose.yaml:5 and 1 more: db, cache: privileged: containers get no privileges",
+        f"wrote {folder}/locald.toml from compose.yaml (services: db, cache)",
+        "hint: review it, then run `locald up`",
+        "hint: run `locald init --agents` to write an AGENTS.md for coding agents",
     ]
+    text = (folder / "locald.toml").read_text()
+    assert sorted(config.parse(text).services) == ["cache", "db"]
+    assert "# compose.yaml:5: privileged is left: containers get no privileges\n" in text
+
+
+def test_init_tells_the_same_as_a_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    monkeypatch.chdir(tmp_path)
+
+    code, out, _ = said(capsys, "init", "--json", "--print")
+
+    found = json.loads(out)
+    assert (code, found["written"], found["sources"]) == (0, False, ["compose.yaml"])
+    assert (found["services"], found["not_runnable"], found["guessed"]) == (["db", "cache"], {}, [])
+    assert found["left"][0] == {
+        "service": "db",
+        "key": "privileged",
+        "because": "containers get no privileges",
+        "where": "compose.yaml:5",
+    }
+    assert config.parse(found["text"]).name == found["text"].split('name = "')[1].split('"')[0]
+    assert not (tmp_path / "locald.toml").exists()
+
+
+def test_init_reads_one_file_and_overwrites_only_with_force(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "dev.yaml").write_text("processes: { job: { command: ./job } }")
+
+    assert said(capsys, "init", "--from", "dev.yaml")[0] == 2
+    assert (shop / "locald.toml").read_text() == SHOP
+    code, _, err = said(capsys, "init", "--from", "dev.yaml", "--force")
+
+    assert (code, "from dev.yaml (services: job)" in err) == (0, True)
+    assert list(config.parse((shop / "locald.toml").read_text()).services) == ["job"]
+    assert [each.name for each in shop.iterdir() if each.name.startswith(".locald")] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("none.yaml", "error: none.yaml: cannot be read\nhint: check its path and permissions\n"),
+        ("notes.txt", "error: notes.txt: is not of a format that can be read\n"),
+        ("big.yaml", "error: big.yaml: is larger than 1 MB\n"),
+        ("bad.yaml", "error: bad.yaml:2: is not valid YAML: "),
+        ("pipe.yaml", "error: pipe.yaml: cannot be read\n"),
+    ],
+)
+def test_init_refuses_what_it_cannot_read_and_writes_nothing(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    message: str,
+) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "bad.yaml").write_text("services: [\n")
+    (tmp_path / "big.yaml").write_text("services:\n" + "# filler\n" * 1_200_000)
+    os.mkfifo(tmp_path / "pipe.yaml")
+    monkeypatch.chdir(tmp_path)
+
+    code, out, err = said(capsys, "init", "--from", source)
+
+    assert (code, out) == (2, "")
+    assert err.startswith(message), err
+    assert not (tmp_path / "locald.toml").exists()
+
+
+def test_init_makes_nothing_up_where_nothing_says_what_to_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path.resolve()
+    monkeypatch.chdir(folder)
+
+    code, _, err = said(capsys, "init")
+
+    assert (code, err) == (
+        0,
+        f"wrote {folder}/locald.toml (services: none)\n"
+        f"warning: {folder}: nothing here says what to run\n"
+        "hint: write a [services.NAME] table with `command` or `image` in locald.toml\n",
+    )
     assert config.parse((folder / "locald.toml").read_text()).services == {}
 
 
@@ -267,7 +362,8 @@ def test_init_never_touches_a_file_that_is_there(shop: Path, capsys: pytest.Capt
     assert said(capsys, "init") == (
         2,
         "",
-        f"error: {shop}/locald.toml: already exists\nhint: run `locald config check` to check it\n",
+        f"error: {shop}/locald.toml: already exists\n"
+        "hint: run `locald config check` to check it, or `locald init --force` to overwrite it\n",
     )
     assert (shop / "locald.toml").read_text() == SHOP
 

@@ -95,7 +95,7 @@ class Machine:
 
     def up(self, *args: str) -> Json:
         """`up --json` that has to succeed; the rows by service name."""
-        done = self.locald("up", "--json", *args)
+        done = self.locald("up", "--json", *args, timeout=PATIENCE if not args else 2 * PATIENCE)
         assert done.returncode == 0, done.stderr
         return by_name(json.loads(done.stdout))
 

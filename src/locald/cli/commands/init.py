@@ -1,12 +1,14 @@
-"""`locald init`: write a first `locald.toml` for this folder, to be corrected by hand.
+"""`locald init`: write a first `locald.toml` for this folder, from what the project has.
 
-A file that is there already is never touched. What the folder holds is looked at here; what to make of
-it is for `domain.init`.
+The folder is read here; what to make of it is for `domain.intake`. A file that is there already is never
+touched without `--force`, and what is written is a file that `config check` accepts, all of it or nothing.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import tempfile
 from pathlib import Path
 
 from locald.cli.shared import say
@@ -17,11 +19,17 @@ from locald.domain.values.problem import Problem, Refused
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from typing import Any, TextIO
+    from collections.abc import Iterable
+    from typing import Any
+
+    from locald.domain.intake.plan import Plan, Remark
 
 ABOUT = """\
-Write a locald.toml for this folder from what is in it: a Procfile, the scripts of
-package.json, or files of other frameworks. Review it, then run `locald up`.
+Write a locald.toml for this folder from what is in it: a compose file, a Procfile, the
+files of process-compose, mprocs, dekit or pitchfork, else package.json, pyproject.toml,
+Cargo.toml, go.mod, a Makefile, or files of other frameworks. Nothing is asked. What was
+carried over in another form, guessed, or left out is told, and stands in the file at the
+line that it is about. Review it, then run `locald up`.
 
 With --agents write an AGENTS.md instead, which tells coding agents how to start the
 services, wait for them, see how they are and read their output.
@@ -40,83 +48,192 @@ FOR_AGENTS = """\
 - Stop: `locald stop`. Each worktree has services and ports of its own: choose none, read `url` in the status.
 """
 LARGEST = 1_000_000
-"""bytes of a file that is looked into: what is larger is no Procfile"""
+"""bytes of a file that is read"""
+SOURCES = (".yaml", ".yml", ".toml", ".json")
+"""names end like this of files that mean nothing if they are cut off"""
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("init", description=ABOUT)
+    parser.add_argument("--from", dest="source", metavar="FILE", help="read this file only")
     parser.add_argument("--name", help="name of the project (default: the folder's)")
     parser.add_argument("--agents", action="store_true", help=f"write {GUIDE} for coding agents instead")
     parser.add_argument("--print", action="store_true", help="print the file and write nothing")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is there")
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON document")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    from locald.domain.project import (  # with regular expressions, which no other command should wait for
-        init,
+    from locald.domain.project import (
         labels,
-    )
+    )  # with regular expressions, which no other command should wait for
 
     if args.name is not None and not labels.is_label(args.name):
         what = f'"{args.name}" is not a DNS label'
         raise Refused(Problem(what, "--name", labels.remedy(args.name)))
     here = Path(folder(args.directory))
     if args.agents:
-        return _write_guide(here, only_print=args.print)
-    files = _look(here, init.READ)
-    text = init.starter(args.name or here.name, files)
-    if args.print:
+        return _write_guide(here, only_print=args.print, force=args.force)
+    plan, text = _planned(here, args)
+    if not args.print:
+        hint = "run `locald config check` to check it, or `locald init --force` to overwrite it"
+        _write(here / FILE, text, hint, force=args.force)
+    if args.json:
+        print(json.dumps(_document(here, plan, text, written=not args.print), ensure_ascii=False))
+    elif args.print:
         print(text, end="")
-        return 0
-    _write(here / FILE, text, "run `locald config check` to check it")
-    names = ", ".join(found.name for found in init.services(files))
-    say.note(f"wrote {here / FILE} (services: {names or 'none'})")
-    if compose := init.compose(files):
-        say.warning(
-            f"{here / compose}: its services are not in {FILE}",
-            f"write each as [services.NAME] with `image` in {FILE}, then run `locald config check`",
-        )
-    else:
-        say.hinted("review it, then run `locald up`")
-    if GUIDE not in files and not init.compose(files):
-        say.hinted(f"run `locald init --agents` to write an {GUIDE} for coding agents")
+    _tell(here, plan, written=not args.print)
     return 0
 
 
-def _write_guide(here: Path, *, only_print: bool) -> int:
+def _planned(here: Path, args: argparse.Namespace) -> tuple[Plan, str]:
+    """What is to be written. It is valid, whatever is there: the tests see to it, for to check it here would
+    take longer than all of this."""
+    from locald.domain import intake  # these know YAML, and every format that is read
+    from locald.domain.intake import writing
+    from locald.domain.project import labels
+
+    shown = Here(here)
+    if args.source is None:
+        plan = intake.look(shown, here.name)
+    else:
+        plan = intake.read(shown, os.path.relpath(args.source, here), here.name)
+    return plan, writing.text(plan, args.name or plan.name or labels.near(here.name) or "project")
+
+
+class Here:
+    """The project's folder, for readers."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._texts: dict[str, str | None] = {}
+
+    def text(self, path: str) -> str | None:
+        if path not in self._texts:
+            self._texts[path] = self._read(path)
+        return self._texts[path]
+
+    def names(self, path: str = ".") -> tuple[str, ...]:
+        try:
+            return tuple(sorted(os.listdir(self._root / path)))
+        except OSError:
+            if path == ".":
+                raise Refused(Problem("cannot be listed", str(self._root), "check its permissions")) from None
+            return ()
+
+    def env(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+    def _read(self, path: str) -> str | None:
+        whole = self._root / path
+        if "\0" in path or not whole.is_file():  # no device, nothing that would be waited for
+            return None
+        try:
+            with open(whole, encoding="utf-8-sig", errors="replace") as file:
+                text = file.read(LARGEST + 1)
+        except OSError as error:
+            what = f"cannot be read: {error.strerror}"
+            raise Refused(Problem(what, path, "check its permissions")) from None
+        if len(text) > LARGEST and path.endswith(SOURCES):
+            raise Refused(Problem("is larger than 1 MB", path, "name another file with --from"))
+        return text
+
+
+# What is told.
+
+
+def _tell(here: Path, plan: Plan, *, written: bool) -> None:
+    for outcome, text in _sentences(plan.remarks):
+        say.note(f"{outcome}: {text}")
+    names = ", ".join(each.name for each in plan.present)
+    if written:
+        source = f" from {', '.join(plan.sources)}" if plan.sources else ""
+        say.note(f"wrote {here / FILE}{source} (services: {names or 'none'})")
+    if not written:
+        return
+    if names:
+        say.hinted("review it, then run `locald up`")
+    else:
+        what = "nothing here says what to run" if not plan.services else "no service of it can run yet"
+        say.warning(f"{here}: {what}", f"write a [services.NAME] table with `command` or `image` in {FILE}")
+    if names and not (here / GUIDE).exists():
+        say.hinted(f"run `locald init --agents` to write an {GUIDE} for coding agents")
+
+
+def _sentences(remarks: Iterable[Remark]) -> list[tuple[str, str]]:
+    """Remarks by outcome; one that is the same of several services once, with all of these."""
+    same: dict[tuple[str, str, str], list[Remark]] = {}
+    for remark in remarks:
+        same.setdefault((remark.outcome, remark.key, remark.because), []).append(remark)
+    order = ("carried", "guessed", "left")
+    return [
+        (outcome, _sentence(each))
+        for (outcome, _, _), each in sorted(same.items(), key=lambda item: order.index(item[0][0]))
+    ]
+
+
+def _sentence(same: list[Remark]) -> str:
+    first = same[0]
+    services = ", ".join(dict.fromkeys(each.service for each in same if each.service))
+    subject = f"{services}: {first.key}" if services else first.key
+    more = f" and {len(same) - 1} more" if len(same) > 1 else ""
+    return f"{first.where}{more}: {subject}: {first.because}"
+
+
+def _document(here: Path, plan: Plan, text: str, *, written: bool) -> dict[str, Any]:
+    """`init --json`: what became of every key that is not exactly what it was."""
+
+    def rows(outcome: str) -> list[dict[str, str]]:
+        return [
+            {"service": each.service, "key": each.key, "because": each.because, "where": each.where}
+            for each in plan.remarks
+            if each.outcome == outcome
+        ]
+
+    return {
+        "file": str(here / FILE),
+        "written": written,
+        "sources": list(plan.sources),
+        "services": [each.name for each in plan.present],
+        "not_runnable": {each.name: each.missing for each in plan.services if each.missing},
+        "carried": rows("carried"),
+        "guessed": rows("guessed"),
+        "left": rows("left"),
+        "text": text,
+    }
+
+
+# What is written.
+
+
+def _write_guide(here: Path, *, only_print: bool, force: bool) -> int:
     """What agents read. One that is there is the project's own."""
     if only_print:
         print(FOR_AGENTS, end="")
         return 0
-    _write(here / GUIDE, FOR_AGENTS, f"run `locald init --agents --print >> {GUIDE}` to add to it")
+    _write(
+        here / GUIDE, FOR_AGENTS, f"run `locald init --agents --print >> {GUIDE}` to add to it", force=force
+    )
     say.note(f"wrote {here / GUIDE}")
     return 0
 
 
-def _look(here: Path, read: tuple[str, ...]) -> dict[str, str]:
-    """The names in the folder, with the contents of those to be read, and of its `bin`."""
+def _write(path: Path, text: str, where_it_is: str, *, force: bool) -> None:
+    """All of it or nothing: a full disk leaves no half of a file.
+
+    `where_it_is`: what to do where there is one already."""
     try:
-        names = os.listdir(here)
-    except OSError as error:
-        what = f"cannot be listed: {error.strerror}"
-        raise Refused(Problem(what, str(here), "check its permissions")) from None
-    files = {name: _contents(here / name) if name in read else "" for name in names}
-    return files | ({"bin/rails": ""} if (here / "bin" / "rails").is_file() else {})
-
-
-def _contents(path: Path) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(LARGEST)
-    except OSError:
-        return ""
-
-
-def _write(path: Path, text: str, where_it_is: str) -> None:
-    """`where_it_is`: what to do where there is one already."""
-    try:
-        with open(path, "x", encoding="utf-8") as file:  # "x": also when another made it a moment ago
-            _fill(file, text)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(name, 0o666 & ~_umask())
+            (os.replace if force else os.link)(
+                name, path
+            )  # a link also fails where another made it a moment ago
+        finally:
+            Path(name).unlink(missing_ok=True)
     except FileExistsError:
         raise Refused(Problem("already exists", str(path), where_it_is)) from None
     except OSError as error:
@@ -127,11 +244,7 @@ def _write(path: Path, text: str, where_it_is: str) -> None:
         ) from None
 
 
-def _fill(file: TextIO, text: str) -> None:
-    """All of it or nothing: a full disk leaves no half of a file that would then be there already."""
-    try:
-        file.write(text)
-        file.flush()
-    except OSError:
-        os.unlink(file.name)
-        raise
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

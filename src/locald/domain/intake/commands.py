@@ -1,0 +1,81 @@
+"""What a command says about the service that it starts: whether it listens, on which port, on what it reads.
+
+Files of process managers rarely say which of their processes serve. A command that names a port, or a server
+that is known, does; of any other only a live process is asked, and the report says so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from locald.domain.knowledge import input_readers, port_options
+from locald.domain.knowledge.servers import BY_PROGRAM
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locald.domain.intake.plan import Report
+
+_OWN_PORT = re.compile(r"\$\{?PORT\b|\$\(PORT\)")
+_OPTION = re.compile(
+    r"(?:(?<=\s)(?:--(?:[\w.-]*-)?port|--server\.port|-p)[= ]?"
+    r"|(?<=\s)(?:--bind|--listen|--addr|--address|-b|-a|-l)[= ]?\S*?:"
+    r"|\bPORT=)(?P<port>\d{2,5})(?![\w.])"
+)
+_WATCHES = re.compile(
+    r"(?<![\w-])(tsc|sass|esbuild|rollup|tailwind(css)?|postcss|babel|swc|chokidar|jest|vitest|mocha|"
+    r"nodemon --exec (tsc|eslint)|eslint|prettier|celery|sidekiq|rq|dramatiq|huey|resque)(?![\w-])"
+    r"|\b(vite|webpack) build\b|\bwebpack\b.*--watch|\btailwindcss:watch\b"
+)
+"""programs that work in the background"""
+
+
+class Nature(NamedTuple):
+    """What a command seems to start."""
+
+    type: str
+    port: int | None = None
+    is_sure: bool = True
+
+
+def nature(command: str, env: Mapping[str, str] | None = None) -> Nature:
+    """What the command is. `env`: variables that it is given."""
+    if _OWN_PORT.search(command):
+        return Nature("exec")
+    found = _OPTION.search(command)
+    if found and 0 < int(found["port"]) < 65536 and not re.match(r"(ssh|scp|mkdir)\b", command):
+        return Nature("exec", int(found["port"]))
+    if _WATCHES.search(command):
+        return Nature("worker")
+    if port_options.recognise(command) or _is_known_server(command):
+        return Nature("exec")
+    given = (env or {}).get("PORT", "")
+    if given.isdecimal() and 0 < int(given) < 65536:
+        return Nature("exec", int(given))
+    return Nature("worker", is_sure=False)
+
+
+def _is_known_server(command: str) -> bool:
+    words = re.split(r"[\s;&|]+", command)
+    return any(word.rpartition("/")[2] in BY_PROGRAM for word in words[:4])
+
+
+def keys(
+    service: str, command: str, report: Report, line: int = 0, env: Mapping[str, str] | None = None
+) -> dict[str, object]:
+    """`type`, `port` and `stdin` as the command tells them, with a remark on what is guessed."""
+    told = nature(command, env)
+    found: dict[str, object] = {}
+    if told.type != "exec":
+        found["type"] = told.type
+    if told.port:
+        found["port"] = told.port
+        report.guessed(service, "port", "the command names it", line)
+    if not told.is_sure:
+        because = "nothing says that it listens on a port; if it does, remove `type`"
+        report.guessed(service, "type", because, line)
+    if told.type == "worker" and (reader := input_readers.reader_of(command)):
+        found["stdin"] = "open"
+        report.guessed(service, "stdin", f"{reader} exits when its standard input ends", line)
+    return found

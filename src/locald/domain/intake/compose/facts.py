@@ -1,0 +1,96 @@
+"""What a compose service has in common with others: variables, names, volumes, and words for what is left."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from locald.domain.intake.compose import variables
+from locald.domain.intake.plan import Folder, Report
+from locald.domain.intake.yaml_text import Table, written
+from locald.domain.values.faults import Bad
+
+SILENT = ("container_name", "networks", "annotations", "attach", "x-", "extends")
+"""keys that change nothing for who runs the service here"""
+LEFT = {
+    "build": "locald builds no images",
+    "deploy": "locald sets no limits and runs one of each service",
+    "scale": "locald runs one of each service",
+    "develop": "containers are not rebuilt when files change",
+    "user": "a container runs as its image says",
+    "working_dir": "a container works where its image says",
+    "network_mode": "the containers of a project share one network",
+    "links": "services of a project find each other by name already",
+    "external_links": "only services of this file are known",
+    "privileged": "containers get no privileges",
+    "cap_add": "containers get no privileges",
+    "devices": "containers get no devices",
+    "tmpfs": "only folders and volumes are mounted",
+    "tty": "the output of a container comes from Docker",
+    "stdin_open": "a container has no standard input",
+    "logging": "output is kept by locald: `locald logs`",
+    "platform": "the engine chooses the platform",
+    "pull_policy": "an image is pulled if it is missing",
+    "init": "a container always has an init process",
+    "labels": "labels are locald's own",
+    "hostname": "a container is found by the name of its service",
+    "extra_hosts": "processes of this machine are host.docker.internal",
+}
+OTHERWISE = "there is no such key"
+
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|us|m|s))+")
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|m|s)")
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000001}
+
+
+@dataclass(slots=True)
+class Facts:
+    """Of the whole project, for each service."""
+
+    report: Report
+    names: Mapping[str, str]
+    """the label of each service"""
+    lookup: Callable[[str], str | None]
+    in_env_file: frozenset[str]
+    """the variables of `.env`"""
+    folder: Folder
+    base: str
+    """the folder of the compose file, relative to the project's"""
+    volumes: Table
+    files: dict[str, str]
+    """the path of each secret and config"""
+    taken: dict[int, str] = field(default_factory=dict)
+    """ports of this machine, and who has them"""
+    project: str = ""
+    """what compose calls the project"""
+
+    def text(self, service: str, key: str, value: Any, line: int) -> str:
+        """A value with its variables filled in once and for all."""
+        said = written(value)
+        try:
+            filled = variables.fill(said, self.lookup)
+        except Bad as bad:
+            self.report.left(service, key, bad.what, line)
+            return ""
+        if "$" in said and variables.names(said):
+            self.report.guessed(
+                service, key, f"{said} is {filled} now: locald fills in variables in `env` only", line
+            )
+        return filled
+
+
+def seconds(text: str) -> float:
+    """A duration of compose. Raises Bad."""
+    if not _DURATION.fullmatch(text):
+        raise Bad(f'"{text}" is not a duration')
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
+
+
+def host_renamed(text: str, names: Mapping[str, str]) -> str:
+    """A value that names a service as a host, with the name that it has now."""
+    for old, new in names.items():
+        if old != new:
+            text = re.sub(rf"(?<![\w.-]){re.escape(old)}(?=:\d|/|$)(?<![\w.]=)", new, text)
+    return text
