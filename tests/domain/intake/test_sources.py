@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.intake.files import commands, plan, remarks, services
 from locald.domain.intake import writing
 from locald.domain.project import config
 from locald.domain.project.spec import Type
+from locald.domain.values import toml
+from locald.domain.values.problem import Refused
 
 
 def package(**scripts: str) -> str:
@@ -188,6 +192,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(NAMES, TEXTS, max_size=3))
 def test_whatever_a_folder_holds_the_file_is_valid_or_refused(files: dict[str, str]) -> None:
     valid(files)
@@ -212,23 +217,43 @@ KEYS = {
         "command working_dir environment env_file depends_on readiness_probe ready_log_line availability "
         "shutdown namespace description",
     ),
+    "pitchfork.toml": (
+        "daemons",
+        "run oneshot retry ready_output ready_http ready_port ready_cmd port depends dir env env_file "
+        "stop_signal",
+    ),
     "mprocs.yaml": ("procs", "cmd shell cwd env stop deps ready_log tags label"),
 }
 
 
 @pytest.mark.parametrize("file", KEYS)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_whatever_stands_under_a_key_the_file_is_valid_or_refused(file: str, data: st.DataObject) -> None:
     top, keys = KEYS[file]
     service = st.dictionaries(st.sampled_from(keys.split()), VALUES, max_size=5)
-    with_image = service.map(lambda each: {"image": "x", "command": "y"} | each)
-    given_services = data.draw(st.dictionaries(st.text(max_size=6), with_image, max_size=3))
-    valid({file: json.dumps({top: given_services})})
+    with_image = service.map(lambda each: {"image": "x", "command": "y", "run": "z"} | each)
+    found = {top: data.draw(st.dictionaries(st.text(max_size=6), with_image, max_size=3))}
+    valid({file: in_toml(found) if file.endswith(".toml") else json.dumps(found)})
+
+
+def in_toml(found: dict[str, Any]) -> str:
+    """TOML has no null."""
+    text = "".join(f"{top} = {toml.value(_without_null(table))}\n" for top, table in found.items())
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # infinite, or too large
+        return ""
+    return text
+
+
+def _without_null(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _without_null(each) for name, each in value.items() if each is not None}
+    return [_without_null(each) for each in value if each is not None] if isinstance(value, list) else value
 
 
 def valid(files: dict[str, str]) -> None:
-    from locald.domain.values.problem import Refused
-
     try:
         made = plan(files)
     except Refused:

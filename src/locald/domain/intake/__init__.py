@@ -200,7 +200,7 @@ def _moved_keys(keys: object, folder: str) -> dict[str, object]:
 
 
 def _sound(plan: Plan) -> Plan:
-    """Without dependencies on what is not there, or in a circle: such a file would not be valid."""
+    """Without groups of what is not there, dependencies on it, or circles: such a file is not valid."""
     present = {each.name: each for each in plan.present}
     remarks = list(plan.remarks)
     needs = {name: list(_needs(each)) for name, each in present.items()}
@@ -219,7 +219,11 @@ def _sound(plan: Plan) -> Plan:
             Remark(Outcome.LEFT, name, "depends_on", because, plan.sources[0] if plan.sources else "")
         )
     services = tuple(_without(each, gone) for each in plan.services)
-    again = replace(plan, services=services, remarks=tuple(dict.fromkeys(remarks)))
+    groups = {
+        name: tuple(each for each in members if each in present) for name, members in plan.groups.items()
+    }
+    groups = {name: members for name, members in groups.items() if members and name not in present}
+    again = replace(plan, services=services, remarks=tuple(dict.fromkeys(remarks)), groups=groups)
     return _sound(again) if gone else again
 
 

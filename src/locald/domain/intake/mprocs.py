@@ -96,7 +96,7 @@ class _Process:
 
     def planned(self) -> Planned:
         command = self._command()
-        if not command or "\0" in str(command):
+        if not command or "\0" in "".join(command):
             self._report.left(self.name, "cmd", "it has no command", self._table.line)
             return Planned(self.name, {}, missing="it has no command")
         text = command if isinstance(command, str) else shlex.join(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.intake import commands
@@ -51,8 +52,13 @@ _TEMPLATE = re.compile(r"\{\{\s*daemons\.([\w-]+)\.(port|host)\s*\}\}")
 
 def read(folder: Folder, file: str) -> Plan:
     """The daemons as services."""
+    text = folder.text(file) or ""
+    if re.search(r"\\u0000|\\U00000000|\\x00", text):
+        raise Refused(
+            Problem("a text contains a NUL character", file, "remove it, then run the command again")
+        )
     try:
-        top = tomllib.loads(folder.text(file) or "")
+        top = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Refused(
             Problem(f"is not valid TOML: {error}", file, "fix the file, then run the command again")
@@ -71,7 +77,7 @@ def read(folder: Folder, file: str) -> Plan:
 def _service(names: dict[str, str], original: str, table: dict[str, Any], report: Report) -> Planned:
     name, run = names[original], table.get("run")
     command = list(map(str, run)) if isinstance(run, list) else str(run or "").strip()
-    if not command or "\0" in str(command):
+    if not command or not command[0].strip() or "\0" in "".join(command):
         report.left(name, "run", "it has no command")
         return Planned(name, {}, missing="it has no command")
     text = command if isinstance(command, str) else shlex.join(command)
@@ -82,9 +88,10 @@ def _service(names: dict[str, str], original: str, table: dict[str, Any], report
     keys |= {"type": "task"} if table.get("oneshot") is True else _served(name, text, table, report)
     if env := _strings(table.get("env")):
         keys["env"] = {key: _filled(value, names) for key, value in env.items()}
-    for theirs, ours in (("dir", "workdir"), ("env_file", "env_file")):
-        if table.get(theirs):
-            keys[ours] = table[theirs]
+    if isinstance(place := table.get("dir"), str) and place.strip():
+        keys["workdir"] = place
+    if files := [each for each in _list(table.get("env_file")) if isinstance(each, str) and each.strip()]:
+        keys["env_file"] = files
     if needed := _depends(name, table, names, report):
         keys["depends_on"] = needed
     keys |= _ends(name, table, report)
@@ -92,6 +99,10 @@ def _service(names: dict[str, str], original: str, table: dict[str, Any], report
         if key not in _READ:
             report.left(name, key, _LEFT.get(key, "there is no such key"))
     return Planned(name, keys)
+
+
+def _list(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def _strings(given: Any) -> dict[str, str]:
@@ -125,7 +136,13 @@ def _port(table: dict[str, Any]) -> int:
     given = table.get("port", table.get("expected_port"))
     given = given.get("expect", given.get("port")) if isinstance(given, dict) else given
     given = given[0] if isinstance(given, list) and given else given
-    return given if isinstance(given, int) and 0 < given < 65536 else 0
+    return _number(given)
+
+
+def _number(given: Any) -> int:
+    """A port; 0 for what is none."""
+    is_port = isinstance(given, int) and not isinstance(given, bool) and 0 < given < 65536
+    return given if is_port else 0
 
 
 def _check(name: str, table: dict[str, Any], report: Report) -> tuple[dict[str, object], int]:
@@ -142,23 +159,33 @@ def _check(name: str, table: dict[str, Any], report: Report) -> tuple[dict[str, 
             return {"type": "http", "path": found[3] or "/", **scheme}, int(found[2] or 0)
         report.left(name, "ready_http", f'"{url}" is not an address')
     if command := said("ready_cmd", "run", "cmd", "command"):
-        return {"type": "command", "command": str(command)}, 0
+        words = shlex.join(map(str, command)) if isinstance(command, list) else str(command)
+        if words.strip():
+            return {"type": "command", "command": words}, 0
     if pattern := said("ready_output", "pattern", "regex"):
-        try:
-            re.compile(str(pattern))
-        except (re.error, OverflowError):
+        if not _is_pattern(str(pattern)):
             report.left(name, "ready_output", "is not a regular expression of Python")
         else:
             return {"type": "log", "pattern": str(pattern)}, 0
-    port = said("ready_port", "port")
-    return ({"type": "tcp"}, port) if isinstance(port, int) and 0 < port < 65536 else ({}, 0)
+    port = _number(said("ready_port", "port"))
+    return ({"type": "tcp"}, port) if port else ({}, 0)
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        with warnings.catch_warnings():  # Python warns of patterns that it may read otherwise one day
+            warnings.simplefilter("ignore")
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    return bool(text.strip())
 
 
 def _depends(name: str, table: dict[str, Any], names: dict[str, str], report: Report) -> list[str]:
     given = table.get("depends")
     found: list[str] = []
     for each in given if isinstance(given, list) else ():
-        if each in names:
+        if isinstance(each, str) and each in names:
             found.append(names[each])
         else:
             report.left(name, "depends", f"{each}: it is no daemon of this file")

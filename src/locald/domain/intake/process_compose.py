@@ -146,14 +146,12 @@ class _Process:
             missing = "it has no command"
             self._report.left(self.name, "command", missing, self._table.line)
         keys |= self._type(command, env, completes)
-        if folder := written(self._table.get("working_dir")):
+        if folder := written(self._table.get("working_dir")).strip():
             keys["workdir"] = folder
         if env:
             keys["env"] = env
-        if file := self._table.get("env_file"):
-            keys["env_file"] = (
-                [written(each) for each in file] if isinstance(file, Items) else [written(file)]
-            )
+        if files := self._env_files():
+            keys["env_file"] = files
         if needed := self._depends_on():
             keys["depends_on"] = depends_on(needed)
         keys |= self._availability(completes) | self._shutdown()
@@ -227,6 +225,11 @@ class _Process:
                 because = "one success makes a service healthy, however early"
                 self._report.left(self.name, f"readiness_probe.{key}", because, probe.lines[key])
         return found
+
+    def _env_files(self) -> list[str]:
+        given = self._table.get("env_file")
+        found = [written(each).strip() for each in (given if isinstance(given, Items) else [given])]
+        return [each for each in found if each and "\0" not in each]
 
     def _depends_on(self) -> dict[str, str]:
         found: dict[str, str] = {}

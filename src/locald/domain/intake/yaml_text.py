@@ -119,6 +119,8 @@ class _Builder:
 
     def _bare(self, event: Any) -> Any:
         if isinstance(event, events.ScalarEvent):
+            if "\0" in event.value:
+                raise self._bad(event, "a text contains a NUL character")
             return _scalar(event.value) if event.implicit[0] and not event.tag else event.value
         if isinstance(event, events.SequenceStartEvent):
             return self._items()
