@@ -24,7 +24,7 @@ LOCALD = 2
 HEADER = struct.Struct("<dBI")
 """Time in epoch seconds on the steady clock, stream, length of the payload in bytes."""
 
-_LENGTH = struct.Struct("<9xI")
+_STREAM_AND_LENGTH = struct.Struct("<8xBI")
 
 SUFFIX = ".cap"
 SMALLEST_SEGMENT = 64 * 1024
@@ -49,12 +49,13 @@ def decode(data: bytes, start: int = 0) -> Iterator[tuple[float, int, bytes, int
         yield at, stream, data[begin:start], start
 
 
-def places(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield (begin, end) of each frame whose header is here; the last may end behind `data`."""
+def places(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (stream, begin, end) of each frame whose header is here; the last may end behind `data`."""
     begin = 0
     while begin + HEADER.size <= len(data):
-        end = begin + HEADER.size + _LENGTH.unpack_from(data, begin)[0]
-        yield begin, end
+        stream, length = _STREAM_AND_LENGTH.unpack_from(data, begin)
+        end = begin + HEADER.size + length
+        yield stream, begin, end
         begin = end
 
 

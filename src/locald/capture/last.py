@@ -3,8 +3,8 @@
 Frames can only be read onward, for each tells where the next one begins. But to go from one to the next
 takes next to no time where what is in them is not looked at. So reading begins a little before the end, at
 the beginning of a frame, and again eight times as far back as long as that is not enough.
-Such a place may be in the middle of a line: what is left of the first line of each stream is not told, and
-if one of the lines that are asked for may be that one, it is not enough either.
+Such a place may be in the middle of a line, one of each stream: what is left of that is not told, and if one
+of the lines that are asked for may be that one, it is not enough either.
 
 The end is where it was when reading began: a service may print faster than anybody reads, for ever.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from locald.capture import frames
@@ -20,7 +21,7 @@ from locald.capture.block import last_of
 from locald.capture.reader import CaptureReader, Position, frame_at, segments, whole_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from locald.capture.block import Block
@@ -33,7 +34,8 @@ NEAR, FURTHER = 64 * 1024, 8
 """bytes before the end where reading begins at first, and how many times as far each time after that"""
 USUAL = 100
 """bytes of a line: where so many lines are asked for that they need more, reading begins further back"""
-_STREAMS = frozenset({frames.STDOUT, frames.STDERR, frames.LOCALD})
+_PRINTED = frozenset({frames.STDOUT, frames.STDERR})
+"""streams of which a frame may end within a line"""
 
 
 def read_last(
@@ -52,6 +54,8 @@ def read_last(
         kept = _Last(count)
         for block in _up_to(reader, end, since):
             kept.add(chosen(block))
+            if reader.cut_at == reader.place:
+                kept.miss_one()
         if is_all or (kept.is_full and reader.is_whole):
             return kept.lines, reader
         back *= FURTHER
@@ -71,18 +75,24 @@ class _Last:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._held = 0
+        self._held = self._whole = 0
         self._blocks: deque[tuple[Block, int]] = deque()
 
     def add(self, block: Block) -> None:
         self._blocks.append((block, block.count))
         self._held += block.count
+        self._whole += block.count
         while self._blocks and self._held - self._blocks[0][1] >= self._count:
             self._held -= self._blocks.popleft()[1]
 
+    def miss_one(self) -> None:
+        """A line before this may be missing."""
+        self._whole = 0
+
     @property
     def is_full(self) -> bool:
-        return self._held >= self._count
+        """And nothing is missing between the lines."""
+        return self._whole >= self._count
 
     @property
     def lines(self) -> list[Block]:
@@ -94,18 +104,38 @@ def _start_before(folder: Path, names: list[Name], earliest: int, back: int) -> 
     for index in range(len(names) - 1, earliest - 1, -1):
         size = _size(folder, names[index])
         if size > back:
-            offset = frame_at(folder, names[index], size - back)
-            return _start_at(folder, names, index, offset), not offset and index == earliest
+            offset, unended = frame_at(folder, names[index], size - back)
+            return _start_at(folder, names, index, offset, unended), not offset and index == earliest
         back -= size
     return _start_at(folder, names, earliest), True
 
 
-def _start_at(folder: Path, names: list[Name], index: int, offset: int = 0) -> CaptureReader:
+def _start_at(
+    folder: Path,
+    names: list[Name],
+    index: int,
+    offset: int = 0,
+    unended: Mapping[int, bool] = MappingProxyType({}),
+) -> CaptureReader:
+    """`unended`: of the streams with frames before this place in its segment, whether a line goes on here."""
     if not names or (index <= 0 and not offset):
         return CaptureReader(folder)
+    begun = _begun_before(folder, names, index, dict(unended))
+    return CaptureReader(folder, Position(*names[index], offset), begun)
+
+
+def _begun_before(folder: Path, names: list[Name], index: int, unended: dict[int, bool]) -> set[int]:
+    """The streams of which a line has begun before, and goes on. One that has no frame in this segment may
+    have its newest in any before."""
+    while index and not unended.keys() >= _PRINTED and _continues(names, index):
+        index -= 1
+        unended = frame_at(folder, names[index], _size(folder, names[index]))[1] | unended
+    return {stream for stream, goes_on in unended.items() if goes_on}
+
+
+def _continues(names: list[Name], index: int) -> bool:
     run, segment = names[index]
-    continues = offset > 0 or names[index - 1] == (run, segment - 1)
-    return CaptureReader(folder, Position(run, segment, offset), _STREAMS if continues else frozenset())
+    return names[index - 1] == (run, segment - 1)
 
 
 def end_of(folder: Path) -> Place:

@@ -70,6 +70,9 @@ class CaptureReader:
         self._begun = {begun.stream: _Unended.of(begun) for begun in position.begun}
         self._within = set(within)
         self._left_out: set[int] = set()
+        self._is_cut = False
+        self.cut_at: tuple[int, int, int] | None = None
+        """the place behind the blocks among which the end of such a line would be"""
 
     @property
     def position(self) -> Position:
@@ -122,6 +125,8 @@ class CaptureReader:
                 self._feed(gathered, at, stream, payload)
                 self._offset = start + end
             gathered.close()
+        if self._is_cut:
+            self._is_cut, self.cut_at = False, self.place
         return gathered.blocks
 
     def _feed(self, gathered: _Gathered, at: float, stream: int, payload: bytes) -> None:
@@ -146,6 +151,7 @@ class CaptureReader:
         _, ended, rest = payload.partition(b"\n")
         if ended or not payload:  # nothing: its stream has ended
             self._within.discard(stream)
+            self._is_cut = True
         else:
             self._left_out.add(stream)
         return rest
@@ -255,27 +261,37 @@ def whole_frames(folder: Path, name: Name, offset: int) -> bytes:
         os.close(file)
 
 
-def frame_at(folder: Path, name: Name, target: int) -> int:
-    """Where the frame begins in which the byte `target` of the segment is."""
-    start = 0
+def frame_at(folder: Path, name: Name, target: int) -> tuple[int, dict[int, bool]]:
+    """Where the frame begins in which the byte `target` of the segment is; and of each stream that has one
+    before it, whether that has left a line unended."""
+    start, newest = 0, dict[int, tuple[int, int]]()
     try:
         file = os.open(folder / frames.segment_name(*name), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return start
+        return start, {}
     try:
         while data := os.pread(file, PIECE, start):
             end = 0
-            for begin, end in frames.places(data):
+            for stream, begin, end in frames.places(data):
                 if start + end > target:
-                    return start + begin
+                    return start + begin, _unended(file, newest)
+                newest[stream] = start + begin, start + end
             if not end:
                 break
             start += end
+        return start, _unended(file, newest)
     except OSError:
-        pass
+        return start, {}
     finally:
         os.close(file)
-    return start
+
+
+def _unended(file: int, newest: dict[int, tuple[int, int]]) -> dict[int, bool]:
+    """Of these frames. One without bytes ends its stream, and so a line."""
+    return {
+        stream: end - begin > frames.HEADER.size and os.pread(file, 1, end - 1) != b"\n"
+        for stream, (begin, end) in newest.items()
+    }
 
 
 def _read_all(file: int, offset: int, length: int) -> bytes:

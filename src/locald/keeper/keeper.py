@@ -137,6 +137,7 @@ class Keeper:
         if not run.over:
             raise Malformed("the run has not ended")
         del self._runs[run.name]
+        run.forget()
 
     # Staying, and going.
 

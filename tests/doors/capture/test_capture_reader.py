@@ -220,6 +220,29 @@ def test_where_the_last_lines_end_reading_goes_on(tmp_path: Path) -> None:
     assert texts(lines_of(blocks)) + texts(everything(end)) == ["two", "three", "four"]
 
 
+def test_a_rare_line_is_among_the_last_ones_when_it_is_one_of_them(tmp_path: Path) -> None:
+    """Reading begins within the many others: it is the first of its stream from there, and whole."""
+    many = [b"%06d %s\n" % (number, b"x" * 90) for number in range(3000)]
+    history(tmp_path, 1, *many[:2900])
+    history(tmp_path, 1, b"oops\n", stream=ERR)
+    history(tmp_path, 1, b"80 bytes of output lost here\n", stream=frames.LOCALD)
+    history(tmp_path, 1, *many[2900:])
+    for count in (102, 110, 500, 2000):
+        assert [text for text in last_texts(tmp_path, count) if " x" not in text] == [
+            "oops",
+            "80 bytes of output lost here",
+        ]
+
+
+def test_a_line_that_began_long_before_the_last_ones_is_whole(tmp_path: Path) -> None:
+    many = [b"%06d %s\n" % (number, b"x" * 90) for number in range(3000)]
+    history(tmp_path, 1, b"begun ", stream=ERR)
+    history(tmp_path, 1, *many[:2990])
+    history(tmp_path, 1, b"and ended\n", stream=ERR)
+    history(tmp_path, 1, *many[2990:])
+    assert last_texts(tmp_path, 11)[0] == "begun and ended"
+
+
 def test_none_of_the_last_lines_can_be_asked_for_too(tmp_path: Path) -> None:
     """`logs -f -n 0`: a line that is begun now is whole when it is told."""
     history(tmp_path, 1, b"x" * 9_000, *[b"\n" + b"x" * 9_000] * 20, size=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -214,3 +215,27 @@ def test_a_leader_that_moved_to_another_cgroup_is_ended_all_the_same(daemon: Dae
     assert daemon.wait("exited", WEB)["signal"] == signal.SIGTERM
     daemon.send(do="kill", run=WEB)
     daemon.wait("gone", WEB)
+
+
+@once
+def test_what_is_forgotten_takes_no_memory(daemon: Daemon, keeping: Keeping) -> None:
+    """At once: a service that restarts for weeks would fill it with environments of runs that are over."""
+    env = {f"LARGE_{number}": "x" * 100_000 for number in range(5)}
+
+    def restart(times: range) -> None:
+        for number in times:
+            run = f"shop:web#{number}"
+            daemon.spawn(run, ["true"], env=env)
+            daemon.wait("gone", run)
+            daemon.send(do="forget", run=run)
+
+    restart(range(5))
+    before = resident(keeping.pid)
+    restart(range(5, 65))
+    assert resident(keeping.pid) - before < 10
+
+
+def resident(pid: int) -> float:
+    """MB of memory."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -238,6 +238,11 @@ class Run:
         self._notifications = self._senders = self._killing = self._hold = None
         self._context.table.drop(self._token)
 
+    def forget(self) -> None:
+        """Nobody will ask for anything of it any more. What it holds holds it: without this its memory, of
+        which the environment may be much, would be free only when Python looks for such rings."""
+        del self.output, self._followed
+
     # What the daemon asks for.
 
     def signal(self, number: int) -> None:

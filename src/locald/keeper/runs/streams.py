@@ -27,6 +27,8 @@ import termios
 _WINDOW = struct.pack("HHHH", 24, 80, 0, 0)
 _IUTF8 = 0o40000
 """the erase key takes a whole character away; Python's `termios` does not name it"""
+_PAGE = 4 * 1024
+"""bytes: a terminal gives no more at once. What is asked for and not there would leave holes in memory"""
 CHUNK = 64 * 1024
 """bytes that are read before others get their turn, and the most that one frame holds"""
 
@@ -103,7 +105,7 @@ class Stream:
         length = 0
         while length < CHUNK:
             try:
-                part = os.read(self.file, CHUNK)
+                part = os.read(self.file, max(_PAGE, length))
             except BlockingIOError:
                 break
             except OSError:  # EIO: nobody holds the other end of the terminal
