@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from faults import sight
+from faults.box import clocks
 from faults.fleet import PROJECT_OF, PROJECTS, file_of
 from whole.machine import Command, Machine
 
@@ -28,9 +29,10 @@ LINES = 8000
 
 
 class Yard:
-    """`base`: an empty folder. `tree`: how trees are held, as LOCALD_TREE has it."""
+    """`base`: an empty folder. `tree`: how trees are held, as LOCALD_TREE has it. `steps`: commands, daemon
+    and services, not the keeper, have a clock that can be set."""
 
-    def __init__(self, base: Path, tree: str = "") -> None:
+    def __init__(self, base: Path, tree: str = "", *, steps: bool = False) -> None:
         self.token = secrets.token_hex(8)
         self.board = base / "board"
         (self.board / "marks").mkdir(parents=True)
@@ -38,6 +40,9 @@ class Yard:
         self.folders = {project: base / project for project in PROJECTS}
         self.machine = Machine(self.folders["shop"])
         self.machine.env["LOCALD_TREE"] = tree
+        self.clock = self.board / "clock"
+        if steps:
+            self.machine.env |= clocks(self.clock)
         self.outputs: dict[str, str] = {}
         """what commands have said since it was last asked"""
         self._read: dict[str, tuple[int, int]] = {}
