@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _EXCEPTED = {
     "locald/linux/procfs.py": {"read", "_read_all", "all_pids", "children", "_tells_children"},
-    "locald/linux/socket_owners.py": {"_sockets"},
+    "locald/linux/socket_owners.py": {"sockets"},
     "locald/linux/cgroup.py": {"pids", "has"},
     "locald/capture/writer.py": {"write", "close"},
 }

@@ -219,12 +219,14 @@ SERVERS = [
         "PostgreSQL, prepared on the port",
         "postgres",
         "pg_ctl -D data -w -o \"-h 127.0.0.1 -p $PORT -k ''\" start && sleep 1.5 && "
+        "psql -h 127.0.0.1 -p $PORT postgres -c 'SELECT pg_sleep(3.5)' && "
         f"pg_ctl -D data -w stop && exec {POSTGRES} -h 127.0.0.1 -p $PORT",
         postgres(),
         version="postgres --version",
         before=INITDB,
         watch=3,
-        known="a temporary server on the port itself is believed until it stops",
+        special="Its command first starts a temporary server on the port itself, which serves; it is not "
+        "believed while the main process works with it.",
     ),
     Server(
         "PostgreSQL, 200 MB to replay",

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters import elsewhere, own_listeners
 from locald.adapters.acceptance import Acceptance, Answer, Door
+from locald.adapters.main_process import MainProcess
 from locald.adapters.own_listeners import (
     FAST,
     LEISURE,
@@ -90,6 +91,7 @@ class Listeners:
         assigned: int | None = None,
         tells: bool = False,
         may_tell: bool = False,
+        main: int | None = None,
     ) -> None:
         """Look after the run until `unwatch`. `pids`: its processes. One without a port is passed over; one
         that is known is looked after at this port from now on.
@@ -99,6 +101,7 @@ class Listeners:
         given, where `port` is one that was found. `tells`: the program is known to say by itself that it
         is ready, or has done so, so there is no hurry; `watch` once more looks at once. `may_tell`: one that
         can, is given a moment for it.
+        `main`: the run's main process.
         """
         if port is None:
             return
@@ -110,6 +113,7 @@ class Listeners:
             self._watched[run] = Watched(
                 run, port, pids, now, wide_at, may_become, assigned or port, told=told
             )
+            self._watched[run].main = MainProcess(main) if main else None
         self._watched[run].tells, self._watched[run].may_tell = tells, may_tell
         self._wake.set()
 
@@ -165,6 +169,7 @@ class Listeners:
         paces = [self._pace(each, now) for each in self._watched.values() if each.missing]
         waiting = [each for each in self._watched.values() if each.untaken_since or each.foreign]
         paces += [each.stalls_at - now for each in waiting if each.stalls_at > now]
+        paces += [due for each in self._watched.values() if (due := each.main_due(now)) is not None]
         paces += [max(at - now, 0.0) for each in waiting if (at := each.doubts_until)]
         if self._watched:
             found = any(each.port != each.assigned for each in self._watched.values())
@@ -220,6 +225,8 @@ class Listeners:
         for watched in list(self._watched.values()):
             watched.sort(look, now)
             watched.note(now)
+            if watched.main_due(now) is not None:
+                watched.look_at_main(now)
             if watched.is_to_prepare(now):
                 tasks.create_task(self._prepare(watched), name=f"programs of {watched.run}")
             if watched.missing and not watched.connecting and now >= watched.connect_at:
@@ -285,6 +292,7 @@ class Listeners:
         if acceptance.answer is Answer.TAKEN and inode in watched.own:
             watched.accept(inode, _accepting(acceptance, program))
             watched.note(now)
+            watched.look_at_main(now)
             self._tell(watched, now)
         elif not self._is_there(inode):
             watched.probes += 1
@@ -316,6 +324,7 @@ class Listeners:
         acceptance, program = await self._connected(watched, inode, listener, lambda: None)
         if acceptance.answer is Answer.TAKEN and inode in watched.own:
             watched.accepting[inode] = _accepting(acceptance, program)
+            watched.look_at_main(self._clock())
             self._wake.set()
         else:
             await asyncio.sleep(WIDE)

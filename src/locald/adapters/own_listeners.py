@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from locald.adapters.elsewhere import Place, socket_at
+from locald.adapters.main_process import MainProcess
 from locald.domain.knowledge.origin import NOTHING_KNOWN, origin_of
-from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process
+from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process, Work
 from locald.domain.project.names import Run
 from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Listening
@@ -69,6 +70,7 @@ class Seen(NamedTuple):
     serving: tuple[int, ...] = ()
     known: tuple[int, ...] = ()
     sockets: tuple[Listener, ...] = ()
+    work: Work | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +112,8 @@ class Watched:
     """whether another port may turn out to be the service's"""
     assigned: int
     """the port that it was given; `port` is another one when that was found"""
+    main: MainProcess | None = None
+    """None where nobody knows it"""
     own: dict[int, Listener] = field(default_factory=dict)
     sockets: dict[int, Listener] = field(default_factory=dict)
     """its sockets of UDP and Unix"""
@@ -268,7 +272,23 @@ class Watched:
             known.server,
             *self._elsewhere(),
             tuple(sorted(self._serving(), key=lambda each: each.place)),
+            self.main.work if self.main else None,
         )
+
+    def main_due(self, now: float) -> float | None:
+        """Seconds until the next look at the main process; None: it needs none."""
+        return self.main.due(now) if self.main else None
+
+    def look_at_main(self, now: float) -> None:
+        """What the main process does while one that is not below it takes connections: on the service's port,
+        or else elsewhere."""
+        if self.main is None:
+            return
+        taken = sorted(self.accepting, key=lambda inode: self.own[inode].port != self.port)
+        if taken:
+            self.main.look(self.own[taken[0]].owner, taken[0], self.pids, now)
+        else:
+            self.main.forget()
 
     def _elsewhere(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The other ports off which the program has taken a connection, and those of known servers."""

@@ -93,6 +93,7 @@ class ProcessRunner:
             assigned=definition.port,
             tells=_tells(service),
             may_tell=_may_tell(service),
+            main=facts.pid if facts else None,
         )
 
     def unwatch(self, run: Run) -> None:

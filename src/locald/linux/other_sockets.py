@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from typing import NamedTuple
 
 from locald.linux import procfs
@@ -34,6 +35,7 @@ from locald.linux.sockdiag import (
 
 UNCONNECTED = 7
 """TCP_CLOSE: the state of a UDP socket that has no peer"""
+_ESTABLISHED = 1
 _NLM_F_REQUEST = 1
 _SHOW_NAME, _SHOW_PEER = 1, 4
 _NAME, _PEER = 0, 2
@@ -100,6 +102,21 @@ def _listening(asked: socket.socket) -> list[UnixListening]:
             name = attributes(kind[1], at + _ANSWER.size, end).get(_NAME)
             if name:
                 found.append(UnixListening(_shown(name), unpacked(_ANSWER, kind[1], at)[4]))
+
+
+def unix_peers() -> dict[int, int]:
+    """The inode of the other end of each Unix socket that is connected, by its own. Raises OSError."""
+    found: dict[int, int] = {}
+    with netlink() as asked:
+        request = _REQUEST.pack(socket.AF_UNIX, 0, 0, 1 << _ESTABLISHED, 0, _SHOW_PEER, _ANY_COOKIE)
+        asked.send(_message(request, NLM_F_REQUEST_DUMP))
+        while True:
+            for (kind, data), at, end in _parts(asked.recv(65536)):
+                if kind == NLMSG_DONE:
+                    return found
+                peer = attributes(data, at + _ANSWER.size, end).get(_PEER)
+                if peer:
+                    found[unpacked(_ANSWER, data, at)[4]] = int.from_bytes(peer, sys.byteorder)
 
 
 def has_accepted(connection: socket.socket) -> bool | None:

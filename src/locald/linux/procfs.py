@@ -39,7 +39,8 @@ class Stat:
     """A process at one moment. `start` is in clock ticks since boot; `program` has at most 15 bytes.
 
     `ticks` is the time of the processor that it and its children which it has waited for have had, in clock
-    ticks; `pages` is what it has in memory, what it shares with others included.
+    ticks; `terminal` is the number of the one that controls it, 0 for none; `pages` is what it has in memory,
+    what it shares with others included.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Stat:
         "session",
         "start",
         "state",
+        "terminal",
         "threads",
         "ticks",
     )
@@ -62,6 +64,7 @@ class Stat:
         self.state = state
         self.ppid = int(fields[0])
         self.session = int(fields[2])
+        self.terminal = int(fields[3])
         self.ticks = sum(map(int, fields[10:14]))
         self.threads = int(fields[16])
         self.start = int(fields[18])

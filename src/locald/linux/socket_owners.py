@@ -31,7 +31,7 @@ def holders(inodes: Collection[int], pids: Iterable[int]) -> dict[int, list[int]
     """Who of `pids` holds each of these sockets, lowest pid first; what nobody of them holds is left out."""
     found: dict[int, list[int]] = {}
     for pid in sorted(pids):
-        for inode in set(_sockets(pid)).intersection(inodes):
+        for inode in set(sockets(pid)).intersection(inodes):
             found.setdefault(inode, []).append(pid)
     return found
 
@@ -41,7 +41,8 @@ def holders_anywhere(inodes: Collection[int]) -> dict[int, list[int]]:
     return holders(inodes, procfs.all_pids())
 
 
-def _sockets(pid: int) -> Iterator[int]:
+def sockets(pid: int) -> Iterator[int]:
+    """The inodes of the sockets that a process holds."""
     folder = f"/proc/{pid}/fd"
     try:
         names = os.listdir(folder)

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.project.names import Run
 
+TIMED = (
+    *("watchdog_at", "extended_until", "hold_until", "rests_at"),
+    *("candidate_at", "settles_at", "looks_until"),
+)
+"""the times of a run's facts that something is to happen at"""
+
 
 def due(service: Service, now: float) -> Outcome:
     """Act on the deadline of the present phase, if it has passed."""
@@ -36,8 +42,8 @@ def due(service: Service, now: float) -> Outcome:
             return weigh(replace(service, facts=observe_process(facts, now)), now, now)
         case Starting() if facts.hold_until is not None and now >= facts.hold_until:
             return _held_long_enough(service, facts, now)
-        case Starting() if facts.looks_until is not None and now >= facts.looks_until:
-            return weigh(replace(service, facts=replace(facts, looks_until=None)), now, now)
+        case Starting() if (waited := _waited(facts, now)) != facts:
+            return weigh(replace(service, facts=waited), now, now)
         case Starting() | Running() if facts.settles_at is not None and now >= facts.settles_at:
             return weigh(replace(service, facts=found_port.settled(facts, now)), now, now)
         case Starting() | Running() if (at := belief.stays_until(facts)) is not None and now >= at:
@@ -63,12 +69,24 @@ def _held_long_enough(service: Service, facts: RunFacts, now: float) -> Outcome:
     return weigh(replace(service, facts=replace(facts, hold_until=None)), now, now)
 
 
+def _waited(facts: RunFacts, now: float) -> RunFacts:
+    """What was waited for, so that something stronger could be seen, has not come."""
+    looks = facts.looks_until is not None and now >= facts.looks_until
+    rests = facts.rests_at is not None and now >= facts.rests_at
+    if not looks and not rests:
+        return facts
+    return replace(
+        facts,
+        looks_until=None if looks else facts.looks_until,
+        rests_at=None if rests else facts.rests_at,
+    )
+
+
 def put_off(service: Service, seconds: float) -> Service:
     """Everything that is timed happens so much later."""
     facts, phase = service.facts, service.phase
     if facts:
-        names = ("watchdog_at", "extended_until", "hold_until", "candidate_at", "settles_at", "looks_until")
-        timed = ((name, getattr(facts, name)) for name in names)
+        timed = ((name, getattr(facts, name)) for name in TIMED)
         later: dict[str, Any] = {name: at + seconds for name, at in timed if at is not None}
         facts = replace(facts, **later)
     match phase:

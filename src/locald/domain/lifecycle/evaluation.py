@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle import belief, given_port, senders
+from locald.domain.lifecycle import background, belief, given_port, senders
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
 from locald.domain.lifecycle.run_facts import PROCESS_SPEAKS_AFTER
 from locald.domain.lifecycle.sd_notify import clean
@@ -98,6 +98,8 @@ def evaluate(facts: RunFacts, *, expects_ready: bool) -> HealthResult:
     if expects_ready and word.source in (Source.PROTOCOL, Source.TCP, Source.PROCESS):
         wait = "waiting for READY=1, which an earlier run sent"
         return HealthResult(late, Source.NOTIFY, _tell(facts, f"{wait}: {word.detail}"))
+    if word.ok and (waits := background.waits(facts, word)):
+        return HealthResult(late, word.source, _tell(facts, waits))
     return HealthResult(Health.HEALTHY if word.ok else late, word.source, _tell(facts, _said(facts, word)))
 
 

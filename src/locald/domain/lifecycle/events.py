@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle import lost_port, strangers
+from locald.domain.lifecycle import background, lost_port, strangers
 from locald.domain.lifecycle.belief import believed
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.exits import after, alone_until, ended_with, expired, how, over, settled
@@ -158,6 +158,7 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
             facts = replace(facts, silenced="")
         case Paused() | Unpaused():
             facts = observe_pause(facts, event)
+    facts = background.renewed(facts, service.facts, event.at)
     service, effects = weigh(replace(service, facts=facts), event.at, now)
     return service, [*effects, *notes]
 
@@ -261,6 +262,7 @@ def _notified(service: Service, facts: RunFacts, event: Notified, now: float) ->
     facts, words = observe_notification(facts, event)
     if words is None:
         return replace(service, facts=facts), []
+    facts = background.renewed(facts, service.facts, event.at)
     if event.main is not None:
         facts = replace(facts, pid=event.main)
     had_said = service.facts is not None and service.facts.notify.ready

@@ -74,6 +74,26 @@ class Listener:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
+AtWork = Literal["nothing", "idle", "busy", "client", "launching"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the main process of a run does, while `server`, which is not below it, takes connections.
+
+    `doing`: what runs below the main process, the last begun. `state`: "nothing" runs below it; it is "idle"
+    (`tail -f`: it only stays), "busy", or a "client" of that server, itself or below it; or `doing` is
+    "launching" the server: that is below it still, in a session of its own. `since`: when it last began what
+    it had not done before, or when nothing was left to do.
+    """
+
+    main: Process
+    server: Process
+    doing: Process | None
+    state: AtWork
+    since: float
+
+
 Standing = Literal["member", "exited", "outside", "spawner"]
 """A sender's relation to a run: of its tree; already exited; outside its tree; the keeper itself."""
 
@@ -277,7 +297,8 @@ class Listens:
     `serving`: the other ports of the run on which its program has taken a connection, as far as they matter;
     `known`: those of them that a known server has. `sockets`: its UDP and Unix sockets that serve, looked for
     while it has no port. `unproven`: nobody could see whether its program takes connections; that the port is
-    open has to do.
+    open has to do. `work`: what the main process does meanwhile, where the process that serves is not
+    below it.
     """
 
     run: Run
@@ -294,6 +315,7 @@ class Listens:
     known: tuple[int, ...] = ()
     sockets: tuple[Listener, ...] = ()
     unproven: bool = False
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from locald.domain.lifecycle import found_port, senders, strangers
+from locald.domain.lifecycle import background, found_port, senders, strangers
 from locald.domain.lifecycle.evaluation import PAUSED, closed
 from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import (
@@ -85,7 +85,7 @@ def observe_listeners(facts: RunFacts, event: Listens, *, is_patient: bool = Tru
     """What the run's tree listens on now, and whether that changes which port is its own."""
     before, facts = facts, found_port.given_back(facts, event)
     facts = strangers.noticed(_look_at_port(facts, event, is_patient=is_patient), before, event.at)
-    return found_port.looked_for(facts, event)
+    return background.observed(found_port.looked_for(facts, event), event)
 
 
 def _look_at_port(facts: RunFacts, event: Listens, *, is_patient: bool) -> RunFacts:

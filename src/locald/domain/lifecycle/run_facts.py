@@ -15,6 +15,7 @@ from locald.domain.lifecycle.messages import (
     Exit,
     Listener,
     Process,
+    Work,
 )
 from locald.domain.lifecycle.senders import Words
 from locald.domain.project.names import Run
@@ -91,6 +92,10 @@ class RunFacts:
     """the protocol in which the program on its port is asked, while it is thought to speak it"""
     hold_until: float | None = None
     """until then its open port does not speak: its program can send READY=1, and is given a moment"""
+    work: Work | None = None
+    """what the main process does while a server in the background takes connections"""
+    rests_at: float | None = None
+    """until then that server does not speak: what the main process does may end it"""
     notify: NotifyState = NotifyState()
     words: Words = ()
     """who said READY=1 or STOPPING=1"""

@@ -106,8 +106,8 @@ class Service:
         facts = self.facts
         match self.phase:
             case Starting(fail_at=fail_at) if facts:
-                holds = (facts.hold_until, facts.looks_until, facts.settles_at, stays_until(facts))
-                return _earliest(fail_at, facts.process_speaks_at, *holds)
+                holds = (facts.hold_until, facts.rests_at, facts.looks_until, facts.settles_at)
+                return _earliest(fail_at, facts.process_speaks_at, *holds, stays_until(facts))
             case Starting(fail_at=fail_at):
                 return fail_at
             case Running():
