@@ -39,6 +39,7 @@ def table() -> str:
         "interface Entry {\n  tone: Tone;\n  sign: string;\n}",
         "",
         listed("A service went down by itself.", "DOWN", states.DOWN),
+        listed("Somebody has to look at a service: it stands first.", "AMISS", states.AMISS),
         listed("A service has not settled.", "MOVING", states.MOVING),
     ]
     return "\n".join(parts)

@@ -41,6 +41,19 @@ describe("facts", () => {
     expect(apply(before, { kind: "lines", watch: 1, lines: [], history: true })).toBe(before);
   });
 
+  it("put what is amiss first, the worst at the top, until it is well again", () => {
+    let facts = snapshot(row("a"), row("b"), row("c"), row("d"));
+    const order = (...rows: Row[]): string => {
+      facts = change(facts, ...rows);
+      return projects(facts.rows.values(), facts.amiss).flatMap((one) => one.rows.map((each) => each.name)).join("");
+    };
+    expect(order(row("d", { state: "blocked", health: "unknown" }), row("c", { state: "failed" }))).toBe("cdab");
+    expect(order(row("b", { state: "backoff" }))).toBe("cbda");
+    expect(order(row("b", { state: "starting", health: "starting" }))).toBe("cbda");
+    expect(order(row("b"))).toBe("cdab");
+    expect(order(row("c", { state: "stopped" }))).toBe("dabc");
+  });
+
   it("group rows by project in the order of the daemon", () => {
     const found = projects([row("b"), row("x", { project: "docs" }), row("a")]);
     expect(found.map((one) => [one.name, one.rows.map((each) => each.name)])).toEqual([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { layout, type Layout, type Size, type Tie } from "../src/facts/layout";
+import { depth, layout, type Layout, type Size, type Tie } from "../src/facts/layout";
 
 const size: Size = { along: 100, across: 30, gapAlong: 60, gapAcross: 14, perRow: 4, rowsLie: "along" };
 
@@ -99,6 +99,12 @@ describe("the graph", () => {
     ];
     expect(layout(["a", "b"], ties, size).nodes.length).toBe(2);
     expect(layout([], [], size)).toMatchObject({ nodes: [], edges: [], along: 0, across: 0 });
+  });
+
+  it("knows how many layers there will be", () => {
+    const ties = [{ from: "a", to: "b" }, { from: "b", to: "c" }, { from: "a", to: "c" }];
+    expect(depth(["a", "b", "c", "d"], ties)).toBe(3);
+    expect(depth(["a", "b"], [])).toBe(0);
   });
 
   it("takes less than a blink for 200 services", () => {

@@ -65,8 +65,9 @@ def test_tab_reaches_everything_and_one_sees_where_one_is(machine: Machine, visi
         "locald",
         "All logs",
         "Keyboard shortcuts",
-        "Up shop",
-        "Down shop",
+        "Start all of shop",
+        "Stop all of shop",
+        "Remove shop",
         "shop",
         "Graph",
     ):

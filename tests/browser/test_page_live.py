@@ -78,11 +78,46 @@ def test_projects_and_services_come_and_go(machine: Machine, visitor: Visitor) -
     machine.write(f"[services.web]\n{SLEEP}[services.api]\n{SLEEP}")
     machine.up()
     expect(cell(page, "api", "health")).to_have_text("healthy")
-    page.get_by_role("button", name="Down shop").click()
+    page.get_by_role("button", name="Remove shop").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("locald forgets the project")
-    dialog.get_by_role("button", name="Take down 2 services").click()
+    dialog.get_by_role("button", name="Remove 2 services").click()
     expect(page.get_by_text("No project is running.")).to_be_visible()
+
+
+def test_all_of_a_project_stop_and_start_and_it_stays(machine: Machine, visitor: Visitor) -> None:
+    """To remove it is another matter."""
+    machine.write(CHAIN)
+    machine.up()
+    page = visitor.signed_in()
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Stop all of shop").click()
+    dialog.get_by_role("button", name="Stop 3 services").click()
+    for name in ("db", "api", "web"):
+        expect(cell(page, name, "state")).to_have_text("stopped")
+    expect(page.get_by_role("button", name="Stop all of shop")).to_be_disabled()
+    page.get_by_role("button", name="Start all of shop").click()
+    expect(cell(page, "web", "health")).to_have_text("healthy")
+
+
+def test_what_failed_stands_first_with_what_it_said_and_is_counted_on_a_phone(
+    machine: Machine, visitor: Visitor
+) -> None:
+    machine.write(
+        f"[services.web]\n{SLEEP}"
+        '[services.db]\ntype = "worker"\nrestart = "no"\ncommand = "echo Error: no such volume >&2; exit 3"\n'
+        f'[services.api]\n{SLEEP}depends_on = ["db"]\n'
+    )
+    machine.locald("up")
+    page = visitor.signed_in(viewport={"width": 390, "height": 844})
+    expect(page.locator("tr[data-key] .name a")).to_have_text(["db", "api", "web"])
+    expect(cell(page, "db", "because")).to_have_text("Error: no such volume")
+    expect(cell(page, "api", "because")).to_have_text("blocked by db: Error: no such volume")
+    expect(page.locator("header.bar .tally li")).to_have_text(["1 failed", "1 blocked", "1 healthy"])
+    expect(page.locator("header.bar .tally li").first).to_be_visible()
+    machine.write(f"[services.web]\n{SLEEP}[services.db]\n{SLEEP}[services.api]\n{SLEEP}")
+    machine.up()
+    expect(page.locator("tr[data-key] .name a")).to_have_text(["web", "db", "api"])
 
 
 def test_a_stop_names_its_dependents_before_it_is_done(machine: Machine, visitor: Visitor) -> None:

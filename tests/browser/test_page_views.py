@@ -78,8 +78,12 @@ def test_a_graph_shows_dependencies_and_lights_the_blocking_ones(machine: Machin
     machine.until("web", is_in("blocked"))
     page = visitor.signed_in("/project/shop/graph", viewport={"width": 1280, "height": 800})
     node = {name: page.locator(f'[data-node="{name}"]') for name in ("db", "api", "web", "mail")}
-    expect(node["db"]).to_have_attribute("aria-label", "db: failed")
-    expect(node["web"]).to_have_attribute("aria-label", "web: blocked, depends on api, waiting for api")
+    expect(node["db"]).to_have_attribute("aria-label", "db failed · worker")
+    label = "web blocked · worker, depends on api, waiting for api"
+    expect(node["web"]).to_have_attribute("aria-label", label)
+    expect(node["web"]).to_contain_text("blocked · worker")
+    ends = [(node[name].bounding_box() or {"x": 0, "width": 0}) for name in ("db", "web")]
+    assert ends[1]["x"] + ends[1]["width"] - ends[0]["x"] > 1000, "it uses the width"
     expect(page.locator(".drawing .edge.lit")).to_have_count(2)
     left = [(node[name].bounding_box() or {"x": 0})["x"] for name in ("db", "api", "web")]
     assert left == sorted(left)
@@ -93,7 +97,7 @@ def test_a_graph_shows_dependencies_and_lights_the_blocking_ones(machine: Machin
     page.wait_for_function(FROM_TOP_TO_BOTTOM)
     machine.write(BLOCKED.replace("exit 3", "exec sleep 9999"))
     machine.up()
-    expect(node["web"]).to_have_attribute("aria-label", "web: healthy, depends on api")
+    expect(node["web"]).to_have_attribute("aria-label", "web healthy · worker, depends on api")
     expect(page.locator(".drawing .edge.lit")).to_have_count(0)
 
 
@@ -164,6 +168,9 @@ def test_an_environment_tells_where_each_value_is_from(machine: Machine, visitor
     machine.write(f'[services.web]\nenv = {{ FROM_TABLE = "t" }}\n{SLEEP}')
     machine.locald("up", env={"FROM_SHELL": "s"})
     page = visitor.signed_in("/service/shop/web/environment")
+    expect(page.get_by_role("rowheader", name="FROM_TABLE")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="FROM_SHELL")).to_have_count(0)
+    page.get_by_role("button", name="from the shell that started the service").click()
     for name, origin in (
         ("FROM_FILE", "env_file"),
         ("FROM_TABLE", "env"),
@@ -172,3 +179,24 @@ def test_an_environment_tells_where_each_value_is_from(machine: Machine, visitor
     ):
         row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
         expect(row.locator(".origin")).to_have_text(origin)
+
+
+def test_a_filter_finds_what_came_from_the_shell_though_it_is_folded(
+    machine: Machine, visitor: Visitor
+) -> None:
+    machine.write(f"[services.web]\n{SLEEP}")
+    machine.locald("up", env={"FROM_SHELL": "s"})
+    page = visitor.signed_in("/service/shop/web/environment")
+    expect(page.get_by_role("rowheader", name="LOCALD_SERVICE")).to_be_visible()
+    page.get_by_label("Filter variables").fill("from_sh")
+    expect(page.get_by_role("rowheader")).to_have_text(["FROM_SHELL"])
+
+
+def test_a_service_tells_what_it_runs_and_which_line_says_so(machine: Machine, visitor: Visitor) -> None:
+    machine.write('[services.web]\ntype = "worker"\nworkdir = "."\ncommand = ["sleep", "9999"]\n')
+    machine.up()
+    page = visitor.signed_in("/service/shop/web/why")
+    about = page.get_by_role("complementary", name="About web")
+    line = (machine.folder / "locald.toml").read_text().splitlines().index("[services.web]") + 1
+    for told in ("worker", "sleep 9999", str(machine.folder), f"{machine.folder}/locald.toml:{line}"):
+        expect(about).to_contain_text(told)

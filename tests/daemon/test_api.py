@@ -81,6 +81,7 @@ ASKED: dict[str, Json] = {
     "/v1/timeline": {"project": "shop"},
     "/v1/lines": {"project": "shop"},
     "/v1/environment": {"project": "shop", "service": "web", "mask": "1"},
+    "/v1/definition": {"project": "shop", "service": "web"},
     "/v1/terminal": {"project": "shop", "service": "console"},
     "/v1/effect": {"project": "shop", "action": "stop"},
     "/v1/up": {"directory": "", "services": [], "caller": SHELL},

@@ -226,6 +226,23 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     assert environment["env"]["PORT"] == str(machine.status()["db"]["port"])
 
 
+def test_where_a_service_is_defined_is_told_with_its_line(machine: Machine) -> None:
+    """That of locald.local.toml for what only this has; none for what the file has no more."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    (machine.folder / "locald.local.toml").write_text(f"# mine\n\n[services.mine]\n{SLEEPER}")
+    machine.up()
+    written = (machine.folder / "locald.toml").read_text().splitlines()
+    told = get(machine, "/v1/definition?project=shop&service=web")
+    assert (told["type"], told["image"], told["workdir"]) == ("worker", None, str(machine.folder))
+    assert told["command"] in SLEEPER
+    assert told["file"] == str(machine.folder / "locald.toml")
+    assert written[told["line"] - 1].strip() == "[services.web]"
+    mine = get(machine, "/v1/definition?project=shop&service=mine")
+    assert (mine["file"], mine["line"]) == (str(machine.folder / "locald.local.toml"), 3)
+    machine.write(f"[services.other]\n{SLEEPER}")
+    assert get(machine, "/v1/definition?project=shop&service=web")["line"] is None
+
+
 # The description.
 
 

@@ -2,6 +2,7 @@
 // processor and memory. A value: each message makes a new one, in which unchanged rows are the same objects, so
 // that views can tell what to draw again.
 
+import { isAmiss, isReady, rank } from "./standing";
 import type { Daemon, Message, Row, Usage } from "./wire";
 
 export interface Facts {
@@ -9,9 +10,12 @@ export interface Facts {
   /** by `project:name`, in the order of the daemon */
   rows: ReadonlyMap<string, Row>;
   usage: ReadonlyMap<string, Usage>;
+  /** how bad each service was last that is amiss: it stands first until it is well again, so that one which
+      crashes and is started again does not jump up and down */
+  amiss: ReadonlyMap<string, number>;
 }
 
-export const NOTHING: Facts = { daemon: null, rows: new Map(), usage: new Map() };
+export const NOTHING: Facts = { daemon: null, rows: new Map(), usage: new Map(), amiss: new Map() };
 
 export function key(project: string, name: string): string {
   return `${project}:${name}`;
@@ -25,14 +29,24 @@ export function keyOf(row: { project: string; name: string }): string {
 export function apply(facts: Facts, message: Message): Facts {
   switch (message.kind) {
     case "snapshot":
-      return { daemon: message.daemon, rows: kept(facts.rows, message.services), usage: facts.usage };
+      return withRows({ ...facts, daemon: message.daemon }, kept(facts.rows, message.services));
     case "change":
-      return { ...facts, rows: changed(facts.rows, message) };
+      return withRows(facts, changed(facts.rows, message));
     case "usage":
       return { ...facts, usage: new Map(message.services.map((use) => [keyOf(use), use])) };
     default:
       return facts;
   }
+}
+
+function withRows(facts: Facts, rows: Facts["rows"]): Facts {
+  const amiss = new Map<string, number>();
+  for (const [key, row] of rows) {
+    const before = facts.amiss.get(key);
+    if (isAmiss(row)) amiss.set(key, rank(row));
+    else if (before !== undefined && !isReady(row) && row.state !== "stopped") amiss.set(key, before);
+  }
+  return { ...facts, rows, amiss };
 }
 
 function changed(rows: Facts["rows"], change: Message & { kind: "change" }): Facts["rows"] {
@@ -57,13 +71,17 @@ export interface Project {
   rows: Row[];
 }
 
-/** Rows by project, both in the order in which the daemon told them. */
-export function projects(rows: Iterable<Row>): Project[] {
+/** Rows by project: what is amiss first, the rest in the order in which the daemon told it. */
+export function projects(rows: Iterable<Row>, amiss: Facts["amiss"] = new Map()): Project[] {
+  const place = (row: Row) => amiss.get(keyOf(row)) ?? CALM;
   const found = new Map<string, Project>();
-  for (const row of rows) {
+  for (const row of [...rows].sort((a, b) => place(a) - place(b))) {
     const project = found.get(row.project);
     if (project) project.rows.push(row);
     else found.set(row.project, { name: row.project, directory: row.directory, rows: [row] });
   }
   return [...found.values()];
 }
+
+/** the place of what is not amiss: behind all that is */
+const CALM = 99;

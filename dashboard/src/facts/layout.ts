@@ -58,6 +58,12 @@ export function layout(names: readonly string[], ties: readonly Tie[], size: Siz
   return drawing(ordered, chains, names.filter((name) => !tied.has(name)), size);
 }
 
+/** How many layers there will be; 0 where nothing has ties. */
+export function depth(names: readonly string[], ties: readonly Tie[]): number {
+  const tied = new Set(ties.flatMap((tie) => [tie.from, tie.to]));
+  return Math.max(0, ...[...ranked(names.filter((name) => tied.has(name)), ties).values()].map((layer) => layer + 1));
+}
+
 // Layers.
 
 function ranked(names: readonly string[], ties: readonly Tie[]): Map<string, number> {

@@ -3,7 +3,7 @@
 // shape of its own (`Glyph`), so that it can be told without colour.
 
 import type { Health, Row, State } from "./wire";
-import { DOWN, MOVING, STATES, type Tone, type Word } from "./vocabulary";
+import { AMISS, DOWN, MOVING, STATES, type Tone, type Word } from "./vocabulary";
 
 export type { Tone } from "./vocabulary";
 export type Standing = Exclude<State, "running"> | "healthy" | "unhealthy" | "unknown";
@@ -36,6 +36,16 @@ export function isReady(row: { state: State; health: Health }): boolean {
 /** Something is wrong that waiting a little does not fix. */
 export function isDown(row: { state: State; health: Health }): boolean {
   return DOWN.has(standing(row));
+}
+
+/** Somebody has to look at it. */
+export function isAmiss(row: { state: State; health: Health }): boolean {
+  return AMISS.has(standing(row));
+}
+
+/** Why, for screens: what a program said of its exit, where that is known, in place of the exit code. */
+export function reason(row: { because: string; reason?: string }): string {
+  return row.reason || row.because;
 }
 
 /** It has not settled. */

@@ -28,5 +28,8 @@ interface Entry {
 /** A service went down by itself. */
 export const DOWN: ReadonlySet<Word> = new Set<Word>(["unhealthy", "failed", "backoff"]);
 
+/** Somebody has to look at a service: it stands first. */
+export const AMISS: ReadonlySet<Word> = new Set<Word>(["unhealthy", "failed", "backoff", "blocked"]);
+
 /** A service has not settled. */
 export const MOVING: ReadonlySet<Word> = new Set<Word>(["waiting", "preparing", "starting", "stopping", "backoff"]);

@@ -118,6 +118,15 @@ export interface Timeline {
   total_ms: number | null;
 }
 
+export interface Definition {
+  type: string;
+  command: string | string[] | null;
+  image: string | null;
+  workdir: string;
+  file: string;
+  line: number | null;
+}
+
 export interface Environment {
   env: Record<string, string>;
   workdir: string;

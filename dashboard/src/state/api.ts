@@ -2,7 +2,7 @@
 // the terminal.
 
 import { named } from "../facts/named";
-import type { Action, Effect, Environment, Problem, Timeline, Why } from "../facts/wire";
+import type { Action, Definition, Effect, Environment, Problem, Timeline, Why } from "../facts/wire";
 
 export class Refused extends Error {
   constructor(readonly problems: Problem[]) {
@@ -42,6 +42,8 @@ export const api = {
   timeline: (project: string) => request<Timeline>(query("/v1/timeline", { project })),
   environment: (project: string, service: string) =>
     request<Environment>(query("/v1/environment", { project, mask: "1" }, [service])),
+  definition: (project: string, service: string) =>
+    request<Definition>(query("/v1/definition", { project }, [service])),
   effect: (action: Action, project: string, services: readonly string[]) =>
     request<Effect>(query("/v1/effect", { action, project }, services)),
   act: (action: Action, project: string, services: readonly string[]) =>

@@ -37,7 +37,7 @@ export class Page {
   /** the theme in effect is dark */
   readonly dark = $derived(this.theme === "dark" || (this.theme === "auto" && this.systemDark));
   readonly logs: LogSession;
-  readonly projects = $derived(projects(this.facts.rows.values()));
+  readonly projects = $derived(projects(this.facts.rows.values(), this.facts.amiss));
 
   private readonly connection: Connection;
   private lastId = 0;

@@ -17,7 +17,7 @@ from locald.domain.project.file import FILE, LOCAL, decode
 from locald.domain.project.spec import ProjectSpec
 from locald.domain.project.texts import Texts
 from locald.domain.project.understood import Understood
-from locald.domain.values.lines import Places
+from locald.domain.values.lines import Path, Places
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec
 from locald.wire.version import __version__
@@ -84,6 +84,16 @@ class KnownTexts:
 def read(directory: str) -> Texts:
     """The texts of the files in this folder. Raises Refused."""
     return Texts(_read(directory, FILE), _read(directory, LOCAL) if _is_there(directory) else None)
+
+
+def place(directory: str, path: Path) -> tuple[str, int | None]:
+    """Which of the files in this folder has the path, and on which line; the first, and None, where none has.
+    Raises Refused, ValueError for what is no TOML."""
+    found = _places(read(directory))
+    for places in (found, found.over):
+        if places and path in places.lines:
+            return places.where, places.lines[path]
+    return FILE, None
 
 
 def _is_there(directory: str) -> bool:

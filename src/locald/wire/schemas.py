@@ -53,6 +53,16 @@ def schemas() -> Json:
             {"env": MAP, "workdir": TEXT, "origins": MAP},
             {"masked": list_of(TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
         ),
+        "Definition": object_of(
+            {
+                "type": TEXT,
+                "command": {"oneOf": [TEXT, list_of(TEXT), {"type": "null"}]},
+                "image": TEXT_OR_NULL,
+                "workdir": TEXT,
+                "file": TEXT,
+                "line": {"oneOf": [NUMBER, {"type": "null"}]},
+            }
+        ),
         "Terminal": object_of({"run": TEXT}),
         "Lines": object_of({"lines": list_of(line), "truncated": {"type": "boolean"}, "cursor": TEXT}),
         "Dashboard": object_of({"url": TEXT}),

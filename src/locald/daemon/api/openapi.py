@@ -33,6 +33,7 @@ QUERIES: dict[str, dict[str, str]] = {
         "service": "the service",
         "mask": "1: mask what looks like a secret (always on for the dashboard's site)",
     },
+    "/v1/definition": {**_CHOICE, "service": "the service"},
     "/v1/terminal": {**_CHOICE, "service": "the service"},
     "/v1/effect": {
         **_CHOICE,
@@ -78,6 +79,7 @@ SUMMARIES = {
     "/v1/logs": "Output of services, one JSON object per line (a last one with `problems` on failure)",
     "/v1/lines": "A page of log lines, and the cursor at which the next one begins",
     "/v1/environment": "Environment of a run, with the origin of each value",
+    "/v1/definition": "What a service runs, where, and which line of which file says so",
     "/v1/terminal": "The run of a service that has a terminal to attach to",
     "/v1/effect": "What an action would stop and start",
     "/v1/instances": "Every known folder of every project: its instance, branch, and what of it runs",
@@ -98,6 +100,7 @@ ANSWERS = {
     "/v1/timeline": "Timeline",
     "/v1/lines": "Lines",
     "/v1/environment": "Environment",
+    "/v1/definition": "Definition",
     "/v1/terminal": "Terminal",
     "/v1/effect": "Effect",
     "/v1/instances": "Instances",

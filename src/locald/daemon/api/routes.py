@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from locald.daemon.api.changing import Changing
+from locald.daemon.api.defined import Defined
 from locald.daemon.api.effect import Effects
 from locald.daemon.api.http import Answer, Failure, Route, document
 from locald.daemon.api.reading import Reading
@@ -110,6 +111,7 @@ class Api:
             Route("GET", "/v1/logs", reading.logs),
             Route("GET", "/v1/lines", reading.lines),
             Route("GET", "/v1/environment", reading.environment),
+            Route("GET", "/v1/definition", Defined(self.core).definition),
             Route("GET", "/v1/terminal", reading.terminal),
             Route("GET", "/v1/effect", self._effects.effect),
             Route("GET", "/v1/instances", reading.instances),
