@@ -173,6 +173,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "address": "127.0.0.1:24001",
         "url": "http://127.0.0.1:24001/",
         "name_url": None,
+        "on_demand": False,
         "run": 1,
         "restarts": 0,
         "exit_code": None,

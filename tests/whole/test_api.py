@@ -144,6 +144,7 @@ ROW = {
     "address": str | None,
     "url": str | None,
     "name_url": str | None,
+    "on_demand": bool,
     "run": int,
     "restarts": int,
     "exit_code": int | None,

@@ -25,6 +25,10 @@ pytestmark = pytest.mark.skipif(not isinstance(find(), Caddy), reason="needs Cad
 
 SERVER = Path(__file__).with_name("by_name.py")
 WEB = f'[services.web]\ncommand = "exec python3 {SERVER} $PORT"\n'
+UPGRADE = (
+    b"GET /socket HTTP/1.1\r\nHost: web.shop.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 BROWSER = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 
@@ -278,10 +282,7 @@ def test_a_websocket_outlives_changes_of_other_services(proxy: Proxied) -> None:
     proxy.ready()
     connection = proxy.connection("web.shop.localhost").sock
     assert connection
-    connection.sendall(
-        b"GET /socket HTTP/1.1\r\nHost: web.shop.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
+    connection.sendall(UPGRADE)
     assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
     proxy.machine.write(WEB + f'[services.api]\ncommand = "exec python3 {SERVER} $PORT"\n')
     proxy.machine.up()
@@ -406,6 +407,72 @@ def test_the_domain_leads_to_the_service_that_the_file_names(proxy: Proxied) -> 
     routes = {route["name"]: route["service"] for route in proxy.ready()["routes"]}
     assert routes == {"store.test": "api", "api.store.test": "api", "web.store.test": "web"}
     assert proxy.ask("store.test")[0] == 200
+
+
+ADMIN = f"""
+[services.admin]
+command = "exec python3 {SERVER} $PORT"
+on_demand = true
+depends_on = ["db"]
+[services.db]
+type = "worker"
+command = "exec sleep 1000"
+autostart = false
+"""
+
+
+@shows("on_demand")
+def test_a_service_on_demand_is_started_by_the_first_request_with_what_it_depends_on(proxy: Proxied) -> None:
+    proxy.machine.write(WEB + ADMIN)
+    done = proxy.machine.locald("up")
+    assert (done.returncode, "admin: stopped (on demand)" in done.stderr) == (0, True)
+    assert "stopped (on demand)" in proxy.machine.locald("status").stdout
+    proxy.ready()
+    before = proxy.machine.status()
+    assert (before["admin"]["because"], before["db"]["state"]) == ("not running, starts on demand", "stopped")
+
+    assert proxy.ask("admin.shop.localhost", headers=BROWSER)[0] == 503  # a page, at once
+    assert proxy.ask("admin.shop.localhost")[0] == 200
+    rows = proxy.machine.status()
+    assert (rows["admin"]["health"], rows["db"]["health"]) == ("healthy", "healthy")
+    proxy.machine.locald("stop", "admin")
+    assert proxy.ask("admin.shop.localhost")[0] == 200
+
+
+IDLE = f"""
+[services.web]
+command = "exec python3 {SERVER} $PORT"
+on_demand = true
+idle_timeout = "1s"
+"""
+
+
+@shows("idle_timeout")
+def test_a_service_that_nobody_asks_for_is_stopped_and_starts_again(proxy: Proxied) -> None:
+    proxy.machine.write(IDLE)
+    proxy.machine.locald("up")
+    proxy.ready()
+    assert proxy.ask("web.shop.localhost")[0] == 200
+    row = proxy.machine.until("web", lambda row: row["state"] == "stopped")
+    assert row["because"] == "stopped, no request for 1s"
+    assert proxy.ask("web.shop.localhost")[0] == 200
+
+
+def test_an_open_websocket_keeps_it_up(proxy: Proxied) -> None:
+    proxy.machine.write(IDLE)
+    proxy.machine.locald("up")
+    proxy.ready()
+    assert proxy.ask("web.shop.localhost")[0] == 200
+    connection = proxy.connection("web.shop.localhost").sock
+    assert connection
+    connection.sendall(UPGRADE)
+    assert connection.recv(4096).startswith(b"HTTP/1.1 101 ")
+    connection.settimeout(3.0)  # three times its time
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    assert proxy.machine.status()["web"]["state"] == "running"
+    connection.close()
+    proxy.machine.until("web", lambda row: row["state"] == "stopped")
 
 
 def test_it_can_be_turned_off(proxy: Proxied) -> None:

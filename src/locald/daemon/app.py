@@ -38,6 +38,7 @@ from locald.daemon.performer import Performer
 from locald.daemon.port_choice import PortChoice
 from locald.daemon.proxy.answers import Answers
 from locald.daemon.proxy.entrance import Entrance as ProxyEntrance
+from locald.daemon.proxy.idle import Idle
 from locald.daemon.proxy.proxy import Proxy
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
@@ -145,7 +146,9 @@ async def _live(home: Home, *, foreground: bool) -> None:
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
         answers = Answers(core, api.reading)
+        idle = Idle(core, home)
         loop.watch(answers.change)
+        loop.watch(idle.change)
         for_proxy = ProxyEntrance(answers, api.streams, home.proxy_socket)
         core.proxy = proxy
         await site.open({each.definition.port for each in world.services.values() if each.definition.port})
@@ -165,6 +168,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
             "be found": entrance.keep(),
             "be found by the proxy": for_proxy.keep(),
             "keep the proxy": proxy.run(),
+            "stop idle services": idle.run(),
         }.items():
             tasks.begin(work, name)
         _announce(core, home, foreground=foreground)

@@ -16,7 +16,7 @@ from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
 from locald.daemon.port_choice import PortChoice
 from locald.daemon.texts import KnownTexts
-from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up
+from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up, Wake
 from locald.domain.project.names import Key, Run
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
@@ -101,7 +101,7 @@ class Core:
 
         Raises Ending for a request that nobody would be there to carry out.
         """
-        if self.stopping and isinstance(command, Up | Restart):
+        if self.stopping and isinstance(command, Up | Restart | Wake):
             raise Ending
         await self.loop.ask(command)
         await self.store.saved()

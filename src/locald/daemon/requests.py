@@ -127,7 +127,8 @@ def _is_unlike(service: Service, written: Project) -> bool:
 
 
 def _started_by_themselves(project: Project) -> list[str]:
-    return [name for name, definition in project.definitions.items() if definition.spec.autostart]
+    specs = {name: definition.spec for name, definition in project.definitions.items()}
+    return [name for name, spec in specs.items() if spec.autostart and not spec.on_demand]
 
 
 def chosen(

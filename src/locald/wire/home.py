@@ -99,6 +99,14 @@ class Home:
         return os.path.join(self.run, "gates")
 
     @property
+    def requests_folder(self) -> str:
+        """Of files whose time is that of the last request."""
+        return os.path.join(self.proxy, "requests")
+
+    def requests(self, name: str) -> str:
+        return os.path.join(self.requests_folder, name)
+
+    @property
     def wanted(self) -> str:
         """Exists while something is wanted or still held: then the next daemon has something to restore."""
         return os.path.join(self.state, "wanted")

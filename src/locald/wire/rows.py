@@ -59,6 +59,7 @@ def row(view: Row) -> Json:
         "address": view.address,
         "url": view.url,
         "name_url": view.name_url,
+        "on_demand": view.on_demand,
         "run": view.run,
         "restarts": view.restarts,
         "exit_code": view.exit_code,

@@ -66,7 +66,9 @@ def schemas() -> Json:
         "Terminal": object_of({"run": TEXT}),
         "Lines": object_of({"lines": list_of(line), "truncated": {"type": "boolean"}, "cursor": TEXT}),
         "Dashboard": object_of({"url": TEXT}),
-        "Begun": object_of({**affected, **lists, "warnings": list_of(ref("Problem"))}),
+        "Begun": object_of(
+            {**affected, **lists, "warnings": list_of(ref("Problem"))}, {"on_demand": list_of(TEXT)}
+        ),
         "Affected": object_of({**affected, "moved_from": TEXT_OR_NULL}),
         "Effect": object_of({"ends": list_of(TEXT), "starts": list_of(TEXT)}),
         "Instance": object_of(

@@ -203,7 +203,8 @@ def test_what_is_not_set_is_described_by_what_happens_then() -> None:
         if each.value is None
     }
 
-    assert unset.keys() == {f"services.web.{key}" for key in ("port", "env_file", "health_check", "watchdog")}
+    keys = ("port", "env_file", "health_check", "watchdog", "idle_timeout")
+    assert unset.keys() == {f"services.web.{key}" for key in keys}
     assert all(unset.values())
 
 

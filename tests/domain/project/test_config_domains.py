@@ -81,3 +81,12 @@ def test_what_has_no_port_has_no_names() -> None:
 def test_the_default_is_a_service_of_the_file() -> None:
     text = f'[project]\nname = "shop"\ndefault = "wep"\n{WEB}'
     assert problems(text) == ['locald.toml:3: project.default: unknown service "wep"']
+
+
+def test_an_idle_timeout_is_for_services_on_demand() -> None:
+    text = f'[project]\nname = "shop"\n{WEB}idle_timeout = "5m"\n'
+    assert problems(text) == [
+        "locald.toml:5: services.web.idle_timeout: is only for a service that starts on demand"
+    ]
+    spec = config.parse(f"{text}on_demand = true\n").services["web"]
+    assert (spec.on_demand, spec.idle_timeout) == (True, 300.0)

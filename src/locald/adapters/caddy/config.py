@@ -16,6 +16,7 @@ Source: https://caddyserver.com/docs/json/
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,8 @@ _COOKIE = r"(^|;\s*)locald[-_][^;]*"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where things are. `gates`: a folder; `admin`, `daemon`: paths of sockets; `storage`: what Caddy
-    keeps."""
+    """Where things are. `gates`, `requests`: folders; `admin`, `daemon`: paths of sockets; `storage`: what
+    Caddy keeps."""
 
     https_port: int
     http_port: int
@@ -57,6 +58,7 @@ class Site:
     daemon: str
     gates: str
     storage: str
+    requests: str
 
 
 def gate(key: Key) -> str:
@@ -69,7 +71,7 @@ def config(site: Site, routes: Sequence[Route], domains: Iterable[str]) -> Json:
     return {
         "admin": {"listen": f"unix/{site.admin}|0600", "config": {"persist": False}},
         "storage": {"module": "file_system", "root": site.storage},
-        "logging": {"logs": {"default": {"level": "ERROR"}}},
+        "logging": {"logs": _logs(site, routes)},
         "apps": {
             "pki": {"certificate_authorities": {"local": {"name": "locald", "install_trust": False}}},
             "tls": {
@@ -109,9 +111,34 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "tls_connection_policies": [{"default_sni": DASHBOARD}],
+        **_counted(routes),
         "routes": [*(_route(site, group) for group in _grouped(routes)), nowhere],
         "errors": {"routes": [_when_away(), broken]},
     }
+
+
+def _logs(site: Site, routes: Iterable[Route]) -> Json:
+    """Its own, and a file for each service of which it matters when it was last asked for."""
+    fields = {name: {"filter": "delete"} for name in ("request", "resp_headers", "user_id")}
+    found: Json = {"default": {"level": "ERROR"}}
+    for key in sorted({route.key for route in routes if route.is_counted}):
+        path = f"{site.requests}/{gate(key)}"
+        found[_logger(key)] = {
+            "writer": {"output": "file", "filename": path, "roll_size_mb": 1, "roll_keep": 1},
+            "encoder": {"format": "filter", "wrap": {"format": "json"}, "fields": fields},
+            "include": [f"http.log.access.{_logger(key)}"],
+        }
+    return found
+
+
+def _counted(routes: Iterable[Route]) -> Json:
+    names = {route.name: [_logger(route.key)] for route in routes if route.is_counted}
+    return {"logs": {"logger_names": names, "skip_unmapped_hosts": True}} if names else {}
+
+
+def _logger(key: Key) -> str:
+    """A name of a logger, in which a dot would mean something."""
+    return hashlib.sha256(str(key).encode()).hexdigest()[:16]
 
 
 def _grouped(routes: Sequence[Route]) -> list[list[Route]]:

@@ -36,16 +36,22 @@ def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[lis
     """The lines of the table, and those below it."""
     names = [":".join(words.key(row)) if everywhere else row["name"] for row in rows]
     cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
-    late = [(name, row) for name, row in zip(names, rows, strict=True) if not words.is_ready(row)]
+    named = list(zip(names, rows, strict=True))
+    late = [(name, row) for name, row in named if not (words.is_ready(row) or _waits(row))]
     lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width, spare=SPARE)
     return lines, [f"{plain(name)}: {plain(words.reason(row))}" for name, row in late]
+
+
+def _waits(row: Row) -> bool:
+    """For the first request."""
+    return bool(row.get("on_demand")) and row["state"] == "stopped"
 
 
 def _cells(name: str, row: Row) -> list[Cell]:
     state, health = row["state"], row["health"]
     return [
         Cell(name),
-        Cell(state, *states.colours(state)),
+        Cell(f"{state} (on demand)" if _waits(row) else state, *states.colours(state)),
         Cell("" if health == state else health, *states.colours(health)),  # `starting` is both
         Cell(words.source(row)),
         Cell(row.get("port")),

@@ -70,6 +70,8 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool, attach
     begun, named = Begun(answer, applies_file=applies_file), target
     target = target.only(answer["services"])
     _tell_restarts(target, begun)
+    for name in answer.get("on_demand", ()):
+        say.note(f"{target.spelled(name)}: stopped (on demand)")
     if begun.removed and (code := _remove(home, api, target, args, began, begun)):
         return code
     if not target.services:
@@ -167,7 +169,7 @@ def _without_services(api: Api, target: Target, args: argparse.Namespace) -> int
     if not rows:
         say.note(NO_SERVICES)
         return 0
-    say.note("no service starts by itself: each has autostart = false")
+    say.note("no service starts by itself: each has autostart = false or on_demand = true")
     say.hinted(f"run `locald up {target.spelled(rows[0]['name'])}` to start one")
     return 0
 
@@ -222,7 +224,12 @@ def _conclude(following: Following, target: Target, took: float, begun: Begun) -
 
 def _asked_for(rows: list[Row]) -> list[Row]:
     """Of the rows of a whole project those that were requested: `up web` leaves the others alone."""
-    return [row for row in rows if row["state"] != "stopped" or row["run"]] or rows
+    return [row for row in rows if row["state"] != "stopped" or _was_stopped(row)] or rows
+
+
+def _was_stopped(row: Row) -> bool:
+    """It ran, and not only while it was asked for by name."""
+    return bool(row["run"]) and not row.get("on_demand")
 
 
 def _detached(api: Api, target: Target, begun: Begun, args: argparse.Namespace) -> int:

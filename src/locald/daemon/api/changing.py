@@ -19,6 +19,7 @@ from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Prune, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.file import FILE
+from locald.domain.project.names import Key
 from locald.domain.project.spec import Caller, Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from locald.daemon.core import Core
     from locald.domain.explain.preview import Preview
     from locald.domain.lifecycle.messages import Command
-    from locald.domain.project.names import Key
 
 Json = dict[str, Any]
 
@@ -54,8 +54,17 @@ class Changing:
         await self._core.processes.cleared()
         attach = asked.get("attach") is True
         command, effect, warnings = await self._up(directory, names, caller, attach=attach)
-        told = {"services": requests.starting(command.project, command.services), "warnings": warnings}
+        told: Json = {"services": requests.starting(command.project, command.services), "warnings": warnings}
+        if later := self._on_demand(command, told["services"]):
+            told["on_demand"] = later
         return document({"project": command.project.name, **told, **effect})
+
+    def _on_demand(self, command: Up, starting: list[str]) -> list[str]:
+        """Those that the first request starts, if they do not run already."""
+        names = (name for name, each in command.project.definitions.items() if each.spec.on_demand)
+        own = self._core.world.services
+        keys = [Key(command.project.name, name) for name in names if name not in starting]
+        return [key.service for key in keys if key in own and not own[key].desired.is_up]
 
     async def _whence(self, asked: Mapping[str, Any]) -> tuple[str, Caller]:
         """The folder to bring up, and the shell to do it for: who has none means the one that did it last."""

@@ -24,6 +24,7 @@ from locald.daemon.proxy.page import POLICY, Part, page
 from locald.domain.explain.routes import is_ours, routes, suffix
 from locald.domain.explain.visit import Meets, meets
 from locald.domain.explain.why import root_of
+from locald.domain.lifecycle.messages import Wake
 from locald.domain.project.names import Key
 from locald.domain.values.plain import plain
 
@@ -74,6 +75,9 @@ class Answers:
     # A service that does not serve.
 
     async def _hold(self, request: Request, key: Key) -> Answer:
+        service = self._core.world.services.get(key)
+        if service and meets(service) is Meets.DEMAND:
+            await self._core.ask(Wake(key))
         if not is_navigation(request.headers):
             await self._until_settled(key)
         service = self._core.world.services.get(key)

@@ -267,9 +267,9 @@ class Proxy:
 
     def _config(self) -> Json:
         world, note, home = self._loop.world, self._note, self._home
-        site = Site(
-            note.https_port, note.http_port, home.proxy_admin, home.proxy_socket, home.gates, self._storage
-        )
+        ports = note.https_port, note.http_port
+        sockets = home.proxy_admin, home.proxy_socket
+        site = Site(*ports, *sockets, home.gates, self._storage, home.requests_folder)
         named = {key.project for key, service in world.services.items() if has_name(service)}
         return config(site, routes(world), sorted({world.places[each].domain for each in named}))
 

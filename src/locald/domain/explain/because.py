@@ -64,7 +64,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
 
 def _resting(service: Service) -> str:
     if service.runs == 0:
-        return "not running"
+        return "not running, starts on demand" if service.spec.on_demand else "not running"
     return stop_reason(service) if service.desired is not Desired.UP else "about to start"
 
 

@@ -39,12 +39,14 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`name`: in lower case, perhaps with `*` as its first label. `address`: `127.0.0.1:24001`."""
+    """`name`: in lower case, perhaps with `*` as its first label. `address`: `127.0.0.1:24001`. `is_counted`:
+    it matters when the last request came."""
 
     name: str
     key: Key
     address: str
     scheme: str = "http"
+    is_counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,12 @@ def default(named: Iterable[Service], chosen: str) -> Service | None:
     return by_name.get(chosen or "web") or (None if chosen else alone)
 
 
-def _route(name: str, service: Service) -> Route:
+def address(service: Service) -> str:
+    """Where requests for it are sent."""
     where = host(service)
-    shown = f"[{where}]" if ":" in where else where
-    return Route(name, service.key, f"{shown}:{port(service)}", scheme(service))
+    return f"{f'[{where}]' if ':' in where else where}:{port(service)}"
+
+
+def _route(name: str, service: Service) -> Route:
+    is_counted = service.spec.idle_timeout is not None
+    return Route(name, service.key, address(service), scheme(service), is_counted)

@@ -67,6 +67,8 @@ class Row:
     url: str | None
     name_url: str | None
     """its address by name, by way of the proxy"""
+    on_demand: bool
+    """a request to its name starts it"""
     run: int
     restarts: int
     exit_code: int | None
@@ -103,6 +105,7 @@ def row(world: World, service: Service) -> Row:
         address=address(service),
         url=url(service),
         name_url=name_url(world, service),
+        on_demand=spec.on_demand,
         run=service.runs,
         restarts=service.restarts.total,
         exit_code=facts.exit.shown if facts and facts.exit and not alive else None,

@@ -153,6 +153,20 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Wake:
+    """A request came to the name of a service that starts on demand: start it, and what it depends on."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """No request came to its name for as long as it says: stop it."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Down:
     """Stop everything of a project, then forget it."""
 
@@ -472,7 +486,7 @@ class Discard:
     key: Key
 
 
-Command = Up | Stop | Restart | Down | Shutdown | Prune
+Command = Up | Stop | Restart | Wake | Rest | Down | Shutdown | Prune
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused

@@ -34,6 +34,7 @@ from locald.domain.lifecycle.run_facts import PROCESS_SPEAKS_AFTER, RunFacts
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
 from locald.domain.values.amounts import length
+from locald.domain.values.duration import show
 
 REMEMBERED_STARTS = 10
 LONGER, LONGEST_DOUBT = 1.5, 10.0
@@ -64,6 +65,8 @@ class Service:
     """the dependencies that this start really had to wait for"""
     durations: tuple[float, ...] = ()
     """seconds from spawn to ready of runs before the latest that became ready, oldest first"""
+    is_resting: bool = False
+    """it was stopped because no request came"""
     held_by: Key | None = None
     """the service that somebody stopped and that this one cannot be without, as its dependencies know"""
 
@@ -140,7 +143,14 @@ def _earliest(*times: float | None) -> float | None:
 def fresh(service: Service, now: float) -> Service:
     """Somebody asks for it: failures before are forgotten, and what nothing runs of starts again."""
     phase = _forgiven(service.phase)
-    return replace(service, phase=phase, restarts=Restarts(), queued_at=now, waited_for=frozenset())
+    return replace(
+        service,
+        phase=phase,
+        restarts=Restarts(),
+        queued_at=now,
+        waited_for=frozenset(),
+        is_resting=False,
+    )
 
 
 def _forgiven(phase: Phase) -> Phase:
@@ -218,7 +228,14 @@ def stop_reason(service: Service) -> str:
         return "restarting"
     if service.desired is Desired.UP and service.held_by:
         return f"stopped because {service.held_by.service} was stopped"
+    if service.is_resting:
+        return f"stopped, {_unasked(service)}"
     return "stopped by user"
+
+
+def _unasked(service: Service) -> str:
+    idle = service.present.spec.idle_timeout
+    return f"no request for {show(idle)}" if idle else "no request"
 
 
 def stopping_reason(service: Service) -> str:
@@ -227,7 +244,7 @@ def stopping_reason(service: Service) -> str:
         return "restarting"
     if service.desired is Desired.UP and service.held_by:
         return f"stopping because {service.held_by.service} was stopped"
-    return "stopping, requested by user"
+    return f"stopping, {_unasked(service)}" if service.is_resting else "stopping, requested by user"
 
 
 def program(definition: Definition) -> str:

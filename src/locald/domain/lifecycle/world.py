@@ -39,18 +39,21 @@ from locald.domain.lifecycle.messages import (
     Message,
     Proxied,
     Prune,
+    Rest,
     Restart,
     Shutdown,
     Slept,
     Start,
     Stop,
     Up,
+    Wake,
 )
 from locald.domain.lifecycle.phase import (
     Adopting,
     Blocked,
     Completed,
     Desired,
+    Ended,
     Launching,
     Preparing,
     Running,
@@ -68,6 +71,7 @@ from locald.domain.project.spec import Caller
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from locald.domain.lifecycle.messages import Command
     from locald.domain.project.spec import Definition
 
 
@@ -124,18 +128,8 @@ class Step:
 def step(world: World, message: Message, now: float) -> Step:
     draft = _Draft(world, now)
     match message:
-        case Up():
-            _up(draft, message)
-        case Stop(keys):
-            draft.desire(sorted(keys), Desired.DOWN)
-        case Restart(keys, caller):
-            _restart(draft, sorted(keys), caller)
-        case Down(project):
-            _down(draft, project)
-        case Shutdown():
-            draft.desire(world.services.keys(), Desired.DOWN)
-        case Prune(folders):
-            draft.instances = {path: name for path, name in world.instances.items() if path not in folders}
+        case Up() | Stop() | Restart() | Wake() | Rest() | Down() | Shutdown() | Prune():
+            _carry_out(draft, message)
         case Proxied(port):
             draft.https_port = port
         case Due(key):
@@ -224,7 +218,7 @@ class _Draft:
         for key in keys:
             service = self.services.get(key)
             if service and not (service.desired is Desired.REMOVED and desired is Desired.DOWN):
-                self.put(replace(service, desired=desired))
+                self.put(replace(service, desired=desired, is_resting=False))
 
     def settle(self) -> None:
         """Spread what was stopped, then reconcile; whatever changes begins it again."""
@@ -301,6 +295,27 @@ class _Draft:
 # Commands.
 
 
+def _carry_out(draft: _Draft, command: Command) -> None:
+    match command:
+        case Up():
+            _up(draft, command)
+        case Stop(keys):
+            draft.desire(sorted(keys), Desired.DOWN)
+        case Restart(keys, caller):
+            _restart(draft, sorted(keys), caller)
+        case Wake(key):
+            _wake(draft, key)
+        case Rest(key):
+            _rest(draft, key)
+        case Down(project):
+            _down(draft, project)
+        case Shutdown():
+            draft.desire(draft.before.services.keys(), Desired.DOWN)
+        case Prune(folders):
+            known = draft.before.instances
+            draft.instances = {path: name for path, name in known.items() if path not in folders}
+
+
 def _up(draft: _Draft, up: Up) -> None:
     """Make the project what its file says, then want what was asked for and what it depends on."""
     project = up.project
@@ -370,6 +385,29 @@ def _restart(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
         service = draft.services.get(key)
         if service and service.desired is not Desired.REMOVED:
             draft.put(replace(fresh(service, draft.now), caller=caller, desired=Desired.RESTART))
+
+
+def _wake(draft: _Draft, key: Key) -> None:
+    """With the shell that brought the project up last: who asks has none."""
+    place = draft.places.get(key.project)
+    for each in with_dependencies(draft.services, [key] if key in draft.services else []):
+        service = draft.services[each]
+        if service.desired is Desired.REMOVED or (
+            service.desired.is_up and not isinstance(service.phase, Ended)
+        ):
+            continue
+        if not isinstance(service.phase, Completed):
+            service = fresh(service, draft.now)
+        caller = place.caller if place else service.caller
+        draft.put(replace(service, caller=caller, desired=Desired.UP))
+
+
+def _rest(draft: _Draft, key: Key) -> None:
+    """Not while something runs that cannot be without it."""
+    service = draft.services.get(key)
+    users = (draft.services[other] for other in draft.dependents.get(key, ()))
+    if service and service.desired is Desired.UP and not any(user.run for user in users):
+        draft.put(replace(service, desired=Desired.DOWN, is_resting=True))
 
 
 # Reconciliation.

@@ -166,6 +166,10 @@ class ServiceSpec:
     autostart: bool = True
     domains: tuple[str, ...] = ()
     """names for the proxy beside its own; `*.` stands for any one label"""
+    on_demand: bool = False
+    """it is started by the first request to its name"""
+    idle_timeout: float | None = None
+    """seconds without a request to its name after which it is stopped"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,8 @@ DOMAINS = ("feat.shop.localhost", "shop.localhost")
 
 
 def made(folder: Path = Path("/h")) -> dict[str, Any]:
-    site = Site(
-        7443, 7080, f"{folder}/caddy.sock", f"{folder}/proxy.sock", f"{folder}/gates", f"{folder}/store"
-    )
+    sockets = f"{folder}/caddy.sock", f"{folder}/proxy.sock"
+    site = Site(7443, 7080, *sockets, f"{folder}/gates", f"{folder}/store", f"{folder}/requests")
     return config(site, ROUTES, DOMAINS)
 
 
@@ -75,10 +74,19 @@ def test_certificates_are_of_domains_and_not_of_services() -> None:
 
 
 def test_a_name_outside_of_the_domains_has_one_of_its_own() -> None:
-    site = Site(7443, 7080, "/a", "/d", "/g", "/s")
+    site = Site(7443, 7080, "/a", "/d", "/g", "/s", "/r")
     odd = Route("deep.below.test", WEB, "127.0.0.1:1")
     automated = config(site, [odd], [])["apps"]["tls"]["certificates"]["automate"]
     assert "deep.below.test" in automated
+
+
+def test_only_of_services_with_an_idle_timeout_it_is_noted_when_they_were_asked() -> None:
+    assert "logs" not in server()
+    site = Site(7443, 7080, "/a", "/d", "/g", "/s", "/r")
+    made_for = config(site, [Route("web.shop.localhost", WEB, "127.0.0.1:1", is_counted=True)], [])
+    (names,) = made_for["apps"]["http"]["servers"]["locald"]["logs"]["logger_names"].items()
+    assert names[0] == "web.shop.localhost"
+    assert made_for["logging"]["logs"][names[1][0]]["writer"]["filename"] == "/r/shop:web"
 
 
 def test_the_same_world_is_the_same_configuration() -> None:

@@ -112,7 +112,7 @@ def _check(check: HealthCheck) -> Iterator[tuple[str, Any]]:
                 yield field.name, _value(field.name, value)
 
 
-_DURATIONS = ("start_timeout", "stop_timeout", "watchdog", "interval", "timeout")
+_DURATIONS = ("start_timeout", "stop_timeout", "watchdog", "idle_timeout", "interval", "timeout")
 
 
 def _value(key: str, value: Any) -> Any:

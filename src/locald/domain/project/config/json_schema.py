@@ -12,7 +12,7 @@ from typing import Any
 from locald.domain.project.config.checks import OF_A_PORT
 from locald.domain.project.config.keys import FileTable, ServiceTable
 from locald.domain.project.config.kinds import Kind, Shaped
-from locald.domain.project.config.rules import CONTAINER_ONLY, PROCESS_ONLY
+from locald.domain.project.config.rules import CONTAINER_ONLY, OF_PORTS, PROCESS_ONLY
 from locald.domain.project.config.table import Table, docs
 from locald.domain.project.spec import StandardInput, Type
 
@@ -29,8 +29,7 @@ _TOGETHER: list[Schema] = [
         "if": _has("type", Type.WORKER, Type.TASK),
         "then": {
             "properties": {
-                "port": False,
-                "domains": False,
+                **dict.fromkeys(OF_PORTS, False),
                 "health_check": {"if": _has("type", *OF_A_PORT), "then": {"required": ["port"]}},
             }
         },
@@ -100,6 +99,6 @@ def otherwise(key: str) -> str:
 def keys_of(kind: Type) -> list[str]:
     """The keys that mean something for a service of this type, in the order of the reference."""
     without = set(CONTAINER_ONLY if kind is not Type.CONTAINER else PROCESS_ONLY)
-    without |= {"port", "domains"} if kind in (Type.WORKER, Type.TASK) else set()
+    without |= {*OF_PORTS} if kind in (Type.WORKER, Type.TASK) else set()
     without |= {"image"} if kind is not Type.CONTAINER else set()
     return [key for key in ServiceTable.model_fields if key not in without]

@@ -286,6 +286,24 @@ class ServiceTable(Table):
             [],
         ),
     ] = NOT_GIVEN
+    on_demand: Annotated[
+        Boolean,
+        Doc(
+            "`up` without names leaves it out. The first request to its name starts it, and what it depends "
+            "on.",
+            "on_demand = true",
+            False,
+        ),
+    ] = NOT_GIVEN
+    idle_timeout: Annotated[
+        Duration,
+        Doc(
+            "It is stopped when no request came to its name for this time, and none is being answered (a "
+            "WebSocket counts). Only with `on_demand = true`.",
+            'idle_timeout = "15m"',
+            otherwise="none",
+        ),
+    ] = NOT_GIVEN
 
     def spec(self, name: str) -> ServiceSpec:
         given = self.given()

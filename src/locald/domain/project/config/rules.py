@@ -33,6 +33,8 @@ PROCESS_ONLY = {
     "watchdog": "a container has no NOTIFY_SOCKET",
 }
 """keys without a meaning for the other kind, and why"""
+OF_PORTS = ("port", "domains", "on_demand", "idle_timeout")
+"""keys without a meaning for what has no port"""
 
 _NOT_FOR_CONTAINERS = "remove it, or `image`: "
 _NOT_FOR_PROCESSES = "remove it, or add `image`: "
@@ -157,10 +159,13 @@ def _keys_of_the_type(draft: Draft) -> Iterator[Fault]:
     elif draft.type not in (Type.CONTAINER, None):
         for key in CONTAINER_ONLY.keys() & draft.raw.keys():
             yield Fault(draft.path(key), "is only for containers", _NOT_FOR_PROCESSES + CONTAINER_ONLY[key])
-    for key in ("port", "domains") if draft.type in (Type.WORKER, Type.TASK) else ():
+    for key in OF_PORTS if draft.type in (Type.WORKER, Type.TASK) else ():
         if key in draft.raw:
             hint = f'remove `{key}`, or use type = "exec"'
             yield Fault(draft.path(key), f"a {draft.type} has no port", hint)
+    if "idle_timeout" in draft.raw and not draft.raw.get("on_demand"):
+        hint = "add on_demand = true: else no request could start it again"
+        yield Fault(draft.path("idle_timeout"), "is only for a service that starts on demand", hint)
 
 
 def _terminal(draft: Draft) -> Iterator[Fault]:
