@@ -307,8 +307,8 @@ def sockets_in(folder: str) -> list[str]:
 
 
 def children_of(pid: int) -> list[int]:
-    """Those of a keeper, without the two that it has for itself."""
-    own = (is_zygote, is_closer)
+    """Those of a keeper, without the three that it has for itself."""
+    own = (is_zygote, is_closer, is_spare)
     return [child for child in procfs.children(pid) or [] if not any(is_it(child) for is_it in own)]
 
 

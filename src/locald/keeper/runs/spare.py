@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SOON = 0.05
 """seconds after one was taken, in which the run that took it has begun"""
+ON_ITS_WAY = 1.0
+"""seconds that one may take to be there"""
 _PID = struct.Struct("i")
 _FILES = 5
 
@@ -100,7 +102,8 @@ class Spare:
         self.end()
 
     def end_now(self) -> None:
-        """Wait until it is no more."""
+        """Wait until it is no more, also one that is on its way: its cgroup goes with the keeper's."""
+        self._link.settimeout(ON_ITS_WAY)
         waits = self.is_ready()
         self.end()
         cgroup.kill(self.folder)
