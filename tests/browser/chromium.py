@@ -41,8 +41,9 @@ PATIENCE = 30_000.0
 
 
 @contextmanager
-def launched(network: Network) -> Iterator[Browser]:
-    """Skips, or fails with CI=true, where there is none."""
+def launched(network: Network, home: str = "") -> Iterator[Browser]:
+    """`home`: whose certificates it trusts; empty: those of who runs the tests. Skips, or fails with CI=true,
+    where there is none."""
     program = shutil.which("chromium")
     if program is None:
         cannot("there is no chromium; ./test --install installs it (as root, on Debian or Ubuntu)")
@@ -50,7 +51,11 @@ def launched(network: Network) -> Iterator[Browser]:
     with (
         network.inside(),
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS)) as browser,
+        playwright.chromium.launch(
+            executable_path=program,
+            args=list(ARGUMENTS),
+            env={**os.environ, "HOME": home} if home else None,
+        ) as browser,
     ):
         yield browser
 

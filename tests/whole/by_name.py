@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import sys
@@ -31,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
             os._exit(1)
         elif word == "socket":
             self._talk()
+        elif word == "live":
+            self._talk_to_a_browser()
         elif word == "events":
             self._send_events()
         elif word == "forward":
@@ -48,6 +52,24 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         while data := self.connection.recv(4096):
             self.connection.sendall(data)
+        self.close_connection = True
+
+    def _talk_to_a_browser(self) -> None:
+        """A WebSocket that says by which protocol it came to the proxy, then the same again for each message
+        (RFC 6455; messages are short)."""
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Upgrade", "websocket")
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.send_header("Sec-WebSocket-Accept", accept)
+        self.end_headers()
+        said = self.headers["Via"].encode()
+        self.connection.sendall(bytes([0x81, len(said)]) + said)
+        while data := self.connection.recv(4096):
+            if data[0] != 0x81:
+                break
+            self.connection.sendall(bytes([0x81, len(said)]) + said)
         self.close_connection = True
 
     def _send_events(self) -> None:

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 
-from locald.cli.shared import say
+from locald.cli.shared import named, say
 from locald.client import daemon
 from locald.client.http import Api, Denied, Unreachable
 from locald.domain.values.amounts import size
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Check what locald needs of this machine: folders, the daemon, containment of processes,
-detection of listeners, limits, Docker. Each line is ok, warn or fail, with a hint how
+detection of listeners, limits, Docker, the proxy. Each line is ok, warn or fail, with a hint how
 to fix it. Exits 1 if a check fails.
 """
 ENOUGH_SPACE = 500_000_000
@@ -85,6 +85,7 @@ def _checks() -> dict[str, Callable[[], Check]]:
         "files": _files,
         "terminals": _terminals,
         "docker": _docker,
+        "names": lambda: Check(*named.resolution()),
     }
     try:
         home = Home.find()
@@ -96,6 +97,8 @@ def _checks() -> dict[str, Callable[[], Check]]:
         "disk": lambda: _disk(home),
         "daemon": lambda: _daemon(home),
         "keeper": lambda: _keeper(home),
+        "proxy": lambda: Check(*named.proxy(home)),
+        "trust": lambda: Check(*named.certificates(home)),
         **machine,
         "files": lambda: _files_of(home) or _files(),  # in its place among them
     }

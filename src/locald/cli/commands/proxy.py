@@ -48,7 +48,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     action("trust", trusted, "let this system, Chromium and Firefox trust its certificates")
     action("untrust", untrusted, "take that back")
     install = action("install", installed, "show how it can have the ports 443 and 80")
-    install.add_argument("--run", action="store_true", help="do it (as root)")
+    install.add_argument("--run", dest="does_it", action="store_true", help="do it (as root)")
 
 
 def status(args: argparse.Namespace) -> int:
@@ -143,7 +143,7 @@ def _report(outcomes: Iterable[trust.Outcome]) -> int:
 def installed(args: argparse.Namespace) -> int:
     """Ports below 1024 are root's, unless the kernel is told otherwise."""
     setting = f"{SETTING}=80"
-    if args.run:
+    if args.does_it:
         _allow(setting)
         say.note(f"wrote {FILE}: every program of this machine may listen on ports from 80 on")
     else:

@@ -1,0 +1,98 @@
+"""Services by name in a real browser that trusts the proxy's authority, and nothing else of it."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.chromium import cannot, launched
+from locald.client import trust
+from locald.client.trust import Certificate
+from whole.machine import Gate
+from whole.test_proxy import SERVER, WEB, Proxied
+from whole.test_proxy import pytestmark as pytestmark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+    from whole.machine import Machine
+    from whole.network import Network
+
+
+@pytest.fixture
+def proxy(machine: Machine) -> Proxied:
+    return Proxied(machine)
+
+
+@pytest.fixture
+def page(proxy: Proxied, network: Network, tmp_path: Path) -> Iterator[Page]:
+    """Of a browser with a home of its own, whose store has this authority. The project is up by then."""
+    if not shutil.which("certutil"):
+        cannot("there is no certutil; ./test --install installs it")
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    told = trust._into_browser(Certificate(str(proxy.root)), str(tmp_path / "home/.pki/nssdb"))
+    assert told.level == "done", told.told
+    with launched(network, str(tmp_path / "home")) as browser:
+        yield _page(browser)
+
+
+def _page(browser: Browser) -> Page:
+    page = browser.new_context().new_page()
+    page.set_default_timeout(30_000)
+    return page
+
+
+def test_a_page_comes_over_http_2_and_so_does_its_websocket(proxy: Proxied, page: Page) -> None:
+    answer = page.goto(f"https://web.shop.localhost:{proxy.https}/")
+    assert answer
+    assert answer.status == 200
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol") == "h2"
+    said = page.evaluate(
+        """() => new Promise((done, failed) => {
+            const socket = new WebSocket(`wss://${location.host}/live`);
+            const heard = [];
+            socket.onerror = () => failed(new Error("no WebSocket"));
+            socket.onmessage = ({ data }) => {
+                heard.push(data);
+                heard.length < 2 ? socket.send("more") : done(heard);
+            };
+        })"""
+    )
+    assert said == ["2.0 Caddy", "2.0 Caddy"]
+
+
+def test_the_page_in_place_of_a_service_says_why_and_goes_on_by_itself(
+    proxy: Proxied, page: Page, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
+    proxy.machine.write(f'[services.web]\ncommand = "{gate.wait}; exec python3 {SERVER} $PORT"\n')
+    proxy.machine.locald("up", "-d")
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    answer = page.goto(f"https://web.shop.localhost:{proxy.https}/deep?q=1")
+    assert answer
+    assert answer.status == 503
+    expect(page.get_by_role("heading", level=1)).to_contain_text("web is starting")
+    gate.open()
+    expect(page.locator("body")).to_contain_text('"path": "/deep?q=1"')
+    assert faults == []
+
+
+def test_it_can_be_read_without_script(proxy: Proxied, page: Page) -> None:
+    proxy.machine.write(f'[services.web]\ncommand = "exec python3 {SERVER} $PORT"\n')
+    proxy.machine.locald("stop", "web")
+    browser = page.context.browser
+    assert browser
+    plain = browser.new_context(java_script_enabled=False).new_page()
+    plain.goto(f"https://web.shop.localhost:{proxy.https}/")
+    expect(plain.get_by_role("heading", level=1)).to_contain_text("web is stopped")
+    proxy.machine.locald("up", "web")
+    expect(plain.locator("body")).to_contain_text('"path": "/"')
