@@ -31,11 +31,15 @@ class Instance:
     def __init__(self, **variables: str) -> None:
         """`variables`: of locald's environment, beside those of this process."""
         self.folder = Path(tempfile.mkdtemp(prefix="ldb"))
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name == "LOCALD_TREE" or not name.startswith(("LOCALD_", "NOTIFY_"))
-        } | {"LOCALD_HOME": str(self.folder / "home"), "NO_COLOR": "1", **variables}
+        self.environment = (
+            {
+                name: value
+                for name, value in os.environ.items()
+                if name == "LOCALD_TREE" or not name.startswith(("LOCALD_", "NOTIFY_"))
+            }
+            | {"LOCALD_HOME": str(self.folder / "home"), "NO_COLOR": "1", "LOCALD_PROXY": "off"}
+            | variables
+        )
 
     def __enter__(self) -> Self:
         self.locald("server", "start")

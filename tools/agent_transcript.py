@@ -57,6 +57,7 @@ def transcript() -> str:
         folder.mkdir()
         (folder / "locald.toml").write_text(FILE)
         env = {**os.environ, "LOCALD_HOME": f"{place}/home", "PYTHONPATH": str(ROOT / "src")}
+        env["LOCALD_PROXY"] = "off"
         try:
             return asyncio.run(talk(folder, env))
         finally:

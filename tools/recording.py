@@ -127,6 +127,7 @@ def record() -> tuple[Frames, float]:
     shop = shutil.copytree(SHOP, folder / "shop", ignore=shutil.ignore_patterns("__pycache__"))
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environment = kept | {"LOCALD_HOME": str(folder / "home"), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
+    environment["LOCALD_PROXY"] = "off"
     try:
         return played(shop, environment)
     finally:

@@ -81,7 +81,7 @@ class Demo:
         self.home = folder / "home"
         shutil.copytree(DEMO, self.folder)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.environment = kept | {"LOCALD_HOME": str(self.home), "LANG": "C.UTF-8"}
+        self.environment = kept | {"LOCALD_HOME": str(self.home), "LANG": "C.UTF-8", "LOCALD_PROXY": "off"}
 
     def locald(self, *arguments: str, good: bool = True) -> str:
         command = [sys.executable, "-m", "locald", *arguments]

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+BLOCK = 1_000_000
 NEXT = threading.Event()
 
 
@@ -19,7 +20,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        self._tell(received=len(self.rfile.read(int(self.headers["Content-Length"]))))
+        left = length = int(self.headers["Content-Length"])
+        while left and (part := self.rfile.read(min(left, BLOCK))):
+            left -= len(part)
+        self._tell(received=length - left)
 
     def do_GET(self) -> None:
         word = self.path.split("/")[1]
@@ -35,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
             self._talk()
         elif word == "live":
             self._talk_to_a_browser()
+        elif word == "large":
+            self._send_much(int(self.path.split("/")[2]))
         elif word == "events":
             self._send_events()
         elif word == "forward":
@@ -71,6 +77,13 @@ class Handler(BaseHTTPRequestHandler):
                 break
             self.connection.sendall(bytes([0x81, len(said)]) + said)
         self.close_connection = True
+
+    def _send_much(self, size: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        for _ in range(0, size, BLOCK):
+            self.wfile.write(b"x" * BLOCK)
 
     def _send_events(self) -> None:
         self.send_response(200)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -56,6 +58,10 @@ class Proxied:
         """Wait until it runs."""
         wait_for(lambda: self.status()["running"], "the proxy runs")
         return self.status()
+
+    @property
+    def url(self) -> str:
+        return f"https://web.shop.localhost:{self.https}/"
 
     @property
     def root(self) -> Path:
@@ -305,6 +311,50 @@ def test_events_arrive_as_they_are_sent(proxy: Proxied) -> None:
     proxy.ask("web.shop.localhost", "/next")
     assert [answer.readline() for _ in range(2)] == [b"\n", b"data: 2\n"]
     connection.close()
+
+
+LARGE = 200_000_000
+
+
+def test_large_bodies_pass_both_ways_and_are_kept_nowhere(proxy: Proxied, tmp_path: Path) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(LARGE)
+    sent = _curl(proxy, "--data-binary", f"@{large}", proxy.url)
+    assert json.loads(sent)["received"] == LARGE
+    got = _curl(proxy, "-o", "/dev/null", "-w", "%{size_download}", f"{proxy.url}large/{LARGE}")
+    assert int(got) == LARGE
+    resident = Path(f"/proc/{proxy.caddy()}/status").read_text().partition("VmHWM:")[2].split()[0]
+    assert int(resident) < 150_000  # kB
+
+
+def _curl(proxy: Proxied, *arguments: str) -> str:
+    """curl finds names below .localhost by itself."""
+    command = ["curl", "-sS", "--cacert", str(proxy.root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+NODE = """
+const [port, name] = process.argv.slice(1);
+const asked = { host: "127.0.0.1", port, servername: name, headers: { Host: name } };
+require("https").get(asked, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1));
+"""
+
+
+def test_curl_and_node_are_served_as_python_is(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    assert json.loads(_curl(proxy, proxy.url))["headers"]["via"] == "2.0 Caddy"
+    if shutil.which("node"):
+        trusting = {**os.environ, "NODE_EXTRA_CA_CERTS": str(proxy.root)}
+        done = subprocess.run(
+            ["node", "-e", NODE, str(proxy.https), "web.shop.localhost"], env=trusting, check=False
+        )
+        assert done.returncode == 0
 
 
 def test_a_killed_daemon_costs_no_request(proxy: Proxied) -> None:
