@@ -85,6 +85,7 @@ class Locald(Racer):
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self._instance = Instance()
+        self._has_begun = False
         self.environment = self._instance.environment
         self._command = (str(root / ".venv" / "bin" / "python"), "-I", "-m", "locald")
         if not Path(self._command[0]).exists():
@@ -103,9 +104,11 @@ class Locald(Racer):
         return table if each.notifies else table | {"type": "worker"}
 
     def begin(self) -> None:
-        """Its keeper runs too: that comes with the first service, here one of another project."""
+        """It has started something already, of another project: its keeper runs, and it has imported what
+        that takes."""
         self._run("server", "start")
-        if not self._instance.keepers:
+        if not self._has_begun:
+            self._has_begun = True
             folder = self._instance.folder / "first"
             folder.mkdir(exist_ok=True)
             folder.joinpath("locald.toml").write_text(
@@ -131,6 +134,7 @@ class Locald(Racer):
 
     def end(self) -> None:
         self._run("server", "stop")
+        self._has_begun = False
 
     def tools(self) -> list[int]:
         return [*self._instance.keepers, self._daemon()]

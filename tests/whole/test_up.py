@@ -54,6 +54,14 @@ def test_the_daemon_of_a_first_up_has_imported_only_what_that_takes(machine: Mac
     assert "pydantic" in mapped(machine.daemon_pid())
 
 
+def test_the_keeper_begins_with_its_daemon_and_ends_with_it(machine: Machine) -> None:
+    """It is not waited for when the first service starts."""
+    machine.locald("server", "start")
+    wait_for(machine.keeper_pids, "a keeper")
+    machine.locald("server", "stop")
+    wait_for(lambda: not machine.keeper_pids(), "its end")
+
+
 # How it ends.
 
 

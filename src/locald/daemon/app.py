@@ -54,11 +54,15 @@ from locald.wire.home import Home
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locald.keeper import launch
+
 log = logging.getLogger(__name__)
 
 
-def main(arguments: list[str]) -> int:
-    """Run until told to end. Returns an exit code; a start that fails says why on standard error."""
+def main(arguments: list[str], keeper: launch.Begun | None = None) -> int:
+    """Run until told to end. Returns an exit code; a start that fails says why on standard error.
+
+    `keeper`: one that was begun for this daemon."""
     foreground = "--foreground" in arguments
     os.umask(0o077)  # what is made here is the owner's alone, whatever the starter wants for himself
     try:
@@ -67,7 +71,7 @@ def main(arguments: list[str]) -> int:
         begin_log(home.log, foreground=foreground)
         with Lock(home.lock, home.socket):
             limits.raise_limits()
-            return _run(home, foreground=foreground)
+            return _run(home, keeper, foreground=foreground)
     except Held as held:
         print(f"error: {held}\nhint: run `locald server status` for details", file=sys.stderr)
         return 3
@@ -82,10 +86,10 @@ def main(arguments: list[str]) -> int:
         return 3
 
 
-def _run(home: Home, *, foreground: bool) -> int:
+def _run(home: Home, keeper: launch.Begun | None, *, foreground: bool) -> int:
     """A fault of ours ends the daemon, not the services; it is in the log, and another one can be started."""
     try:
-        asyncio.run(_live(home, foreground=foreground))
+        asyncio.run(_live(home, keeper, foreground=foreground))
     except Exception as error:
         log.critical("the daemon stops because of an internal error", exc_info=error)
         print(f"error: internal: {error!r}\nhint: see the log of the daemon: {home.log}", file=sys.stderr)
@@ -93,7 +97,7 @@ def _run(home: Home, *, foreground: bool) -> int:
     return 0
 
 
-async def _live(home: Home, *, foreground: bool) -> None:
+async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) -> None:
     """Answer, restore, run; return when told to end."""
     saved = load(home.state_file)
     if saved.trouble:
@@ -115,7 +119,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         containers = ContainerRunner(
             lambda library: library.Containers(post, clock, tasks, logbook.hint, instance), logbook
         )
-        keeping = Keeping(home)
+        keeping = Keeping(home, keeper)
         post_after = _after_a_look(listeners, loop)
         processes = Processes(keeping.reach, lambda event: proxy.take(event, post_after), clock, logbook.hint)
         logbook.tail, processes.on_unwritten = processes.tail, checks.unwritten
@@ -158,7 +162,7 @@ async def _live(home: Home, *, foreground: bool) -> None:
         proxy.begin()
         for effect in first:
             performer.perform(effect, world)
-        if keeping.was_there():
+        if keeping.is_there():
             processes.look()
         for name, work in {
             "the loop": loop.run(performer),

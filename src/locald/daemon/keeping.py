@@ -23,12 +23,13 @@ log = logging.getLogger(__name__)
 
 
 class Keeping:
-    def __init__(self, home: Home) -> None:
-        self._home = home
+    def __init__(self, home: Home, begun: launch.Begun | None = None) -> None:
+        """`begun`: the one that was begun with this daemon."""
+        self._home, self._begun = home, begun
 
-    def was_there(self) -> bool:
-        """Whether an earlier daemon had a keeper, which may hold something."""
-        return os.path.exists(self._home.keeper)
+    def is_there(self) -> bool:
+        """Whether there may be a keeper: that of an earlier daemon, which may hold something, or ours."""
+        return self._begun is not None or os.path.exists(self._home.keeper)
 
     async def reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The keeper, started if it is not there. Raises OSError."""
@@ -41,8 +42,11 @@ class Keeping:
 
     def _have(self) -> None:
         """A keeper that answers, where the note says. It is noted before anything can be given to it."""
-        if not launch.answers(os.path.dirname(self._home.keeper)):
-            launch.start(self._home.run, os.path.join(self._home.logs, "keeper.log"))
+        begun, self._begun = self._begun, None
+        if begun and begun.line() == "ready":
+            _note(self._home.keeper_note, self._home.run)
+        elif not launch.answers(os.path.dirname(self._home.keeper)):
+            launch.start(self._home.run, self._home.keeper_log)
             _note(self._home.keeper_note, self._home.run)
 
 

@@ -39,7 +39,7 @@ def start(run: str, log: str) -> None:
     while not answers(run):
         if time.monotonic() > until:
             raise CannotStart(f"the keeper in {run} does not answer")
-        said = _launch(run, log, until)
+        said = begin(run, log).line(until)
         if said == "busy":  # it is starting, or ending: there is no news to wait for
             time.sleep(_PAUSE)
         elif said != "ready":
@@ -68,29 +68,40 @@ def answers(run: str) -> bool:
     return True
 
 
-def _launch(run: str, log: str, until: float) -> str:
-    """Start one; its one line, or "" when it ended without."""
+class Begun:
+    """A keeper that is starting. It forks when it has been imported, and this process ends."""
+
+    def __init__(self, process: subprocess.Popen[bytes], listen: int) -> None:
+        """`listen`: the end of a pipe through which its one line comes."""
+        self._process, self._listen = process, listen
+
+    def line(self, until: float | None = None) -> str:
+        """Its one line, or "" when it ended without, or had none by then. To be asked for once."""
+        try:
+            return _line(self._listen, time.monotonic() + _PATIENCE if until is None else until)
+        finally:
+            os.close(self._listen)
+            self._process.wait()
+
+
+def begin(run: str, log: str) -> Begun:
+    """Start one, without waiting for it. Raises CannotStart."""
     listen, tell = os.pipe()
     try:
         for folder in (run, os.path.dirname(log)):
             os.makedirs(folder, 0o700, exist_ok=True)
-        _popen(run, log, tell)
+        return Begun(_popen(run, log, tell), listen)
     except OSError as error:
         os.close(listen)
         raise CannotStart(f"{error.filename}: {error.strerror}") from None
     finally:
         os.close(tell)
-    try:
-        return _line(listen, until)
-    finally:
-        os.close(listen)
 
 
-def _popen(run: str, log: str, tell: int) -> None:
+def _popen(run: str, log: str, tell: int) -> subprocess.Popen[bytes]:
     program = [sys.executable, "-I", "-S", "-X", "utf8", os.path.dirname(os.path.abspath(__file__))]
-    with (
-        open(log, "ab", opener=_private) as file,
-        subprocess.Popen(
+    with open(log, "ab", opener=_private) as file:
+        return subprocess.Popen(
             [*program, os.path.abspath(run), str(tell)],
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -99,9 +110,7 @@ def _popen(run: str, log: str, tell: int) -> None:
             cwd="/",
             env={name: os.environ[name] for name in _KEPT if name in os.environ},
             start_new_session=True,
-        ),
-    ):
-        pass  # it forks and ends at once; leaving the block waits for that
+        )
 
 
 def _private(path: str, flags: int) -> int:

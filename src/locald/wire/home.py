@@ -117,6 +117,10 @@ class Home:
         return os.path.join(self.logs, "daemon.log")
 
     @property
+    def keeper_log(self) -> str:
+        return os.path.join(self.logs, "keeper.log")
+
+    @property
     def sockets(self) -> list[str]:
         """Where to ask for the daemon, the likeliest first."""
         named = _line(self.lock)
