@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { apply, NOTHING, projects, type Facts } from "../src/facts/facts";
+import { apply, NOTHING, projects, rowsOf, type Facts } from "../src/facts/facts";
 import { notices } from "../src/facts/notices";
 import { basis, counts, isDown, isReady, phrase, rank, sourceWords, standing, tone } from "../src/facts/standing";
 import { pathToRoot, byName, dependents } from "../src/facts/ties";
@@ -52,6 +52,17 @@ describe("facts", () => {
     expect(order(row("b", { state: "starting", health: "starting" }))).toBe("cbda");
     expect(order(row("b"))).toBe("cdab");
     expect(order(row("c", { state: "stopped" }))).toBe("dabc");
+  });
+
+  it("have what is shared in each project that shares it, and by itself", () => {
+    const db = row("db", { project: "shop@_", shared: true, shared_by: ["shop", "shop@feat"], directory: "/shop" });
+    const rows = [db, row("web"), row("web", { project: "shop@feat", directory: "/feat" })];
+    const told = projects(rows).map((one) => [one.name, one.directory, one.rows.map((each) => each.name)]);
+    expect(told).toEqual([
+      ["shop", rows[1]?.directory, ["db", "web"]],
+      ["shop@feat", "/feat", ["db", "web"]],
+    ]);
+    expect(rowsOf(rows, "shop@_")).toEqual([db]);
   });
 
   it("group rows by project in the order of the daemon", () => {

@@ -41,7 +41,7 @@ class Told(Story):
 
     def look(self, *names: str, until: str = "ready") -> Look:
         chosen = {key(name) for name in names}
-        return Look(self.hub, self.hub.subscribe(lambda k: not chosen or k in chosen, until))
+        return Look(self.hub, self.hub.subscribe(lambda _, k: not chosen or k in chosen, until))
 
 
 class Look:

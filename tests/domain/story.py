@@ -335,8 +335,9 @@ class Story:
 
 
 def key(text: str) -> Key:
-    """`web` or `web#3`."""
-    return Key("shop", text.partition("#")[0])
+    """`web` or `web#3`; of another project or instance `shop@feat:web#3`."""
+    name = text.partition("#")[0]
+    return Key.parse(name) if ":" in name else Key("shop", name)
 
 
 def pid_of(run: str) -> int:
@@ -348,14 +349,17 @@ def pid_of(run: str) -> int:
 def say(effect: Effect) -> str:
     match effect:
         case Discard(key_):
-            return f"discard {key_.service}"
+            return f"discard {_named(key_)}"
         case _:
-            return f"{type(effect).__name__.lower()} {effect.run.key.service}#{effect.run.number}"
+            return f"{type(effect).__name__.lower()} {_named(effect.run.key)}#{effect.run.number}"
+
+
+def _named(key: Key) -> str:
+    return key.service if key.project == "shop" else str(key)
 
 
 def _run(text: str) -> Run:
-    name, _, number = text.partition("#")
-    return Run(Key("shop", name), int(number))
+    return Run(key(text), int(text.partition("#")[2]))
 
 
 def _check(before: Any, moved: frozenset[Key], world: World) -> None:

@@ -153,6 +153,8 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "name": name,
         "project": "shop",
         "instance": None,
+        "shared": False,
+        "shared_by": [],
         "directory": "/shop",
         "type": "exec",
         "state": "running",

@@ -124,6 +124,8 @@ ROW = {
     "name": str,
     "project": str,
     "instance": str | None,
+    "shared": bool,
+    "shared_by": list,
     "directory": str,
     "type": str,
     "state": str,

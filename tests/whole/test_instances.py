@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from whole.looking import is_healthy
-from whole.machine import by_name, is_alive, wait_for
+from whole.machine import is_alive, wait_for
 from whole.programs import SERVE, STAY, command
+from whole.worktrees import everything, up, worktrees
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from whole.machine import Json, Machine
+    from whole.machine import Machine
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="needs git")
 
@@ -38,39 +37,9 @@ command = {STAY}
 """
 
 
-def git(folder: Path, *arguments: str) -> None:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "init.defaultBranch=main")
-    quiet = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, env=quiet)
-
-
 @pytest.fixture
 def trees(machine: Machine) -> dict[str, Path]:
-    """A repository with two worktrees, by what the instances are called."""
-    shop = machine.folder / "shop"
-    machine.write(SHOP, folder=shop)
-    git(shop, "init")
-    git(shop, "add", ".")
-    git(shop, "commit", "-m", "begin")
-    found = {"": shop}
-    for branch in ("feat/login", "fix"):
-        folder = machine.folder / branch.replace("/", "-")
-        git(shop, "worktree", "add", "-b", branch, str(folder))
-        found[folder.name] = folder
-    return found
-
-
-def up(machine: Machine, folder: Path, *words: str) -> Json:
-    done = machine.locald("-C", str(folder), "up", "--json", *words)
-    assert done.returncode == 0, done.stderr
-    return by_name(json.loads(done.stdout))
-
-
-def everything(machine: Machine) -> list[Json]:
-    done = machine.locald("status", "--all", "--json")
-    assert done.returncode == 0, done.stderr
-    found: list[Json] = json.loads(done.stdout)["services"]
-    return found
+    return worktrees(machine, SHOP, "feat/login", "fix")
 
 
 def test_worktrees_run_side_by_side_each_with_its_own_of_everything(

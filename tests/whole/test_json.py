@@ -34,7 +34,7 @@ def test_stop_and_down_tell_what_has_stopped(machine: Machine) -> None:
     machine.write(PAIR)
     machine.up()
 
-    nothing: Any = {"project": "shop", "instance": None, "moved_from": None, "running_again": []}
+    nothing: Any = {"project": "shop", "instance": None, "moved_from": None, "running_again": [], "kept": {}}
     assert told(machine, "stop", "web", "--json", code=0) == {**nothing, "stopped": ["web"]}
     assert told(machine, "down", "--json", code=0) == {**nothing, "stopped": ["db"]}
     assert told(machine, "down", "--json", code=0) == {**nothing, "project": None, "stopped": []}

@@ -71,14 +71,26 @@ export interface Project {
   rows: Row[];
 }
 
-/** Rows by project: what is amiss first, the rest in the order in which the daemon told it. */
+/** The services of a project, and those that it shares with other instances. */
+export function rowsOf(rows: Iterable<Row>, project: string): Row[] {
+  return [...rows].filter((row) => row.project === project || row.shared_by?.includes(project));
+}
+
+/** Rows by project: what is amiss first, the rest in the order in which the daemon told it. What is shared is in
+ * each that shares it. */
 export function projects(rows: Iterable<Row>, amiss: Facts["amiss"] = new Map()): Project[] {
   const place = (row: Row) => amiss.get(keyOf(row)) ?? CALM;
   const found = new Map<string, Project>();
-  for (const row of [...rows].sort((a, b) => place(a) - place(b))) {
-    const project = found.get(row.project);
+  const all = [...rows].sort((a, b) => place(a) - place(b));
+  const add = (name: string, row: Row, directory = row.directory) => {
+    const project = found.get(name);
     if (project) project.rows.push(row);
-    else found.set(row.project, { name: row.project, directory: row.directory, rows: [row] });
+    else found.set(name, { name, directory, rows: [row] });
+  };
+  const folders = new Map(all.filter((row) => !row.shared).map((row) => [row.project, row.directory]));
+  for (const row of all) {
+    const sharing = row.shared_by?.length ? row.shared_by : [row.project];
+    for (const name of sharing) add(name, row, folders.get(name));
   }
   return [...found.values()];
 }

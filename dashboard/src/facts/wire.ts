@@ -13,6 +13,10 @@ export interface Row {
   project: string;
   /** the label of an instance, which `named` puts behind the project's name */
   instance?: string | null;
+  /** one for all instances */
+  shared?: boolean;
+  /** the instances that have it in their file */
+  shared_by?: string[];
   directory: string;
   type: string;
   state: State;

@@ -1,7 +1,7 @@
 // What every view shares: the current facts, the link to the daemon, the route, the time, and the preferences.
 // One object, made in `App`; the logic is in plain modules.
 
-import { apply, key, NOTHING, projects, type Facts } from "../facts/facts";
+import { apply, key, NOTHING, projects, rowsOf, type Facts } from "../facts/facts";
 import type { Message, Order, Row } from "../facts/wire";
 import { notices, type Notice } from "../facts/notices";
 import { href, parse, type Route } from "../facts/route";
@@ -64,7 +64,7 @@ export class Page {
   }
 
   rowsOf(project: string): Row[] {
-    return this.projects.find((one) => one.name === project)?.rows ?? [];
+    return this.projects.find((one) => one.name === project)?.rows ?? rowsOf(this.facts.rows.values(), project);
   }
 
   go(route: Route): void {

@@ -33,7 +33,7 @@ class News:
 class Subscription:
     """One reader's queue. `chosen` says which services it looks at, `until` what settles it."""
 
-    chosen: Callable[[Key], bool]
+    chosen: Callable[[World, Key], bool]
     until: Callable[[World, Iterable[Key]], bool]
     queue: asyncio.Queue[News] = field(default_factory=lambda: asyncio.Queue(BACKLOG))
     shown: dict[Key, Row] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Hub:
         world = self._world()
         self.change(world, frozenset(world.services))
 
-    def subscribe(self, chosen: Callable[[Key], bool], until: str) -> Subscription:
+    def subscribe(self, chosen: Callable[[World, Key], bool], until: str) -> Subscription:
         """Begin to listen. The first news is all rows as they are now."""
         reader = Subscription(chosen, UNTIL[until])
         self._readers.add(reader)
@@ -102,7 +102,9 @@ class Hub:
         if reader.behind:
             return
         changed = {
-            key: new for key, new in rows.items() if reader.chosen(key) and reader.shown.get(key) != new
+            key: new
+            for key, new in rows.items()
+            if reader.chosen(world, key) and reader.shown.get(key) != new
         }
         removed = tuple(key for key in touched if key in reader.shown and key not in rows)
         reader.shown.update(changed)
@@ -115,7 +117,7 @@ class Hub:
 
     def _tell_all(self, reader: Subscription, world: World) -> None:
         reader.shown = {
-            key: row(world, service) for key, service in world.services.items() if reader.chosen(key)
+            key: row(world, service) for key, service in world.services.items() if reader.chosen(world, key)
         }
         reader.settled = reader.until(world, list(reader.shown))
         self._put(reader, News(tuple(reader.shown.values()), (), reader.settled, complete=True))

@@ -9,7 +9,8 @@ from locald.adapters import ports
 from locald.domain.lifecycle.lost_port import may_move
 from locald.domain.lifecycle.messages import NotStarted
 from locald.domain.project.file import FILE
-from locald.domain.project.names import Key, parts
+from locald.domain.project.names import parts
+from locald.domain.project.resolving import key_in
 from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from locald.domain.lifecycle.messages import Event
     from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key
     from locald.domain.project.spec import ProjectSpec
 
 
@@ -26,7 +28,7 @@ def giving_way(world: World, spec: ProjectSpec) -> tuple[ProjectSpec, list[Probl
     was not said at the last `up`."""
     kept, told = dict(spec.services), []
     for name, service in spec.services.items():
-        key = Key(spec.name, name)
+        key = key_in(spec, name)
         if service.port is None or not (holder := _other_instance(world, key, service.port)):
             continue
         kept[name] = replace(service, port=None)
@@ -60,11 +62,11 @@ class PortChoice:
         """The host port of each service that has one. What runs keeps its port; what does not gets another if
         somebody else has taken it meanwhile. Raises Refused when there is none."""
         found = {s.name: s.port for s in spec.services.values() if s.port is not None}
-        others = _promised(world, {Key(spec.name, name) for name in spec.services})
+        others = _promised(world, {key_in(spec, name) for name in spec.services})
         for service in spec.services.values():
             if service.name in found or service.type in (Type.WORKER, Type.TASK):
                 continue
-            key = Key(spec.name, service.name)
+            key = key_in(spec, service.name)
             known = world.services.get(key)
             if known and known.run and known.definition.port:
                 found[service.name] = known.definition.port

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from shutil import which
 from typing import TYPE_CHECKING
@@ -17,17 +17,20 @@ from locald.adapters import files
 from locald.daemon import instances
 from locald.daemon.port_choice import giving_way
 from locald.daemon.texts import read
+from locald.domain.lifecycle import sharing
 from locald.domain.lifecycle.messages import Restart, Up
-from locald.domain.lifecycle.world import Place
+from locald.domain.lifecycle.place import Place
 from locald.domain.project import attaching
 from locald.domain.project.around import Around
 from locald.domain.project.file import FILE
 from locald.domain.project.graph import closure, start_order
-from locald.domain.project.names import Key
+from locald.domain.project.names import Key, of_all
 from locald.domain.project.resolving import resolve
 from locald.domain.project.review import Review, review
+from locald.domain.project.spec import ServiceSpec
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
+from locald.domain.values.sentence import listed
 from locald.wire.folder import identity
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from locald.daemon.texts import KnownTexts
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
-    from locald.domain.project.spec import Caller, Project
+    from locald.domain.project.spec import Caller, Definition, Project
 
 
 async def up(
@@ -59,7 +62,8 @@ async def up(
     wanted = frozenset(named or _started_by_themselves(project))
     warnings = review.problems(only=starting(project, wanted))
     known = await asyncio.to_thread(instances.remembered, world, project.name, directory)
-    return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved]
+    apart = differing(world, project)
+    return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved, *apart]
 
 
 def _require_terminal(project: Project, named: list[str]) -> None:
@@ -108,7 +112,8 @@ async def unapplied(
     """Warnings for who restarts these services, which does not apply the file: what in it is wrong, or is
     something else than what runs."""
     try:
-        written = await as_written(world, world.places[project].directory, texts, ports)
+        directory = place_of(world, project).directory
+        written = await as_written(world, directory, texts, ports)
     except Refused as refused:
         wrong = [each.as_warning() for each in refused.problems if not each.is_warning]
         what = "cannot be applied, services restart as of the last `locald up`"
@@ -124,6 +129,36 @@ def _is_unlike(service: Service, written: Project) -> bool:
     """But for what `as_written` leaves out."""
     now = written.definitions.get(service.spec.name)
     return now is None or now.spec != replace(service.spec, env={}, env_file=())
+
+
+def differing(world: World, project: Project) -> list[Problem]:
+    """A warning for each service that runs for other instances too, and of which this file says something
+    else."""
+    return [
+        _differs(world.services[each.key], each, project.name)
+        for each in project.definitions.values()
+        if each.key in world.services and _is_apart(world.services[each.key], each, project.name)
+    ]
+
+
+def _is_apart(service: Service, written: Definition, project: str) -> bool:
+    return sharing.is_kept(service, project) and not service.definition.is_like(written)
+
+
+def _differs(service: Service, written: Definition, project: str) -> Problem:
+    users = [user for user, wants in service.users.items() if wants and user != project]
+    keys = listed(_unlike(service.definition, written))
+    what = f"has another {keys} than what runs, which is shared with {listed(users)}: it is left running"
+    hint = f"run `locald stop {service.key}`, then `locald up` here, to run it as of this folder"
+    return Problem(what, f"{FILE}: services.{service.spec.name}", hint, is_warning=True)
+
+
+def _unlike(known: Definition, written: Definition) -> list[str]:
+    """The keys of which they say something else."""
+    specs = [each.name for each in fields(ServiceSpec) if each.name not in ("env", "env_file")]
+    unlike = [name for name in specs if getattr(known.spec, name) != getattr(written.spec, name)]
+    env = [name for name in ("env", "env_files") if getattr(known, name) != getattr(written, name)]
+    return [*unlike, *(name.removesuffix("s") for name in env)] or ["port"]
 
 
 def _started_by_themselves(project: Project) -> list[str]:
@@ -161,8 +196,10 @@ def starting(project: Project, names: Iterable[str]) -> list[str]:
 
 def ending(world: World, project: str, keys: Collection[Key]) -> list[str]:
     """The names of these services of the project, dependents first."""
-    depends_on = {each.spec.name: list(each.spec.depends_on) for each in world.of_project(project)}
-    return [name for name in reversed(start_order(depends_on)) if Key(project, name) in keys]
+    own = world.of_project(project)
+    depends_on = {each.spec.name: list(each.spec.depends_on) for each in own}
+    names = {each.spec.name for each in own if each.key in keys}
+    return [name for name in reversed(start_order(depends_on)) if name in names]
 
 
 def removed(world: World, command: Up | Restart) -> list[str]:
@@ -178,7 +215,8 @@ def changed(world: World, command: Up | Restart) -> list[str]:
     if isinstance(command, Restart):
         return []
     written = {name: each.spec for name, each in command.project.definitions.items()}
-    own = world.of_project(command.project.name)
+    by = command.project.name
+    own = [each for each in world.of_project(by) if not sharing.is_kept(each, by)]
     return [s.spec.name for s in own if s.present.spec != written.get(s.spec.name, s.present.spec)]
 
 
@@ -204,3 +242,29 @@ def _read_env_file(directory: str, path: str) -> bytes | None:
 
 def place(project: Project) -> Place:
     return Place(project.directory, project.domain, default=project.default)
+
+
+def place_of(world: World, project: str) -> Place:
+    """Where a known project is. What instances share is in the folder that its next run begins in."""
+    if project in world.places:
+        return world.places[project]
+    first = world.of_project(project)[0]
+    return Place(first.definition.directory, "", first.caller)
+
+
+def kept(world: World, keys: Iterable[Key], project: str) -> dict[str, list[str]]:
+    """Of these services those that others share and want: by name, which instances."""
+    wanted = {key.service: sharing.others(world.services[key], project) for key in keys}
+    return {name: users for name, users in wanted.items() if users}
+
+
+def not_restarted(kept: Mapping[str, list[str]], project: str) -> list[Problem]:
+    """A warning for each of them."""
+    return [
+        Problem(
+            f"{name} is shared with {listed(users)}: not restarted",
+            hint=f"run `locald restart {Key(of_all(project), name)}` to restart it for all of them",
+            is_warning=True,
+        )
+        for name, users in kept.items()
+    ]

@@ -33,7 +33,7 @@ def stopped(answer: Mapping[str, Any], names: Sequence[str], again: Sequence[str
     """What a stop came to. `answer`: the daemon's, or none; `again`: those that somebody has restarted."""
     project, label = parts(answer.get("project") or "")
     told = {"project": project or None, "instance": label, "moved_from": answer.get("moved_from")}
-    return {**told, "stopped": list(names), "running_again": list(again)}
+    return {**told, "stopped": list(names), "running_again": list(again), "kept": answer.get("kept") or {}}
 
 
 def checked(file: str, found: Sequence[Problem]) -> Json:

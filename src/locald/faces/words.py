@@ -6,6 +6,7 @@ of another version: what is missing reads as unknown, and never fails.
 
 from __future__ import annotations
 
+from locald.domain.values.sentence import listed as listed
 from locald.domain.values.sentence import with_word
 
 TYPE_CHECKING = False
@@ -96,11 +97,6 @@ def name_colours(names: Sequence[str]) -> dict[str, str]:
 def counted(number: int, noun: str) -> str:
     """`1 service`, `3 services`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def listed(names: list[str]) -> str:
-    """`db`, `db and api`, `db, api and web`."""
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def url(row: Mapping[str, Any]) -> str:

@@ -53,6 +53,7 @@ STOPPED = _or_error(
             "moved_from": TEXT_OR_NULL,
             "stopped": list_of(TEXT),
             "running_again": list_of(TEXT),
+            "kept": {"type": "object", "additionalProperties": list_of(TEXT)},
         }
     )
 )

@@ -98,7 +98,8 @@ class Actions:
         """A project that is not running starts as `locald up` would start it, for this shell."""
         if not self._is_new(action):
             return action.body
-        directory = self._board.of_project(action.project)[0].get("directory")
+        rows = self._board.of_project(action.project)
+        directory = next((row for row in rows if not row["shared_by"]), rows[0]).get("directory")
         return {"directory": directory, "services": list(action.services), "caller": self._caller()}
 
     def _is_new(self, action: Action) -> bool:

@@ -63,7 +63,9 @@ class Board:
     @property
     def rows(self) -> list[Row]:
         """Those in scope: what is amiss, then by project, and in it in the daemon's order."""
-        shown = [row for row in self._rows.values() if self.scope.holds(row)]
+        known, holds = self._rows.values(), self.scope.holds
+        own = {row["project"] for row in known if holds(row) and not row["shared_by"]}
+        shown = [row for row in known if holds(row) or not own.isdisjoint(row["shared_by"])]
         return sorted(shown or self.written, key=self._place)
 
     @property
@@ -91,7 +93,8 @@ class Board:
         return self._usage.get(key)
 
     def of_project(self, project: str) -> list[Row]:
-        return [row for row in self.rows if row["project"] == project]
+        """Its services, and those that it shares with other instances."""
+        return [row for row in self.rows if row["project"] == project or project in row["shared_by"]]
 
     def begin(self, daemon: Row, rows: Iterable[Row]) -> None:
         """Replace all rows."""
@@ -131,6 +134,8 @@ def row_of(raw: Any) -> Row | None:
     rest = {name: value for name, value in raw.items() if name not in TEXT}
     waiting = rest.get("waiting_on")
     rest["waiting_on"] = [str(name) for name in waiting] if isinstance(waiting, list) else []
+    sharing = rest.get("shared_by")
+    rest["shared_by"] = [str(name) for name in sharing] if isinstance(sharing, list) else []
     needs = rest.get("depends_on")
     rest["depends_on"] = needs if isinstance(needs, dict) else dict.fromkeys(rest["waiting_on"], "")
     return {**rest, **texts, "project": words.project(raw), "instance": None}

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from locald.domain.project.names import of_all
 from locald.faces import words
 from locald.monitor.board import Key, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Branch:
 
 def branches(rows: Sequence[Row]) -> list[Branch]:
     known = {words.key(row): row for row in rows}
-    needed = {each for key, row in known.items() for each in _needs(key, row) if each != key}
+    needed = {each for key in known for each in _needs(key, known) if each != key}
     drawn: dict[Key, None] = {}
     lines: list[Branch] = []
     for key in [*(key for key in known if key not in needed), *known]:
@@ -42,7 +43,7 @@ def _grow(
     branch: Branch, margin: str, known: dict[Key, Row], drawn: dict[Key, None], lines: list[Branch]
 ) -> None:
     """Draw this branch and all that it needs; `margin` is what stands before its children's guides."""
-    needs = [(key, how) for key, how in _needs(branch.key, known[branch.key]).items() if key in known]
+    needs = [(key, how) for key, how in _needs(branch.key, known).items() if key in known]
     if branch.key in drawn:
         lines.append(Branch(branch.key, branch.guide, branch.condition, again=bool(needs)))
         return
@@ -54,8 +55,15 @@ def _grow(
         _grow(child, f"{margin}{'   ' if last else '│  '}", known, drawn, lines)
 
 
-def _needs(key: Key, row: Row) -> dict[Key, str]:
-    return {(key[0], str(name)): str(condition) for name, condition in row["depends_on"].items()}
+def _needs(key: Key, known: Mapping[Key, Row]) -> dict[Key, str]:
+    needs = known[key]["depends_on"].items()
+    return {_meant(key, str(name), known): str(condition) for name, condition in needs}
+
+
+def _meant(key: Key, name: str, known: Mapping[Key, Row]) -> Key:
+    """The service of this name that this one depends on: of its own instance, or what all share."""
+    own = key[0], name
+    return own if own in known else (of_all(key[0]), name)
 
 
 def blocking(rows: Sequence[Row], key: Key | None) -> frozenset[Key]:
@@ -67,5 +75,5 @@ def blocking(rows: Sequence[Row], key: Key | None) -> frozenset[Key]:
         each = left.pop()
         if each not in found and each in known:
             found[each] = None
-            left += [(each[0], name) for name in known[each]["waiting_on"]]
+            left += [_meant(each, name, known) for name in known[each]["waiting_on"]]
     return frozenset(found) if len(found) > 1 else frozenset()

@@ -39,6 +39,8 @@ def row(view: Row) -> Json:
         "name": view.name,
         "project": view.project,
         "instance": view.instance,
+        "shared": view.shared,
+        "shared_by": list(view.shared_by),
         "directory": view.directory,
         "type": view.type,
         "state": view.state,

@@ -39,6 +39,7 @@ def schemas() -> Json:
     of_line = {"at": TIME, "project": TEXT, "instance": TEXT_OR_NULL, "service": TEXT, "run": NUMBER}
     streams: Json = {"enum": ["stdout", "stderr", "locald"]}
     line = object_of({**of_line, "stream": streams, "level": {"enum": [*LEVELS, None]}, "line": TEXT})
+    kept: Json = {"type": "object", "additionalProperties": list_of(TEXT)}
     lists = dict.fromkeys(("starts", "changed", "removed"), list_of(TEXT))
     return {
         "Ping": object_of({"pid": NUMBER, "version": TEXT}),
@@ -69,7 +70,7 @@ def schemas() -> Json:
         "Begun": object_of(
             {**affected, **lists, "warnings": list_of(ref("Problem"))}, {"on_demand": list_of(TEXT)}
         ),
-        "Affected": object_of({**affected, "moved_from": TEXT_OR_NULL}),
+        "Affected": object_of({**affected, "moved_from": TEXT_OR_NULL, "kept": kept}),
         "Effect": object_of({"ends": list_of(TEXT), "starts": list_of(TEXT)}),
         "Instance": object_of(
             {

@@ -40,10 +40,11 @@ from locald.domain.lifecycle.phase import (
     Stopping,
     Waiting,
 )
+from locald.domain.lifecycle.place import Place
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.run_facts import NotifyState, RunFacts
 from locald.domain.lifecycle.service import Service
-from locald.domain.lifecycle.world import Place, World
+from locald.domain.lifecycle.world import World
 from locald.domain.project.config.checks import PROTOCOLS
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (

@@ -21,6 +21,7 @@ from locald.adapters.containers.logs import Capture
 from locald.adapters.containers.networks import Networks
 from locald.adapters.containers.printing import Printing
 from locald.domain.lifecycle.messages import Lost
+from locald.domain.project.names import of_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,6 +137,7 @@ class Containers:
             pid=pid,
             instance=self._instance,
             reach=self._reach,
+            sharing=self._sharing,
             printing=Printing(capture, self._in_thread, lambda: self._on_output(run)),
             post=self._post,
             clock=self._clock,
@@ -194,10 +196,20 @@ class Containers:
         return any(self._of(project))
 
     def _members(self, project: str) -> dict[str, str]:
-        return {held.container: held.run.key.service for held in self._of(project) if held.container}
+        there = [*self._of(project), *self._of(of_all(project))]
+        return {held.container: held.run.key.service for held in there if held.container}
 
     def _of(self, project: str) -> list[Held]:
         return [held for held in self._held.values() if held.run.key.project == project and not held.gone]
+
+    def _sharing(self, run: Run) -> set[str]:
+        """The projects with a network that this container has to be in too: those that share it."""
+        return {
+            held.run.key.project
+            for held in self._held.values()
+            if run.key.is_shared and held.order.definition.key_of(run.key.service) == run.key
+            if not (held.gone or held.order.is_alone or held.run.key.is_shared)
+        }
 
     async def _leave(self, held: Held, link: Link) -> None:
         """With the last container of a project goes its network, and with the last of all the connection."""

@@ -25,7 +25,7 @@ from locald.adapters.containers.refusals import Reason
 from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Prepares, Spawned
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from locald.adapters.containers.create import Order
     from locald.adapters.containers.engine import Engine
@@ -63,15 +63,17 @@ class Held:
         pid: int,
         instance: str,
         reach: Reach,
+        sharing: Callable[[Run], Collection[str]],
         printing: Printing,
         post: Callable[[News], None],
         clock: Clock,
     ) -> None:
-        """`pid`: the first process of a run that is known already, else 0."""
+        """`pid`: the first process of a run that is known already, else 0. `sharing`: the projects whose
+        containers have to reach this one too."""
         self.run, self.order = run, order
         self.printing = printing
         self.gone = self._known = False
-        self._instance, self._reach = instance, reach
+        self._instance, self._reach, self._sharing = instance, reach, sharing
         self._post, self._clock = post, clock
         self._looking = Looking(run, pid, post, clock)
         self._beginning: asyncio.Timeout | None = None
@@ -149,7 +151,16 @@ class Held:
         finally:
             self._beginning = None
         self._looking.container = begin.container or ""
+        await self._meet(link, engine)
         return await self._looking.look()
+
+    async def _meet(self, link: Link, engine: Engine) -> None:
+        """Be where those are that share it, who may have begun before."""
+        for project in sorted(self._sharing(self.run)):
+            try:
+                await link.networks.have(engine, project)
+            except (CannotBegin, EngineAbsent) as error:
+                log.warning("%s is not in the network of %s: %s", self.run, project, error)
 
     async def _engine_for_a_start(self) -> tuple[Link, Engine]:
         """One that was there before may be about to come back, as after an upgrade; else it is there now, or

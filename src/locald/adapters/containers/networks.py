@@ -1,6 +1,7 @@
 """The network that the containers of a project share: made when it is needed, removed after the last of them.
 
-In it each is known by its service's name. The only container of a project has nobody to share it with, and is
+In it each is known by its service's name. A container that several instances share is in the network of each
+of them that has one. The only container of a project has nobody to share it with, and is
 started without, which takes an engine a tenth of a second less; should another one come later, both
 are in the network from then on. A network of the same name that is not ours is left alone, and nothing is
 started in it.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from locald.adapters.containers import create
 from locald.adapters.containers.engine import EngineAbsent, Refusal
@@ -42,8 +43,8 @@ class Networks:
     """Those of one engine and one instance of locald."""
 
     def __init__(self, instance: str, in_use: InUse, members: Members) -> None:
-        """`in_use`: whether a project has, or is about to have, a container here; `members`: those that run,
-        by their ids, with the names of their services."""
+        """`in_use`: whether a project has, or is about to have, a container of its own here; `members`: those
+        that run, by their ids, with the names of their services; what it shares is among them."""
         self._instance, self._in_use, self._members = instance, in_use, members
         self._turns: dict[str, asyncio.Lock] = {}
 
@@ -85,16 +86,23 @@ class Networks:
             log.info("%s cannot join the network of %s: %s", service, project, refusal)
 
     async def drop(self, engine: Engine, project: str) -> None:
-        """Remove the project's network, unless somebody uses it. Never raises."""
+        """Remove the project's network, unless a container of its own uses it. Never raises."""
         async with self._turn(project):
             if self._in_use(project):
                 return
             try:
                 found = await engine.get(("networks", create.network(project)))
                 if is_labelled(found, self._labels(project)):
+                    await self._empty(engine, project, found)
                     await engine.delete(("networks", found["Id"]))
             except (Refusal, EngineAbsent) as error:
                 log.debug("the network of %s is not removed: %s", project, error)
+
+    async def _empty(self, engine: Engine, project: str, found: Mapping[str, Any]) -> None:
+        """Let what is shared leave it. Of what is not ours nothing is touched: it keeps the network."""
+        for container in self._members(project).keys() & (found.get("Containers") or {}).keys():
+            body = {"Container": container, "Force": True}
+            await engine.post(("networks", found["Id"], "disconnect"), body)
 
     def _turn(self, project: str) -> asyncio.Lock:
         return self._turns.setdefault(project, asyncio.Lock())

@@ -15,8 +15,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from locald.domain.lifecycle.place import Place
 from locald.domain.lifecycle.service import Service
-from locald.domain.lifecycle.world import Place, World
+from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key
 from locald.domain.project.spec import Caller
 from locald.wire.dataclass_json import codec

@@ -32,9 +32,10 @@ def stop(target: Target, *, as_json: bool = False) -> int:
     api = api or daemon.start(home)
     answer = api.post("/v1/stop", target.body)
     whereabouts.tell(target, answer.get("moved_from"))
+    kept = _tell_kept(target, answer)
     services = [name for name in answer["services"] if name in answer.get("ends", answer["services"])]
     if not services:
-        say.note("nothing is running")
+        _nothing_runs(kept)
         _print(as_json, answer, [])
         return 0
     following = Following(home, api, target.only(services).query, "down")
@@ -48,8 +49,21 @@ def stop(target: Target, *, as_json: bool = False) -> int:
     _tell(target, again, "running again: {}")
     _print(as_json, answer, stopped, again)
     if len(done) == len(services):
-        say.note("nothing is running")
+        _nothing_runs(kept)
     return 0
+
+
+def _nothing_runs(kept: Mapping[str, Sequence[str]]) -> None:
+    if not kept:
+        say.note("nothing is running")
+
+
+def _tell_kept(target: Target, answer: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    """What goes on for other instances, which have it too."""
+    kept: Mapping[str, Sequence[str]] = answer.get("kept") or {}
+    for name, users in kept.items():
+        say.note(f"{target.spelled(name)} keeps running: it is shared with {words.listed(list(users))}")
+    return kept
 
 
 def _tell(target: Target, services: list[str], sentence: str) -> None:
@@ -76,6 +90,7 @@ def down(target: Target, *, as_json: bool = False) -> int:
     answer = api.post("/v1/down", target.body)
     project = answer["project"]
     whereabouts.tell(target, answer.get("moved_from"), goes_on=False)
+    _tell_kept(target, answer)
     # Each service is forgotten when it is gone, so they cannot be asked about by name.
     if project and not until_gone(Following(home, api, target.where, "down"), _spelled_by(target)):
         return 130

@@ -19,7 +19,7 @@ from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Prune, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.file import FILE
-from locald.domain.project.names import Key
+from locald.domain.project.names import of_all
 from locald.domain.project.spec import Caller, Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from locald.daemon.core import Core
     from locald.domain.explain.preview import Preview
     from locald.domain.lifecycle.messages import Command
+    from locald.domain.project.names import Key
 
 Json = dict[str, Any]
 
@@ -63,7 +64,7 @@ class Changing:
         """Those that the first request starts, if they do not run already."""
         names = (name for name, each in command.project.definitions.items() if each.spec.on_demand)
         own = self._core.world.services
-        keys = [Key(command.project.name, name) for name in names if name not in starting]
+        keys = [command.project.definitions[name].key for name in names if name not in starting]
         return [key.service for key in keys if key in own and not own[key].desired.is_up]
 
     async def _whence(self, asked: Mapping[str, Any]) -> tuple[str, Caller]:
@@ -73,14 +74,13 @@ class Changing:
             project = await at(self._core, directory)
             directory = await asyncio.to_thread(os.path.realpath, directory)
         elif project := await project_of(self._core, asked):
-            directory = self._core.world.places[project].directory
+            directory = requests.place_of(self._core.world, project).directory
         else:
             raise misused("must be an absolute folder", "directory")
         return directory, caller or self._last_caller(project)
 
     def _last_caller(self, project: str | None) -> Caller:
-        place = self._core.world.places.get(project or "")
-        return place.caller if place else Caller()
+        return requests.place_of(self._core.world, project).caller if project else Caller()
 
     async def _up(
         self, directory: str, names: list[str], caller: Caller, *, attach: bool
@@ -114,7 +114,8 @@ class Changing:
         seen = self._preview(command)
         removed, changed = requests.removed(world, command), requests.changed(world, command)
         ends = self._ends(project, seen)
-        names = [key.service for key in seen.starts if key.project == project]
+        own = (project, of_all(project)) if isinstance(command, Up) else (project,)
+        names = [key.service for key in seen.starts if key.project in own]
         return {"ends": ends, "starts": names, "changed": changed, "removed": removed}
 
     def _preview(self, command: Command) -> Preview:
@@ -148,20 +149,24 @@ class Changing:
         if await self._is_not_up(asked):
             return _nothing()
         project, keys = await self._chosen(asked)
-        command = Stop(frozenset(keys))
+        command = Stop(frozenset(keys), project)
         ends, moved = self._ends(project, self._preview(command)), await moved_from(self._core, asked)
+        kept = requests.kept(self._core.world, keys, project)
         await self._core.ask(command)
         world = self._core.world
-        return self._ending(project, with_dependents(world.services, world.dependents, keys), ends, moved)
+        reached = with_dependents(world.services, world.dependents, keys)
+        return self._ending(project, reached, ends, moved, kept)
 
     async def restart(self, request: Request) -> Answer:
         asked = await _body(request)
         asker = _caller(asked)
         project, keys = await self._chosen(asked)
-        command = Restart(frozenset(keys), asker or self._last_caller(project))
+        command = Restart(frozenset(keys), asker or self._last_caller(project), project)
+        kept = requests.kept(self._core.world, keys, project)
         warnings = await requests.unapplied(
             self._core.world, project, keys, self._core.texts, self._core.ports
         )
+        warnings += requests.not_restarted(kept, project)
         effect = self._effect(project, command)
         await self._core.ask(command)
         told = {"services": [key.service for key in keys], "warnings": list(map(problem, warnings))}
@@ -174,7 +179,8 @@ class Changing:
         project, _ = await self._chosen(asked)
         command, keys = Down(project), Scope(project).keys(self._core.world)
         ends = self._ends(project, self._preview(command))
-        told = self._ending(project, keys, ends, await moved_from(self._core, asked))
+        kept = requests.kept(self._core.world, keys, project)
+        told = self._ending(project, keys, ends, await moved_from(self._core, asked), kept)
         await self._core.ask(command)
         return told
 
@@ -210,9 +216,17 @@ class Changing:
             raise misused("set `project` or `directory`")
         return chosen.project, chosen.keys(self._core.world)
 
-    def _ending(self, project: str, keys: list[Key], ends: dict[str, int], moved: str | None) -> Answer:
+    def _ending(
+        self,
+        project: str,
+        keys: list[Key],
+        ends: dict[str, int],
+        moved: str | None,
+        kept: dict[str, list[str]],
+    ) -> Answer:
+        """`kept`: what goes on because other instances want it, and which."""
         ordered = requests.ending(self._core.world, project, keys)
-        told = {"project": project, "moved_from": moved, "services": ordered, "ends": ends}
+        told = {"project": project, "moved_from": moved, "services": ordered, "ends": ends, "kept": kept}
         return document(told)
 
 
@@ -223,7 +237,7 @@ async def _prepared(command: Up) -> None:
 
 
 def _nothing() -> Answer:
-    return document({"project": None, "moved_from": None, "services": [], "ends": {}})
+    return document({"project": None, "moved_from": None, "services": [], "ends": {}, "kept": {}})
 
 
 async def _body(request: Request) -> dict[str, Any]:

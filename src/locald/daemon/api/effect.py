@@ -6,6 +6,7 @@ project up last, so what is refused here would be refused there.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from locald.daemon import requests
@@ -13,10 +14,12 @@ from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.scope import misused, scope
 from locald.domain.explain.preview import preview
 from locald.domain.lifecycle.messages import Command, Down, Restart, Stop
+from locald.domain.project.names import of_all
 
 if TYPE_CHECKING:
     from locald.daemon.api.scope import Scope
     from locald.daemon.core import Core
+    from locald.domain.project.names import Key
 
 ACTIONS = ("up", "stop", "restart", "down")
 
@@ -34,22 +37,29 @@ class Effects:
             raise misused("set `project` or `directory`")
         commands = await self._commands(action, chosen.project, chosen)
         found = preview(self._core.world, commands, self._core.clock.now())
-        told = {"ends": found.ends, "starts": found.starts}
-        return document({what: [key.service for key in keys] for what, keys in told.items()})
+        named = partial(_named, project=chosen.project)
+        told = {"ends": map(named, found.ends), "starts": map(named, found.starts)}
+        return document({what: list(names) for what, names in told.items()})
 
     async def _commands(self, action: str, project: str, chosen: Scope) -> list[Command]:
         """Raises Refused."""
         world = self._core.world
         keys = frozenset(chosen.keys(world))
-        place = world.places[project]
+        place = requests.place_of(world, project)
         match action:
             case "up":
                 names, texts, ports = list(chosen.services), self._core.texts, self._core.ports
                 up, _ = await requests.up(world, place.directory, names, place.caller, texts, ports)
                 return [*map(Down, requests.earlier_names(world, up.project)), up]
             case "stop":
-                return [Stop(keys)]
+                return [Stop(keys, project)]
             case "restart":
-                return [Restart(keys, place.caller)]
+                return [Restart(keys, place.caller, project)]
             case _:
                 return [Down(project)]
+
+
+def _named(key: Key, project: str) -> str:
+    """By its whole name where it is of another instance, which shares something."""
+    is_other = key.project not in (project, of_all(project)) and of_all(key.project) == of_all(project)
+    return str(key) if is_other else key.service

@@ -89,7 +89,7 @@ class _Face:
 
     async def serve(self) -> None:
         """Until it goes, or the daemon."""
-        news = self._core.hub.subscribe(lambda _: True, "ready")
+        news = self._core.hub.subscribe(lambda _world, _key: True, "ready")
         try:
             async with Tasks() as tasks:
                 tasks.begin(self._tell_news(news), "tell news")

@@ -39,6 +39,7 @@ from locald.domain.explain.why import root_of, why
 from locald.domain.knowledge.in_use import port_in_use
 from locald.domain.knowledge.level import LEVELS, level
 from locald.domain.knowledge.masking import masked
+from locald.domain.lifecycle import sharing
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
 from locald.domain.project import attaching, env
@@ -126,9 +127,13 @@ class Reading:
         project = await requests.as_written(self._core.world, directory, self._core.texts, self._core.ports)
         since = self._core.started_at
         chosen = requests.chosen(project.name, project.definitions, names, project.groups)
-        services = [Service(definition, since=since) for definition in project.definitions.values()]
+        running = self._core.world.services
+        services = [
+            sharing.known_to(running.get(each.key) or Service(each, since=since), project.name)
+            for each in project.definitions.values()
+        ]
         shown = World.of(services, {project.name: requests.place(project)})
-        return shown, [Key(project.name, name) for name in chosen]
+        return shown, [project.definitions[name].key for name in chosen]
 
     async def why(self, request: Request) -> Answer:
         key = await one(self._core, request.query, request.query.getall("service"))

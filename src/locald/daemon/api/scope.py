@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.patterns import Pattern
 from locald.daemon import requests
-from locald.domain.project.names import Key
+from locald.domain.project.names import parts
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.folder import identity
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from locald.adapters.patterns import TooSlow
     from locald.daemon.core import Core
     from locald.daemon.texts import KnownTexts
-    from locald.domain.lifecycle.world import Place, World
+    from locald.domain.lifecycle.place import Place
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Key
 
 SEARCHING = 0.25
 """seconds that looking for somebody's pattern in one line may take"""
@@ -40,11 +42,13 @@ class Scope:
     project: str | None
     services: tuple[str, ...] = ()
 
-    def holds(self, key: Key) -> bool:
-        return self.project in (None, key.project) and (not self.services or key.service in self.services)
+    def holds(self, world: World, key: Key) -> bool:
+        if self.services and key.service not in self.services:
+            return False
+        return self.project is None or world.services[key].belongs_to(self.project)
 
     def keys(self, world: World) -> list[Key]:
-        return [key for key in world.services if self.holds(key)]
+        return [key for key in world.services if self.holds(world, key)]
 
 
 async def project_of(core: Core, asked: Mapping[str, Any]) -> str | None:
@@ -53,7 +57,7 @@ async def project_of(core: Core, asked: Mapping[str, Any]) -> str | None:
     Raises Refused for a project that is not known, with what to do about it.
     """
     if name := text(asked, "project"):
-        if name not in core.world.places:
+        if not core.world.knows(name):
             raise Refused(_unknown(name, list(core.world.places)))
         return name
     if directory := folder(asked):
@@ -95,7 +99,7 @@ def _moved_to(known: Mapping[str, Place], directory: str, texts: KnownTexts) -> 
         (
             name
             for name, place in known.items()
-            if folder and place.folder == folder and texts.name_in(directory) == name
+            if folder and place.folder == folder and texts.name_in(directory) == parts(name)[0]
         ),
         None,
     )
@@ -136,7 +140,7 @@ async def scope(core: Core, asked: Mapping[str, Any], services: list[str]) -> Sc
     project = await project_of(core, asked)
     if project is not None:
         known = [service.spec.name for service in core.world.of_project(project)]
-        found = requests.chosen(project, known, services, core.world.places[project].groups)
+        found = requests.chosen(project, known, services, _groups(core.world, project))
         services = found if services else []
     return Scope(project, tuple(services))
 
@@ -146,7 +150,13 @@ async def one(core: Core, asked: Mapping[str, Any], services: list[str]) -> Key:
     found = await scope(core, asked, services)
     if found.project is None or len(found.services) != 1:
         raise Refused(Problem("exactly one service is required", hint="name it: web, or shop:web"))
-    return Key(found.project, found.services[0])
+    return found.keys(core.world)[-1]
+
+
+def _groups(world: World, project: str) -> Mapping[str, tuple[str, ...]]:
+    """What is shared is in no folder, and so in no group."""
+    place = world.places.get(project)
+    return place.groups if place else {}
 
 
 def misused(what: str, where: str = "") -> Refused:

@@ -270,8 +270,13 @@ class Proxy:
         ports = note.https_port, note.http_port
         sockets = home.proxy_admin, home.proxy_socket
         site = Site(*ports, *sockets, home.gates, self._storage, home.requests_folder)
-        named = {key.project for key, service in world.services.items() if has_name(service)}
-        return config(site, routes(world), sorted({world.places[each].domain for each in named}))
+        named = [service for service in world.services.values() if has_name(service)]
+        domains = {
+            place.domain
+            for name, place in world.places.items()
+            if any(service.belongs_to(name) for service in named)
+        }
+        return config(site, routes(world), sorted(domains))
 
     @property
     def _noted(self) -> str:
@@ -311,7 +316,8 @@ def _shown(world: World, service: Service) -> object:
     place = world.places.get(service.key.project)
     facts = service.facts if isinstance(service.phase, Live) else None
     listeners = facts.listeners if facts else ()
-    return service.definition, place and (place.domain, place.default), listeners, facts and facts.port
+    names = place and (place.domain, place.default), tuple(service.users)
+    return service.definition, names, listeners, facts and facts.port
 
 
 def _write(path: str, config: Json) -> None:

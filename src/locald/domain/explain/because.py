@@ -47,7 +47,7 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
         case Waiting():
             return f"waiting for {_awaited(world, service, missing) or 'nothing'}"
         case Blocked(on, root):
-            return _blocked(world, on, root)
+            return f"blocked by {_way(on, root)}: {_cause(world.services.get(root), service.key.project)}"
         case Backoff(reason):
             return _retrying(service, reason)
         case Failed(reason):
@@ -111,16 +111,15 @@ def _status(other: Service) -> str:
             return f"is {_now(other)}"
 
 
-def _blocked(world: World, on: Key, root: Key) -> str:
-    way = root.service if on == root else f"{on.service}, which needs {root.service}"
-    return f"blocked by {way}: {_cause(world.services.get(root))}"
+def _way(on: Key, root: Key) -> str:
+    return root.service if on == root else f"{on.service}, which needs {root.service}"
 
 
-def _cause(root: Service | None) -> str:
-    """What is wrong with the service that blocks others."""
+def _cause(root: Service | None, project: str) -> str:
+    """What is wrong with the service that blocks others, of this project or instance."""
     if root and isinstance(root.phase, Failed):
         return root.phase.reason
-    if root is None or not root.desired.is_up:
+    if root is None or not root.is_up_for(project):
         return "stopped by user"
     return root.phase.reason if isinstance(root.phase, Ended) else state(root.phase)
 

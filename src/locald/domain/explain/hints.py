@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 _LONG = 60.0
 """seconds of a start_timeout that is offered to what is still starting, at least"""
 _SEE_LOGS = "run `locald logs {}` to see its output"
+_START = "run `locald up {}` to start it"
 _RESTART = "run `locald restart {}` to start it again"
 
 
-def hints(service: Service) -> list[str]:
-    """The next steps for a service that is not as it should be, those first that say most."""
+def hints(service: Service, project: str) -> list[str]:
+    """The next steps for a service that is not as it should be, those first that say most. `project`: in
+    which it is missed, for others may share it."""
+    if service.desired.is_up and not service.is_up_for(project):
+        return [_START.format(service.spec.name)]
     return [*_specific(service), *_general(service)]
 
 
@@ -85,7 +89,7 @@ def _general(service: Service) -> list[str]:
         case Backoff():
             return [_SEE_LOGS.format(name)]
         case Stopped() if service.desired is not Desired.UP:
-            return [f"run `locald up {name}` to start it"]
+            return [_START.format(name)]
         case Ended():
             return [_RESTART.format(name)]
         case Running() if not service.is_healthy and not _is_out_of_reach(service):

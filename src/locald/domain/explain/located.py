@@ -22,7 +22,8 @@ def located(world: World, definition: Definition) -> Definition:
     """The definition with every `${services…}` as it is now."""
     if not (definition.open_env or definition.open_command):
         return definition
-    services = world.of_project(definition.key.project)
+    named = map(definition.key_of, sorted(whereabouts.names(definition)))
+    services = [world.services[key] for key in named if key in world.services]
     # What turned out to have no port keeps the one that `up` has filled in: there is no better word for it.
     ports = {each.spec.name: port for each in services if (port := _port(each) or each.definition.port)}
     hosts = {each.spec.name: addresses.host(each) for each in services if not _moves(each)}

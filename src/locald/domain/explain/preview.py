@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle.dependencies import must_stop
+from locald.domain.lifecycle.dependencies import must_stop, needs
 from locald.domain.lifecycle.phase import Backoff, Desired, Stopped, Stopping, Waiting
 from locald.domain.lifecycle.world import step
 from locald.domain.project.graph import start_order
@@ -46,9 +46,7 @@ def preview(world: World, commands: Iterable[Command], now: float) -> Preview:
 def _in_order(services: dict[Key, Service]) -> list[Key]:
     """Dependencies first."""
     names = {str(key): key for key in services}
-    graph = {
-        str(key): [f"{key.project}:{need}" for need in each.spec.depends_on] for key, each in services.items()
-    }
+    graph = {str(key): list(map(str, needs(each))) for key, each in services.items()}
     return [names[name] for name in start_order(graph)]
 
 

@@ -6,7 +6,7 @@ runs: a service that is down has its name all the same, and who comes is told wh
 
 Of several that claim a name, the one whose own name it is has it, then who wrote it, then the project whose
 domain it is; among equals the project that was there first. `*` stands for any one label, and gives way to a
-name that is written out.
+name that is written out. What instances share has the name of each.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def has_name(service: Service) -> bool:
 
 def own_name(world: World, service: Service) -> str | None:
     """`web.shop.localhost`; None for what has no port, does not speak HTTP, or is second to claim it."""
-    project = service.key.project
+    project = next((name for name in world.places if service.belongs_to(name)), "")
     place = world.places.get(project)
     if place is None or not has_name(service):
         return None

@@ -45,8 +45,11 @@ class Timeline:
 
 
 def timeline(project: str, services: Sequence[Service]) -> Timeline:
-    """Services that were never asked for have no part in it."""
-    parts = [_part(service) for service in services if service.queued_at is not None]
+    """Services that were never asked for have no part in it, nor what is shared and was there already."""
+    asked = [service for service in services if service.queued_at is not None]
+    waited = {name for service in asked for name in service.waited_for}
+    own = [each for each in asked if each.key.project == project or each.spec.name in waited]
+    parts = [_part(each) for each in own]
     path = _critical_path({part.name: part for part in parts})
     total = None
     if path and path[-1].ready_at is not None:

@@ -43,6 +43,10 @@ class Row:
     name: str
     project: str
     instance: str | None
+    shared: bool
+    """it is one for all instances"""
+    shared_by: tuple[str, ...]
+    """the instances that have it in their file; empty for what is not shared"""
     directory: str
     type: Type
     state: str
@@ -85,6 +89,8 @@ def row(world: World, service: Service) -> Row:
         name=spec.name,
         project=parts(service.key.project)[0],
         instance=parts(service.key.project)[1],
+        shared=service.key.is_shared,
+        shared_by=tuple(sorted(service.users)),
         directory=service.definition.directory,
         type=spec.type,
         state=state(service.phase),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from locald.domain.explain.hints import hints
@@ -12,7 +13,6 @@ from locald.domain.lifecycle.health import Evidence
 from locald.domain.lifecycle.phase import (
     Backoff,
     Blocked,
-    Desired,
     Ended,
     Failed,
 )
@@ -41,7 +41,8 @@ def why(world: World, key: Key, seen: Sequence[str] = ()) -> Why:
     chain = blockers(world, service)
     root = chain[-1] if chain else service
     evidence = service.facts.history if service.facts else ()
-    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, (*seen, *hints(root)))
+    steps = (*seen, *hints(root, key.project))
+    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, steps)
 
 
 def root_of(world: World, service: Service) -> Service:
@@ -54,18 +55,19 @@ def blockers(world: World, service: Service) -> list[Service]:
     chain: list[Service] = []
     missing = unmet(world.services, service)
     while missing:
-        following = sorted((world.services[key] for key in reversed(missing)), key=_severity)
+        found = (world.services[key] for key in reversed(missing))
+        following = sorted(found, key=partial(_severity, project=service.key.project))
         worst = following[-1]
         chain.extend(other for other in following if other not in chain)
         missing = [key for key in unmet(world.services, worst) if world.services[key] not in chain]
     return chain
 
 
-def _severity(service: Service) -> int:
+def _severity(service: Service, project: str) -> int:
     match service.phase:
         case Failed() | Ended():
             return 4
-        case _ if service.desired in (Desired.DOWN, Desired.REMOVED):
+        case _ if not service.is_up_for(project):
             return 4
         case Blocked():
             return 3

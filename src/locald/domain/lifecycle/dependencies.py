@@ -10,26 +10,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.phase import Blocked, Completed, Desired, Ended, Failed, Running, Starting
-from locald.domain.project.names import Key
 from locald.domain.project.spec import Condition, Type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from locald.domain.lifecycle.service import Service
+    from locald.domain.project.names import Key
 
     Services = Mapping[Key, Service]
 
 
 def needs(service: Service) -> list[Key]:
     """What it depends on, in the order of the file."""
-    return [Key(service.key.project, name) for name in service.spec.depends_on]
+    return [service.definition.key_of(name) for name in service.spec.depends_on]
 
 
 def depends_on_now(service: Service) -> list[Key]:
     """What its present run was started for. The file may have changed since; it counts when nothing runs."""
-    spec = service.present.spec if service.run else service.spec
-    return [Key(service.key.project, name) for name in spec.depends_on]
+    definition = service.present if service.run else service.definition
+    return [definition.key_of(name) for name in definition.spec.depends_on]
 
 
 def all_dependencies(service: Service) -> list[Key]:
@@ -70,31 +70,32 @@ def unmet(services: Services, service: Service) -> list[Key]:
         key
         for key in needs(service)
         if key in services
-        and (not is_met(services[key], conditions[key.service]) or withdrawn(services, key))
+        and (not is_met(services[key], conditions[key.service]) or withdrawn(services, key, service))
     ]
 
 
 # Whether somebody took it away.
 
 
-def stopped_by(service: Service | None) -> Key | None:
-    """The service that somebody stopped, if this one cannot be depended on for that reason.
+def stopped_by(service: Service | None, project: str) -> Key | None:
+    """The service that somebody stopped, if this one cannot be depended on for that reason by services of
+    this project or instance.
 
     A finished task serves its dependents for ever.
     """
     if service is None or isinstance(service.phase, Completed):
         return None
-    return service.key if not service.desired.is_up else service.held_by
+    return service.held_by if service.is_up_for(project) else service.key
 
 
-def withdrawn(services: Services, key: Key) -> bool:
+def withdrawn(services: Services, key: Key, dependent: Service) -> bool:
     """Somebody stopped it, or what it depends on."""
-    return stopped_by(services.get(key)) is not None
+    return stopped_by(services.get(key), dependent.key.project) is not None
 
 
 def held_by(services: Services, service: Service) -> Key | None:
     """The stopped service that this one cannot be without: by what its dependencies know."""
-    found = (stopped_by(services.get(key)) for key in needs(service))
+    found = (stopped_by(services.get(key), service.key.project) for key in needs(service))
     return next((root for root in found if root), None)
 
 
@@ -103,12 +104,13 @@ def must_stop(service: Service) -> bool:
     return service.desired is not Desired.UP or service.held_by is not None
 
 
-def blocking_root(dependency: Service) -> Key | None:
-    """The service about which somebody must do something before this dependency can come, if so."""
+def blocking_root(dependency: Service, project: str) -> Key | None:
+    """The service about which somebody must do something before this dependency can come for services of this
+    project, if so."""
     match dependency.phase:
         case Blocked(root=root):
             return root
         case Failed() | Ended():
             return dependency.key
         case _:
-            return stopped_by(dependency)
+            return stopped_by(dependency, project)

@@ -171,8 +171,8 @@ def _line(facts: RunFacts, was: RunFacts) -> str:
 def _told_before(services: Iterable[Service], service: Service, port: int | None) -> list[str]:
     """Who runs with the address that is not right any more."""
     key = service.key
-    others = [each for each in services if each.key.project == key.project and each.run and each.key != key]
-    early = [each.spec.name for each in others if key.service in whereabouts.names(each.present)]
+    others = [each for each in services if each.run and each.key != key]
+    early = [each.spec.name for each in others if whereabouts.has_address_of(each.present, key)]
     if not early:
         return []
     names = ", ".join(early)

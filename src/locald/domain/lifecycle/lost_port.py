@@ -16,10 +16,11 @@ from locald.domain.lifecycle.phase import Stopped
 from locald.domain.project import whereabouts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from locald.domain.lifecycle.messages import Effect, NotStarted
     from locald.domain.lifecycle.service import Service
+    from locald.domain.project.names import Key
     from locald.domain.project.spec import Definition
 
 
@@ -47,21 +48,19 @@ def not_started(service: Service, event: NotStarted, now: float) -> Service:
 # What follows for others.
 
 
-def followers(services: Iterable[Service], moved: Service) -> list[Service]:
+def followers(services: Mapping[Key, Service], moved: Service) -> list[Service]:
     """The services that are told the address of this one, with it as it is now. What runs keeps what it was
     told; it is out of date from now on."""
-    project = [each for each in services if each.key.project == moved.key.project]
-    ports = {each.spec.name: each.definition.port for each in project if each.definition.port is not None}
-    definitions = [each.definition for each in project]
-    return [
-        replace(each, definition=_again(each.definition, definitions, ports))
-        for each in project
-        if moved.key.service in whereabouts.names(each.definition)
-    ]
+    known = {key: each.definition for key, each in services.items()}
+    told = [each for each in known.values() if whereabouts.has_address_of(each, moved.key)]
+    return [replace(services[each.key], definition=_again(each, known)) for each in told]
 
 
-def _again(definition: Definition, all_: list[Definition], ports: dict[str, int]) -> Definition:
-    return whereabouts.filled(definition, all_, ports, {})
+def _again(definition: Definition, known: Mapping[Key, Definition]) -> Definition:
+    named = {name: known.get(definition.key_of(name)) for name in whereabouts.names(definition)}
+    others = [each for each in named.values() if each]
+    ports = {each.spec.name: each.port for each in others if each.port is not None}
+    return whereabouts.filled(definition, others, ports, {})
 
 
 def notes(services: Iterable[Service], moved: Service) -> list[Effect]:
@@ -71,5 +70,5 @@ def notes(services: Iterable[Service], moved: Service) -> list[Effect]:
     return [
         Note(each.run, f"{name} moves from port {was} to {now}: run `locald restart {each.spec.name}`")
         for each in services
-        if each.run and each.key.project == moved.key.project and name in whereabouts.names(each.present)
+        if each.run and whereabouts.has_address_of(each.present, moved.key)
     ]

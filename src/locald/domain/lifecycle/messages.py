@@ -141,15 +141,20 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
+    """`by`: the project or instance in which it was asked for, which matters for what several share; empty,
+    or that of what is shared: for all of them."""
+
     keys: frozenset[Key]
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Stop, then start, of just these; dependents that are not named keep running."""
+    """Stop, then start, of just these; dependents that are not named keep running. `by`: as in `Stop`."""
 
     keys: frozenset[Key]
     caller: Caller
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """Stop everything of a project, then forget it."""
+    """Stop everything of a project, then forget it. What others share with it is left to them."""
 
     project: str
 

@@ -69,6 +69,8 @@ class Service:
     """it was stopped because no request came"""
     held_by: Key | None = None
     """the service that somebody stopped and that this one cannot be without, as its dependencies know"""
+    users: dict[str, bool] = field(default_factory=dict)
+    """of a shared service: the instances that have it in their file, and whether each wants it"""
 
     @property
     def key(self) -> Key:
@@ -87,12 +89,20 @@ class Service:
     def is_stale(self) -> bool:
         """Its latest run is of another definition. A container may have turned out to have no port."""
         port = self.present.port if self.present.port is not None else self.definition.port
-        return replace(self.present, port=port) != self.definition
+        return not self.definition.is_like(replace(self.present, port=port))
 
     @property
     def run(self) -> Run | None:
         """The present run, while anything of it may be there."""
         return self.phase.run if isinstance(self.phase, Live) else None
+
+    def belongs_to(self, project: str) -> bool:
+        """Whether it is of this project or instance, or shared by it."""
+        return self.key.project == project or project in self.users
+
+    def is_up_for(self, project: str) -> bool:
+        """Whether it is wanted, as services of this project or instance see it."""
+        return self.desired.is_up and self.users.get(project, True)
 
     @property
     def is_healthy(self) -> bool:

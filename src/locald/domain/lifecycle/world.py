@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from locald.domain.lifecycle import found_port, lost_port
+from locald.domain.lifecycle import found_port, lost_port, sharing
 from locald.domain.lifecycle.deadlines import due, put_off
 from locald.domain.lifecycle.dependencies import (
     all_dependencies,
@@ -26,7 +26,6 @@ from locald.domain.lifecycle.dependencies import (
     held_by,
     must_stop,
     needs,
-    stopped_by,
     unmet,
 )
 from locald.domain.lifecycle.events import observe
@@ -62,32 +61,17 @@ from locald.domain.lifecycle.phase import (
     Stopping,
     Waiting,
 )
+from locald.domain.lifecycle.place import Place
 from locald.domain.lifecycle.reachable import closure, dependents_of, with_dependencies
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.service import Outcome, Service, end, fresh, launch, program, with_result
 from locald.domain.project.names import Key
-from locald.domain.project.spec import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from locald.domain.lifecycle.messages import Command
-    from locald.domain.project.spec import Definition
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a project lives, and the shell that brought it up last: for commands that come from no shell."""
-
-    directory: str
-    domain: str
-    caller: Caller = field(default_factory=Caller)
-    folder: str = ""
-    """which folder `directory` was then, by which it is found when it was moved; empty: not known"""
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """names for several services"""
-    default: str = ""
-    """the service that `domain` leads to; empty: not said"""
+    from locald.domain.project.spec import Caller, Definition
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +96,12 @@ class World:
         return cls(by_key, dependents_of(by_key), dict(places))
 
     def of_project(self, project: str) -> list[Service]:
-        return [service for key, service in self.services.items() if key.project == project]
+        """Its services, and those that it shares with other instances."""
+        return [service for service in self.services.values() if service.belongs_to(project)]
+
+    def knows(self, project: str) -> bool:
+        """Whether it is a project that was brought up, or an instance of one, or what instances share."""
+        return project in self.places or any(key.project == project for key in self.services)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +180,7 @@ class _Draft:
         if service.definition.port == before.definition.port:
             return
         self.effects += lost_port.notes(self.services.values(), service)
-        for other in lost_port.followers(self.services.values(), service):
+        for other in lost_port.followers(self.services, service):
             self.put(other)
 
     def _forgive(self, key: Key, since: float) -> None:
@@ -213,12 +202,14 @@ class _Draft:
         self._spread(key, service, None)
         self._ask(*needs(service))
 
-    def desire(self, keys: Iterable[Key], desired: Desired) -> None:
-        """Set the desired state of these. What is to be forgotten can be stopped, but not kept by that."""
+    def desire(self, keys: Iterable[Key], desired: Desired, by: str) -> None:
+        """Set the desired state of these: down or removed. What is to be forgotten can be stopped, but not
+        kept by that."""
         for key in keys:
             service = self.services.get(key)
             if service and not (service.desired is Desired.REMOVED and desired is Desired.DOWN):
-                self.put(replace(service, desired=desired, is_resting=False))
+                service = replace(sharing.without(service, desired, by), is_resting=False)
+                self.put(sharing.housed(service, self.places))
 
     def settle(self) -> None:
         """Spread what was stopped, then reconcile; whatever changes begins it again."""
@@ -248,23 +239,29 @@ class _Draft:
         moved = frozenset(
             key for key in self._moved if self.services.get(key) is not self.before.services.get(key)
         )
-        self._forget_places({key.project for key in moved if key not in self.services})
+        before = (self.before.services.get(key) for key in moved)
+        self._forget_places({project for service in before if service for project in self._left(service)})
         known = self.ready_senders, self.instances, self.past_runs, self.https_port
         world = World(self.services, self.dependents, self.places, *known)
         return Step(world, tuple(self.effects), moved)
 
+    def _left(self, before: Service) -> Iterable[str]:
+        """The projects that do not have this service any more."""
+        after = self.services.get(before.key)
+        return {before.key.project, *before.users} if after is None else before.users.keys() - after.users
+
     def _forget_places(self, projects: set[str]) -> None:
         """Services of these are gone; with the last one goes the project."""
-        for project in projects:
-            if not any(key.project == project for key in self.services):
-                self.places.pop(project, None)
+        for project in projects & self.places.keys():
+            if not any(service.belongs_to(project) for service in self.services.values()):
+                self.places.pop(project)
 
     def _ask(self, *keys: Key) -> None:
         self._agenda.update(dict.fromkeys(keys))
 
     def _spread(self, key: Key, before: Service | None, after: Service | None) -> None:
         """Whether it can be depended on is news for its dependents."""
-        if stopped_by(before) != stopped_by(after):
+        if sharing.word(before) != sharing.word(after):
             self._uninformed.update(dict.fromkeys(self.dependents.get(key, ())))
 
     def _link(self, key: Key, before: Collection[Key], after: Collection[Key]) -> None:
@@ -299,10 +296,10 @@ def _carry_out(draft: _Draft, command: Command) -> None:
     match command:
         case Up():
             _up(draft, command)
-        case Stop(keys):
-            draft.desire(sorted(keys), Desired.DOWN)
-        case Restart(keys, caller):
-            _restart(draft, sorted(keys), caller)
+        case Stop(keys, by):
+            draft.desire(sorted(keys), Desired.DOWN, by)
+        case Restart(keys, caller, by):
+            _restart(draft, sorted(keys), caller, by)
         case Wake(key):
             _wake(draft, key)
         case Rest(key):
@@ -310,7 +307,7 @@ def _carry_out(draft: _Draft, command: Command) -> None:
         case Down(project):
             _down(draft, project)
         case Shutdown():
-            draft.desire(draft.before.services.keys(), Desired.DOWN)
+            draft.desire(draft.before.services.keys(), Desired.DOWN, "")
         case Prune(folders):
             known = draft.before.instances
             draft.instances = {path: name for path, name in known.items() if path not in folders}
@@ -323,26 +320,28 @@ def _up(draft: _Draft, up: Up) -> None:
         project.directory, project.domain, up.caller, project.folder, project.groups, project.default
     )
     draft.instances = up.instances
-    known = {service.spec.name: service for service in draft.before.of_project(project.name)}
-    for name, definition in project.definitions.items():
-        draft.put(_defined(draft, known.get(name), definition))
-    draft.desire([s.key for name, s in known.items() if name not in project.definitions], Desired.REMOVED)
-    changed = {s.spec.name for s in known.values() if _is_outdated(s, project.definitions.get(s.spec.name))}
-    asked = [Key(project.name, name) for name in sorted(up.services | changed)]
-    for key in with_dependencies(draft.services, asked):
+    known = {service.key: service for service in draft.before.of_project(project.name)}
+    defined = {each.key: each for each in project.definitions.values()}
+    for key, definition in defined.items():
+        draft.put(sharing.housed(_defined(draft, draft.services.get(key), definition, up), draft.places))
+    draft.desire([key for key in known if key not in defined], Desired.REMOVED, project.name)
+    changed = {key for key in known.keys() & defined.keys() if _is_outdated(draft, known[key], project.name)}
+    asked = {project.definitions[name].key for name in up.services}
+    for key in with_dependencies(draft.services, sorted(asked | changed)):
         _want(draft, draft.services[key], up)
 
 
-def _defined(draft: _Draft, service: Service | None, definition: Definition) -> Service:
-    """The service as the file defines it now. That it sends READY=1 is forgotten with its program."""
+def _defined(draft: _Draft, service: Service | None, definition: Definition, up: Up) -> Service:
+    """The service as the file defines it now, but for what runs for other instances too. That it sends
+    READY=1 is forgotten with its program."""
     if service is None:
-        expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
-        runs = draft.past_runs.pop(definition.key, 0)
-        return Service(definition, runs=runs, since=draft.now, expects_ready=expects_ready)
+        return sharing.known_to(_new(draft, definition), up.project.name)
+    if sharing.is_kept(service, up.project.name):
+        return sharing.known_to(service, up.project.name)
     desired = Desired.DOWN if service.desired is Desired.REMOVED else service.desired
     is_same = program(definition) == program(service.definition)
     return replace(
-        service,
+        sharing.known_to(service, up.project.name),
         definition=definition,
         expects_ready=service.expects_ready and is_same,
         stays_silent=service.stays_silent and is_same,
@@ -350,10 +349,16 @@ def _defined(draft: _Draft, service: Service | None, definition: Definition) -> 
     )
 
 
-def _is_outdated(service: Service, definition: Definition | None) -> bool:
+def _new(draft: _Draft, definition: Definition) -> Service:
+    expects_ready = draft.ready_senders.pop(definition.key, None) == program(definition)
+    runs = draft.past_runs.pop(definition.key, 0)
+    return Service(definition, runs=runs, since=draft.now, expects_ready=expects_ready)
+
+
+def _is_outdated(draft: _Draft, before: Service, project: str) -> bool:
     """A wanted service that changed is as good as asked for, but for one that somebody stopped."""
-    wanted = service.desired.is_up and service.held_by is None
-    return wanted and definition is not None and definition != service.definition
+    wanted = before.is_up_for(project) and before.held_by is None
+    return wanted and not draft.services[before.key].definition.is_like(before.definition)
 
 
 def _want(draft: _Draft, service: Service, up: Up) -> None:
@@ -368,23 +373,27 @@ def _want(draft: _Draft, service: Service, up: Up) -> None:
         case _:
             service = fresh(service, draft.now)
     again = service.desired is Desired.RESTART or (service.is_stale and service.run is not None)
-    draft.put(replace(service, caller=up.caller, desired=Desired.RESTART if again else Desired.UP))
+    desired = Desired.RESTART if again else Desired.UP
+    service = sharing.wanted_by(replace(service, caller=up.caller, desired=desired), up.project.name)
+    draft.put(sharing.housed(service, draft.places))
 
 
 def _down(draft: _Draft, project: str) -> None:
     """The project is forgotten with the last of its services; at once, if it has none."""
     keys = [service.key for service in draft.before.of_project(project)]
-    draft.desire(keys, Desired.REMOVED)
+    draft.desire(keys, Desired.REMOVED, project)
     if not keys:
         draft.places.pop(project, None)
 
 
-def _restart(draft: _Draft, keys: Iterable[Key], caller: Caller) -> None:
-    """What is to be forgotten is not brought back: what it depends on is going too."""
+def _restart(draft: _Draft, keys: Iterable[Key], caller: Caller, by: str) -> None:
+    """What is to be forgotten is not brought back: what it depends on is going too. What other instances want
+    is left to them."""
     for key in keys:
         service = draft.services.get(key)
-        if service and service.desired is not Desired.REMOVED:
-            draft.put(replace(fresh(service, draft.now), caller=caller, desired=Desired.RESTART))
+        if service and service.desired is not Desired.REMOVED and not sharing.others(service, by):
+            again = replace(fresh(service, draft.now), caller=caller, desired=Desired.RESTART)
+            draft.put(sharing.housed(sharing.wanted_by(again, by), draft.places))
 
 
 def _wake(draft: _Draft, key: Key) -> None:
@@ -392,14 +401,17 @@ def _wake(draft: _Draft, key: Key) -> None:
     place = draft.places.get(key.project)
     for each in with_dependencies(draft.services, [key] if key in draft.services else []):
         service = draft.services[each]
-        if service.desired is Desired.REMOVED or (
-            service.desired.is_up and not isinstance(service.phase, Ended)
-        ):
+        if service.desired is Desired.REMOVED:
             continue
-        if not isinstance(service.phase, Completed):
-            service = fresh(service, draft.now)
-        caller = place.caller if place else service.caller
-        draft.put(replace(service, caller=caller, desired=Desired.UP))
+        if not service.desired.is_up or isinstance(service.phase, Ended):
+            service = _woken(draft, service, place)
+        draft.put(sharing.wanted_by(service, key.project))
+
+
+def _woken(draft: _Draft, service: Service, place: Place | None) -> Service:
+    if not isinstance(service.phase, Completed):
+        service = fresh(service, draft.now)
+    return replace(service, caller=place.caller if place else service.caller, desired=Desired.UP)
 
 
 def _rest(draft: _Draft, key: Key) -> None:
@@ -407,7 +419,7 @@ def _rest(draft: _Draft, key: Key) -> None:
     service = draft.services.get(key)
     users = (draft.services[other] for other in draft.dependents.get(key, ()))
     if service and service.desired is Desired.UP and not any(user.run for user in users):
-        draft.put(replace(service, desired=Desired.DOWN, is_resting=True))
+        draft.put(replace(sharing.without(service, Desired.DOWN, ""), is_resting=True))
 
 
 # Reconciliation.
@@ -447,7 +459,7 @@ def _reconcile_desired(draft: _Draft, service: Service) -> None:
     if service.queued_at is None or waited_for != service.waited_for:
         queued_at = draft.now if service.queued_at is None else service.queued_at
         service = replace(service, waited_for=waited_for, queued_at=queued_at)
-    ends = ((other.key, blocking_root(other)) for other in missing)
+    ends = ((other.key, blocking_root(other, service.key.project)) for other in missing)
     dead = next(((on, root) for on, root in ends if root), None)
     if dead:
         draft.put(replace(service, phase=Blocked(*dead)))

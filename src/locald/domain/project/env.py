@@ -24,7 +24,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from locald.domain.knowledge.pagers import PAGERS
-from locald.domain.project.names import parts
+from locald.domain.project.names import SHARED, parts
 from locald.domain.project.spec import Type
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
@@ -251,7 +251,7 @@ def _ours(definition: Definition, others: Mapping[str, Definition]) -> dict[str,
     project, instance = parts(definition.key.project)
     ours = {
         "LOCALD_PROJECT": project,
-        "LOCALD_INSTANCE": instance or "",
+        "LOCALD_INSTANCE": "" if instance in (None, SHARED) else instance,
         "LOCALD_SERVICE": definition.key.service,
     }
     own = viewer.container_port if viewer.type is Type.CONTAINER else definition.port

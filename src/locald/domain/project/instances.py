@@ -82,7 +82,7 @@ def named(spec: ProjectSpec, chosen: str) -> ProjectSpec:
     if not label:
         return replace(spec, name=chosen)
     services = {
-        name: replace(each, domains=_below(each.domains, label, spec.domain))
+        name: each if each.shared else replace(each, domains=_below(each.domains, label, spec.domain))
         for name, each in spec.services.items()
     }
     return replace(spec, name=chosen, domain=f"{label}.{spec.domain}", services=services)

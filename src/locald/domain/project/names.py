@@ -2,7 +2,7 @@
 
 Several folders may bear one project's name: worktrees, clones, copies. The first is the project itself,
 `shop`; each other one is an instance of it with a label of its own, `shop@feat`. To nearly everything here
-that is just another project.
+that is just another project. So are the services that all of them share: `shop@_`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 AT = "@"
 """between the name of a project and the label of an instance; neither can have it"""
+
+SHARED = "_"
+"""in place of a label, in the name of what all instances share; no label can be it"""
 
 
 def with_label(name: str, label: str | None) -> str:
@@ -24,6 +27,11 @@ def parts(project: str) -> tuple[str, str | None]:
     return name, label or None
 
 
+def of_all(project: str) -> str:
+    """`shop@_` for `shop` and for `shop@feat`: whose the services are that all instances share."""
+    return with_label(parts(project)[0], SHARED)
+
+
 class Key(NamedTuple):
     """A service, wherever it is spoken of: `shop:web`, `shop@feat:web`."""
 
@@ -33,6 +41,11 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.project}:{self.service}"
+
+    @property
+    def is_shared(self) -> bool:
+        """One for all instances of its project."""
+        return self.project.endswith(AT + SHARED)
 
     @classmethod
     def parse(cls, text: str) -> Key:

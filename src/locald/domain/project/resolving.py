@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.project import env, template
 from locald.domain.project.file import FILE
-from locald.domain.project.names import Key
+from locald.domain.project.names import Key, of_all
 from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec, Type
+from locald.domain.project.template import ServiceFact
 from locald.domain.values.faults import Bad, Fault, in_order
 from locald.domain.values.lines import Path, Places
 from locald.domain.values.problem import Refused
@@ -61,6 +62,11 @@ def resolve(
     return project
 
 
+def key_in(spec: ProjectSpec, name: str) -> Key:
+    """What a service of the file is called anywhere."""
+    return Key(of_all(spec.name) if spec.services[name].shared else spec.name, name)
+
+
 class Outside(NamedTuple):
     """What a definition has that no file says; see `resolve`."""
 
@@ -72,15 +78,24 @@ class Outside(NamedTuple):
 def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Project, list[Fault]]:
     """The project as far as it can be resolved, and what cannot."""
     definitions: dict[str, Definition] = {}
+    shared = frozenset(name for name, service in spec.services.items() if service.shared)
     faults = list(_absent(("project",), spec.env_file, outside.env_files))
     for service in spec.services.values():
         faults += _absent(("services", service.name), service.env_file or (), outside.env_files)
         fill = _Filling(service, spec, outside)
-        key = Key(spec.name, service.name)
+        key = key_in(spec, service.name)
         port = None if service.type in (Type.WORKER, Type.TASK) else outside.ports.get(service.name)
         filled = replace(service, command=fill.command())
         definitions[service.name] = Definition(
-            key, directory, filled, port, fill.env_files, fill.env(), fill.open_env(), fill.open_command()
+            key,
+            directory,
+            filled,
+            port,
+            fill.env_files,
+            fill.env(),
+            fill.open_env(),
+            fill.open_command(),
+            shared,
         )
         faults += fill.faults
     # What is wrong with the project's own variables is wrong for every service.
@@ -99,6 +114,12 @@ def _absent(owner: Path, named: Iterable[str], env_files: EnvFiles) -> Iterator[
             yield Fault((*owner, "env_file"), what, hint)
 
 
+def _names_own(text: str, spec: ProjectSpec) -> bool:
+    """Whether it names a service that each instance has for itself: which one, what is shared cannot know."""
+    parts = template.parse(text)
+    return any(isinstance(part, ServiceFact) and not spec.services[part.service].shared for part in parts)
+
+
 class _Filling:
     """Fills the texts of one service, and gathers what stands for nothing."""
 
@@ -109,13 +130,17 @@ class _Filling:
         self.env_files = env.merge(files, {} if service.type is Type.CONTAINER else shell)
         self.faults: list[Fault] = []
         self._service = service
-        self._shared = {name: value for name, value in spec.env.items() if name not in service.env}
+        self._common = {
+            name: value
+            for name, value in spec.env.items()
+            if name not in service.env and not (service.shared and _names_own(value, spec))
+        }
         self._reach = env.Reach(service, spec.services, outside.ports, {**self.env_files, **shell})
 
     def env(self) -> dict[str, str]:
-        shared = {name: self._fill(("project", "env", name), value) for name, value in self._shared.items()}
+        common = {name: self._fill(("project", "env", name), value) for name, value in self._common.items()}
         own = {name: self._fill(self._at("env", name), value) for name, value in self._service.env.items()}
-        return shared | own
+        return common | own
 
     def command(self) -> str | tuple[str, ...] | None:
         match self._service.command:
@@ -128,7 +153,7 @@ class _Filling:
                 return None
 
     def open_env(self) -> dict[str, OpenText]:
-        found = {name: self._open(value) for name, value in {**self._shared, **self._service.env}.items()}
+        found = {name: self._open(value) for name, value in {**self._common, **self._service.env}.items()}
         return {name: parts for name, parts in found.items() if parts}
 
     def open_command(self) -> tuple[OpenText, ...]:

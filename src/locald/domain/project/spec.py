@@ -10,12 +10,12 @@ All durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
 from locald.domain.knowledge.servers import ProtocolName, WireProtocol
-from locald.domain.project.names import Key
+from locald.domain.project.names import Key, of_all
 from locald.domain.project.template import OpenText
 
 
@@ -164,6 +164,8 @@ class ServiceSpec:
     tty: bool = True
     stdin: StandardInput = StandardInput.EMPTY
     autostart: bool = True
+    shared: bool = False
+    """one for all instances of the project"""
     domains: tuple[str, ...] = ()
     """names for the proxy beside its own; `*.` stands for any one label"""
     on_demand: bool = False
@@ -210,6 +212,16 @@ class Definition:
     """the values of `env` that name services, which are filled in again when a run begins"""
     open_command: tuple[OpenText, ...] = field(default=(), compare=False)
     """the same of `command`, word by word; empty when it names none"""
+    shared: frozenset[str] = field(default=frozenset(), compare=False)
+    """the names in its file that are of services which all instances share"""
+
+    def key_of(self, name: str) -> Key:
+        """Which service another name in its file means."""
+        return Key(of_all(self.key.project) if name in self.shared else self.key.project, name)
+
+    def is_like(self, other: Definition) -> bool:
+        """Whether a run of one is a run of the other. What is shared runs in the folder of any instance."""
+        return self == (replace(other, directory=self.directory) if self.key.is_shared else other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from locald.domain.project.template import ServiceFact
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from locald.domain.project.names import Key
     from locald.domain.project.spec import Definition
     from locald.domain.project.template import OpenText
 
@@ -26,6 +27,11 @@ def names(definition: Definition) -> set[str]:
     """The services whose addresses stand in its `env` or its `command`."""
     texts = (*definition.open_env.values(), *definition.open_command)
     return {part.service for text in texts for part in text if isinstance(part, ServiceFact)}
+
+
+def has_address_of(definition: Definition, key: Key) -> bool:
+    """Whether that of this service is among them."""
+    return any(definition.key_of(name) == key for name in names(definition))
 
 
 def filled(

@@ -276,6 +276,16 @@ class ServiceTable(Table):
             True,
         ),
     ] = NOT_GIVEN
+    shared: Annotated[
+        Boolean,
+        Doc(
+            "Whether all instances of the project have this one service together, such as a database for all "
+            "worktrees. The first instance that needs it starts it; `stop` and `down` leave it running while "
+            "another instance wants it.",
+            "shared = true",
+            False,
+        ),
+    ] = NOT_GIVEN
     domains: Annotated[
         Domains,
         Doc(

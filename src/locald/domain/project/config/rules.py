@@ -103,6 +103,7 @@ def check(raw: Mapping[str, Any]) -> Iterator[Fault]:
         yield from _unexpanded(draft)
         yield from _dependencies(draft, services.keys(), drafts)
         yield from _references(draft, services.keys(), drafts)
+        yield from _shared(draft, drafts)
     yield from _groups(raw.get("groups"), services.keys())
     yield from _project_texts(raw.get("project"), services.keys())
     yield from _one_port_each(drafts)
@@ -214,6 +215,32 @@ def _references(draft: Draft, names: Any, drafts: Mapping[str, Draft]) -> Iterat
         for part in parts:
             if isinstance(part, template.ServiceFact):
                 yield from _reference(draft, path, part, names, drafts)
+
+
+def _shared(draft: Draft, drafts: Mapping[str, Draft]) -> Iterator[Fault]:
+    """What all instances share cannot know which of them one of its own services would be of."""
+    if draft.raw.get("shared") is not True:
+        return
+    own = {name for name, each in drafts.items() if each.raw.get("shared") is not True}
+    for name, (path, _) in draft.dependencies.items():
+        if name in own:
+            yield _not_shared(path, f'"{name}"', draft, name)
+    for path, text, command in draft.texts:
+        for part in _parts(text, command=command):
+            if isinstance(part, template.ServiceFact) and part.service in own:
+                yield _not_shared(path, str(part), draft, part.service)
+
+
+def _not_shared(path: Path, what: str, draft: Draft, name: str) -> Fault:
+    hint = f'set `shared = true` for "{name}" too, or remove it'
+    return Fault(path, f'{what} is not shared, but "{draft.name}" is', hint)
+
+
+def _parts(text: str, *, command: bool) -> tuple[Part, ...]:
+    try:
+        return template.parse(text, command=command)
+    except Bad:  # told of by `_references`
+        return ()
 
 
 def _reference(

@@ -1,0 +1,23 @@
+"""Where a project is, and who asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from locald.domain.project.spec import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a project lives, and the shell that brought it up last: for commands that come from no shell."""
+
+    directory: str
+    domain: str
+    caller: Caller = field(default_factory=Caller)
+    folder: str = ""
+    """which folder `directory` was then, by which it is found when it was moved; empty: not known"""
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """names for several services"""
+    default: str = ""
+    """the service that `domain` leads to; empty: not said"""
