@@ -192,7 +192,7 @@ def test_lines_are_filtered_by_stream_and_by_level(web: Acting, visitor: Visitor
 
 
 def test_colours_are_colours_and_no_escape_is_left(web: Acting, visitor: Visitor) -> None:
-    web.say("\x1b[1;31mred\x1b[0m plain \x1b[38;2;10;200;30mtrue\x1b[0m \x1b]0;title\x07\x1b[2Kend")
+    web.say("\x1b[1;31mred\x1b[0m plain \x1b[38;2;10;200;30mtrue\x1b[0m \x1b]0;title\x07\x1b[0Kend")
     page = visitor.signed_in("/service/shop/web/logs")
     shown = page.locator(".line.stdout .text")
     expect(shown).to_have_text("red plain true end")

@@ -264,6 +264,18 @@ async def test_lines_may_be_chosen(office: Office) -> None:
         assert await face.read(2) == ["red", "blue"]
 
 
+async def test_what_a_screen_has_in_place_of_a_line_is_told_with_it(office: Office) -> None:
+    """Of a structured log what happened and its fields, of what was drawn again its last state."""
+    await office.up(office.project(SHOP))
+    prints(office, "web", '{"level":"info","msg":"hello","by":"me"}', "10%\r100%", "plain")
+    async with looking(office) as face:
+        await face.ask(logs={"watch": 1, "project": "shop", "services": ["web"]})
+        told = (await face.hear("lines"))["lines"]
+    assert [line.get("shown") for line in told] == ["hello  \x1b[2mby=\x1b[22mme", None, None]
+    assert told[0]["line"] == '{"level":"info","msg":"hello","by":"me"}'
+    assert told[1]["line"] == "100%"
+
+
 # Wrong requests.
 
 

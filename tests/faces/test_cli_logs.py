@@ -211,7 +211,7 @@ def test_text_on_a_terminal_keeps_its_colours(cli: Cli, daemon: FakeDaemon) -> N
     daemon.on("GET /v1/logs", lambda _: Stream([told]))
     terminal = cli.terminal("logs", "web")
     assert terminal.end() == 0
-    bar = "\x1b[31m|\x1b[0m "
+    bar = "\x1b[2m! \x1b[0m"
     assert terminal.screen.splitlines() == [f"{bar}\x1b[32mgreen\x1b[0m", f"{bar}20%"]
 
 
@@ -228,7 +228,7 @@ def test_colours_stay_on_a_terminal_but_nothing_else_that_steers_it(cli: Cli, da
     assert dict(daemon.asked("GET /v1/logs")[0].query)["plain"] == "0"
 
 
-@pytest.mark.parametrize(("no_color", "bar"), [("", "\x1b[31m|\x1b[0m oops"), ("1", "! oops")])
+@pytest.mark.parametrize(("no_color", "bar"), [("", "\x1b[2m! \x1b[0moops"), ("1", "! oops")])
 def test_standard_error_is_told_apart_on_a_terminal(
     cli: Cli, daemon: FakeDaemon, no_color: str, bar: str
 ) -> None:

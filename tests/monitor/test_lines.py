@@ -158,3 +158,10 @@ def test_a_name_stands_before_each_line_where_several_services_are_shown() -> No
 def test_on_a_wide_screen_each_line_has_its_time() -> None:
     text = Look(width=100).row(line("hello"), 0).plain
     assert text.endswith(":00.000 │ hello")
+
+
+def test_a_line_of_a_structured_log_is_shown_by_its_fields() -> None:
+    raw = entry('{"msg":"hello","by":"me"}') | {"shown": "hello  \x1b[2mby=\x1b[22mme"}
+    line = line_of(raw)
+    assert line
+    assert line.plain == "hello  by=me"

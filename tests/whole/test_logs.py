@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from locald.client.http import Api
+from locald.faces.when import seconds_of
 from whole import programs
 from whole.machine import PATIENCE, wait_for
 
@@ -200,6 +202,35 @@ def test_last_words_without_a_newline_come_before_what_is_said_of_the_exit(machi
     assert {entry["line"] for entry in found[1:-1]} == {"bye", "no space"}
     assert found[-1]["line"] == "exited with code 3"
     assert [entry["at"] for entry in found] == sorted(entry["at"] for entry in found)
+
+
+def test_of_progress_the_last_state_is_printed(machine: Machine) -> None:
+    """Of a bar, of a spinner that moves up, and of a list that is drawn again; the history has all of it."""
+    drawn = r"""
+for n in range(0, 101, 10): os.write(1, b'\r%d%%' % n)
+os.write(1, b'\n- wait\n')
+for sign in b'|/-': os.write(1, b'\x1b[1A\x1b[2K' + bytes([sign]) + b' wait\n')
+os.write(1, b'\x1b[1A\x1b[2Kbuilt\none\ntwo\n\x1b[2A\x1b[2KONE\n\x1b[2KTWO\n')
+"""
+    machine.write(f'[services.web]\ntype = "task"\ncommand = {programs.command(drawn)}')
+    machine.up()
+    assert machine.printed("web") == ["100%", "built", "ONE", "TWO"]
+    assert machine.printed("web", "-n", "3") == ["ONE", "TWO"], "and the exit"
+    assert machine.printed("web", "--grep", "wait") == []
+
+
+def test_lines_until_a_moment_are_printed(machine: Machine) -> None:
+    machine.write('[services.web]\ntype = "task"\ncommand = "echo early; sleep 0.1; echo late"')
+    machine.up()
+    assert machine.printed("web", "--until", "1ms") == ["early", "late"]
+    assert machine.printed("web", "--until", "1h") == []
+    early = next(entry["at"] for entry in entries(machine) if entry["line"] == "early")
+    query = [("project", "shop"), ("until", str((seconds_of(early) or 0) + 0.002))]
+    told = Api(str(machine.home / "run" / "locald.sock")).get("/v1/lines", query)["lines"]
+    assert [line["line"] for line in told if line["stream"] == "stdout"] == ["early"]
+    refused = machine.locald("logs", "web", "-f", "--until", "1s")
+    assert refused.returncode == 2
+    assert "--until ends before now" in refused.stderr
 
 
 def test_streams_stay_apart_and_each_is_in_order(machine: Machine) -> None:

@@ -66,6 +66,8 @@ export interface LogRecord {
   stream: "stdout" | "stderr" | "locald";
   line: string;
   level?: Level | null;
+  /** of a line of a structured log: what happened, then its fields */
+  shown?: string;
 }
 export type Level = "error" | "warn" | "info" | "debug";
 

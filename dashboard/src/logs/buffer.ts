@@ -77,7 +77,7 @@ export class LogBuffer {
 }
 
 export function textOf(line: Line): string {
-  return (line.text ??= plain(line.record.line));
+  return (line.text ??= plain(line.record.shown ?? line.record.line));
 }
 
 function wanted(line: Line, choice: Choice): boolean {

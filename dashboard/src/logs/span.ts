@@ -62,7 +62,7 @@ export class Uneven implements Spread {
   }
 
   private guess(line: Line): number {
-    const length = Math.min(line.record.line.length, 2_000);
+    const length = Math.min((line.record.shown ?? line.record.line).length, 2_000);
     return Math.max(Math.ceil(length / Math.max(this.columns, 1)), 1) * ROW;
   }
 }

@@ -18,6 +18,7 @@ from locald.capture.last import read_all, read_last
 from locald.domain.knowledge.level import Level, is_at_least
 from locald.domain.project.names import Key, Run
 from locald.domain.values.plain import plain, plain_lines, steers
+from locald.domain.values.redrawn import kept, last_state, redraws
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence, Set
@@ -40,16 +41,23 @@ Found = tuple[Key, "Block"]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which lines somebody wants: since a moment (epoch seconds), matching (without escape sequences), and
-    whether escape sequences are left out."""
+    """Which lines somebody wants: since and until a moment (epoch seconds), matching (without escape
+    sequences), whether escape sequences are left out, and whether of what was drawn again and again the last
+    state is enough (`domain.values.redrawn`)."""
 
     since: float | None = None
     grep: Pattern | None = None
     plain: bool = False
     level: Level | None = None
+    until: float | None = None
+    folds: bool = False
 
     def of(self, block: Block) -> Block:
         """The lines of the block that match, and are as grave as `level`. Raises TooSlow."""
+        if self.until is not None:
+            block = block.until(self.until)
+        if self.folds and redraws(block.data):
+            block = block.numbered(kept([line.text for line in block.lines()]))
         if (wanted := self.level) is not None:
             block = block.only(lambda line: is_at_least(line.text, wanted))
         if self.grep is None:
@@ -64,8 +72,8 @@ class Choice:
         for key, block in found:
             stream = _STREAMS.get(block.stream, "locald")
             for line in block.lines():
-                text = plain(line.text) if self.plain else line.text
-                yield LogLine(line.at, key, line.run_number, stream, text)
+                text = last_state(line.text) if self.folds else line.text
+                yield LogLine(line.at, key, line.run_number, stream, plain(text) if self.plain else text)
 
     def packed(self, found: Iterable[Found]) -> Iterator[list[Packet]]:
         """In lists of about a megabyte; one list at least."""
@@ -85,6 +93,9 @@ class Choice:
         yield packets
 
     def _text(self, block: Block) -> bytes:
+        if self.folds and redraws(block.data):
+            lines = (last_state(line.text) for line in block.lines())
+            return "".join(f"{plain(line) if self.plain else line}\n" for line in lines).encode()
         is_plain = not self.plain or not steers(block.data)
         if is_plain and _is_exact(block.data):
             return block.data

@@ -92,6 +92,12 @@ class Block:
             return self
         return joined(self, [part for part in self.parts() if part.ats[0] >= at])
 
+    def until(self, at: float) -> Block:
+        """The lines that ended then or earlier."""
+        if max(self.ats, default=at) <= at:
+            return self
+        return joined(self, [part for part in self.parts() if part.ats[0] <= at])
+
     def only(self, wanted: Callable[[Line], bool]) -> Block:
         return self.numbered([number for number, line in enumerate(self.lines()) if wanted(line)])
 

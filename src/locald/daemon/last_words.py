@@ -56,7 +56,7 @@ class LastWords:
 
 async def printed_last(logbook: Logbook, run: Run) -> list[tuple[str, str]]:
     """The last lines that the run printed, with their streams."""
-    lines = await logbook.last(run.key, LOOKED_AT, Choice(plain=True))
+    lines = await logbook.last(run.key, LOOKED_AT, Choice(plain=True, folds=True))
     return [(line.stream, line.line) for line in lines if line.run == run.number]
 
 

@@ -19,7 +19,7 @@ from locald.monitor.lines import places
 if TYPE_CHECKING:
     from locald.monitor.lines import Line
 
-BARS = {"stdout": ("│ ", "dim"), "stderr": ("┃ ", "red"), "locald": ("◇ ", "cyan")}
+BARS = {"stdout": ("│ ", "dim"), "stderr": ("┃ ", ""), "locald": ("◇ ", "cyan")}
 TINTS = {"error": "red", "warn": "yellow", "debug": "dim"}
 TIMED = 100
 """columns from which on each line has its time"""

@@ -92,7 +92,8 @@ def line_of(entry: Any) -> Line | None:
     """A line of `logs --json`; None for what is none."""
     if not isinstance(entry, dict) or not isinstance(entry.get("line"), str):
         return None
-    text = safe.output(entry["line"])
+    shown = entry.get("shown")
+    text = safe.output(shown if isinstance(shown, str) else entry["line"])
     level = entry.get("level")
     at, service, stream = (safe.line(str(entry.get(name) or "")) for name in ("at", "service", "stream"))
     project = safe.line(str(project_of(entry)))

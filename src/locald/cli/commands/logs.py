@@ -20,6 +20,7 @@ from locald.cli.shared.printed import Printer
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable, denied
 from locald.client.target import choose
+from locald.domain.values.problem import Problem, Refused
 from locald.faces.when import seconds_of
 from locald.faces.words import project
 from locald.wire.home import Home
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Print the last lines of output of the services, also of earlier runs, and exit, or
-with -f keep following. Lines of several services start with the service. On a terminal the
-bar after the name is red for standard error. Without a terminal there are no colours
-and no escape sequences.
+with -f keep following. Lines of several services start with the service. On a terminal `!`
+marks standard error. Of progress that was drawn over and over the last state is printed.
+Without a terminal there are no colours and no escape sequences.
 """
 DEFAULT_LINES = 100
 ALL_LINES = "all"
@@ -61,6 +62,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("-f", "--follow", action="store_true", help="follow new lines until Ctrl-C")
     parser.add_argument("--since", metavar="D", type=seconds, help="only lines of the last 30s, 5m, 1h…")
+    parser.add_argument("--until", metavar="D", type=seconds, help="only lines older than 30s, 5m, 1h…")
     parser.add_argument(
         "--grep", metavar="RE", type=_pattern, help="only lines that match this regular expression"
     )
@@ -76,6 +78,9 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.follow and args.until is not None:
+        hint = "leave one of them out"
+        raise Refused(Problem("--follow goes on, and --until ends before now", hint=hint))
     target = choose(args.services, args.directory)
     home = Home.find()
     api = daemon.look(home)
@@ -100,8 +105,11 @@ def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
     fields.append(("plain", "0" if not args.json and say.has_colour(sys.stdout) else "1"))
     if not args.json and not args.follow and not args.timestamps:
         fields.append(("format", "text"))  # a daemon that does not know it sends objects
+    fields.append(("fold", "1"))
     if args.since is not None:
         fields.append(("since", f"{time.time() - args.since:.3f}"))
+    if args.until is not None:
+        fields.append(("until", f"{time.time() - args.until:.3f}"))
     if args.grep is not None:
         fields.append(("grep", args.grep))
     if args.level is not None:

@@ -82,7 +82,7 @@ class Printer:
         if stream == "locald":
             return say.paint("| locald: " if several else "locald: ", "dim", on=self._colour)
         if stream == "stderr" and self._terminal:
-            return say.paint("|", "red", on=True) + " " if self._colour else "! "
+            return say.paint("! ", "dim", on=self._colour)
         return "| " if several else ""
 
 

@@ -17,6 +17,7 @@ from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon.api.reading import log_line
 from locald.daemon.api.scope import misused, pattern, scope, text, too_slow
+from locald.domain.knowledge.structured import as_fields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
@@ -66,13 +67,19 @@ async def _followed(
         async for found in following:
             for batch, more in _batches(found, history=history):
                 began = loop.time()
-                shown = [log_line(line) for line in batch]
+                shown = [_for_screens(line) for line in batch]
                 yield {"lines": shown, "history": history, "more": more, "skipped": skipped}
                 skipped = False
                 await asyncio.sleep(PAUSE - (loop.time() - began))
                 if not history and more and core.clock.now() - batch[-1].at > TOO_LATE:
                     return
             history = False
+
+
+def _for_screens(line: LogLine) -> Json:
+    """With `shown`, what a screen has in place of a line of a structured log."""
+    fields = as_fields(line.line) if line.stream != "locald" else None
+    return log_line(line) | ({} if fields is None else {"shown": fields})
 
 
 def _batches(found: list[LogLine], *, history: bool) -> Iterator[tuple[list[LogLine], bool]]:
@@ -108,7 +115,7 @@ def _choice(asked: Json) -> Choice:
     if since is not None and not (_is_number(since) and math.isfinite(since)):
         raise misused("must be epoch seconds", "since")
     grep = pattern(text(asked, "grep")) if asked.get("grep") else None
-    return Choice(since, grep, asked.get("plain") is True)
+    return Choice(since, grep, asked.get("plain") is True, folds=True)
 
 
 def _is_number(value: object) -> bool:

@@ -317,14 +317,21 @@ def _count(text: str) -> int | None:
 
 
 def _choice(query: Mapping[str, str]) -> Choice:
-    try:
-        since = float(query["since"]) if "since" in query else None
-    except ValueError:
-        since = math.nan
-    if since is not None and not math.isfinite(since):
-        raise misused("must be epoch seconds", "since")
     grep = pattern(query["grep"]) if "grep" in query else None
-    return Choice(since, grep, query.get("plain") == "1", _level(query))
+    is_plain = query.get("plain") == "1"
+    folds = is_plain or query.get("fold") == "1"
+    since, until = _moment(query, "since"), _moment(query, "until")
+    return Choice(since, grep, is_plain, _level(query), until, folds)
+
+
+def _moment(query: Mapping[str, str], field: str) -> float | None:
+    try:
+        at = float(query[field]) if field in query else None
+    except ValueError:
+        at = math.nan
+    if at is not None and not math.isfinite(at):
+        raise misused("must be epoch seconds", field)
+    return at
 
 
 def _level(query: Mapping[str, str]) -> Level | None:
