@@ -213,3 +213,33 @@ def test_what_names_port_and_listens_elsewhere_is_not_believed(machine: Machine)
     up = machine.locald("up")
     assert up.returncode == 1
     assert f"listens on 127.0.0.1:{port}, but PORT is" in up.stderr
+    told = [line for line in up.stderr.splitlines() if line.startswith("hint: ")]
+    assert len(told) == len(set(told)), "each hint once"
+    assert any("$PORT" in line for line in told)
+
+
+def test_ready_while_it_listens_elsewhere_than_on_its_fixed_port_is_told_by_up(machine: Machine) -> None:
+    """In its last line: who reads no more than that knows that nobody is served there."""
+    port = free_port()
+    code = f'kept = listen({port}); notify("READY=1"); stay()'
+    machine.write(f"[services.web]\nport = {port + 1}\ncommand = {command(code)}")
+    up = machine.locald("up")
+    assert up.returncode == 0, up.stderr
+    assert f"sent READY=1 and listens on 127.0.0.1:{port}, but PORT is" in up.stderr
+    row = machine.status()["web"]
+    assert f"hint: {row['hint']}" in up.stderr.splitlines()
+    assert row["url"] is None
+
+
+def test_a_debugger_that_a_script_s_program_opens_first_is_no_other_port(machine: Machine) -> None:
+    """Only the process that listens knows that it is one, as one that `npm run dev` debugs."""
+    gate, other = Gate(machine.folder), free_port()
+    code = f"kept = listen({other}, accept=False); gate({str(gate.path)!r}); more = listen(); stay()"
+    machine.file("server.py", PRELUDE + code)
+    machine.file("run.sh", f"{sys.executable} -S server.py --inspect={other}\n")
+    machine.write('[services.web]\ncommand = "sh run.sh $PORT"')
+    machine.locald("up", "-d")
+    row = machine.until("web", lambda row: str(other) in row["because"])
+    assert (row["state"], row["hint"]) == ("starting", None)
+    gate.open()
+    assert machine.until("web", is_healthy)["port_source"] == "assigned"

@@ -127,6 +127,8 @@ class Listeners:
         """It says that it is ready: tell now where it listens, so that nobody hears of it without an address.
         One that says so without end is looked at as often as any other. `everywhere`: on any port."""
         watched, now = self._watched.get(run), self._clock()
+        if watched and everywhere and watched.renew_owners():
+            self._tell(watched, now)
         if not watched or not watched.missing or not self._tasks or now < watched.urgent_at + FAST:
             return
         watched.is_urgent, watched.urgent_at = True, now

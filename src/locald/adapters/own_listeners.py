@@ -174,6 +174,15 @@ class Watched:
             self.sockets = {each: socket_at(others[each], held[each]) for each in held.keys() & others.keys()}
             self.serving &= self.sockets.keys()
 
+    def renew_owners(self) -> bool:
+        """Whoever made a listener may have left it to a child, and have ended. Whether that is so of one."""
+        left = {inode for inode, one in self.own.items() if not procfs.alive(one.owner.pid)}
+        held = socket_owners.holders(left, self.pids()) if left else {}
+        for inode, pids in held.items():
+            known = self.own[inode]
+            self.own[inode] = own_listener(Listening(known.address, known.port, 0, inode), pids)
+        return bool(held)
+
     def strangers(self) -> list[int]:
         """Listeners on our port that are not ours. Beside our own that is not said before it is certain: a
         worker that was just born has a listener there, too (SO_REUSEPORT)."""
@@ -339,6 +348,7 @@ def untried(watched: Watched) -> list[int]:
         and inode not in watched.trying
         and (watched.missing or listener.port == watched.assigned)
         and watched.may_become(listener.port)
+        and not listener.is_debugger
     ]
 
 

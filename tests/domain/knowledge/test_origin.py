@@ -41,3 +41,20 @@ def test_the_script_of_package_json_is_kept_and_no_other_variable() -> None:
 
 def test_what_is_long_is_cut() -> None:
     assert len(origin_of(["x" * 5000], {"npm_lifecycle_script": "y" * 5000}).script) == 200
+
+
+@pytest.mark.parametrize(
+    ("command", "ports"),
+    [
+        ("node --inspect=127.0.0.1:29229 a.js", (29229,)),
+        ("python /x/debugpy/adapter --for-server 3333 --host 127.0.0.1 --port 29229", (29229,)),
+        ("java -agentlib:jdwp=transport=dt_socket,server=y,address=*:29229 A", (29229,)),
+        ("node server.js --port 3000", ()),
+    ],
+)
+def test_where_it_is_debugged_is_kept(command: str, ports: tuple[int, ...]) -> None:
+    assert origin_of(command.split(), {}).debuggers == ports
+
+
+def test_also_when_the_environment_says_so() -> None:
+    assert origin_of(["node"], {"NODE_OPTIONS": "--inspect=29229"}).debuggers == (29229,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.story import Story, definition, listener, service
+from locald.domain.knowledge.origin import Origin
 from locald.domain.knowledge.side_ports import SIDE_PORTS
 from locald.domain.lifecycle.given_port import may_become
 from locald.domain.lifecycle.messages import Listens, Process
@@ -140,6 +141,35 @@ def test_a_debugger_that_the_command_gives_a_port_is_not_it(command: str) -> Non
     assert may_become(told, 8000)
 
 
+def test_nor_is_one_that_only_the_listening_process_was_told() -> None:
+    s = begun()
+    owner = Process(7, "node", Origin(debuggers=(29229,)))
+    held = listener(29229, owner)
+    s.tell(Listens(WEB, (held,), False, None, s.now, serving=(29229,)))
+    s.wait(3)
+    assert s.row("web").port_source == "assigned"
+    assert s.row("web").hint is None
+
+
+def test_who_says_ready_is_looked_at_first_also_where_its_port_is_fixed() -> None:
+    s = Story(service("web", port=8080))
+    s.looks = False
+    s.up(), s.spawned("web#1"), s.says("web#1", "READY=1")
+    assert s.health("web") == ("starting", "notify")
+    s.listens("web#1", 28444, accepts=False)
+    assert s.health("web") == ("healthy", "notify")
+    assert "listens on 127.0.0.1:28444, but PORT is 8080" in s.because("web")
+    assert s.row("web").hint
+
+
+def test_where_nothing_can_be_seen_it_is_ready_a_second_later() -> None:
+    s = Story(service("web", port=8080))
+    s.looks = False
+    s.up(), s.spawned("web#1"), s.says("web#1", "READY=1")
+    s.wait(1)
+    assert s.health("web") == ("healthy", "notify")
+
+
 def test_only_a_process_can_have_another_port() -> None:
     for type_ in (Type.CONTAINER, Type.WORKER, Type.TASK):
         assert not may_become(definition(service("web", type=type_)), 8000)
@@ -189,7 +219,6 @@ def test_who_was_told_its_port_is_ready_when_it_says_so() -> None:
     told: list[dict[str, object]] = [{"command": "run --port $PORT"}, {"port": 8080}, {"type": Type.WORKER}]
     for keys in told:
         s = Story(service("web", **keys))
-        s.looks = False
         s.up(), s.spawned("web#1"), s.says("web#1", "READY=1")
         assert s.health("web") == ("healthy", "notify")
 

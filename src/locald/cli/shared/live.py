@@ -50,9 +50,10 @@ ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
 
 
-def starting(spell: Spell, begun: Begun) -> Display:
-    """For what is to become healthy. `spell` gives the name of a service as the person would write it."""
-    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Told(spell, begun)
+def starting(spell: Spell, begun: Begun, said: set[str]) -> Display:
+    """For what is to become healthy. `spell` gives the name of a service as the person would write it; the
+    hints that stand there for good are noted in `said`."""
+    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Told(spell, begun, said)
 
 
 def stopping(spell: Spell) -> Display:
@@ -94,11 +95,18 @@ def _amiss(row: Row) -> tuple[str, str, str] | None:
     return (*words.key(row), str(row["hint"])) if is_so else None
 
 
+def _lasting_hint(row: Row) -> str:
+    """What to do about one that is ready, and not where others are told: nobody would hear of it later. A
+    port that was found is one that works."""
+    is_found = row.get("port_source") == "found"
+    return str(row.get("hint") or "") if words.is_ready(row) and not is_found else ""
+
+
 class _Told:
     """A line when the state or the health of a service changes."""
 
-    def __init__(self, spell: Spell, begun: Begun) -> None:
-        self._spell, self._begun = spell, begun
+    def __init__(self, spell: Spell, begun: Begun, said: set[str]) -> None:
+        self._spell, self._begun, self._said = spell, begun, said
         self._amiss = _Amiss(spell)
         self._told: dict[tuple[str, str], str] = {}
         self._is_first = True
@@ -128,6 +136,7 @@ class _Told:
         for row in sorted(news, key=_is_effect):
             if words.word(row) not in TOGETHER:
                 say.note(f"{self._spell(row)}: {sentence(row)}")
+                self._hint(_lasting_hint(row))
         for word in TOGETHER:
             alike = [row for row in news if words.word(row) == word]
             if names := [self._named(row) for row in causes_first(alike)]:
@@ -141,6 +150,11 @@ class _Told:
     def tick(self, board: Board) -> None:
         for sentence, hint in self._amiss.news(board):
             say.note(sentence)
+            self._hint(hint)
+
+    def _hint(self, hint: str) -> None:
+        if hint and hint not in self._said:
+            self._said.add(hint)
             say.hinted(hint)
 
     def close(self) -> None:
@@ -213,7 +227,9 @@ class _Drawn:
         from locald.cli.shared.picture import Entry
 
         reason = _without_causes(_reason(row), board.rows)
-        hint = "" if board.settled or self._amiss.may_pass(row) else row.get("hint") or ""
+        hint = "" if self._amiss.may_pass(row) else row.get("hint") or ""
+        if board.settled:
+            hint = _lasting_hint(row)
         return Entry(plain(self._spell(row)), words.word(row), plain(reason), self._elapsed(row), plain(hint))
 
     def _elapsed(self, row: Row) -> str:

@@ -20,7 +20,7 @@ from locald.faces.text import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import Any
 
     from locald.client.follow import Row
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
 LAST_LINES = 20
 
 
-def failures(api: Api, target: Target, rows: Sequence[Row]) -> list[Problem]:
-    """Tell of every row that is not ready: the causes first, then what they hold up."""
+def failures(api: Api, target: Target, rows: Sequence[Row], said: Collection[str] = ()) -> list[Problem]:
+    """Tell of every row that is not ready: the causes first, then what they hold up. `said`: the hints
+    that the person has read before."""
     late = [row for row in rows if not words.is_ready(row)]
     causes = {row["name"]: row for row in late if row["state"] == "failed"}
     for row in late:
         if row["state"] == "blocked":
             causes.update(_cause(api, row, known=causes))
-    told = [_failed(api, target, row) for row in causes.values()]
+    told = [_failed(api, target, row, said) for row in causes.values()]
     held_up = [row for row in causes_first(late) if row["name"] not in causes]
     return told + [_tell(_held_up(target, row, causes)) for row in held_up]
 
@@ -89,7 +90,7 @@ def _cause(api: Api, row: Row, known: dict[str, Row]) -> dict[str, Row]:
     }
 
 
-def _failed(api: Api, target: Target, row: Row) -> Problem:
+def _failed(api: Api, target: Target, row: Row, said: Collection[str]) -> Problem:
     name = target.spelled(row["name"])
     what = f"{name} {'' if row['state'] == 'failed' else 'is '}{words.told(row)}"
     say.error(what)
@@ -97,10 +98,10 @@ def _failed(api: Api, target: Target, row: Row) -> Problem:
         say.line(line)
     hints = _hints(row, _why(api, row).get("hints") or ())
     hints.append(f"run `locald why {row['name']}` for details, `locald logs {row['name']}` for the full log")
-    reached = [target.reached(hint, words.project(row)) for hint in hints]
-    for hint in reached:
-        say.hinted(hint)
-    return Problem(what, hint=reached[0])
+    for hint in hints:
+        if hint not in said:
+            say.hinted(target.reached(hint, words.project(row)))
+    return Problem(what, hint=target.reached(hints[0], words.project(row)))
 
 
 def _hints(row: Row, hints: Sequence[str]) -> list[str]:

@@ -187,8 +187,9 @@ def until_ready(
     `shown`: what is made of the display."""
     following = Following(home, api, target.query, "ready")
     deadline = None if args.timeout is None else began + args.timeout
+    said: set[str] = set()
     try:
-        display = live.starting(lambda row: target.spelled(row["name"]), begun)
+        display = live.starting(lambda row: target.spelled(row["name"]), begun, said)
         board = following.run(shown(display), deadline)
     except TimedOut as late:
         patience.limit(began, None)
@@ -199,14 +200,16 @@ def until_ready(
     except KeyboardInterrupt:
         return _interrupted()
     patience.limit(began, None)
-    told = _conclude(following, target, time.monotonic() - began, begun)
+    told = _conclude(following, target, time.monotonic() - began, begun, said)
     _print(board.document, args.json, told, 1)
     say.about(board.daemon)
     return 1 if told else 0
 
 
-def _conclude(following: Following, target: Target, took: float, begun: Begun) -> list[Problem]:
-    """Every service has settled: say how. Returns what is wrong."""
+def _conclude(
+    following: Following, target: Target, took: float, begun: Begun, said: set[str]
+) -> list[Problem]:
+    """Every service has settled: say how, but for the hints that were said already. Returns what is wrong."""
     board = following.board
     rows = board.rows if target.services else _asked_for(board.rows)
     # Who waits for a whole project waits for what there is of it.
@@ -219,7 +222,7 @@ def _conclude(following: Following, target: Target, took: float, begun: Begun) -
         _sum_up(rows, took)
     if all_ready:
         return []
-    return report.failures(following.api, target, rows) + report.gone(target, gone)
+    return report.failures(following.api, target, rows, said) + report.gone(target, gone)
 
 
 def _asked_for(rows: list[Row]) -> list[Row]:

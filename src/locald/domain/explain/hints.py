@@ -179,7 +179,7 @@ def _elsewhere(facts: RunFacts) -> Listener | None:
     command = facts.definition.spec.command or ""
     texts = (command if isinstance(command, str) else " ".join(command), *facts.definition.env.values())
     helpers = SIDE_PORTS.union(*map(debugger_ports, texts))
-    return next((each for each in facts.listeners if each.port not in helpers), None)
+    return next((each for each in facts.listeners if each.port not in helpers and not each.is_debugger), None)
 
 
 def _found_hints(facts: RunFacts) -> list[str]:

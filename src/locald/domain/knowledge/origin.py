@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from locald.domain.knowledge.side_ports import debugger_ports
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -24,11 +26,13 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`words`: the program, or what an interpreter runs. `script`, `name`: that of package.json."""
+    """`words`: the program, or what an interpreter runs. `script`, `name`: that of package.json. `debuggers`:
+    the ports that it was told to be debugged at."""
 
     words: str = ""
     script: str = ""
     name: str = ""
+    debuggers: tuple[int, ...] = ()
 
 
 NOTHING_KNOWN = Origin()
@@ -37,7 +41,9 @@ NOTHING_KNOWN = Origin()
 def origin_of(arguments: Sequence[str], variables: Mapping[str, str]) -> Origin:
     """What the arguments and the environment of a process say of how it was started."""
     script, name = (_clean(variables.get(f"npm_lifecycle_{each}", "")) for each in ("script", "event"))
-    return Origin(_clean(" ".join(_words(arguments))), script, name)
+    told = " ".join((*arguments, variables.get("NODE_OPTIONS", ""), variables.get("JAVA_TOOL_OPTIONS", "")))
+    debuggers = tuple(sorted(debugger_ports(told)))
+    return Origin(_clean(" ".join(_words(arguments))), script, name, debuggers)
 
 
 def _words(arguments: Sequence[str]) -> list[str]:

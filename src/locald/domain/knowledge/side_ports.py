@@ -24,7 +24,7 @@ SIDE_PORTS = frozenset(
 )
 
 _OF_A_DEBUGGER = re.compile(
-    r"(?:--inspect(?:-brk|-wait)?(?:=|\s+)|\bdebugpy\s+--listen\s+|\bjdwp\S*\baddress=)(?:[\w.*\[\]-]*:)?(\d{2,5})\b"
+    r"(?:--inspect(?:-brk|-wait)?(?:=|\s+)|\bdebugpy\s+--listen\s+|\bjdwp\S*\baddress=|\bdebugpy/adapter\b.*\s--port\s+)(?:[\w.*\[\]-]*:)?(\d{2,5})\b"
 )
 
 

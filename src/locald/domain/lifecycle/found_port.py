@@ -25,7 +25,7 @@ from locald.domain.lifecycle.health import Evidence, Source
 from locald.domain.lifecycle.messages import Effect, Listener, Listens, Note, Process, Watch
 from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.project import whereabouts
-from locald.domain.project.spec import ProtocolCheck
+from locald.domain.project.spec import ProtocolCheck, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +76,11 @@ def checked_by_datagram(definition: Definition, event: Listens, port: int | None
 
 
 def looks(facts: RunFacts, at: float) -> RunFacts:
-    """The program has said READY=1. Where nobody told it a port, it is seen first where it listens: whoever
-    starts next is told that address."""
-    if facts.open or facts.check or facts.ready_at is not None or not may_be_elsewhere(facts.definition):
+    """The program has said READY=1. It is seen first where it listens: whoever starts next is told that
+    address, and who waits for it hears that it is another one than it was told."""
+    definition = facts.definition
+    opens_itself = definition.port is not None and definition.spec.type is Type.EXEC
+    if facts.open or facts.check or facts.ready_at is not None or not opens_itself:
         return facts
     return replace(facts, looks_until=at + LOOKS)
 
@@ -87,8 +89,13 @@ def _is_decided(facts: RunFacts, event: Listens) -> bool:
     """It was looked at since it said READY=1, and nothing else that it listens on can become its port."""
     if facts.looks_until is None or event.at < facts.looks_until - LOOKS:
         return False
-    may_serve = {one.port for one in event.listeners if may_become(facts.definition, one.port)}
+    may_serve = {one.port for one in event.listeners if _may_be(facts, one)}
     return facts.open or may_serve <= set(event.serving)
+
+
+def _may_be(facts: RunFacts, listener: Listener) -> bool:
+    """Whether this can turn out to be where the service listens."""
+    return may_become(facts.definition, listener.port) and not listener.is_debugger
 
 
 def looked_for(facts: RunFacts, event: Listens) -> RunFacts:
@@ -114,7 +121,7 @@ def _choose(facts: RunFacts, event: Listens) -> _Chosen | None:
 
 
 def _choose_listener(facts: RunFacts, event: Listens) -> _Chosen | None:
-    possible = {each.port: each for each in event.listeners if may_become(facts.definition, each.port)}
+    possible = {each.port: each for each in event.listeners if _may_be(facts, each)}
     serving = [port for port in possible if port in event.serving]
     known = [port for port in serving if port in event.known]
     sole = next((ports[0] for ports in (serving, known) if len(ports) == 1), None)

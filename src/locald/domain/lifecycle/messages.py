@@ -63,6 +63,11 @@ class Listener:
         return self.kind, self.address, self.port
 
     @property
+    def is_debugger(self) -> bool:
+        """Its process was told to be debugged there."""
+        return self.kind == "tcp" and self.port in self.owner.origin.debuggers
+
+    @property
     def shown(self) -> str:
         """`127.0.0.1:24001`, `udp 127.0.0.1:5353`, `unix /run/db.sock`."""
         if self.kind == "unix":
