@@ -213,8 +213,8 @@ class Watched:
 
     def is_to_prepare(self, now: float) -> bool:
         """It is time to look at its programs: soon after its start, then ever more rarely. A shell becomes
-        the server, and a server starts others."""
-        if not self.missing or now < self.prepare_at:
+        the server, and a server starts others. What says by itself that it is ready need not be looked at."""
+        if not self.missing or self.tells or now < self.prepare_at:
             return False
         waited = now - self.missing_since
         self.prepare_at = now + max(PREPARED, 3 * waited)

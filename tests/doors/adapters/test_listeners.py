@@ -15,7 +15,7 @@ from children import Child, Children, children, free_port
 from locald.adapters import acceptance
 from locald.adapters import listeners as module
 from locald.adapters.listeners import Listeners
-from locald.adapters.own_listeners import pace
+from locald.adapters.own_listeners import Watched, pace
 from locald.domain.lifecycle.messages import Listens
 from locald.domain.project.names import Key, Run
 from locald.linux import socket_owners
@@ -522,6 +522,15 @@ async def test_a_program_is_searched_while_it_loads(
         listeners.watch(WEB, free_port(), child.pids)
         await asyncio.wait_for(searched.wait(), 10)
         assert not posted.events
+
+
+def test_only_who_may_say_that_it_is_ready_is_searched_and_ever_more_rarely() -> None:
+    run = Watched(WEB, 8000, tuple, 0.0, 0.5, lambda _: False, 8000)
+    assert [run.is_to_prepare(at) for at in (0.0, 0.014, 0.015, 0.059, 0.06, 0.2, 0.24)] == [
+        *(False, False, True, False, True, False, True)
+    ]
+    run.tells = True
+    assert not run.is_to_prepare(10.0)
 
 
 async def test_twenty_services_that_start_together_are_seen_soon(children: Children) -> None:
