@@ -34,6 +34,8 @@ export interface Row {
   container: string | null;
   port: number | null;
   url: string | null;
+  /** By name, by way of the proxy. An older daemon has none. */
+  name_url?: string | null;
   run: number;
   restarts: number;
   exit_code: number | null;

@@ -103,7 +103,7 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
     ports = (site.https_port, site.http_port)
     nowhere: Json = {"handle": [_asked(site, NOWHERE)]}
     broken: Json = {
-        "match": [{"expression": "{http.error.status_code} >= 500"}],
+        "match": [_said("status_code", "^5")],
         "handle": [_asked(site, BROKEN)],
     }
     return {
@@ -153,31 +153,36 @@ def _route(site: Site, routes: list[Route]) -> Json:
     service = routes[0]
     name = gate(service.key)
     own = {"path": [OWN_PATH]}
+    passed = {"header": {ROUNDS: ["*"]}}  # by a service of ours: only then is it looked at closely
     looped = {"header_regexp": {ROUNDS: {"pattern": f"(?:{re.escape(name)}[ ,].*){{{MOST_ROUNDS}}}"}}}
+    loop = {"match": [looped], "terminal": True, "handle": [_asked(site, LOOP, name)]}
     closed = {"not": [{"file": {"root": site.gates, "try_files": [f"/{name}"]}}]}
     return {
         "match": [{"host": [route.name for route in routes]}],
         "terminal": True,
         "handle": [
-            {
-                "handler": "subroute",
-                "routes": [
+            _subroute(
+                [
                     {"match": [own], "terminal": True, "handle": [_asked(site, OWN, name)]},
-                    {"match": [looped], "terminal": True, "handle": [_asked(site, LOOP, name)]},
+                    {"match": [passed], "handle": [_subroute([loop])]},
                     {"match": [closed], "handle": [_asked(site, HOLD, name)]},
                     {"handle": [_service(service)]},
                 ],
-                "errors": {"routes": _when_it_fails(site, service)},
-            }
+                _when_it_fails(site, service),
+            )
         ],
     }
+
+
+def _subroute(routes: list[Json], errors: list[Json] | None = None) -> Json:
+    return {"handler": "subroute", "routes": routes, **({"errors": {"routes": errors}} if errors else {})}
 
 
 def _when_it_fails(site: Site, service: Route) -> list[Json]:
     """The service does not listen: it was not sent anything, so the request may go to it later. The daemon
     does not listen: there is no more to ask it. All else: the service broke off."""
     name = gate(service.key)
-    refused = {"expression": "{http.error.message}.contains('dial tcp')"}
+    refused = _said("message", "dial tcp")
     return [
         _when_away(),
         {"match": [refused], "terminal": True, "handle": [_asked(site, HOLD, name), _service(service)]},
@@ -185,13 +190,18 @@ def _when_it_fails(site: Site, service: Route) -> list[Json]:
     ]
 
 
+def _said(what: str, pattern: str) -> Json:
+    """That an error is so. An `expression` would say it too, and each takes 3 ms and 0.5 MB to compile."""
+    return {"vars_regexp": {f"{{http.error.{what}}}": {"pattern": pattern}}}
+
+
 def _when_away() -> Json:
-    away = {"expression": "{http.error.message}.contains('dial unix')"}
-    return {"match": [away], "terminal": True, "handle": [_static(503, AWAY)]}
+    return {"match": [_said("message", "dial unix")], "terminal": True, "handle": [_static(503, AWAY)]}
 
 
 def _service(route: Route) -> Json:
-    """Its own name in `Host`; what it sends is passed on at once."""
+    """With its own name in `Host`. What it sends without a length (events, streams) Caddy passes on at once
+    by itself; to have it do so with everything costs a fifth more."""
     transport: Json = {"protocol": "http", "compression": False}
     if route.scheme == "https":
         transport["tls"] = {"insecure_skip_verify": True}
@@ -199,7 +209,6 @@ def _service(route: Route) -> Json:
         "handler": "reverse_proxy",
         "upstreams": [{"dial": route.address}],
         "transport": transport,
-        "flush_interval": -1,
         "stream_close_delay": STREAMS_LAST,
         "headers": {
             "request": {
