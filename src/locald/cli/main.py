@@ -8,7 +8,7 @@ No traceback ever: what a command raises is one of the few cases in `_run`, and 
 internal error, shown as one line. `LOCALD_DEBUG=1` shows the traceback instead.
 
 Exit codes: 0 done; 1 a service failed; 2 usage or configuration; 3 the daemon cannot be reached or
-failed; 124 a timeout ran out; 130 interrupted.
+failed; 4 exported with losses; 124 a timeout ran out; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ COMMANDS = {
     },
     "Configure a project": {
         "init": ("init", "write a locald.toml for this folder"),
+        "export": ("export", "write the project for another engine, and tell what gets lost"),
         "config": ("config", "check, show or describe locald.toml"),
     },
     "Manage locald": {
