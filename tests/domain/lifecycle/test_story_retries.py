@@ -392,6 +392,17 @@ def test_a_worker_that_fails_while_it_imports_is_healthy_once_at_most() -> None:
     assert s.health("jobs") == ("healthy", "process")
 
 
+def test_a_quick_failure_does_not_shorten_the_doubt() -> None:
+    """Runs of the same worker differ, most of all on a busy machine."""
+    s = Story(worker("jobs"))
+    s.up(), s.spawned("jobs#1"), s.wait(1), s.exits("jobs#1", 1), s.wait(0.1)
+    s.spawned("jobs#2"), s.wait(0.4), s.exits("jobs#2", 1), s.wait(0.2)
+    s.spawned("jobs#3"), s.wait(1.4)
+    assert s.health("jobs") == ("starting", "none")
+    s.wait(0.1)
+    assert s.health("jobs") == ("healthy", "process")
+
+
 def test_the_doubt_is_ten_seconds_at_most_and_gone_when_somebody_asks() -> None:
     s = Story(worker("jobs"))
     s.up(), s.spawned("jobs#1"), s.wait(300), s.exits("jobs#1", 1), s.wait(0.1)

@@ -188,12 +188,12 @@ def launch(service: Service) -> tuple[Service, Run]:
 
 def _speaks_after(service: Service) -> float:
     """A program that failed after two seconds (while it imported, say) has to live longer than that before it
-    is believed to be more than alive."""
+    is believed to be more than alive, and never less than a run before had to: runs differ."""
     before = service.facts
     if not service.restarts.streak or before is None or before.spawned_at is None or before.ended_at is None:
         return PROCESS_SPEAKS_AFTER
     lived = before.ended_at - before.spawned_at
-    return min(max(PROCESS_SPEAKS_AFTER, LONGER * lived), LONGEST_DOUBT)
+    return min(max(before.speaks_after, LONGER * lived), LONGEST_DOUBT)
 
 
 def end(service: Service, now: float, then: Then) -> Outcome:
