@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
@@ -201,3 +202,51 @@ def test_who_looks_elsewhere_is_told_by_the_title(
     )
     notices.get_by_role("button", name="Dismiss").first.click()
     expect(notices.locator(".notice")).to_have_text([re.compile("web has failed")])
+
+
+FRAMES = 60
+EACH_FRAME = f"""
+async () => {{
+  for (let i = 0; i < {FRAMES}; i++) await new Promise(requestAnimationFrame);
+}}
+"""
+FRAME_WITHIN = 0.05
+"""seconds of processor time for a frame"""
+PICTURE_WITHIN = 5.0
+"""seconds"""
+
+
+def frame_time(page: Page) -> float:
+    """Seconds of processor time that the page's thread takes for a frame, however busy the machine is."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def busy() -> float:
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "TaskDuration"))
+
+    before = busy()
+    page.evaluate(EACH_FRAME)
+    return (busy() - before) / FRAMES
+
+
+def test_a_page_stays_usable_while_sixty_services_start_and_one_prints_without_end(
+    machine: Machine, visitor: Visitor
+) -> None:
+    flood = "while :; do seq 1000; sleep 0.2; done"
+    tables = [f'[services.flood]\ntype = "worker"\ncommand = "{flood}"\n']
+    tables += [f"[services.s{number:02}]\n{SLEEP}" for number in range(59)]
+    machine.write("".join(tables))
+    machine.locald("up", "-d")
+    page = visitor.signed_in("/service/shop/flood/logs", viewport={"width": 1280, "height": 800})
+    expect(page.locator(".line").first).to_be_visible()
+    began = time.monotonic()
+    page.screenshot()
+    assert time.monotonic() - began < PICTURE_WITHIN
+    assert frame_time(page) < FRAME_WITHIN
+    page.keyboard.press("s")
+    expect(page.locator("tr[data-key]")).to_have_count(60)
+    began = time.monotonic()
+    page.screenshot()
+    assert time.monotonic() - began < PICTURE_WITHIN
+    expect(page.locator("header.project ul.tally")).to_have_text("60 healthy")
