@@ -661,6 +661,8 @@ async def test_a_fixed_port_gives_way_to_that_of_another_instance(office: Office
     answer = (await office.up(copy)).json
     (warning,) = answer["warnings"]
     assert "port 28411 is used by shop:web" in warning["what"]
+    line = 3 + text.splitlines().index("port = 28411")
+    assert warning["where"] == f"locald.toml:{line}: services.web.port"
     row = (await office.rows(directory=copy))["web"]
     assert row["port"] != 28411
     assert row["port_source"] == "assigned"

@@ -168,6 +168,30 @@ def test_what_is_left_of_folders_that_are_gone_is_pruned(machine: Machine, trees
     assert [each["instance"] for each in listed] == ["feat-login"]
 
 
+def test_instances_that_are_up_are_completed_in_a_shell(machine: Machine, trees: dict[str, Path]) -> None:
+    for folder in trees.values():
+        up(machine, folder, "jobs")
+    offered = machine.locald("-C", str(trees[""]), "completion", "services").stdout.split()
+    assert offered == ["web", "db", "told", "jobs", "shop@feat-login", "shop@fix"]
+
+
+def test_six_worktrees_of_eight_services_come_up_at_once(machine: Machine) -> None:
+    """Nothing is told twice: no port, no label."""
+    servers = [f"[services.s{number}]\ncommand = {SERVE}\n" for number in range(4)]
+    workers = [f'[services.w{number}]\ntype = "worker"\ncommand = {STAY}\n' for number in range(4)]
+    trees = worktrees(machine, "".join(servers + workers), *(f"b{number}" for number in range(5)))
+    begun = [machine.begin("-C", str(folder), "up") for folder in trees.values()]
+    for each in begun:
+        with each:
+            assert each.wait(120) == 0, each.communicate()
+    rows = everything(machine)
+    assert len(rows) == 6 * 8
+    assert {row["health"] for row in rows} == {"healthy"}
+    ports = [row["port"] for row in rows if row["port"]]
+    assert len(ports) == len(set(ports)) == 6 * 4
+    assert len({row["instance"] for row in rows}) == 6
+
+
 def test_without_a_daemon_and_anything_to_know_nothing_is_started(machine: Machine) -> None:
     done = machine.locald("instances")
     assert (done.returncode, done.stderr) == (0, "no instances\n")

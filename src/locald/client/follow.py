@@ -12,6 +12,7 @@ import time
 
 from locald.client import daemon
 from locald.client.http import Ended, Events, Unreachable
+from locald.wire import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Board:
         """services that were there and are not any more: somebody took them away"""
         self.at_first: list[Row] = []
         """the rows of the first snapshot"""
-        self._rows: dict[tuple[object, ...], Row] = {}
+        self._rows: dict[tuple[str, str], Row] = {}
 
     @property
     def rows(self) -> list[Row]:
@@ -81,20 +82,15 @@ class Board:
         elif name != "change":
             return []
         for gone in news.get("removed", ()):
-            if self._rows.pop(_key(gone), None):
+            if self._rows.pop(named.key(gone), None):
                 self.gone.append(gone["name"])
         changed: list[Row] = news.get("services", [])
         back = {row["name"] for row in changed}
         self.gone = [name for name in self.gone if name not in back]
-        self._rows.update((_key(row), row) for row in changed)
+        self._rows.update((named.key(row), row) for row in changed)
         self.at_first = self.at_first or self.rows
         self.settled = bool(news.get("settled"))
         return changed
-
-
-def _key(row: Row) -> tuple[object, ...]:
-    """What a row is about."""
-    return row.get("project"), row.get("instance"), row.get("name")
 
 
 class Following:

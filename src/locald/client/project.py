@@ -45,17 +45,21 @@ def kept_project(directory: str | None) -> str | None:
 
 
 def _kept_folders() -> set[str]:
-    """By the last line of the state that tells of folders."""
+    return set(kept_projects().values())
+
+
+def kept_projects() -> dict[str, str]:
+    """The folder of each project and instance that is up, by the last line of the state that tells of it."""
     import json  # only where something is amiss
 
     from locald.wire.home import Home
 
-    known: set[str] = set()
+    known: dict[str, str] = {}
     try:
         with open(Home.find().state_file, encoding="utf-8", errors="replace") as file:
             for line in file:
                 if (places := json.loads(line).get("places")) is not None:
-                    known = {place["directory"] for place in places.values()}
+                    known = {name: place["directory"] for name, place in places.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # what was understood so far
     return known

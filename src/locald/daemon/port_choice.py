@@ -12,6 +12,7 @@ from locald.domain.project.file import FILE
 from locald.domain.project.names import parts
 from locald.domain.project.resolving import key_in
 from locald.domain.project.spec import Type
+from locald.domain.values.lines import Places
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from locald.domain.project.spec import ProjectSpec
 
 
-def giving_way(world: World, spec: ProjectSpec) -> tuple[ProjectSpec, list[Problem]]:
+def giving_way(
+    world: World, spec: ProjectSpec, places: Places | None = None
+) -> tuple[ProjectSpec, list[Problem]]:
     """The same without the fixed ports that other instances of the project have, and a warning for each that
-    was not said at the last `up`."""
+    was not said at the last `up`. `places`: where the files say what."""
     kept, told = dict(spec.services), []
     for name, service in spec.services.items():
         key = key_in(spec, name)
@@ -34,7 +37,7 @@ def giving_way(world: World, spec: ProjectSpec) -> tuple[ProjectSpec, list[Probl
         kept[name] = replace(service, port=None)
         known = world.services.get(key)
         if known is None or known.definition.spec.port is not None:
-            told.append(_gives_way(key, service.port, holder))
+            told.append(_gives_way(key, service.port, holder, places or Places(FILE, {})))
     return replace(spec, services=kept), told
 
 
@@ -47,10 +50,10 @@ def _other_instance(world: World, key: Key, port: int) -> Key | None:
     )
 
 
-def _gives_way(key: Key, port: int, holder: Key) -> Problem:
+def _gives_way(key: Key, port: int, holder: Key, places: Places) -> Problem:
     what = f"port {port} is used by {holder}: {key} gets another one"
     hint = f"run `locald status {key}` to see it"
-    return Problem(what, f"{FILE}: services.{key.service}.port", hint, is_warning=True)
+    return Problem(what, places.name(("services", key.service, "port")), hint, is_warning=True)
 
 
 @dataclass(frozen=True, slots=True)

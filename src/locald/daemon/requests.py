@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.spec import Caller, Definition, Project
+    from locald.domain.values.lines import Places
 
 
 async def up(
@@ -62,7 +63,7 @@ async def up(
     wanted = frozenset(named or _started_by_themselves(project))
     warnings = review.problems(only=starting(project, wanted))
     known = await asyncio.to_thread(instances.remembered, world, project.name, directory)
-    apart = differing(world, project)
+    apart = differing(world, project, review.places)
     return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved, *apart]
 
 
@@ -83,7 +84,7 @@ async def _resolved(
     if any(not problem.is_warning for problem in problems):
         raise Refused(*problems)
     own = await asyncio.to_thread(instances.of_folder, world, found.spec, directory, shell)
-    spec, moved = giving_way(world, own)
+    spec, moved = giving_way(world, own, found.places)
     chosen = ports.of_project(world, spec)
     project = resolve(spec, directory, chosen, found.env_files, shell, where=FILE, text=text)
     return replace(project, folder=await asyncio.to_thread(identity, directory)), found, moved
@@ -131,11 +132,11 @@ def _is_unlike(service: Service, written: Project) -> bool:
     return now is None or now.spec != replace(service.spec, env={}, env_file=())
 
 
-def differing(world: World, project: Project) -> list[Problem]:
+def differing(world: World, project: Project, places: Places) -> list[Problem]:
     """A warning for each service that runs for other instances too, and of which this file says something
     else."""
     return [
-        _differs(world.services[each.key], each, project.name)
+        _differs(world.services[each.key], each, project.name, places)
         for each in project.definitions.values()
         if each.key in world.services and _is_apart(world.services[each.key], each, project.name)
     ]
@@ -145,12 +146,12 @@ def _is_apart(service: Service, written: Definition, project: str) -> bool:
     return sharing.is_kept(service, project) and not service.definition.is_like(written)
 
 
-def _differs(service: Service, written: Definition, project: str) -> Problem:
+def _differs(service: Service, written: Definition, project: str, places: Places) -> Problem:
     users = [user for user, wants in service.users.items() if wants and user != project]
     keys = listed(_unlike(service.definition, written))
     what = f"has another {keys} than what runs, which is shared with {listed(users)}: it is left running"
     hint = f"run `locald stop {service.key}`, then `locald up` here, to run it as of this folder"
-    return Problem(what, f"{FILE}: services.{service.spec.name}", hint, is_warning=True)
+    return Problem(what, places.name(("services", service.spec.name)), hint, is_warning=True)
 
 
 def _unlike(known: Definition, written: Definition) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from locald.domain.values.sentence import listed as listed
 from locald.domain.values.sentence import with_word
+from locald.wire.named import key as key
+from locald.wire.named import project as project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,17 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _OF_NAMES = ("cyan", "yellow", "green", "magenta", "blue")
-
-
-def key(row: Mapping[str, Any]) -> tuple[str, str]:
-    """What a row is about: its project and service."""
-    return project(row), row.get("name", "")
-
-
-def project(row: Mapping[str, Any]) -> str:
-    """Its project as it is named anywhere: `shop`, or `shop@feat` for an instance."""
-    name, instance = row.get("project", ""), row.get("instance")
-    return f"{name}@{instance}" if instance else name
 
 
 def is_ready(row: Mapping[str, Any]) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Print the completion script of a shell: it completes commands, options and the
-services of the project.
+services of the project, and the instances that are up, such as `shop@feat`.
 
     bash:  eval "$(locald completion bash)"        in ~/.bashrc
     zsh:   eval "$(locald completion zsh)"         in ~/.zshrc, after compinit
@@ -33,7 +33,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.shell == "services":
-        print("\n".join(_services(args.directory)))
+        print("\n".join([*_services(args.directory), *_instances()]))
         return 0
     from locald.cli.described import commands
 
@@ -60,6 +60,13 @@ def _services(directory: str | None) -> list[str]:
     tables = [_tables(f"{folder}/{name}") for name in (FILE, LOCAL)]
     found = [each.get(kind) for kind in ("services", "groups") for each in tables]
     return list(dict.fromkeys(name for table in found if isinstance(table, dict) for name in table))
+
+
+def _instances() -> list[str]:
+    """Those that are up, such as `shop@feat`, by what the daemon has written down."""
+    from locald.client.project import kept_projects
+
+    return sorted(name for name in kept_projects() if "@" in name)
 
 
 def _tables(path: str) -> dict[str, Any]:
