@@ -19,6 +19,7 @@ from locald.domain.project.config import json_schema  # noqa: E402
 from locald.domain.project.config.checks import COMMON, PROTOCOLS, TABLES, CheckTable  # noqa: E402
 from locald.domain.project.config.keys import ProjectTable, ServiceTable  # noqa: E402
 from locald.domain.project.config.table import docs as docs_of  # noqa: E402
+from locald.domain.project.config.watching import WatchTable  # noqa: E402
 from locald.domain.values import toml  # noqa: E402
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ A **duration** is a number of seconds greater than zero, or a string such as `"5
 label** has lower-case letters, digits and inner hyphens, at most 63.
 """
 
+WATCH_HEAD = """
+## `watch`
+
+A list of globs is short for `watch = { paths = […] }`. [Watching files](../guides/watch.md) has examples.
+"""
+
 CHECK_HEAD = """
 ## `health_check`
 
@@ -67,7 +74,8 @@ COMMON_HEAD = "\n### Every check\n"
 def page() -> str:
     """The whole page."""
     parts = [HEAD, PROJECT_HEAD, keys(ProjectTable, ProjectTable.model_fields)]
-    parts += [SERVICE_HEAD, keys(ServiceTable, ServiceTable.model_fields), CHECK_HEAD]
+    parts += [SERVICE_HEAD, keys(ServiceTable, ServiceTable.model_fields), WATCH_HEAD]
+    parts += [keys(WatchTable, WatchTable.model_fields), CHECK_HEAD]
     for name, table in TABLES.items():
         own = [key for key in table.model_fields if key not in (*COMMON, "type")]
         parts += [

@@ -23,6 +23,7 @@ from locald.domain.lifecycle.messages import (
     Effect,
     Exit,
     Exited,
+    FilesChanged,
     Forget,
     Gone,
     Kill,
@@ -41,6 +42,7 @@ from locald.domain.lifecycle.messages import (
     Sender,
     SenderEnded,
     Shutdown,
+    Signal,
     Slept,
     Spawned,
     Standing,
@@ -119,7 +121,7 @@ class Story:
         self.notes += [effect.line for effect in outcome.effects if isinstance(effect, Note)]
         self.asides = [say(e) for e in outcome.effects if isinstance(e, Watch | Unwatch | Forget | Adopt)]
         _check(before, outcome.moved, self.world)
-        return [say(e) for e in outcome.effects if isinstance(e, Start | Terminate | Kill | Discard)]
+        return [say(e) for e in outcome.effects if isinstance(e, Start | Terminate | Signal | Kill | Discard)]
 
     # Commands.
 
@@ -189,6 +191,12 @@ class Story:
 
     def lost(self, run: str, reason: str = "the machine restarted") -> list[str]:
         return self.tell(Lost(_run(run), reason, self.now))
+
+    # Files.
+
+    def changes(self, name: str, *paths: str, count: int = 0) -> list[str]:
+        """Files that it watches have changed."""
+        return self.tell(FilesChanged(key(name), paths, count or len(paths), self.now))
 
     # Health.
 

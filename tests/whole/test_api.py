@@ -212,7 +212,8 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     machine.up()
     why = get(machine, "/v1/why?project=shop&service=db")
     assert list(why) == [
-        "service", "project", "instance", "state", "health", "source", "because", "blockers", "evidence",
+        "service", "project", "instance", "state", "health", "source", "because", "cause", "blockers",
+        "evidence",
         "hints", "summary",
     ]  # fmt: skip
     assert all(list(each) == ["source", "check", "ok", "at", "detail"] for each in why["evidence"])
@@ -221,6 +222,7 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     assert list(timeline) == ["project", "instance", "services", "critical_path", "total_ms"]
     assert list(timeline["services"][0]) == [
         "name", "queued_at", "spawned_at", "listening_at", "ready_at", "source", "waited_for", "median_ms",
+        "cause",
     ]  # fmt: skip
     environment = get(machine, "/v1/environment?project=shop&service=db")
     assert environment["workdir"] == str(machine.folder)

@@ -328,6 +328,41 @@ def test_stop_timeout_is_the_grace_before_what_is_left_is_killed(machine: Machin
     stop.communicate()
 
 
+@shows("kill_mode", "kill_mode=all", "kill_mode=mixed")
+def test_kill_mode_is_who_gets_the_stop_signal(machine: Machine, puppet: Make) -> None:
+    """The shell that is the main process of the second ignores it, so its child runs on."""
+    every, main = puppet("every"), puppet("main")
+    machine.write(
+        f"""
+        [services]
+        every = {{ type = "worker", command = "trap '' TERM; {every.shell_command}" }}
+        main = {{ type = "worker", command = "trap '' TERM; {main.shell_command}; :", kill_mode = "mixed" }}
+        """
+    )
+    machine.up()
+    runs = every.run(), main.run()
+    for run in runs:
+        run.do("hear", "SIGTERM")
+    stop = machine.begin("stop")
+    machine.until("every", lambda row: row["state"] == "stopped")
+    assert machine.printed("every") == ["heard SIGTERM"]
+    assert machine.status()["main"]["state"] == "stopping"
+    runs[1].do("exit", 0)
+    assert stop.wait(30) == 0
+    stop.communicate()
+    assert machine.printed("main") == []
+
+
+@shows("watch")
+def test_watch_restarts_a_service_when_its_files_change(machine: Machine) -> None:
+    source = machine.file("api.py", "one")
+    machine.write('[services.web]\ntype = "worker"\ncommand = "exec sleep 1000"\nwatch = ["*.py"]')
+    machine.up()
+    while machine.status()["web"]["run"] == 1:
+        source.write_text("two")
+    assert machine.why("web")["cause"] == "api.py changed"
+
+
 @shows("watchdog")
 def test_watchdog_is_how_often_a_service_has_to_say_that_it_lives(machine: Machine, puppet: Make) -> None:
     web = puppet("web")

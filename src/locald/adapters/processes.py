@@ -143,8 +143,9 @@ class Processes:
         except TimeoutError:
             log.warning("still running, although no longer known: %s", ", ".join(map(str, self._unknown)))
 
-    def signal(self, run: Run, number: int) -> None:
-        self._ask(run, {"do": "signal", "run": str(run), "signal": number})
+    def signal(self, run: Run, number: int, *, only_main: bool = False) -> None:
+        """To every process of the run, or to its main one."""
+        self._ask(run, {"do": "signal", "run": str(run), "signal": number, "main": only_main})
 
     def kill(self, run: Run) -> None:
         self._ask(run, {"do": "kill", "run": str(run)})

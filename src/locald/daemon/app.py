@@ -44,6 +44,7 @@ from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
 from locald.daemon.shortage import Shortage
 from locald.daemon.tasks import Tasks
+from locald.daemon.watches import Watches
 from locald.domain.lifecycle.found_port import checked_by_datagram
 from locald.domain.lifecycle.messages import Event, Exited, Listens, Notified
 from locald.domain.lifecycle.senders import is_main
@@ -144,8 +145,10 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         last_words = LastWords(logbook, loop.post, tasks.spawn, clock.now)
         loop.watch(proxy.change)
         loop.watch(hub.change)
-        loop.watch(last_words.look)
-        last_words.look(world, world.services)
+        watches = Watches(loop.post, clock.now)
+        for watcher in (last_words, watches):
+            loop.watch(watcher.look)
+            watcher.look(world, world.services)
         loop.record(store.change)
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
@@ -190,6 +193,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         await site.close()
         await store.write()
         processes.release()
+        watches.close()
         await checks.close()
         await asking.close()
         await containers.close()

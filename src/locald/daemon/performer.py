@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from locald.adapters import ports
 from locald.domain.explain.in_use import PROXY, taken, who_listens
 from locald.domain.lifecycle import lost_port
+from locald.domain.lifecycle.exits import stops_main_only
 from locald.domain.lifecycle.messages import (
     Adopt,
     Discard,
@@ -22,6 +23,7 @@ from locald.domain.lifecycle.messages import (
     Kill,
     Note,
     NotStarted,
+    Signal,
     Start,
     Terminate,
     Unwatch,
@@ -89,7 +91,9 @@ class Performer:
             case Terminate(run):
                 service = world.services[run.key]
                 number = signal.Signals[service.present.spec.stop_signal]
-                self._runner(run, service).stop(run, number)
+                self._runner(run, service).stop(run, number, only_main=stops_main_only(service))
+            case Signal(run, name):
+                self._runner(run, world.services[run.key]).signal(run, signal.Signals[name])
             case Kill(run):
                 self._runners[run].kill(run)
             case Forget(run):

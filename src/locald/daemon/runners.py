@@ -40,7 +40,8 @@ class Runner(Protocol):
 
     def start(self, run: Run, service: Service, world: World) -> None: ...
     def adopt(self, run: Run, service: Service, world: World) -> None: ...
-    def stop(self, run: Run, number: int) -> None: ...
+    def stop(self, run: Run, number: int, *, only_main: bool) -> None: ...
+    def signal(self, run: Run, number: int) -> None: ...
     def kill(self, run: Run) -> None: ...
     def note(self, run: Run, line: str) -> None: ...
     def forget(self, run: Run) -> None: ...
@@ -77,10 +78,13 @@ class ProcessRunner:
     def adopt(self, run: Run, service: Service, world: World) -> None:
         self._processes.adopt(run)
 
-    def stop(self, run: Run, number: int) -> None:
+    def stop(self, run: Run, number: int, *, only_main: bool) -> None:
         """A process that somebody has stopped (Ctrl-Z, a debugger) hears of it only when it goes on."""
-        self._processes.signal(run, number)
-        self._processes.signal(run, SIGCONT)
+        self._processes.signal(run, number, only_main=only_main)
+        self._processes.signal(run, SIGCONT, only_main=only_main)
+
+    def signal(self, run: Run, number: int) -> None:
+        self._processes.signal(run, number, only_main=True)
 
     def watch(self, run: Run, service: Service) -> None:
         facts, definition = service.facts, service.present
@@ -139,7 +143,10 @@ class ContainerRunner:
     def _has_begun(self) -> bool:
         return "_containers" in self.__dict__
 
-    def stop(self, run: Run, number: int) -> None:
+    def stop(self, run: Run, number: int, *, only_main: bool) -> None:
+        self._containers.signal(run, number)
+
+    def signal(self, run: Run, number: int) -> None:
         self._containers.signal(run, number)
 
     def kill(self, run: Run) -> None:

@@ -43,6 +43,7 @@ class Span:
     def __init__(self, part: Document, row: Document, now: float) -> None:
         self.name = str(part["name"])
         self.source = words.source({**part, **row})
+        self.cause = str(part.get("cause") or "")
         self.waited_for: list[str] = list(part.get("waited_for") or ())
         times = ("queued_at", "spawned_at", "listening_at", "ready_at")
         self.queued, self.spawned, self.listening, self.ready = (seconds_of(part.get(each)) for each in times)

@@ -87,7 +87,8 @@ class Keeper:
     def _carry_out_for(self, run: Run, request: Request) -> None:
         match request.text("do"):
             case "signal":
-                run.signal(request.number("signal", 1, signal.NSIG - 1))
+                number = request.number("signal", 1, signal.NSIG - 1)
+                run.signal(number, only_main=request.has("main") and request.truth("main"))
             case "kill":
                 run.kill()
             case "note":

@@ -55,10 +55,11 @@ class Tree:
             if not new:
                 return
             for pid in new:
-                self._tell(pid, number)
+                self.tell(pid, number)
             told.update(new)
 
-    def _tell(self, pid: int, number: int) -> None:
+    def tell(self, pid: int, number: int) -> None:
+        """Send the signal to this one, if it is a member."""
         try:
             pidfd = os.pidfd_open(pid)
         except OSError:

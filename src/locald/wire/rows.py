@@ -80,6 +80,7 @@ def why(view: Why, summary: str) -> Json:
         "health": view.row.health,
         "source": view.row.source,
         "because": view.row.because,
+        "cause": view.cause or None,
         "blockers": [
             {"service": b.name, "state": b.state, "health": b.health, "because": b.because}
             for b in view.blockers
@@ -121,6 +122,7 @@ def _started(part: Started) -> Json:
         "source": part.source,
         "waited_for": list(part.waited_for),
         "median_ms": milliseconds(part.median),
+        "cause": part.cause or None,
     }
 
 

@@ -117,6 +117,7 @@ def _why(row: Json) -> Json:
     }
     blockers = list_of(object_of({"service": TEXT, **brief}))
     evidence = list_of(_of_view(Evidence))
+    told["cause"] = TEXT_OR_NULL
     ending = {"hints": list_of(TEXT), "summary": TEXT}
     return object_of({"service": TEXT, **told, "blockers": blockers, "evidence": evidence, **ending})
 
@@ -124,7 +125,7 @@ def _why(row: Json) -> Json:
 def _timeline(row: Json) -> Json:
     times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), TIME)
     source, number = row["properties"]["source"], {"type": ["integer", "null"]}
-    ending = {"waited_for": list_of(TEXT), "median_ms": number}
+    ending = {"waited_for": list_of(TEXT), "median_ms": number, "cause": TEXT_OR_NULL}
     part = object_of({"name": TEXT, **times, "source": source, **ending})
     path, total = list_of(TEXT), number
     return object_of(

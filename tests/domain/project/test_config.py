@@ -203,7 +203,7 @@ def test_what_is_not_set_is_described_by_what_happens_then() -> None:
         if each.value is None
     }
 
-    keys = ("port", "env_file", "health_check", "watchdog", "idle_timeout")
+    keys = ("port", "env_file", "health_check", "watchdog", "watch", "idle_timeout")
     assert unset.keys() == {f"services.web.{key}" for key in keys}
     assert all(unset.values())
 
@@ -228,3 +228,25 @@ def test_a_description_read_as_a_file_means_the_same(lines: str) -> None:
 
     assert tomllib.loads(again)
     assert config.parse(again) == spec
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('["src"]', {"paths": ["src"], "debounce": "200ms (default)"}),
+        ('"src"', {"paths": ["src"], "debounce": "200ms (default)"}),
+        (
+            '{ paths = ["a", "b"], signal = "HUP", debounce = 1 }',
+            {"paths": ["a", "b"], "debounce": "1s", "signal": "SIGHUP"},
+        ),
+    ],
+)
+def test_what_is_watched_is_described(written: str, shown: dict[str, object]) -> None:
+    text = HEAD + f'[services.web]\ncommand = "x"\nwatch = {written}'
+    described = config.describe(config.parse(text), Texts(text))
+    found = {
+        each.key.rpartition(".")[2]: f"{each.value} (default)" if each.source == "default" else each.value
+        for each in described
+        if ".watch." in each.key
+    }
+    assert found == shown

@@ -64,6 +64,13 @@ GOOD: dict[str, list[Any]] = {
     "log_size": [1, "50MB", "1GiB", "1.5 KB"],
     "tty": [True, False],
     "stdin": ["empty", "open", "terminal"],
+    "kill_mode": ["all", "mixed"],
+    "watch": [
+        "src",
+        ["src/**/*.py", "../shared"],
+        {"paths": ["src"]},
+        {"paths": ["a", "b"], "ignore": ["a/x"], "debounce": "1s", "signal": "SIGHUP"},
+    ],
 }
 BAD: dict[str, list[Any]] = {
     "type": ["Exec", 1],
@@ -110,6 +117,8 @@ BAD: dict[str, list[Any]] = {
     "log_size": [0, -1, "50", "50mb", "0MB", True],
     "tty": ["yes", 1],
     "stdin": ["tty", "Open", True, 1],
+    "kill_mode": ["process", 1],
+    "watch": ["", "/src", "~/src", [], [""], [1], {}, {"paths": []}, {"paths": "src"}, {"ignore": ["a"]}],
     "comand": ["x"],
 }
 

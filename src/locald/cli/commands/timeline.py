@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _conclusion(start: Start) -> list[str]:
-    lines = [plain(start.unready)] if start.unready else []
+    lines = [f"{span.name} restarted: {plain(span.cause)}" for span in start.spans if span.cause]
+    lines += [plain(start.unready)] if start.unready else []
     if not start.is_over or start.total is None:
         return lines
     path = f"critical path: {' → '.join(map(plain, start.critical))}"

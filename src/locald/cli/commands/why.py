@@ -93,6 +93,8 @@ class _Page:
         name = self._bold(self._target.spelled(document["service"]))
         print(f"{self._sign(shown)}{name} {self._is(shown)}{words.by_source(shown)}")
         self._wrapped("  ", words.because(document))
+        if document.get("cause"):
+            self._wrapped("  ", f"restarted: {document['cause']}")
         self._blockers(document)
         self._evidence(document.get("evidence") or (), shown.get("run"))
         self._printed(_root(document), output)

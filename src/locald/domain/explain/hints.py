@@ -41,7 +41,7 @@ def hints(service: Service, project: str) -> list[str]:
     which it is missed, for others may share it."""
     if service.desired.is_up and not service.is_up_for(project):
         return [_START.format(service.spec.name)]
-    return [*_specific(service), *_general(service)]
+    return [*_specific(service), *_general(service), *_watch_hints(service)]
 
 
 def hint(service: Service) -> str | None:
@@ -50,7 +50,19 @@ def hint(service: Service) -> str | None:
     facts = service.facts
     if isinstance(service.phase, Starting | Stopping):
         return next(iter(_port_hints(facts)), None) if facts and _is_amiss(facts) else None
-    return next(iter(_specific(service)), None)
+    return next(iter([*_specific(service), *_watch_hints(service)]), None)
+
+
+def _watch_hints(service: Service) -> list[str]:
+    """What of its `watch` does not do what was meant."""
+    changes, found = service.changes, []
+    if changes.trouble:
+        found.append(f"{changes.trouble}: {changes.hint}")
+    if changes.left_out:
+        names = ", ".join(changes.left_out)
+        globs = ", ".join(f'"{name}"' for name in changes.left_out)
+        found.append(f"its own start changes {names}, left out of `watch` now: add ignore = [{globs}]")
+    return found
 
 
 def _is_amiss(facts: RunFacts) -> bool:

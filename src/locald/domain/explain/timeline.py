@@ -33,6 +33,8 @@ class Started:
     waited_for: tuple[str, ...]
     median: float | None
     """seconds from spawn to ready of earlier starts, their median; None when there was none"""
+    cause: str = ""
+    """why it was restarted, where nobody asked for that"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def _part(service: Service) -> Started:
         _source(service, facts),
         tuple(sorted(service.waited_for)),
         median(service.durations) if service.durations else None,
+        facts.cause if facts else "",
     )
 
 

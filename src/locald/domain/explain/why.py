@@ -33,6 +33,8 @@ class Why:
     blockers: tuple[Row, ...]
     evidence: tuple[Evidence, ...]
     hints: tuple[str, ...]
+    cause: str = ""
+    """why its latest run began, where nobody asked for that"""
 
 
 def why(world: World, key: Key, seen: Sequence[str] = ()) -> Why:
@@ -40,9 +42,9 @@ def why(world: World, key: Key, seen: Sequence[str] = ()) -> Why:
     service = world.services[key]
     chain = blockers(world, service)
     root = chain[-1] if chain else service
-    evidence = service.facts.history if service.facts else ()
-    steps = (*seen, *hints(root, key.project))
-    return Why(row(world, service), tuple(row(world, s) for s in chain), evidence, steps)
+    evidence, cause = (service.facts.history, service.facts.cause) if service.facts else ((), "")
+    blocking, steps = tuple(row(world, s) for s in chain), (*seen, *hints(root, key.project))
+    return Why(row(world, service), blocking, evidence, steps, cause)
 
 
 def root_of(world: World, service: Service) -> Service:

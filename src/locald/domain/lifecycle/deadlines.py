@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locald.domain.lifecycle import belief, found_port
+from locald.domain.lifecycle import belief, found_port, watched
 from locald.domain.lifecycle.evaluation import at_the_end
 from locald.domain.lifecycle.events import weigh
 from locald.domain.lifecycle.exits import expired
@@ -33,10 +33,16 @@ TIMED = (
 
 
 def due(service: Service, now: float) -> Outcome:
-    """Act on the deadline of the present phase, if it has passed."""
-    facts = service.facts
-    if facts is None or service.deadline is None or now < service.deadline:
+    """Act on the deadline of the present phase, or of its changed files, if it has passed."""
+    if service.quiet_at is not None and now >= service.quiet_at:
+        return watched.acted_on(service, now)
+    facts, at = service.facts, service.deadline_of_phase
+    if facts is None or at is None or now < at:
         return service, []
+    return _of_phase(service, facts, now)
+
+
+def _of_phase(service: Service, facts: RunFacts, now: float) -> Outcome:
     match service.phase:
         case Starting() if facts.process_speaks_at is not None and now >= facts.process_speaks_at:
             return weigh(replace(service, facts=observe_process(facts, now)), now, now)

@@ -69,6 +69,7 @@ from locald.domain.lifecycle.phase import (
 )
 from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
 from locald.domain.lifecycle.service import program
+from locald.domain.project.spec import KillMode
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.messages import Effect
@@ -202,7 +203,8 @@ def _exited(service: Service, facts: RunFacts, event: Exited, now: float) -> Out
     ending = how(event.exit) + ended_with(facts, event.left, event.behind)
     notes = [] if service.desired is Desired.REMOVED else [*said, Note(run, ending)]
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
-        return service, [*notes]
+        others = facts.definition.spec.kill_mode is KillMode.MIXED and event.left
+        return service, [*notes, *([Terminate(run)] if others else [])]
     then = after(service, facts, event.exit, event.left, event.at, event.behind)
     alone = alone_until(facts, now)
     stopping = Stopping(run, now + facts.definition.spec.stop_timeout, then, alone)

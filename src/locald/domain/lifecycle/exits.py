@@ -18,7 +18,7 @@ from locald.domain.lifecycle.phase import Backoff, Completed, Ended, Failed, Ret
 from locald.domain.lifecycle.restarts import WINDOW, wants_another
 from locald.domain.lifecycle.run_facts import with_evidence
 from locald.domain.lifecycle.service import calmed, end
-from locald.domain.project.spec import StandardInput, Type
+from locald.domain.project.spec import KillMode, StandardInput, Type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +86,12 @@ def ended_with(facts: RunFacts, left: int, behind: Sequence[Process]) -> str:
     if rest > 0:
         named += [f"{rest} more" if behind else "1 process" if rest == 1 else f"{rest} processes"]
     return f", and what it left running was ended: {', '.join(named)}"
+
+
+def stops_main_only(service: Service) -> bool:
+    """Whether the stop signal is for the main process alone, which sees to the others while it lives."""
+    facts = service.facts
+    return service.present.spec.kill_mode is KillMode.MIXED and facts is not None and facts.ended_at is None
 
 
 def _ended_well(facts: RunFacts) -> str:

@@ -411,6 +411,25 @@ class Unpaused:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesChanged:
+    """Files that the service watches have changed. `paths`: the first of them; `count`: of all."""
+
+    key: Key
+    paths: tuple[str, ...]
+    count: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class WatchTold:
+    """Why not all that the service watches can be watched, and what to do; empty when all is well."""
+
+    key: Key
+    trouble: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """The moment a service asked to be told of has come. Harmless when it has not."""
 
@@ -475,6 +494,14 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Send the main process of the run a signal, by its name, in the middle of its life."""
+
+    run: Run
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Nobody will ask about this run again."""
 
@@ -501,5 +528,6 @@ ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
 Event = ProcessEvent | HealthEvent | LastWord
-Message = Command | Event | Due | Proxied | Slept
-Effect = Start | Adopt | Watch | Unwatch | Terminate | Kill | Forget | Note | Discard
+OfFiles = FilesChanged | WatchTold
+Message = Command | Event | OfFiles | Due | Proxied | Slept
+Effect = Start | Adopt | Watch | Unwatch | Terminate | Signal | Kill | Forget | Note | Discard

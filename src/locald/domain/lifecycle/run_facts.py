@@ -114,6 +114,8 @@ class RunFacts:
     """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
     """why nobody can tell how the run is, or empty"""
+    cause: str = ""
+    """why it began, where nobody asked for it: "src/api.py changed"; empty otherwise"""
     paused: bool = False
     """its container is paused"""
     found: int | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from locald.domain.lifecycle.belief import stays_until
+from locald.domain.lifecycle.changes import Changes, forgotten
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.health import NOTHING_RUNS, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
@@ -67,6 +68,10 @@ class Service:
     """seconds from spawn to ready of runs before the latest that became ready, oldest first"""
     is_resting: bool = False
     """it was stopped because no request came"""
+    changes: Changes = field(default_factory=Changes)
+    """of the files that it watches"""
+    cause: str = ""
+    """why the next run begins, where nobody asked for it; empty otherwise"""
     held_by: Key | None = None
     """the service that somebody stopped and that this one cannot be without, as its dependencies know"""
     users: dict[str, bool] = field(default_factory=dict)
@@ -114,8 +119,17 @@ class Service:
         return not (self.stays_silent or self.expects_ready)
 
     @property
+    def quiet_at(self) -> float | None:
+        """When its files have been quiet for long enough; None while none has changed."""
+        return self.changes.due(self.spec.watch.debounce) if self.spec.watch else None
+
+    @property
     def deadline(self) -> float | None:
         """When this service wants to be looked at even if nothing happens."""
+        return _earliest(self.quiet_at, self.deadline_of_phase)
+
+    @property
+    def deadline_of_phase(self) -> float | None:
         facts = self.facts
         match self.phase:
             case Starting(fail_at=fail_at) if facts:
@@ -152,13 +166,15 @@ def _earliest(*times: float | None) -> float | None:
 
 def fresh(service: Service, now: float) -> Service:
     """Somebody asks for it: failures before are forgotten, and what nothing runs of starts again."""
-    phase = _forgiven(service.phase)
+    known = replace(forgotten(service.changes), suspects=(), rounds=0, left_out=())
     return replace(
         service,
-        phase=phase,
+        phase=_forgiven(service.phase),
         restarts=Restarts(),
         queued_at=now,
         waited_for=frozenset(),
+        changes=known,
+        cause="",
         is_resting=False,
     )
 
@@ -179,11 +195,16 @@ def launch(service: Service) -> tuple[Service, Run]:
     """Begin the next run. How long the one before took is remembered."""
     run = Run(service.key, service.runs + 1)
     facts = RunFacts(
-        run, service.definition, watchdog=service.spec.watchdog, speaks_after=_speaks_after(service)
+        run,
+        service.definition,
+        watchdog=service.spec.watchdog,
+        speaks_after=_speaks_after(service),
+        cause=service.cause,
     )
     took = service.facts.took if service.facts else None
     durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]
-    return replace(service, runs=run.number, facts=facts, phase=Launching(run), durations=durations), run
+    began = replace(service, runs=run.number, facts=facts, phase=Launching(run), durations=durations)
+    return replace(began, cause=""), run
 
 
 def _speaks_after(service: Service) -> float:
@@ -235,7 +256,7 @@ def calmed(service: Service, now: float) -> Service:
 def stop_reason(service: Service) -> str:
     """Which command stopped what ran of the service: one of the user's, directly or on a dependency."""
     if service.desired is Desired.RESTART:
-        return "restarting"
+        return _restarting(service)
     if service.desired is Desired.UP and service.held_by:
         return f"stopped because {service.held_by.service} was stopped"
     if service.is_resting:
@@ -251,10 +272,14 @@ def _unasked(service: Service) -> str:
 def stopping_reason(service: Service) -> str:
     """The same while its processes are still there: nothing has stopped yet."""
     if service.desired is Desired.RESTART:
-        return "restarting"
+        return _restarting(service)
     if service.desired is Desired.UP and service.held_by:
         return f"stopping because {service.held_by.service} was stopped"
     return f"stopping, {_unasked(service)}" if service.is_resting else "stopping, requested by user"
+
+
+def _restarting(service: Service) -> str:
+    return f"restarting: {service.cause}" if service.cause else "restarting"
 
 
 def program(definition: Definition) -> str:

@@ -35,6 +35,7 @@ from locald.domain.lifecycle.messages import (
     Down,
     Due,
     Effect,
+    FilesChanged,
     Message,
     Proxied,
     Prune,
@@ -46,6 +47,7 @@ from locald.domain.lifecycle.messages import (
     Stop,
     Up,
     Wake,
+    WatchTold,
 )
 from locald.domain.lifecycle.phase import (
     Adopting,
@@ -65,6 +67,7 @@ from locald.domain.lifecycle.place import Place
 from locald.domain.lifecycle.reachable import closure, dependents_of, with_dependencies
 from locald.domain.lifecycle.restarts import Restarts
 from locald.domain.lifecycle.service import Outcome, Service, end, fresh, launch, program, with_result
+from locald.domain.lifecycle.watched import noticed
 from locald.domain.project.names import Key
 
 if TYPE_CHECKING:
@@ -121,9 +124,9 @@ def step(world: World, message: Message, now: float) -> Step:
             _carry_out(draft, message)
         case Proxied(port):
             draft.https_port = port
-        case Due(key):
-            if service := draft.services.get(key):
-                draft.take(due(service, now))
+        case Due() | FilesChanged() | WatchTold():
+            if service := draft.services.get(message.key):
+                draft.take(_of_service(service, message, now))
         case Slept(seconds):
             draft.put_off(seconds)
         case event:
@@ -132,6 +135,16 @@ def step(world: World, message: Message, now: float) -> Step:
                 draft.follow(service)
     draft.settle()
     return draft.finish()
+
+
+def _of_service(service: Service, message: Due | FilesChanged | WatchTold, now: float) -> Outcome:
+    match message:
+        case Due():
+            return due(service, now)
+        case FilesChanged():
+            return noticed(service, message), []
+        case WatchTold(_, trouble, hint):
+            return replace(service, changes=replace(service.changes, trouble=trouble, hint=hint)), []
 
 
 class _Draft:

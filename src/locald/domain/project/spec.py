@@ -48,6 +48,15 @@ class RestartPolicy(StrEnum):
     ALWAYS = "always"
 
 
+class KillMode(StrEnum):
+    """Which processes of a service get its stop signal; what is left when the time is over is killed."""
+
+    ALL = "all"
+    """every one"""
+    MIXED = "mixed"
+    """its main process; when that has exited, the rest"""
+
+
 class StandardInput(StrEnum):
     """What a process reads on its standard input."""
 
@@ -137,6 +146,18 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class FileWatch:
+    """Which files, by globs relative to the project's folder, and what to do when one of them changes."""
+
+    paths: tuple[str, ...]
+    ignore: tuple[str, ...] = ()
+    debounce: float = 0.2
+    """of quiet, before anything is done"""
+    signal: str | None = None
+    """sent in place of a restart"""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSpec:
     """One `[services.NAME]` table with its defaults. docs/reference/file.md tells what each key means."""
 
@@ -158,11 +179,13 @@ class ServiceSpec:
     max_restarts: int = 5
     stop_signal: str = "SIGTERM"
     stop_timeout: float = 10.0
+    kill_mode: KillMode = KillMode.ALL
     watchdog: float | None = None
     log_size: int = 50_000_000
     """bytes of history kept on disk"""
     tty: bool = True
     stdin: StandardInput = StandardInput.EMPTY
+    watch: FileWatch | None = None
     autostart: bool = True
     shared: bool = False
     """one for all instances of the project"""

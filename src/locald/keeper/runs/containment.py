@@ -114,6 +114,10 @@ class Hold:
     def signal(self, number: int) -> None:
         self.tree.signal(number)
 
+    def tell(self, pid: int, number: int) -> None:
+        """A signal for this member alone."""
+        self.tree.tell(pid, number)
+
     def kill(self) -> None:
         """One round of SIGKILL."""
         self.tree.kill()

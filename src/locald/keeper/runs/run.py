@@ -69,8 +69,8 @@ class Run:
         """The other end of its standard input, where that never ends."""
         self._birth: Birth | None = None
         """There until it is known whether the program was executed."""
-        self._unsent: list[int] = []
-        """Signals to send as soon as the program is there."""
+        self._unsent: list[tuple[int, bool]] = []
+        """Signals to send as soon as the program is there, and whether to the main process only."""
         self._senders: Senders | None = None
         self._followed = Follower(context.loop, self._followed_ended)
         self._tailed = False
@@ -162,8 +162,8 @@ class Run:
             self.output.note(f"started: pid {leader}, run {self._order.number}")
             self._tell("spawned", pid=leader, token=self._token, tree=self._hold.described())
             self._write_down(self._hold)
-            for number in self._unsent:
-                self._hold.signal(number)
+            for number, only_main in self._unsent:
+                self.signal(number, only_main=only_main)
         self.settle()
 
     def _close_birth(self) -> None:
@@ -245,12 +245,16 @@ class Run:
 
     # What the daemon asks for.
 
-    def signal(self, number: int) -> None:
-        """To every member, wherever it went. Before the program is there: as soon as it is."""
+    def signal(self, number: int, *, only_main: bool = False) -> None:
+        """To every member, wherever it went, or to the main process. Before the program is there: as soon as
+        it is."""
+        main = self._followed.pid if self._followed.pid is not None else self._leader
         if self._birth is not None:
-            self._unsent.append(number)
-        elif self._hold is not None:
+            self._unsent.append((number, only_main))
+        elif self._hold is not None and not only_main:
             self._hold.signal(number)
+        elif self._hold is not None and main is not None:
+            self._hold.tell(main, number)
 
     def kill(self) -> None:
         """SIGKILL for all that is left, until nothing is."""

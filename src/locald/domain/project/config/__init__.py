@@ -26,7 +26,7 @@ from locald.domain.values.lines import dotted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from locald.domain.project.spec import HealthCheck, ProjectSpec, ServiceSpec
+    from locald.domain.project.spec import FileWatch, HealthCheck, ProjectSpec, ServiceSpec
     from locald.domain.values.lines import Path, Places
 
 __all__ = [
@@ -99,8 +99,17 @@ def _settings(service: ServiceSpec) -> Iterator[tuple[Path, Any]]:
             yield from (((name, key), each) for key, each in value.items())
         elif name == "health_check" and value is not None:
             yield from (((name, key), each) for key, each in _check(value))
+        elif name == "watch" and value is not None:
+            yield from (((name, key), each) for key, each in _watch(value))
         else:
             yield (name,), _value(name, value)
+
+
+def _watch(watch: FileWatch) -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(watch):
+        value = getattr(watch, field.name)
+        if value not in (None, ()):
+            yield field.name, _value(field.name, value)
 
 
 def _check(check: HealthCheck) -> Iterator[tuple[str, Any]]:
@@ -112,7 +121,7 @@ def _check(check: HealthCheck) -> Iterator[tuple[str, Any]]:
                 yield field.name, _value(field.name, value)
 
 
-_DURATIONS = ("start_timeout", "stop_timeout", "watchdog", "idle_timeout", "interval", "timeout")
+_DURATIONS = ("start_timeout", "stop_timeout", "watchdog", "idle_timeout", "interval", "timeout", "debounce")
 
 
 def _value(key: str, value: Any) -> Any:
@@ -127,11 +136,13 @@ def _value(key: str, value: Any) -> Any:
 
 
 def _as_written(path: Path, raw: Mapping[str, Any]) -> Path:
-    """Where a value stands in the file: a check that is a string, or a dependency in a list, has a place
-    of another form than the key that it means."""
+    """Where a value stands in the file: a check that is a string, a dependency in a list, or globs without a
+    table have a place of another form than the key that they mean."""
     around: Any = raw
     for part in path[:-1]:
         around = around.get(part, {}) if isinstance(around, dict) else {}
     if isinstance(around, str) and path[-1] in ("type", "command"):
         return path[:-1]
+    if path[2:3] == ("watch",) and not isinstance(around, dict):
+        return path[:-1] if path[-1] == "paths" else path
     return (*path[:-1], around.index(path[-1])) if isinstance(around, list) else path

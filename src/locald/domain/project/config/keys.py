@@ -39,8 +39,10 @@ from locald.domain.project.config.kinds import (
     choice,
 )
 from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
+from locald.domain.project.config.watching import WatchValue
 from locald.domain.project.spec import (
     Condition,
+    KillMode,
     ProjectSpec,
     RestartPolicy,
     ServiceSpec,
@@ -75,6 +77,10 @@ _POLICIES = {
     "unless-stopped": "always",
     "true": "always",
     "on-error": "on-failure",
+}
+_KILL_MODES = {
+    **dict.fromkeys(("control-group", "group", "cgroup", "tree"), "all"),
+    **dict.fromkeys(("process", "main", "leader"), "mixed"),
 }
 _INPUTS = {
     **dict.fromkeys(("null", "none", "/dev/null", "devnull", "closed", "close", "false"), "empty"),
@@ -233,6 +239,17 @@ class ServiceTable(Table):
         Duration,
         Doc("Time to stop; remaining processes are then killed.", 'stop_timeout = "30s"', "10s"),
     ] = NOT_GIVEN
+    kill_mode: Annotated[
+        Annotated[KillMode, choice("a way to stop", KillMode, KillMode, _KILL_MODES)],
+        Doc(
+            "Which processes get the stop signal: `all` of the service; `mixed`, its main process only, and "
+            "the rest when that has exited. For a program that ends its own children in order, or finishes "
+            "their work first (Celery). Begin a `command` that is a string with `exec`, or the shell is the "
+            "main process.",
+            'kill_mode = "mixed"',
+            "all",
+        ),
+    ] = NOT_GIVEN
     watchdog: Annotated[
         Duration,
         Doc(
@@ -268,6 +285,16 @@ class ServiceTable(Table):
         ),
     ] = NOT_GIVEN
 
+    watch: Annotated[
+        WatchValue,
+        Doc(
+            "Files whose change restarts the service: globs relative to the folder, or a table. `.git`, "
+            "`node_modules`, `.venv`, `__pycache__` and what `.gitignore` names are left out, but not a "
+            "file that is named exactly.",
+            'watch = ["src/**/*.py"]',
+            otherwise="nothing is watched",
+        ),
+    ] = NOT_GIVEN
     autostart: Annotated[
         Boolean,
         Doc(

@@ -238,7 +238,7 @@ def _regex(value: object) -> str:
     return pattern
 
 
-def _matching(words: str, pattern: str, hint: str) -> Kind:
+def matching(words: str, pattern: str, hint: str) -> Kind:
     """A string that has to look like something."""
 
     def accept(value: object) -> str:
@@ -378,7 +378,7 @@ Regex = Annotated[
 ]
 HeaderName = Annotated[
     str,
-    _matching(
+    matching(
         "the name of a header", rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{labels.END}", 'like "Accept" or "X-Token"'
     ),
 ]
@@ -388,7 +388,7 @@ HeaderValue = Annotated[
         "a string", _header_value, {"type": "string", "pattern": rf"^[^\x00-\x08\x0a-\x1f\x7f]*{labels.END}"}
     ),
 ]
-UrlPath = Annotated[str, _matching('a path that begins with "/"', "^/", 'like "/" or "/health"')]
+UrlPath = Annotated[str, matching('a path that begins with "/"', "^/", 'like "/" or "/health"')]
 Image = Annotated[
     str,
     Kind(
@@ -399,7 +399,7 @@ Image = Annotated[
 ]
 Volume = Annotated[
     str,
-    _matching(
+    matching(
         "a volume",
         rf"^(external:)?[^:]+:/[^:]*(:[A-Za-z,]+)?{labels.END}",
         'like "./data:/var/lib/data" for a folder, or "data:/var/lib/data" for a volume with a name',

@@ -28,6 +28,7 @@ from locald.domain.project.config import (
 from locald.domain.project.config.checks import TABLES, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
 from locald.domain.project.config.table import Table, docs
+from locald.domain.project.config.watching import WatchTable
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.understood import Understood
 from locald.domain.values import toml
@@ -213,6 +214,7 @@ def _missing(path: Path) -> Fault:
 _EXAMPLES = {
     "name": 'add name = "shop"',
     "command": 'like command = "pg_isready"',
+    "paths": 'add paths = ["src"]',
     "pattern": "add pattern = '…', a regular expression",
 }
 _WHERE_EMPTY = {"status": "leave it out for any 2xx or 3xx"}
@@ -240,6 +242,8 @@ def _key_of(path: Path, check: str = "") -> tuple[type[Table], str]:
     match path:
         case ("project", key, *_):
             return ProjectTable, str(key)
+        case ("services", _, "watch", str(key), *_):
+            return WatchTable, key
         case ("services", _, "health_check", key, *_) if check:
             return TABLES[check], str(key)
         case ("services", _, key, *_):

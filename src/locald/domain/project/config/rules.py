@@ -30,6 +30,7 @@ CONTAINER_ONLY = {
 PROCESS_ONLY = {
     "workdir": "the image says where a container works",
     "tty": "the output of a container comes from Docker",
+    "kill_mode": "the first process of a container gets the stop signal, the engine ends the rest",
     "watchdog": "a container has no NOTIFY_SOCKET",
 }
 """keys without a meaning for the other kind, and why"""
