@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 import yaml
+
+from locald.domain.values.toml import value
+from whole.systemd_box import Box, is_possible
 
 if TYPE_CHECKING:
     from whole.machine import Machine
 
 SERVER = f'[services.web]\ncommand = "exec {sys.executable} -m http.server $PORT --bind 127.0.0.1"\n'
+SERVES = """
+import http.server, time
+time.sleep(0.5)  # so that whoever did not wait for it would be earlier
+open("order", "a").write("serving\\n")
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Page).serve_forever()
+"""
 EXACT = (
     '[services.db]\nimage = "postgres:16"\ncontainer_port = 5432\nport = 5433\nrestart = "no"\n'
     'health_check = { type = "none" }\n'
@@ -77,3 +92,36 @@ def test_a_wrong_image_or_format_is_refused(machine: Machine) -> None:
         done = machine.locald("export", "compose", *options)
         assert (done.returncode, done.stdout) == (2, ""), options
     assert machine.locald("export", "nomad").returncode == 2
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs root, and a systemd to start")
+def test_a_real_systemd_starts_the_units_in_order_restarts_and_stops_them(machine: Machine) -> None:
+    odd = "é \t'\"% $HOME \\ x"
+    machine.file("server.py", f"import os\nopen('odd', 'w').write(os.environ['ODD'])\n{SERVES}")
+    python = os.path.realpath(
+        sys.executable
+    )  # a virtual environment may be in /tmp, which is another one there
+    machine.write(
+        f'[services.web]\ncommand = ["{python}", "server.py"]\nport = 18432\nenv = {{ ODD = {value(odd)} }}\n'
+        'depends_on = ["seed"]\nhealth_check = { type = "http", status = [200] }\n'
+        '[services.seed]\ntype = "task"\ncommand = "echo first > order"\n'
+        '[services.job]\ntype = "worker"\ndepends_on = ["web"]\n'
+        'command = "echo last >> order; exec sleep 9999"\n'
+    )
+    units = machine.folder / "units"
+    assert machine.locald("export", "systemd", "--lossy", "-o", str(units)).returncode == 0
+    box = Box(units, machine.folder)
+    try:
+        box.systemctl("start", "shop.target")
+        assert box.state("shop-seed.service", "ActiveState", "SubState") == ["active", "exited"]
+        assert box.state("shop-web.service", "ActiveState", "SubState") == ["active", "running"]
+        box.until("shop-job.service", "SubState", "running")
+        assert (machine.folder / "order").read_text() == "first\nserving\nlast\n"
+        assert (machine.folder / "odd").read_text() == odd
+        box.systemctl("kill", "-s", "KILL", "shop-job.service")
+        box.until("shop-job.service", "NRestarts", "1")
+        box.systemctl("stop", "shop.target")
+        for name in ("web", "job", "seed"):
+            box.until(f"shop-{name}.service", "ActiveState", "inactive")
+    finally:
+        box.close()
