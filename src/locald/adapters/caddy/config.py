@@ -1,15 +1,15 @@
 """What Caddy is told: routes in its JSON. Pure.
 
-Each service has one route. A request for it goes to where it listens, but only while its *gate* is open: a
-file that is there as long as the service is healthy. So a service that starts or stops costs no new
-configuration, which would make Caddy let go of connections. While the gate is closed the daemon is asked
-first: it answers what there is to say, or 204 when the service has become healthy, and then the request goes
-on, body and all. The same happens when the service turns out not to listen although its gate is open.
+Of each service there are its names and where it listens; all else is there once. A request goes to where its
+service listens, but only while its *gate* is open: a file that is there as long as the service is healthy.
+So a service that starts or stops costs no new configuration, which would make Caddy let go of connections.
+While the gate is closed the daemon is asked first: it answers what there is to say, or 204 when the service
+has become healthy, and then the request goes on, body and all. The same happens when the service turns out
+not to listen although its gate is open.
 
 Caddy goes on without the daemon. What then would have been the daemon's to answer is a plain sentence.
 
-Certificates are few: each domain's own and one for all names directly below it, whatever services come and
-go.
+Certificates are few: each domain's own and one for all names directly below it.
 
 Source: https://caddyserver.com/docs/json/
 """
@@ -17,7 +17,6 @@ Source: https://caddyserver.com/docs/json/
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +34,12 @@ TRIES_LAST, TRIES_EVERY = "2s", "50ms"
 """how long a daemon that is being replaced is waited for"""
 STREAMS_LAST = "24h"
 """how long a WebSocket may stay on a route that was configured again"""
-MOST_ROUNDS = 5
-"""times that a request may come to the same service on its way"""
 ROUNDS = "X-Locald-Route"
 """the header that has the services on the way of a request"""
+_MANY_ROUNDS: Json = {"header_regexp": {ROUNDS: {"pattern": r"(?:\S+\s+){5}"}}}
+"""It has been to so many that the daemon is asked whether it goes in circles"""
+SERVICE, ADDRESS, SCHEME = "locald_service", "locald_address", "locald_scheme"
+"""what is known of the service that a request is for, as variables of the request"""
 OWN_PATH = "/.well-known/locald/*"
 """of every name: what the page that is shown in place of a service asks"""
 HOLD, NOWHERE, LOOP, BROKEN, OWN = "/hold", "/nowhere", "/loop", "/broken", "/own"
@@ -100,20 +101,25 @@ def _certified(routes: Iterable[Route], domains: Iterable[str]) -> list[str]:
 
 
 def _server(site: Site, routes: Sequence[Route]) -> Json:
+    """First it is found out whose name it is; then comes what concerns all services; then each one's own."""
     ports = (site.https_port, site.http_port)
-    nowhere: Json = {"handle": [_asked(site, NOWHERE)]}
-    broken: Json = {
-        "match": [_said("status_code", "^5")],
-        "handle": [_asked(site, BROKEN)],
-    }
+    groups = _grouped(routes)
     return {
         "listen": [f"{address}:{port}" for port in ports for address in ("127.0.0.1", "[::1]")],
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "tls_connection_policies": [{"default_sni": DASHBOARD}],
         **_counted(routes),
-        "routes": [*(_route(site, group) for group in _grouped(routes)), nowhere],
-        "errors": {"routes": [_when_away(), broken]},
+        "routes": [
+            {"handle": [{"handler": "vars", SERVICE: ""}]},
+            *map(_named, reversed(groups)),  # the last word is that of a name that is written out
+            {"match": [{"vars": {SERVICE: [""]}}], "terminal": True, "handle": [_asked(site, NOWHERE)]},
+            {"match": [{"path": [OWN_PATH]}], "terminal": True, "handle": [_asked(site, OWN)]},
+            {"match": [_MANY_ROUNDS], "handle": [_asked(site, LOOP)]},
+            {"match": [_closed(site)], "handle": [_asked(site, HOLD)]},
+            *map(_own, groups),
+        ],
+        "errors": {"routes": _when_it_fails(site)},
     }
 
 
@@ -149,45 +155,48 @@ def _grouped(routes: Sequence[Route]) -> list[list[Route]]:
     return [groups[key] for key in sorted(groups)]
 
 
-def _route(site: Site, routes: list[Route]) -> Json:
+def _named(routes: list[Route]) -> Json:
     service = routes[0]
-    name = gate(service.key)
-    own = {"path": [OWN_PATH]}
-    passed = {"header": {ROUNDS: ["*"]}}  # by a service of ours: only then is it looked at closely
-    looped = {"header_regexp": {ROUNDS: {"pattern": f"(?:{re.escape(name)}[ ,].*){{{MOST_ROUNDS}}}"}}}
-    loop = {"match": [looped], "terminal": True, "handle": [_asked(site, LOOP, name)]}
-    closed = {"not": [{"file": {"root": site.gates, "try_files": [f"/{name}"]}}]}
+    known = {SERVICE: gate(service.key), ADDRESS: service.address, SCHEME: service.scheme}
+    return {"match": [_of(routes)], "handle": [{"handler": "vars", **known}]}
+
+
+def _own(routes: list[Route]) -> Json:
     return {
-        "match": [{"host": [route.name for route in routes]}],
+        "match": [_of(routes)],
         "terminal": True,
-        "handle": [
-            _subroute(
-                [
-                    {"match": [own], "terminal": True, "handle": [_asked(site, OWN, name)]},
-                    {"match": [passed], "handle": [_subroute([loop])]},
-                    {"match": [closed], "handle": [_asked(site, HOLD, name)]},
-                    {"handle": [_service(service)]},
-                ],
-                _when_it_fails(site, service),
-            )
-        ],
+        "handle": [_service(routes[0].address, routes[0].scheme)],
     }
 
 
-def _subroute(routes: list[Json], errors: list[Json] | None = None) -> Json:
-    return {"handler": "subroute", "routes": routes, **({"errors": {"routes": errors}} if errors else {})}
+def _of(routes: list[Route]) -> Json:
+    return {"host": [route.name for route in routes]}
 
 
-def _when_it_fails(site: Site, service: Route) -> list[Json]:
+def _closed(site: Site) -> Json:
+    return {"not": [{"file": {"root": site.gates, "try_files": [f"/{_var(SERVICE)}"]}}]}
+
+
+def _when_it_fails(site: Site) -> list[Json]:
     """The service does not listen: it was not sent anything, so the request may go to it later. The daemon
     does not listen: there is no more to ask it. All else: the service broke off."""
-    name = gate(service.key)
-    refused = _said("message", "dial tcp")
+    again = [
+        {"match": [{"vars": {SCHEME: [scheme]}}], "handle": [_service(_var(ADDRESS), scheme)]}
+        for scheme in ("http", "https")
+    ]
     return [
         _when_away(),
-        {"match": [refused], "terminal": True, "handle": [_asked(site, HOLD, name), _service(service)]},
-        {"handle": [_asked(site, BROKEN, name)]},
+        {
+            "match": [_said("message", "dial tcp")],
+            "terminal": True,
+            "handle": [_asked(site, HOLD), {"handler": "subroute", "routes": again}],
+        },
+        {"match": [_said("status_code", "^5")], "handle": [_asked(site, BROKEN)]},
     ]
+
+
+def _var(name: str) -> str:
+    return f"{{http.vars.{name}}}"
 
 
 def _said(what: str, pattern: str) -> Json:
@@ -199,20 +208,20 @@ def _when_away() -> Json:
     return {"match": [_said("message", "dial unix")], "terminal": True, "handle": [_static(503, AWAY)]}
 
 
-def _service(route: Route) -> Json:
+def _service(address: str, scheme: str) -> Json:
     """With its own name in `Host`. What it sends without a length (events, streams) Caddy passes on at once
     by itself; to have it do so with everything costs a fifth more."""
     transport: Json = {"protocol": "http", "compression": False}
-    if route.scheme == "https":
+    if scheme == "https":
         transport["tls"] = {"insecure_skip_verify": True}
     return {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": route.address}],
+        "upstreams": [{"dial": address}],
         "transport": transport,
         "stream_close_delay": STREAMS_LAST,
         "headers": {
             "request": {
-                "set": {ROUNDS: [f"{gate(route.key)} {{http.request.header.{ROUNDS}}}"]},
+                "set": {ROUNDS: [f"{_var(SERVICE)} {{http.request.header.{ROUNDS}}}"]},
                 "replace": {"Cookie": [{"search_regexp": _COOKIE, "replace": ""}]},
                 "delete": ["Forwarded", "X-Real-Ip"],
             }
@@ -220,7 +229,7 @@ def _service(route: Route) -> Json:
     }
 
 
-def _asked(site: Site, path: str, service: str = "") -> Json:
+def _asked(site: Site, path: str) -> Json:
     """Ask the daemon, without the body. When it says 204 the request goes on."""
     return {
         "handler": "reverse_proxy",
@@ -232,7 +241,7 @@ def _asked(site: Site, path: str, service: str = "") -> Json:
                 "set": {
                     "Host": ["locald"],  # that of the request may be anything
                     "X-Locald-Host": ["{http.request.hostport}"],
-                    "X-Locald-Service": [service],
+                    "X-Locald-Service": [_var(SERVICE)],
                     "X-Locald-Method": ["{http.request.method}"],
                     "X-Locald-Uri": ["{http.request.orig_uri}"],
                     "X-Locald-Scheme": ["{http.request.scheme}"],

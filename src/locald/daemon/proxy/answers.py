@@ -18,6 +18,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from locald.adapters.caddy.config import ROUNDS
 from locald.adapters.histories import Choice
 from locald.daemon.api.http import Answer, document
 from locald.daemon.proxy.page import POLICY, Part, page
@@ -42,6 +43,8 @@ NEWS_WITHIN = 20.0
 """seconds that a page waits for news before it asks again"""
 LINES = 12
 """of output, on a page"""
+MOST_ROUNDS = 5
+"""times that a request may come to the same service on its way"""
 AGAIN = {"Retry-After": "1", "Cache-Control": "no-store"}
 
 
@@ -65,8 +68,7 @@ class Answers:
             case "/own":
                 return await self._news(request, key)
             case "/loop":
-                what = f"{key.service} sends requests for its own name back to itself"
-                return _refused(request, 508, what, "check where it forwards requests to")
+                return self._rounds(request, key)
             case "/broken":
                 return await self._broken(request, key)
             case _:
@@ -142,6 +144,14 @@ class Answers:
         root = root_of(self._core.world, service)
         lines = await self._core.logbook.last(root.key, LINES, Choice(plain=True))
         return [plain(line.line) for line in lines if line.run == root.runs]
+
+    def _rounds(self, request: Request, key: Key) -> Answer:
+        """204, unless the request has been to this very service again and again."""
+        passed = request.headers.get(ROUNDS.lower(), "").split()
+        if passed.count(str(key)) < MOST_ROUNDS:
+            return Answer(b"", 204)
+        what = f"{key.service} sends requests for its own name back to itself"
+        return _refused(request, 508, what, "check where it forwards requests to")
 
     # News for the page.
 

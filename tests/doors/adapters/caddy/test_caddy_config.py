@@ -35,24 +35,35 @@ def server() -> dict[str, Any]:
     return found
 
 
+def parts() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = server()["routes"]
+    return found
+
+
 def test_names_are_matched_each_service_together_and_patterns_last() -> None:
-    hosts = [route["match"][0]["host"] for route in server()["routes"] if "match" in route]
-    assert hosts == [
-        ["shop.localhost", "web.shop.localhost"],
-        ["api.feat.shop.localhost"],
-        ["*.shop.localhost"],
-    ]
-    assert "match" not in server()["routes"][-1]  # all else
+    hosts = [part["match"][0]["host"] for part in parts() if "host" in part.get("match", [{}])[0]]
+    own = [["shop.localhost", "web.shop.localhost"], ["api.feat.shop.localhost"], ["*.shop.localhost"]]
+    # Of what is known of a request the last word counts; of the services the first that has the name.
+    assert hosts == [*reversed(own), *own]
 
 
 def test_a_request_goes_to_the_service_while_its_gate_is_open() -> None:
-    parts = server()["routes"][1]["handle"][0]["routes"]
-    closed = parts[2]["match"][0]["not"][0]["file"]
-    assert closed == {"root": "/h/gates", "try_files": ["/shop@feat:api"]}
-    assert parts[2]["handle"][0]["rewrite"] == {"method": "GET", "uri": "/hold"}
-    proxied = parts[3]["handle"][0]
+    (closed,) = (part for part in parts() if "not" in part.get("match", [{}])[0])
+    file = closed["match"][0]["not"][0]["file"]
+    assert file == {"root": "/h/gates", "try_files": ["/{http.vars.locald_service}"]}
+    assert closed["handle"][0]["rewrite"] == {"method": "GET", "uri": "/hold"}
+    named, proxied = (
+        part["handle"][0] for part in parts() if part.get("match") == [{"host": ["api.feat.shop.localhost"]}]
+    )
+    assert named["locald_service"] == "shop@feat:api"
     assert proxied["upstreams"] == [{"dial": "[::1]:24001"}]
     assert proxied["transport"]["tls"] == {"insecure_skip_verify": True}
+
+
+def test_what_is_asked_of_the_daemon_is_there_once_however_many_services_there_are() -> None:
+    many = [Route(f"s{n}.shop.localhost", Key("shop", f"s{n}"), f"127.0.0.1:{n}") for n in range(1, 51)]
+    site = Site(7443, 7080, "/a", "/d", "/g", "/s", "/r")
+    assert json.dumps(config(site, many, DOMAINS)).count("reverse_proxy") == 50 + 8
 
 
 def test_it_listens_on_loopback_only_and_is_told_on_a_socket_of_the_owner() -> None:
