@@ -27,7 +27,6 @@ unbound unbound likewise
 dnsmasq dnsmasq-base likewise
 ruby ruby the console of a program in Ruby, at its terminal
 certutil libnss3-tools a browser trusts the proxy
-/usr/share/doc/libfaketime libfaketime clocks that are set in the fault suite
 openssl openssl certificates of TLS servers that are asked
 '
 

@@ -68,8 +68,7 @@ class Series:
     def _campaign(self, number: int) -> None:
         """Ends early when something was broken: what follows would only follow from that."""
         with tempfile.TemporaryDirectory(prefix="faults") as base:
-            steps = number % (2 * len(TREES)) >= len(TREES)
-            yard = Yard(Path(base), TREES[number % len(TREES)], steps=steps)
+            yard = Yard(Path(base), TREES[number % len(TREES)])
             has_disk = box.give_disk(yard.home)
             campaign = Campaign(yard, Random(f"{self.given.seed}:{number}"), self._deed)
             try:

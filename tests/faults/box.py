@@ -9,7 +9,6 @@ Sources: unshare(1), pid_namespaces(7).
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import subprocess
@@ -59,26 +58,6 @@ def be_init() -> None:
         pid, status = os.wait()
         if pid == child:
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-
-
-def clocks(file: Path) -> dict[str, str]:
-    """The environment of processes whose clock is as far off as the file says; none where libfaketime is not.
-
-    What counts time without being set by anybody (`CLOCK_MONOTONIC`, `CLOCK_BOOTTIME`) is left as it is.
-    """
-    found = [
-        path for folder in ("", "*/") for path in glob.glob(f"/usr/lib*/{folder}faketime/libfaketime.so.1")
-    ]
-    if not found:
-        return {}
-    file.write_text("+0")
-    return {
-        "LD_PRELOAD": found[0],
-        "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_CACHE_DURATION": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
 
 
 def give_disk(home: Path) -> bool:

@@ -50,12 +50,8 @@ class Harm:
 class Victim:
     """A locald that things are done to. `seen`: the processes of its services now."""
 
-    def __init__(
-        self, home: Path, random: Random, seen: Callable[[], tuple[Process, ...]], clock: Path
-    ) -> None:
+    def __init__(self, home: Path, random: Random, seen: Callable[[], tuple[Process, ...]]) -> None:
         self.home = home
-        self.clock = clock
-        """the file that says how far off it is, where it can be set"""
         self.random = random
         self.seen = seen
 
@@ -246,17 +242,8 @@ def take_files(on: Victim) -> Harm:
     return Harm(f"the {what} ({pid}) has no descriptors left", undo=undo)
 
 
-def step_clock(on: Victim) -> Harm:
-    """As an administrator, or the end of a winter, sets it: it stays so."""
-    if not on.clock.exists():
-        return Harm("(no clock of its own to set)")
-    hours = on.random.choice((-26, -1, 0, 1, 1000))
-    on.clock.write_text(f"{hours:+d}h")
-    return Harm(f"the clock is set to {hours:+d} h")
-
-
 FAULTS: tuple[Callable[[Victim], Harm], ...] = (
     *(kill_daemon, kill_daemon, kill_daemon, kill_keeper, kill_both, kill_helper, kill_helper, kill_reaper),
     *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_helper, stop_leader, fill_disk),
-    *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files, step_clock),
+    *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files),
 )

@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from faults import sight
-from faults.box import clocks
 from faults.fleet import PROJECT_OF, PROJECTS, file_of
 from whole.machine import Command, Machine
 
@@ -29,10 +28,9 @@ LINES = 8000
 
 
 class Yard:
-    """`base`: an empty folder. `tree`: how trees are held, as LOCALD_TREE has it. `steps`: commands, daemon
-    and services, not the keeper, have a clock that can be set."""
+    """`base`: an empty folder. `tree`: how trees are held, as LOCALD_TREE has it."""
 
-    def __init__(self, base: Path, tree: str = "", *, steps: bool = False) -> None:
+    def __init__(self, base: Path, tree: str = "") -> None:
         self.token = secrets.token_hex(8)
         self.board = base / "board"
         (self.board / "marks").mkdir(parents=True)
@@ -40,9 +38,6 @@ class Yard:
         self.folders = {project: base / project for project in PROJECTS}
         self.machine = Machine(self.folders["shop"])
         self.machine.env["LOCALD_TREE"] = tree
-        self.clock = self.board / "clock"
-        if steps:
-            self.machine.env |= clocks(self.clock)
         self.outputs: dict[str, str] = {}
         """what commands have said since it was last asked"""
         self._read: dict[str, tuple[int, int]] = {}
