@@ -22,6 +22,7 @@ from whole import (
     test_keys_of_checks,
     test_local_file,
     test_proxy,
+    test_shared,
 )
 from whole.machine import free_port
 from whole.showing import shown_by, shows
@@ -402,7 +403,7 @@ def test_every_key_of_the_file_is_shown_to_work(machine: Machine) -> None:
     schema = json.loads(machine.locald("config", "schema").stdout)
     project, service = (schema["$defs"][f"{name}Table"]["properties"] for name in ("Project", "Service"))
     known = {f"project.{key}" for key in project} | set(_keys(schema["$defs"], service)) | {"groups"}
-    others = (test_keys_of_checks, test_containers, test_groups, test_local_file, test_proxy)
+    others = (test_keys_of_checks, test_containers, test_groups, test_local_file, test_proxy, test_shared)
     modules = (sys.modules[__name__], *others)
     assert shown_by(*modules) == known
 

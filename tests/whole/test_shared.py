@@ -12,6 +12,7 @@ import pytest
 from whole.looking import is_healthy
 from whole.machine import is_alive
 from whole.programs import SERVE, command
+from whole.showing import shows
 from whole.worktrees import everything, in_each, up, worktrees
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def shared(machine: Machine) -> Json:
     return next(row for row in everything(machine) if row["shared"])
 
 
+@shows("shared")
 def test_all_worktrees_have_one(machine: Machine, trees: dict[str, Path]) -> None:
     shown = in_each(machine, trees)
     assert {rows["db"]["pid"] for rows in shown.values()} == {shared(machine)["pid"]}
