@@ -79,6 +79,7 @@ ASKED: dict[str, Json] = {
     "/v1/status": {"project": "shop"},
     "/v1/why": {"project": "shop", "service": "web"},
     "/v1/timeline": {"project": "shop"},
+    "/v1/runs": {"project": "shop"},
     "/v1/lines": {"project": "shop"},
     "/v1/environment": {"project": "shop", "service": "web", "mask": "1"},
     "/v1/definition": {"project": "shop", "service": "web"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -170,3 +171,22 @@ def test_from_the_change_to_the_next_spawn_it_takes_the_debounce_and_little_more
         row = machine.until("web", lambda row: row["run"] == number and row["health"] == "healthy")  # noqa: B023
         took.append(datetime.fromisoformat(row["started_at"]).timestamp() - changed_at)
     assert 0.2 <= min(took) < 0.2 + 0.1
+
+
+def test_earlier_runs_are_listed_with_their_end_and_their_cause(machine: Machine) -> None:
+    begun(machine)
+    source(machine, "two\n")
+    machine.until("web", lambda row: row["run"] == 2 and row["health"] == "healthy")
+    machine.kill_daemon()
+    machine.locald("server", "start")
+    runs = json.loads(machine.locald("timeline", "--all", "--json").stdout)["runs"]
+    assert [(run["service"], run["run"], run["exit_code"], run["cause"]) for run in runs] == [
+        ("web", 2, None, "src/api.py changed"),
+        ("web", 1, 143, None),
+    ]
+    assert runs[1]["ready_at"] is not None
+    shown = machine.locald("timeline", "--all").stdout.splitlines()
+    assert "  ".join(shown[0].split()).startswith("SERVICE  RUN  STARTED  READY  AFTER  LASTED  END")
+    assert "running" in shown[1]
+    assert "src/api.py changed" in shown[1]
+    assert "exit code 143" in shown[2]

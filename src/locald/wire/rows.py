@@ -13,6 +13,7 @@ from locald.domain.project.names import parts
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from locald.domain.explain.past import RunOf
     from locald.domain.explain.timeline import Started, Timeline
     from locald.domain.explain.view import Row
     from locald.domain.explain.why import Why
@@ -124,6 +125,23 @@ def _started(part: Started) -> Json:
         "median_ms": milliseconds(part.median),
         "cause": part.cause or None,
     }
+
+
+def runs(found: Iterable[RunOf]) -> list[Json]:
+    """`timeline --all --json`."""
+    return [
+        {
+            "service": each.service,
+            "run": each.run.number,
+            "started_at": timestamp(each.run.spawned_at),
+            "ready_at": timestamp(each.run.ready_at),
+            "ended_at": timestamp(each.run.ended_at),
+            "exit_code": each.run.exit_code,
+            "cause": each.run.cause or None,
+            "said": each.run.said or None,
+        }
+        for each in found
+    ]
 
 
 def refusal(problems: Iterable[Problem], exit_code: int) -> Json:

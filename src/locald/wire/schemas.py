@@ -64,6 +64,7 @@ def schemas() -> Json:
                 "line": {"oneOf": [NUMBER, {"type": "null"}]},
             }
         ),
+        "Runs": object_of({"runs": list_of(_run())}),
         "Terminal": object_of({"run": TEXT}),
         "Lines": object_of({"lines": list_of(line), "truncated": {"type": "boolean"}, "cursor": TEXT}),
         "Dashboard": object_of({"url": TEXT}),
@@ -120,6 +121,13 @@ def _why(row: Json) -> Json:
     told["cause"] = TEXT_OR_NULL
     ending = {"hints": list_of(TEXT), "summary": TEXT}
     return object_of({"service": TEXT, **told, "blockers": blockers, "evidence": evidence, **ending})
+
+
+def _run() -> Json:
+    times = dict.fromkeys(("started_at", "ready_at", "ended_at"), TIME)
+    told = dict.fromkeys(("cause", "said"), TEXT_OR_NULL)
+    code = {"type": ["integer", "null"]}
+    return object_of({"service": TEXT, "run": NUMBER, **times, "exit_code": code, **told})
 
 
 def _timeline(row: Json) -> Json:

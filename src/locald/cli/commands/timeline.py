@@ -17,6 +17,7 @@ from locald.domain.values.amounts import length
 from locald.faces import states, words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
+from locald.faces.when import seconds_of
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -30,9 +31,13 @@ listening, listening to ready. The critical path is marked: the chain of service
 determined the total time. Only making these faster makes the start faster. A service
 that took notably longer than its median is marked too.
 
+With --all, it lists the latest runs of each service instead, the newest first: when each
+started, how long it took until it was ready, how it ended, and why it began.
+
 Without a terminal it is a table of times, in seconds since the start began.
 """
 HEAD = ("SERVICE", "REQUESTED", "SPAWNED", "LISTENING", "READY", "MEDIAN", "SOURCE", "WAITED FOR")
+RUNS = ("SERVICE", "RUN", "STARTED", "READY AFTER", "LASTED", "END", "CAUSE", "SAID")
 
 NARROWEST, WIDEST = 16, 100
 """columns of the bars"""
@@ -42,6 +47,7 @@ ROOMY = 100
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("timeline", description=ABOUT)
+    parser.add_argument("--all", action="store_true", help="list the latest runs of each service")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
@@ -49,6 +55,8 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     target = choose([], args.directory)
     api = daemon.look(Home.find())
+    if args.all:
+        return _list_runs(api.get("/v1/runs", target.where), as_json=args.json)
     document = api.get("/v1/timeline", target.where)
     if args.json:
         print(json.dumps(document, indent=2))
@@ -61,6 +69,31 @@ def run(args: argparse.Namespace) -> int:
     for line in [*lines, "", *_conclusion(start)]:
         print(line)
     return 0
+
+
+def _list_runs(document: dict[str, Any], *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(document, indent=2))
+        return 0
+    if not document["runs"]:
+        say.note("nothing was started yet")
+        return 0
+    cells = [[Cell(plain(text)) for text in _past(run)] for run in document["runs"]]
+    is_drawn = say.is_terminal(sys.stdout)
+    width = say.width(sys.stdout) if is_drawn else None
+    for line in table(RUNS, cells, colour=say.has_colour(sys.stdout), width=width):
+        print(line)
+    return 0
+
+
+def _past(run: dict[str, Any]) -> list[str]:
+    started, ready, ended = (seconds_of(run[name]) for name in ("started_at", "ready_at", "ended_at"))
+    took = length(ready - started) if ready is not None and started is not None else ""
+    lived = length((time.time() if ended is None else ended) - started) if started is not None else ""
+    end = "running" if ended is None else "" if run["exit_code"] is None else f"exit code {run['exit_code']}"
+    why = run["cause"] or ""
+    said = run["said"] or ""
+    return [run["service"], str(run["run"]), run["started_at"] or "", took, lived, end, why, said]
 
 
 def _conclusion(start: Start) -> list[str]:

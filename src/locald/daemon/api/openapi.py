@@ -34,6 +34,7 @@ QUERIES: dict[str, dict[str, str]] = {
         "mask": "1: mask what looks like a secret (always on for the dashboard's site)",
     },
     "/v1/definition": {**_CHOICE, "service": "the service"},
+    "/v1/runs": {**_CHOICE, "service": _SERVICES},
     "/v1/terminal": {**_CHOICE, "service": "the service"},
     "/v1/effect": {
         **_CHOICE,
@@ -82,6 +83,7 @@ SUMMARIES = {
     "/v1/lines": "A page of log lines, and the cursor at which the next one begins",
     "/v1/environment": "Environment of a run, with the origin of each value",
     "/v1/definition": "What a service runs, where, and which line of which file says so",
+    "/v1/runs": "The latest runs of services: start, readiness, end, exit code and cause",
     "/v1/terminal": "The run of a service that has a terminal to attach to",
     "/v1/effect": "What an action would stop and start",
     "/v1/instances": "Every known folder of every project: its instance, branch, and what of it runs",
@@ -103,6 +105,7 @@ ANSWERS = {
     "/v1/lines": "Lines",
     "/v1/environment": "Environment",
     "/v1/definition": "Definition",
+    "/v1/runs": "Runs",
     "/v1/terminal": "Terminal",
     "/v1/effect": "Effect",
     "/v1/instances": "Instances",

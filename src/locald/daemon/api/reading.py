@@ -32,6 +32,7 @@ from locald.daemon.last_words import printed_last
 from locald.domain.explain import in_use
 from locald.domain.explain.last_word import is_over, last_word
 from locald.domain.explain.located import located, others
+from locald.domain.explain.past import runs
 from locald.domain.explain.summary import summary
 from locald.domain.explain.timeline import timeline
 from locald.domain.explain.view import row
@@ -178,6 +179,12 @@ class Reading:
             raise Refused(Problem("a timeline needs a project", hint="set `project` or `directory`"))
         services = self._core.world.of_project(project)
         return document(rows.timeline(timeline(project, services)))
+
+    async def runs(self, request: Request) -> Answer:
+        """The runs of services that are remembered, the newest first."""
+        chosen = await scope(self._core, request.query, request.query.getall("service"))
+        world = self._core.world
+        return document({"runs": rows.runs(runs([world.services[key] for key in chosen.keys(world)]))})
 
     async def environment(self, request: Request) -> Answer:
         key = await one(self._core, request.query, request.query.getall("service"))

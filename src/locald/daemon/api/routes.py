@@ -107,6 +107,7 @@ class Api:
             Route("GET", "/v1/events", reading.events),
             Route("GET", LIVE, _no_socket, allows_head=False),
             Route("GET", "/v1/why", reading.why),
+            Route("GET", "/v1/runs", reading.runs),
             Route("GET", "/v1/timeline", reading.timeline),
             Route("GET", "/v1/logs", reading.logs),
             Route("GET", "/v1/lines", reading.lines),

@@ -15,6 +15,7 @@ from locald.domain.lifecycle.changes import Changes, forgotten
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.health import NOTHING_RUNS, Health, HealthResult, Source
 from locald.domain.lifecycle.messages import Effect, Terminate, Unwatch
+from locald.domain.lifecycle.past import REMEMBERED_RUNS, PastRun, past_of
 from locald.domain.lifecycle.phase import (
     Adopting,
     Backoff,
@@ -68,6 +69,8 @@ class Service:
     """seconds from spawn to ready of runs before the latest that became ready, oldest first"""
     is_resting: bool = False
     """it was stopped because no request came"""
+    past: tuple[PastRun, ...] = ()
+    """its runs before the latest, the oldest first"""
     changes: Changes = field(default_factory=Changes)
     """of the files that it watches"""
     cause: str = ""
@@ -204,7 +207,8 @@ def launch(service: Service) -> tuple[Service, Run]:
     took = service.facts.took if service.facts else None
     durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]
     began = replace(service, runs=run.number, facts=facts, phase=Launching(run), durations=durations)
-    return replace(began, cause=""), run
+    past = (*service.past, *([past_of(service.facts)] if service.facts else []))[-REMEMBERED_RUNS:]
+    return replace(began, cause="", past=past), run
 
 
 def _speaks_after(service: Service) -> float:
