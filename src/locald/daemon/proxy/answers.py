@@ -41,8 +41,8 @@ HELD = 60.0
 """seconds that a request is kept waiting for a service"""
 NEWS_WITHIN = 20.0
 """seconds that a page waits for news before it asks again"""
-LINES = 12
-"""of output, on a page"""
+LINES, LOOKED_AT = 12, 60
+"""of output, on a page; and those that they are chosen from"""
 MOST_ROUNDS = 5
 """times that a request may come to the same service on its way"""
 AGAIN = {"Retry-After": "1", "Cache-Control": "no-store"}
@@ -137,13 +137,15 @@ class Answers:
         return page(title, _sentence(str(told["because"])), parts, state=word, tag=self._tag(key))
 
     async def _output(self, key: Key) -> list[str]:
-        """The last lines of what is the matter, as far as it has run."""
+        """The last lines of what is the matter, as far as it has run. Programs that clear the screen print
+        many empty ones."""
         service = self._core.world.services.get(key)
         if service is None:
             return []
         root = root_of(self._core.world, service)
-        lines = await self._core.logbook.last(root.key, LINES, Choice(plain=True))
-        return [plain(line.line) for line in lines if line.run == root.runs]
+        lines = await self._core.logbook.last(root.key, LOOKED_AT, Choice(plain=True))
+        printed = [plain(line.line) for line in lines if line.run == root.runs]
+        return [line for line in printed if line.strip()][-LINES:]
 
     def _rounds(self, request: Request, key: Key) -> Answer:
         """204, unless the request has been to this very service again and again."""
