@@ -198,6 +198,21 @@ def test_a_project_that_a_format_expresses_wholly_has_no_losses() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    "key", ['watch = ["*.py"]', "on_demand = true", "shared = true", 'domains = ["a.localhost"]']
+)
+def test_what_only_locald_has_a_word_for_is_told(name: str, key: str) -> None:
+    service = f'[services.web]\ncommand = "x"\nport = 18003\n{key}'
+    losses = (one(name, service) if name == "systemd" else one(name, service, web="x"))[1]
+    assert any(each.startswith(f"{key.split()[0]}: ") for each in losses)
+
+
+def test_the_mode_of_killing_is_systemd_s_own() -> None:
+    service = '[services.web]\ncommand = "x"\nport = 18003\nkill_mode = "mixed"'
+    assert "KillMode=mixed\n" in one("systemd", service)[0]
+
+
 def test_a_dollar_sign_stays_one() -> None:
     service = (
         '[services.a]\ncommand = ["echo", "$x $(y) 100%"]\nport = 18002\nhealth_check = { type = "none" }'

@@ -196,10 +196,21 @@ def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
     """Keys that no engine of containers has a word for."""
     if spec.watchdog:
         yield "watchdog", "WATCHDOG=1 is not heeded"
-    if spec.domains:
-        yield "domains", "there is no proxy"
+    yield from lost_everywhere(spec)
     if spec.workdir != DEFAULT.workdir:
         yield "workdir", "it works in the folder that the image says"
+
+
+def lost_everywhere(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
+    """Keys that only locald has a word for."""
+    if spec.domains:
+        yield "domains", "there is no proxy"
+    if spec.watch:
+        yield "watch", "files are not watched"
+    if spec.on_demand:
+        yield "on_demand", "it starts with the others, not with the first request"
+    if spec.shared:
+        yield "shared", "there are no instances"
 
 
 def lost_check(unit: Unit) -> str:

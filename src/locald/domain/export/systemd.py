@@ -12,9 +12,9 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from locald.domain.export.compose import lost_check
+from locald.domain.export.compose import lost_check, lost_everywhere
 from locald.domain.export.plan import Filler, Loss, filled_now
-from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, StandardInput, Type
+from locald.domain.project.spec import Condition, KillMode, RestartPolicy, ServiceSpec, StandardInput, Type
 from locald.domain.values import duration
 from locald.domain.values.problem import Problem, Refused
 
@@ -137,8 +137,7 @@ class _Writer:
             yield self._lost("stdin", "standard input is at its end at once")
         yield from self._restart()
         yield from self._end()
-        if self._spec.domains:
-            yield self._lost("domains", "there is no proxy")
+        yield from (self._lost(key, because) for key, because in lost_everywhere(self._spec))
 
     def _folder(self) -> str:
         place = posixpath.normpath(posixpath.join(self._plan.directory, self._spec.workdir))
@@ -204,6 +203,8 @@ class _Writer:
         yield f"TimeoutStartSec={'infinity' if spec.start_timeout is None else seconds(spec.start_timeout)}"
         if spec.stop_signal != DEFAULT.stop_signal and not self._is_container:
             yield f"KillSignal={spec.stop_signal}"
+        if spec.kill_mode is KillMode.MIXED:
+            yield "KillMode=mixed"
         yield f"TimeoutStopSec={seconds(spec.stop_timeout)}"
         if spec.watchdog:
             yield f"WatchdogSec={seconds(spec.watchdog)}"
