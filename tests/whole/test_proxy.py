@@ -208,9 +208,8 @@ def test_why_a_service_does_not_answer_is_said_in_its_place(proxy: Proxied) -> N
 
 
 def test_output_on_the_page_is_text(proxy: Proxied) -> None:
-    proxy.machine.write(
-        '[services.web]\ncommand = "echo \'<script>alert(1)</script>\'; exit 3"\nrestart = "no"\n'
-    )
+    command = "echo '<script>alert(1)</script>'; for each in $(seq 30); do echo; done; exit 3"
+    proxy.machine.write(f'[services.web]\ncommand = "{command}"\nrestart = "no"\n')
     proxy.machine.locald("up")
     proxy.ready()
 
