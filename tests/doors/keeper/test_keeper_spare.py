@@ -70,6 +70,19 @@ def test_many_at_once_do_not_wait_for_spares(daemon: Daemon, keeping: Keeping) -
 
 
 @grouped
+def test_of_many_that_end_at_once_each_exit_is_told(daemon: Daemon, keeping: Keeping) -> None:
+    """Also of the one that the spare became: it may have ended before the keeper has heard of its start."""
+    for number in range(1, 21):
+        spare_of(keeping)
+        runs = [f"shop:s{each}#{number}" for each in range(6)]
+        for run in runs:
+            daemon.spawn(run, sh("exit 3"))
+        for run in runs:
+            daemon.wait("gone", run)
+            assert daemon.of(run) == ["spawned", "exited", "gone"]
+
+
+@grouped
 def test_a_program_that_does_not_exist_leaves_nothing(daemon: Daemon, keeping: Keeping) -> None:
     spare = spare_of(keeping)
     daemon.spawn(WEB, ["/no/such/program"])

@@ -166,8 +166,8 @@ class GroupHold(Hold):
             self._adopt(leader)
 
     def child_ended(self, pid: int, status: int) -> None:
+        self._ends.member(pid, status)  # until that is told, the run is not over
         self._waiting.discard(pid)
-        self._ends.member(pid, status)
 
     def signal(self, number: int) -> None:
         self.tree.signal(number)
