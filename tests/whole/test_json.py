@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from whole.programs import STAY, command
+from whole.programs import STAY
 
 if TYPE_CHECKING:
     from whole.machine import Machine
@@ -21,7 +21,7 @@ type = "worker"
 command = {STAY}
 depends_on = ["db"]
 """
-BROKEN = f"[services.db]\ntype = 'worker'\nrestart = 'no'\ncommand = {command('raise SystemExit(3)')}\n"
+BROKEN = "[services.db]\ntype = 'worker'\nrestart = 'no'\ncommand = 'exit 3'\n"
 
 
 def told(machine: Machine, *arguments: str, code: int) -> Any:
