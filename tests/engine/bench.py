@@ -173,6 +173,15 @@ class Bench:
             while await asyncio.to_thread(self.left):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
+    async def printed_at(self, text: str, name: str = "db") -> float:
+        """When this line came from the engine, epoch seconds; waits for it."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = await asyncio.to_thread(self._lines, name)
+                if at := next((line.at for line in found if line.text == text), None):
+                    return at
+                await asyncio.sleep(0.02)
+
     async def lines(self, name: str = "db", stream: int | None = None) -> list[str]:
         """What was captured so far, as lines; the last may be unended."""
         found = await asyncio.to_thread(self._lines, name)

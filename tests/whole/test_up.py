@@ -526,8 +526,8 @@ def test_why_tells_in_words_what_it_tells_in_json(machine: Machine) -> None:
     machine.locald("up")
     why, said = machine.why("web"), machine.locald("why", "web").stdout
     assert why.keys() == {
-        "service", "project", "instance", "state", "health", "source", "because", "blockers", "evidence",
-        "hints", "summary",
+        "service", "project", "instance", "state", "health", "source", "because", "cause", "blockers",
+        "evidence", "hints", "summary",
     }  # fmt: skip
     assert (why["service"], why["project"], why["state"]) == ("web", "shop", "blocked")
     for each in (why["because"], "other", *why["hints"]):

@@ -27,6 +27,8 @@ __all__ = ["blocking_raises"]
 
 pytestmark = pytest.mark.usefixtures("blocking_raises")
 
+A_MOMENT = 0.5
+"""seconds that a line may be on its way from the engine, half of what `late` waits before it listens"""
 SERVE = "nc -ll -p 8080 -e echo hi & echo $! > /tmp/pid"
 
 
@@ -142,7 +144,7 @@ async def test_a_port_counts_when_the_container_listens_not_when_the_proxy_does(
         pass  # a connection succeeds, and means nothing
     assert not any(isinstance(event, Listens) and event.accepts for event in here.posted.events)
     listens = await here.wait_for(Listens, lambda event: event.accepts)
-    assert "listening" in await here.lines()
+    assert await here.printed_at("listening") < listens.at + A_MOMENT
     assert listens.listeners[0].shown == f"127.0.0.1:{order.definition.port}"
     assert listens.listeners[0].owner.program == "nc"
 
@@ -236,8 +238,8 @@ async def test_where_processes_cannot_be_seen_a_connection_that_lasts_has_to_do(
     """As with an engine in a virtual machine."""
     monkeypatch.setattr("locald.adapters.containers.held.is_of_this_machine", lambda *_: False)
     here.start("late")
-    await here.wait_for(Listens, lambda event: event.accepts)
-    assert "listening" in await here.lines()
+    listens = await here.wait_for(Listens, lambda event: event.accepts)
+    assert await here.printed_at("listening") < listens.at + A_MOMENT
 
 
 async def test_the_port_inside_is_the_one_that_the_image_exposes(here: Bench) -> None:
