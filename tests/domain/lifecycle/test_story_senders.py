@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.story import Story, pid_of, service, worker
-from locald.domain.lifecycle.messages import Kin, Listener, Listens, Process
+from locald.domain.lifecycle.messages import Kin, Listener, Listens, Notified, Process, Sender
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import HealthCheck, NotifyCheck
 
@@ -146,6 +146,20 @@ def test_the_process_on_the_port_may() -> None:
     s.wait(0.1)
     opens(s, owner=FIRST)
     assert s.health("web") == ("healthy", "notify")
+
+
+def test_it_is_ready_from_when_its_port_was_open_also_where_ready_is_heard_of_last() -> None:
+    s = started(command=TOLD)
+    said_at = s.now
+    s.wait(0.1)
+    open_at = s.now
+    held = Listener("127.0.0.1", s.port(WEB), Process(FIRST, "node"))
+    s.tell(Listens(Run(Key("shop", "web"), 1), (held,), True, None, open_at, can_notify=True))
+    assert s.health("web")[0] == "starting"
+    s.wait(0.01)
+    sender = Sender(Process(FIRST, "node"), 1000, "member", (Kin(FIRST, "node", False),))
+    s.tell(Notified(Run(Key("shop", "web"), 1), sender, b"READY=1", said_at, None))
+    assert (s.health("web"), s.row("web").ready_at) == (("healthy", "notify"), open_at)
 
 
 def test_it_counts_when_its_port_has_served_and_not_when_it_was_only_opened() -> None:

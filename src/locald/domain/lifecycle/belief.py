@@ -37,6 +37,15 @@ def _counts(facts: RunFacts, word: Word) -> bool:
     return is_listening and given_port.may_be_elsewhere(facts.definition)
 
 
+def counts_since(facts: RunFacts, at: float) -> float:
+    """When the READY=1 that was heard at this time began to count: what it rests on may have been seen later
+    and told earlier. Only to be asked where it counts."""
+    served = facts.evidence.get(Source.TCP)
+    if served is None or any(word.holds and (word.main or word.pid == facts.pid) for word in facts.words):
+        return at
+    return max(at, served.at) if facts.words and facts.definition.port is not None else at
+
+
 def _has_served(facts: RunFacts) -> bool:
     """Its program has taken a connection on its port: a listener alone may be a probe."""
     seen = facts.evidence.get(Source.TCP)

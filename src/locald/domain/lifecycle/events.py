@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import background, lost_port, strangers
-from locald.domain.lifecycle.belief import believed
+from locald.domain.lifecycle.belief import believed, counts_since
 from locald.domain.lifecycle.evaluation import evaluate
 from locald.domain.lifecycle.exits import after, alone_until, ended_with, expired, how, over, settled
 from locald.domain.lifecycle.false_starts import taken_back
@@ -254,6 +254,7 @@ def weigh(service: Service, at: float, now: float) -> Outcome:
     if isinstance(service.phase, Running):
         return service, []
     watchdog_at = now + facts.watchdog if facts.watchdog else None
+    at = counts_since(facts, at) if result.source is Source.NOTIFY else at
     facts = replace(facts, ready_at=at, watchdog_at=watchdog_at, extended_until=None)
     note = Note(facts.run, f"healthy ({result.source}): {result.because}")
     return replace(service, facts=facts, phase=Running(facts.run)), [note]
