@@ -7,6 +7,7 @@ import os
 import sys
 
 from locald.cli.shared import say
+from locald.cli.shared.actions import actions_of
 from locald.cli.shared.table import Cell, table
 from locald.client import daemon, trust
 from locald.domain.values.problem import Problem, Refused
@@ -16,7 +17,7 @@ from locald.wire.home import Home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from typing import Any
 
 ABOUT = """\
@@ -32,17 +33,7 @@ PORTS = {"LOCALD_PROXY_HTTPS_PORT": 443, "LOCALD_PROXY_HTTP_PORT": 80}
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("proxy", description=ABOUT)
-    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-
-    def action(
-        name: str, function: Callable[[argparse.Namespace], int], text: str
-    ) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = actions.add_parser(
-            name, help=text, description=f"{text.capitalize()}."
-        )
-        added.set_defaults(run=function)
-        return added
-
+    action = actions_of(parser)
     shown = action("status", status, "show the proxy, its ports and names")
     shown.add_argument("--json", action="store_true", help="print one JSON document")
     action("trust", trusted, "let this system, Chromium and Firefox trust its certificates")

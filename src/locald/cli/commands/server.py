@@ -7,6 +7,7 @@ import os
 import sys
 
 from locald.cli.shared import say, stopping
+from locald.cli.shared.actions import actions_of
 from locald.client import daemon
 from locald.client.follow import Following
 from locald.client.http import Unreachable
@@ -18,7 +19,6 @@ from locald.wire.home import Home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
     from typing import Any
 
 ABOUT = """\
@@ -30,17 +30,7 @@ is kept.
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("server", description=ABOUT)
-    actions = parser.add_subparsers(metavar="ACTION", required=True, title="actions")
-
-    def action(
-        name: str, function: Callable[[argparse.Namespace], int], text: str
-    ) -> argparse.ArgumentParser:
-        added: argparse.ArgumentParser = actions.add_parser(
-            name, help=text, description=f"{text.capitalize()}."
-        )
-        added.set_defaults(run=function)
-        return added
-
+    action = actions_of(parser)
     action("start", start, "start the daemon and restore the requested services")
     action("stop", stop, "stop all services of all projects, then the daemon")
     action("restart", restart, "restart the daemon, while services keep running")

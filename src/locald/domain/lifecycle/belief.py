@@ -28,8 +28,7 @@ def believed(facts: RunFacts) -> bool:
 
 
 def _counts(facts: RunFacts, word: Word) -> bool:
-    is_free = facts.definition.port is None or facts.check is not None
-    if word.main or word.stayed or word.pid == facts.pid or is_free:
+    if _counts_alone(facts, word):
         return True
     if facts.open and (_has_served(facts) if facts.socket is None else facts.socket.kind == "udp"):
         return True
@@ -37,13 +36,18 @@ def _counts(facts: RunFacts, word: Word) -> bool:
     return is_listening and given_port.may_be_elsewhere(facts.definition)
 
 
+def _counts_alone(facts: RunFacts, word: Word) -> bool:
+    """Whatever its port does."""
+    is_free = facts.definition.port is None or facts.check is not None
+    return word.main or word.stayed or word.pid == facts.pid or is_free
+
+
 def counts_since(facts: RunFacts, at: float) -> float:
-    """When the READY=1 that was heard at this time began to count: what it rests on may have been seen later
-    and told earlier. Only to be asked where it counts."""
-    served = facts.evidence.get(Source.TCP)
-    if served is None or any(word.holds and (word.main or word.pid == facts.pid) for word in facts.words):
-        return at
-    return max(at, served.at) if facts.words and facts.definition.port is not None else at
+    """When the READY=1 that was heard at this time began to count: the port that it rests on may have been
+    seen later and told earlier. Only to be asked where it counts."""
+    rests_on_port = not any(word.holds and _counts_alone(facts, word) for word in facts.words)
+    served = facts.evidence.get(Source.TCP) if facts.words and rests_on_port else None
+    return at if served is None else max(at, served.at)
 
 
 def _has_served(facts: RunFacts) -> bool:
