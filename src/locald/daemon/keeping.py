@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from locald.adapters import whole
 from locald.adapters.processes import LONGEST_EVENT
 from locald.keeper import launch
 
@@ -56,11 +57,8 @@ def _note(path: str, folder: str) -> None:
     line, noted = os.fsencode(folder) + b"\n", Path(path)
     if noted.exists() and noted.read_bytes() == line:
         return
-    beside = Path(f"{path}.new")
     try:
-        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(line)
-        beside.replace(path)
+        whole.put(path, line)
     except OSError as error:
         if noted.exists():
             raise

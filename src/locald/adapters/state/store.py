@@ -18,6 +18,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from locald.adapters import whole
 from locald.adapters.state.document import SCHEMA, Head, Writer
 from locald.linux import procfs
 
@@ -179,13 +180,7 @@ class Store:
         return True
 
     def _replace(self, line: bytes) -> None:
-        beside = f"{self._path}.new"
-        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            _write_all(file, line)
-        finally:
-            os.close(file)
-        os.replace(beside, self._path)
+        whole.put(self._path, line)
         self._whole, self._size, self._added = False, len(line), 0
 
     def _sync(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from locald.adapters import whole
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,4 @@ def recall(path: str) -> Note:
 
 def keep(path: str, note: Note) -> None:
     """Blocks; raises OSError."""
-    beside = Path(f"{path}.new")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        json.dump(asdict(note), file)
-    beside.replace(path)
+    whole.put(path, json.dumps(asdict(note)).encode())

@@ -15,9 +15,9 @@ import json
 import logging
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from locald.adapters import whole
 from locald.adapters.caddy import admin, authority, program
 from locald.adapters.caddy.config import Site, config
 from locald.daemon.proxy import ports
@@ -321,7 +321,4 @@ def _shown(world: World, service: Service) -> object:
 
 
 def _write(path: str, config: Json) -> None:
-    beside = Path(f"{path}.new")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        json.dump(config, file)
-    beside.replace(path)
+    whole.put(path, json.dumps(config).encode())
