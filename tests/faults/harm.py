@@ -11,6 +11,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING
 
 from faults.fleet import KINDS
@@ -220,6 +221,15 @@ def cut_state(on: Victim) -> Harm:
     )
 
 
+def out_of_files(pid: int) -> tuple[int, int]:
+    """From now on it can open nothing more than it has open now. Its limits before. Raises OSError."""
+    used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    free = next(number for number in count() if number not in used)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, before[1]))
+    return before
+
+
 def take_files(on: Victim) -> Harm:
     """No descriptor left for the daemon, or for the keeper."""
     what = on.random.choice(("daemon", "keeper"))
@@ -227,9 +237,7 @@ def take_files(on: Victim) -> Harm:
     if pid is None:
         return Harm(f"(no {what} to take files from)")
     try:
-        there = [int(name) for name in os.listdir(f"/proc/{pid}/fd")]
-        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(there) + 1, before[1]))
+        before = out_of_files(pid)
     except OSError:
         return Harm(f"({what} has gone)")
 

@@ -6,6 +6,9 @@ import resource
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
+from faults import harm
 from whole.machine import wait_for
 
 if TYPE_CHECKING:
@@ -67,3 +70,25 @@ def test_a_keeper_out_of_files_ends_nothing_and_goes_on(machine: Machine) -> Non
     assert "Traceback" not in log
     assert log.count("Too many open files") == 1
     assert "Traceback" not in logged(machine)
+
+
+TALKER = """type = "worker"
+command = ["sh", "-c", "trap 'echo told to stop; exit 0' TERM; while :; do sleep 9999 & wait; done"]
+stop_timeout = "25s"
+"""
+
+
+@pytest.mark.parametrize("tree", ["reaper", ""])
+def test_a_keeper_out_of_files_still_stops_what_it_is_told_to(machine: Machine, tree: str) -> None:
+    """By the stop signal, and at once: it keeps some files for that."""
+    machine.env["LOCALD_TREE"] = tree
+    machine.write(f"[services.web]\n{TALKER}[services.other]\n{SLEEPER}")
+    machine.up()
+    keeper = machine.keeper_pid()
+    before = harm.out_of_files(keeper)
+    done = machine.locald("stop", timeout=20)
+    resource.prlimit(keeper, resource.RLIMIT_NOFILE, before)
+    assert done.returncode == 0, done.stderr
+    assert "told to stop" in machine.printed("web")
+    assert {row["state"] for row in machine.status().values()} == {"stopped"}
+    assert "SIGKILL" not in machine.why("web")["because"]

@@ -25,6 +25,7 @@ from keeping import (
     wait_dead,
 )
 from locald.keeper import launch
+from locald.keeper.runs import reserve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -294,7 +295,7 @@ def test_of_several_started_at_once_one_stays(keeping: Keeping) -> None:
 @own_house
 @once
 def test_a_keeper_inherits_nothing(daemon: Daemon, keeping: Keeping) -> None:
-    """Not the environment, not the folder, not the session, no descriptor but its log."""
+    """Not the environment, not the folder, not the session, no descriptor but its log. Some it holds back."""
     process = f"/proc/{keeping.pid}"
     with open(f"{process}/environ", "rb") as file:
         assert {entry.split(b"=")[0] for entry in file.read().split(b"\0")} <= {
@@ -309,12 +310,14 @@ def test_a_keeper_inherits_nothing(daemon: Daemon, keeping: Keeping) -> None:
         str(keeping.log),
         str(keeping.log),
     ]
-    files = [os.readlink(f"{process}/fd/{name}") for name in os.listdir(f"{process}/fd")]
+    numbers = sorted(map(int, os.listdir(f"{process}/fd")))
+    files = [os.readlink(f"{process}/fd/{number}") for number in numbers]
     assert [name for name in files if name.startswith("/")] == [
         "/dev/null",
         str(keeping.log),
         str(keeping.log),
         os.path.join(keeping.run, "keeper.lock"),
+        *["/dev/null"] * reserve.SIZE,
         f"/proc/{keeping.pid}/mountinfo",
     ]
 

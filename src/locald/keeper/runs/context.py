@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from locald.keeper.runs.reserve import Reserve
 from locald.keeper.runs.spare import Spares
 from locald.keeper.runs.throwaway import Throwaway
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 class Context:
     """`sockets`: the folder of the notify sockets. `own_files`: the keeper's limit of open files before it
-    raised it, soft and hard; `most_files`: since. `zygote`: where runs can have no cgroups. `throwaway`: for
-    descriptors that somebody handed over.
+    raised it, soft and hard; `most_files`: since. `reserve`: what is left of them when all are in use.
+    `zygote`: where runs can have no cgroups. `throwaway`: for descriptors that somebody handed over.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class Context:
         "loop",
         "most_files",
         "own_files",
+        "reserve",
         "server",
         "sockets",
         "spares",
@@ -50,6 +52,7 @@ class Context:
         self.sockets = sockets
         self.own_files = own_files
         self.most_files = most_files
+        self.reserve = Reserve()
         self.spares = Spares(loop, children, most_files)
         self.zygote: Zygote | None = None
         self.throwaway = Throwaway(children, most_files)

@@ -196,7 +196,9 @@ class Run:
             return
         self._hear()
         self.output.drain()
-        self._tell("exited", pid=pid, **shown(status), left=len(self._hold.tree.pids()))
+        with self._context.reserve:
+            left = len(self._hold.tree.pids())
+        self._tell("exited", pid=pid, **shown(status), left=left)
 
     def settle(self) -> None:
         """Finish when nothing is left. To be called whenever that may have come true.
@@ -234,7 +236,8 @@ class Run:
         if self._killing is not None:
             self._killing.stop()
         if self._hold is not None:
-            self._hold.close()
+            with self._context.reserve:
+                self._hold.close()
         self._notifications = self._senders = self._killing = self._hold = None
         self._context.table.drop(self._token)
 
@@ -251,10 +254,12 @@ class Run:
         main = self._followed.pid if self._followed.pid is not None else self._leader
         if self._birth is not None:
             self._unsent.append((number, only_main))
-        elif self._hold is not None and not only_main:
-            self._hold.signal(number)
-        elif self._hold is not None and main is not None:
-            self._hold.tell(main, number)
+        elif self._hold is not None:
+            with self._context.reserve:
+                if not only_main:
+                    self._hold.signal(number)
+                elif main is not None:
+                    self._hold.tell(main, number)
 
     def kill(self) -> None:
         """SIGKILL for all that is left, until nothing is."""
@@ -276,13 +281,16 @@ class Run:
 
     def _strike(self) -> bool:
         if self._hold is not None:
-            self._hold.kill()
+            with self._context.reserve:
+                self._hold.kill()
             self.settle()
         return self.over
 
     def _stuck(self) -> None:
         if self._hold is not None:
-            self._tell("stuck", pids=self._hold.tree.pids())
+            with self._context.reserve:
+                pids = self._hold.tree.pids()
+            self._tell("stuck", pids=pids)
 
     # The main process.
 
