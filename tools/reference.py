@@ -40,7 +40,7 @@ suggestion, and changes nothing while there is one.
 
     locald config check     # every mistake
     locald config show      # every key with its value, and where it comes from
-    locald config schema    # the JSON Schema, for your editor
+    locald config schema    # the JSON Schema, for your editor; with --local that of locald.local.toml
 
 `locald.local.toml` beside it, for your own settings and not for version control, has the same tables. Its
 keys go over those of `locald.toml`, table by table.

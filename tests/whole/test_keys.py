@@ -400,9 +400,11 @@ def test_log_size_bounds_the_history_that_is_kept(machine: Machine) -> None:
 
 
 def test_every_key_of_the_file_is_shown_to_work(machine: Machine) -> None:
-    schema = json.loads(machine.locald("config", "schema").stdout)
-    project, service = (schema["$defs"][f"{name}Table"]["properties"] for name in ("Project", "Service"))
-    known = {f"project.{key}" for key in project} | set(_keys(schema["$defs"], service)) | {"groups"}
+    schemas = [json.loads(machine.locald("config", "schema", *of).stdout) for of in ([], ["--local"])]
+    tables = schemas[0]["$defs"]
+    project = {key for schema in schemas for key in schema["$defs"]["ProjectTable"]["properties"]}
+    known = {f"project.{key}" for key in project} | {"groups"}
+    known |= set(_keys(tables, tables["ServiceTable"]["properties"]))
     others = (test_keys_of_checks, test_containers, test_groups, test_local_file, test_proxy, test_shared)
     modules = (sys.modules[__name__], *others)
     assert shown_by(*modules) == known

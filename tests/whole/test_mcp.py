@@ -215,20 +215,25 @@ async def text_of(agent: Client, uri: str) -> str:
     return str(getattr(found.contents[0], "text", ""))
 
 
-async def test_resources_are_the_file_its_schema_and_the_services(machine: Machine) -> None:
+async def test_resources_are_the_files_their_schemas_and_the_services(machine: Machine) -> None:
     machine.write(SHOP)
+    machine.file("locald.local.toml", '[project]\ninstance = "mine"\n')
     machine.up()
 
     async with client(machine) as agent:
         listed = {str(each.uri) for each in (await agent.list_resources()).resources}
         config, schema, web = [await text_of(agent, uri) for uri in ("config", "schema", "services/web")]
+        own, of_own = await text_of(agent, "config/local"), await text_of(agent, "schema/local")
         with pytest.raises(MCPError, match="no such resource"):
             await agent.read_resource("locald://nosuch")
 
     services = {"locald://services/web", "locald://services/jobs"}
-    assert listed == {"locald://config", "locald://schema", *services}
+    files = {"locald://config", "locald://config/local"}
+    assert listed == {*files, "locald://schema", "locald://schema/local", *services}
     assert config == (machine.folder / "locald.toml").read_text()
     assert json.loads(schema) == json.loads(machine.locald("config", "schema").stdout)
+    assert own == '[project]\ninstance = "mine"\n'
+    assert json.loads(of_own) == json.loads(machine.locald("config", "schema", "--local").stdout)
     assert json.loads(web)["health"] == "healthy"
 
 

@@ -1,4 +1,4 @@
-"""Resources: the configuration, the schema of it, and the state of each service."""
+"""Resources: the configuration, the schemas of it, and the state of each service."""
 
 from __future__ import annotations
 
@@ -17,31 +17,29 @@ from locald.domain.values.problem import Problem, Refused
 if TYPE_CHECKING:
     from locald.mcp.asking import Asking
 
-CONFIG, OVERLAY, SCHEMA, SERVICE = (
-    "locald://config",
-    "locald://config/local",
-    "locald://schema",
-    "locald://services/",
-)
+CONFIG, OVERLAY = "locald://config", "locald://config/local"
+SCHEMA, OVERLAY_SCHEMA = "locald://schema", "locald://schema/local"
+SERVICE = "locald://services/"
 TOML, JSON = "application/toml", "application/json"
 
 
 def listed(asking: Asking) -> list[types.Resource]:
     """What there is now; without a daemon, no services."""
-    schema = types.Resource(
-        uri=SCHEMA, name="schema", mime_type=JSON, description=f"the JSON Schema of {FILE}"
-    )
+    schemas = [
+        types.Resource(uri=uri, name=name, mime_type=JSON, description=f"the JSON Schema of {file}")
+        for uri, name, file in ((SCHEMA, "schema", FILE), (OVERLAY_SCHEMA, "local schema", LOCAL))
+    ]
     try:
         folder = asking.folder
     except Refused:
-        return [schema]
+        return schemas
     files = [(CONFIG, FILE), (OVERLAY, LOCAL)]
     found = [
         types.Resource(uri=uri, name=name, mime_type=TOML, description=f"{name} of the project")
         for uri, name in files
         if os.path.isfile(os.path.join(folder, name))
     ]
-    return [*found, schema, *(_service(name) for name in services(asking))]
+    return [*found, *schemas, *(_service(name) for name in services(asking))]
 
 
 def services(asking: Asking) -> list[str]:
@@ -70,10 +68,10 @@ def read(asking: Asking, uri: str) -> types.TextResourceContents:
 
 
 def _document(asking: Asking, uri: str) -> object:
-    if uri == SCHEMA:
+    if uri in (SCHEMA, OVERLAY_SCHEMA):
         from locald.domain.project import config
 
-        return config.schema()
+        return config.schema() if uri == SCHEMA else config.local_schema()
     if uri.startswith(SERVICE):
         target = asking.target([uri.removeprefix(SERVICE)])
         return daemon.look(asking.home).get("/v1/status", target.query)["services"][0]

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from locald.domain.knowledge.protocols import PROTOCOLS
 from locald.domain.knowledge.signals import NUMBERS
 from locald.domain.project import config
+from locald.domain.project.texts import Texts
 from locald.domain.values import toml
 from locald.domain.values.problem import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SCHEMA = config.schema()
-VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+SCHEMA, LOCAL_SCHEMA = config.schema(), config.local_schema()
+VALIDATOR, LOCAL_VALIDATOR = map(jsonschema.Draft202012Validator, (SCHEMA, LOCAL_SCHEMA))
 
 GOOD: dict[str, list[Any]] = {
     "type": ["exec", "worker", "task", "container"],
@@ -130,12 +131,16 @@ SERVICES = st.sets(st.sampled_from(sorted(GOOD)), max_size=6).flatmap(
 WEB = '[project]\nname = "shop"\n[services.web]\ncommand = "x"\n'
 
 
-def accepts(document: dict[str, Any]) -> bool:
+def accepts(document: dict[str, Any], local: dict[str, Any] | None = None) -> bool:
     try:
-        config.parse("\n".join(f"{key} = {toml.value(value)}" for key, value in document.items()))
+        config.parse(Texts(written(document), None if local is None else written(local)))
     except Refused:
         return False
     return True
+
+
+def written(document: dict[str, Any]) -> str:
+    return "\n".join(f"{key} = {toml.value(value)}" for key, value in document.items())
 
 
 def file(service: dict[str, Any]) -> dict[str, Any]:
@@ -144,10 +149,11 @@ def file(service: dict[str, Any]) -> dict[str, Any]:
     return {"project": {"name": "shop"}, "services": {"web": service, **others}}
 
 
-def test_it_is_a_schema_of_the_draft_that_it_names() -> None:
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    json.dumps(SCHEMA)
+@pytest.mark.parametrize("schema", [SCHEMA, LOCAL_SCHEMA], ids=["locald.toml", "locald.local.toml"])
+def test_it_is_a_schema_of_the_draft_that_it_names(schema: dict[str, Any]) -> None:
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+    json.dumps(schema)
 
 
 @given(SERVICES)
@@ -185,6 +191,9 @@ def test_a_bad_value_is_bad_to_both(key: str, value: Any) -> None:
         {"project": {"name": "Shop"}},
         {"project": {"name": "shop", "nam": 1}},
         {"project": {"name": "shop", "domain": "a..b"}},
+        {"project": {"name": "shop", "domain": "shop.example"}},
+        {"project": {"name": "shop", "domain": "shoptest"}},
+        {"project": {"name": "shop", "instance": "mine"}},
         {"project": {"name": "shop"}, "service": {}},
         {"project": {"name": "shop"}, "services": []},
         {"project": {"name": "shop"}, "services": {"a_b": {"command": "x"}}},
@@ -204,6 +213,7 @@ def test_what_is_wrong_above_a_service_is_wrong_to_both(document: dict[str, Any]
     [
         {"project": {"name": "shop"}},
         {"project": {"name": "a" * 63, "domain": "shop.test"}, "services": {}},
+        {"project": {"name": "shop", "domain": "localhost"}},
         {"project": {"name": "0-9"}, "services": {"1": {"command": "x"}}},
     ],
     ids=repr,
@@ -211,6 +221,70 @@ def test_what_is_wrong_above_a_service_is_wrong_to_both(document: dict[str, Any]
 def test_what_is_right_above_a_service_is_right_to_both(document: dict[str, Any]) -> None:
     assert VALIDATOR.is_valid(document)
     assert accepts(document)
+
+
+# `locald.local.toml`: any part of a file.
+
+
+@given(SERVICES, SERVICES)
+def test_what_makes_a_right_file_of_another_is_right_in_the_local_one(
+    main: dict[str, Any], local: dict[str, Any]
+) -> None:
+    over = {"services": {"web": local}}
+    assert LOCAL_VALIDATOR.is_valid(over) or not accepts(file(main), over)
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_a_key_alone_is_right_in_the_local_one_whatever_it_needs_beside_it(key: str) -> None:
+    for value in GOOD[key]:
+        assert LOCAL_VALIDATOR.is_valid({"services": {"web": {key: value}}}), value
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        {},
+        {"project": {"instance": "mine"}},
+        {"project": {"domain": "shop.example"}},
+        {"services": {"web": {}}},
+        {"services": {"web": {"health_check": {"interval": "1s"}}}},
+        {"services": {"web": {"health_check": {"path": "/ready"}}}},
+        {"services": {"web": {"watch": {"ignore": ["a"]}}}},
+    ],
+    ids=repr,
+)
+def test_the_local_one_need_not_be_complete(local: dict[str, Any]) -> None:
+    check, watch = {"type": "http", "path": "/"}, {"paths": ["src"]}
+    assert accepts(file({"command": "x", "health_check": check, "watch": watch}), local)
+    assert LOCAL_VALIDATOR.is_valid(local)
+
+
+PARTS: list[Any] = [{}, {"ignore": ["a"]}]
+"""wrong alone, and right over other keys of the same table"""
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key in BAD for value in BAD[key]], ids=repr)
+def test_a_bad_value_is_bad_in_the_local_one_too(key: str, value: Any) -> None:
+    if value not in PARTS:
+        assert not LOCAL_VALIDATOR.is_valid({"services": {"web": {key: value}}})
+        assert not accepts(file({"command": "x"}), {"services": {"web": {key: value}}})
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        {"project": {"instance": "My Feature"}},
+        {"project": {"nam": "x"}},
+        {"services": {"web": {"type": "worker", "port": 3000}}},
+        {"services": {"web": {"image": "postgres:16", "tty": False}}},
+        {"services": {"web": {"health_check": {"pth": "/"}}}},
+        {"services": {"web": {"health_check": {"type": "command"}}}},
+    ],
+    ids=repr,
+)
+def test_what_no_other_file_can_make_right_is_wrong_in_the_local_one(local: dict[str, Any]) -> None:
+    assert not LOCAL_VALIDATOR.is_valid(local)
+    assert not accepts(file({"command": "x"}), local)
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
@@ -225,8 +299,9 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
             yield from objects(value) if key != "allOf" else ()
 
 
-def test_no_table_takes_a_key_that_it_does_not_know() -> None:
-    found = list(objects(SCHEMA))
+@pytest.mark.parametrize("schema", [SCHEMA, LOCAL_SCHEMA], ids=["locald.toml", "locald.local.toml"])
+def test_no_table_takes_a_key_that_it_does_not_know(schema: dict[str, Any]) -> None:
+    found = list(objects(schema))
 
     assert len(found) > 10
     assert all(each["additionalProperties"] is False for each in found)

@@ -39,7 +39,7 @@ SHOW = """\
 Print every key with its value and its origin: a line of the file, or the default. The
 output is itself a file of the same meaning.
 """
-SCHEMA = "Print the JSON Schema of locald.toml, for editors."
+SCHEMA = "Print the JSON Schema of locald.toml or, with --local, of locald.local.toml, for editors."
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -52,7 +52,9 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     ):
         command = commands.add_parser(name, description=about, help=brief)
         command.set_defaults(run=function)
-        if name != "schema":
+        if name == "schema":
+            command.add_argument("--local", action="store_true", help="that of locald.local.toml")
+        else:
             command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -89,7 +91,8 @@ def show(args: argparse.Namespace) -> int:
 def schema(args: argparse.Namespace) -> int:
     from locald.domain.project import config  # pydantic: see above
 
-    print(json.dumps(config.schema(), indent=2, ensure_ascii=False))
+    found = config.local_schema() if args.local else config.schema()
+    print(json.dumps(found, indent=2, ensure_ascii=False))
     return 0
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Setting",
     "describe",
+    "local_schema",
     "parse",
     "schema",
     "understand",
@@ -46,6 +47,11 @@ def parse(text: str | Texts, where: str = FILE) -> ProjectSpec:
 def schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the file. Rules about other services are beyond it."""
     return json_schema.schema()
+
+
+def local_schema() -> dict[str, Any]:
+    """That of `locald.local.toml`, which need not be complete."""
+    return json_schema.local_schema()
 
 
 # What the file says, and what it leaves to defaults.

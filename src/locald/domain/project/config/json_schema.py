@@ -3,17 +3,22 @@
 pydantic makes it from the tables; what it cannot know is added here: that maps take no other names, which
 keys go together (`rules` says the same in words), and the words of the top. What concerns more than one
 service (unknown dependencies, cycles, a port named twice) is beyond a schema.
+
+`locald.local.toml` has the same tables, but need not be complete: what it leaves out stands below it. So its
+schema requires nothing, and keeps those rules that no other file can make right.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from locald.domain.project.config.checks import OF_A_PORT
+from locald.domain.project.config.checks import OF_A_PORT, TABLES
+from locald.domain.project.config.domains import OURS
 from locald.domain.project.config.keys import FileTable, ServiceTable
 from locald.domain.project.config.kinds import Kind, Shaped
 from locald.domain.project.config.rules import CONTAINER_ONLY, OF_PORTS, PROCESS_ONLY
 from locald.domain.project.config.table import Table, docs
+from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.spec import StandardInput, Type
 
 Schema = dict[str, Any]
@@ -24,46 +29,75 @@ def _has(key: str, *values: str) -> Schema:
     return {"type": "object", "properties": {key: {"enum": list(values)}}, "required": [key]}
 
 
-_TOGETHER: list[Schema] = [
-    {
-        "if": _has("type", Type.WORKER, Type.TASK),
-        "then": {
-            "properties": {
-                **dict.fromkeys(OF_PORTS, False),
-                "health_check": {"if": _has("type", *OF_A_PORT), "then": {"required": ["port"]}},
-            }
+_WITHOUT_PORT: Schema = {
+    "if": _has("type", Type.WORKER, Type.TASK),
+    "then": {
+        "properties": {
+            **dict.fromkeys(OF_PORTS, False),
+            "health_check": {"if": _has("type", *OF_A_PORT), "then": {"required": ["port"]}},
+        }
+    },
+}
+_WITH_IMAGE: Schema = {
+    "if": {"required": ["image"]},
+    "then": {
+        "properties": {
+            "type": {"const": Type.CONTAINER},
+            "health_check": {"not": _has("type", "notify")},
+            "stdin": {"not": {"const": StandardInput.TERMINAL}},
+            **dict.fromkeys(PROCESS_ONLY, False),
+        }
+    },
+}
+_WITHOUT_IMAGE: Schema = {
+    "else": {
+        "required": ["command"],
+        "properties": {
+            "type": {"not": {"const": Type.CONTAINER}},
+            **dict.fromkeys(CONTAINER_ONLY, False),
         },
     },
-    {
-        "if": {"required": ["image"]},
-        "then": {
-            "properties": {
-                "type": {"const": Type.CONTAINER},
-                "health_check": {"not": _has("type", "notify")},
-                "stdin": {"not": {"const": StandardInput.TERMINAL}},
-                **dict.fromkeys(PROCESS_ONLY, False),
-            }
-        },
-        "else": {
-            "required": ["command"],
-            "properties": {
-                "type": {"not": {"const": Type.CONTAINER}},
-                **dict.fromkeys(CONTAINER_ONLY, False),
-            },
-        },
-    },
-    {
-        "if": _has("stdin", StandardInput.TERMINAL),
-        "then": {"properties": {"tty": {"not": {"const": False}}}},
-    },
-]
+}
+_WITH_TERMINAL: Schema = {
+    "if": _has("stdin", StandardInput.TERMINAL),
+    "then": {"properties": {"tty": {"not": {"const": False}}}},
+}
 
 
 def schema() -> Schema:
     """Draft 2020-12. What `config.parse` accepts is valid, and a file that is wrong in itself is not."""
+    made = _made(FILE, [_WITHOUT_PORT, _WITH_IMAGE | _WITHOUT_IMAGE, _WITH_TERMINAL])
+    project = made["$defs"]["ProjectTable"]["properties"]
+    del project["instance"]
+    ours = "|".join(each.removeprefix(".") for each in OURS)
+    project["domain"]["allOf"] = [{"pattern": rf"(^|\.)({ours})$"}]
+    return made
+
+
+def local_schema() -> Schema:
+    """That of `locald.local.toml`: what makes a right file with some `locald.toml` is valid."""
+    made = _made(LOCAL, [_WITHOUT_PORT, _WITH_IMAGE, _WITH_TERMINAL])
+    made.pop("required")
+    tables = made["$defs"]
+    for name in ("ProjectTable", "WatchTable"):
+        tables[name].pop("required")
+    check = tables["ServiceTable"]["properties"]["health_check"]
+    check["oneOf"] = [*check["oneOf"], _part_of_a_check(tables)]
+    return made
+
+
+def _part_of_a_check(tables: Schema) -> Schema:
+    """Keys that go over those of a check. One that says its type replaces the check, and is complete."""
+    names = {table.__name__ for table in TABLES.values()}
+    keys = {key: value for name in sorted(names) for key, value in tables[name]["properties"].items()}
+    del keys["type"]
+    return {"type": "object", "properties": keys, "additionalProperties": False}
+
+
+def _made(name: str, together: list[Schema]) -> Schema:
     made: Schema = _tidy(FileTable.model_json_schema())
-    made["$defs"]["ServiceTable"]["allOf"] = _TOGETHER
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "locald.toml"}
+    made["$defs"]["ServiceTable"]["allOf"] = together
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name}
     return head | made
 
 
