@@ -4,86 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from threading import Timer
 from typing import TYPE_CHECKING
 
-import aiohttp
 import pytest
 
-from daemon.office import Office, worker
-from daemon.test_site import Visit
+from daemon.doors import SOON
+from daemon.office import worker
 from locald.daemon import hub
 from locald.daemon.api import crowd
 from locald.linux import ownership
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    Opened = Callable[[], AbstractAsyncContextManager["Doors"]]
+    from daemon.doors import Opened
 
 SLOW = 100
 HEAD = b"GET /v1/status HTTP/1.1\r\nHost: "
 BODY = b"POST /v1/down HTTP/1.1\r\nHost: locald\r\nContent-Length: 20\r\n\r\n{"
-SOON = 2.0
-"""seconds: far more than an answer takes, and far less than what the slow ones are given"""
-
-TURNS = 8
-"""of the loop, after which a connection has been made and heard"""
-
-
-class Doors:
-    """Both, with somebody who may come in at each."""
-
-    def __init__(self, visit: Visit) -> None:
-        self.visit = visit
-        self._open = ExitStack()
-
-    async def arrive(self, door: str, says: bytes = b"") -> socket.socket:
-        """Somebody connects, and says so much."""
-        kind, address = self._address(door)
-        arriving = self._open.enter_context(socket.socket(kind))
-        arriving.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(arriving, address)
-        await loop.sock_sendall(arriving, says)
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
-        return arriving
-
-    def _address(self, door: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
-        if door == "unix":
-            return socket.AF_UNIX, self.visit.office.socket
-        return socket.AF_INET, ("127.0.0.1", self.visit.port)
-
-    async def status(self, door: str) -> int:
-        async with asyncio.timeout(SOON):
-            if door == "unix":
-                return (await self.visit.office.get("status")).status
-            return (await self.visit.signed_in("/v1/status")).status
-
-    def close(self) -> None:
-        self._open.close()
-
-
-@pytest.fixture
-def open_doors(tmp_path: Path) -> Opened:
-    """Opened within the test, which sets the limits before."""
-    return lambda: _doors(tmp_path)
-
-
-@asynccontextmanager
-async def _doors(folder: Path) -> AsyncIterator[Doors]:
-    office = Office(folder)
-    async with office.open(), aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as client:
-        visit = Visit(office)
-        visit.client = client
-        doors = Doors(await visit.open())
-        yield doors
-        doors.close()
-        await visit.site.close()
 
 
 async def _say_more(connection: socket.socket) -> None:

@@ -326,6 +326,18 @@ async def test_who_does_not_speak_websocket_is_told(office: Office) -> None:
     assert answer.problem["what"] == "this is a WebSocket"
 
 
+@pytest.mark.parametrize(("name", "value"), [("Version", "99"), ("Key", "{}=="), ("Key", "")])
+async def test_who_speaks_it_wrongly_is_told_and_nothing_is_logged(
+    office: Office, caplog: pytest.LogCaptureFixture, name: str, value: str
+) -> None:
+    fields = {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="}
+    asked = {"Connection": "Upgrade", "Upgrade": "websocket", **fields, f"Sec-WebSocket-{name}": value}
+    answer = await office.ask("GET", "/v1/live", headers=asked)
+    assert answer.status == 422
+    assert answer.problem["what"] == "this is a WebSocket"
+    assert not caplog.records
+
+
 # Ends.
 
 

@@ -36,6 +36,9 @@ class StandIn:
         """what was printed before anybody looked"""
         self.is_slow = False
         """it does not tell the history until a test calls `print`"""
+        self.may_tell = asyncio.Event()
+        """until then it says nothing to who has come"""
+        self.may_tell.set()
         self.asked: list[Json] = []
         """what came over the live socket"""
         self.requests: list[tuple[str, str, Json]] = []
@@ -79,6 +82,7 @@ class StandIn:
     async def _live(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        await self.may_tell.wait()
         self._sockets.add(socket)
         await socket.send_str(json.dumps({"kind": "snapshot", **document(*self.rows), "settled": True}))
         async for message in socket:

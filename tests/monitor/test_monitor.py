@@ -252,6 +252,46 @@ async def test_a_project_that_was_never_up_is_shown_and_brought_up_for_this_shel
     assert asked == {"directory": "/shop", "services": ["web"], "caller": {"env": {"A": "1"}}}
 
 
+async def test_what_is_asked_before_the_daemon_has_spoken_waits_for_its_word(daemon: StandIn) -> None:
+    """The rows of the file are on the screen by then; that they run already is not known yet."""
+    daemon.may_tell.clear()
+    daemon.answers["/v1/effect"] = {"ends": [], "starts": ["db"]}
+    written = down_row("db", "stopped", "was never started", run=0)
+    async with looking_at(daemon, written=(written,)).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "○ db", "was never started")
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Start db?" not in screen(pilot)
+        daemon.may_tell.set()
+        seen = await sees(pilot, "Start db?", "starts db")
+    assert "The project is not running yet" not in seen
+
+
+async def test_what_is_confirmed_while_a_daemon_follows_another_is_done_by_the_next(daemon: StandIn) -> None:
+    daemon.answers["/v1/effect"] = {"ends": ["db"], "starts": []}
+    daemon.answers["/v1/stop"] = {"project": "shop", "services": ["db"]}
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "2 healthy")
+        await pilot.press("x")
+        await sees(pilot, "Stop db?")
+        daemon.may_tell.clear()
+        await daemon.stop()
+        await daemon.start()
+        await pilot.press("enter")
+        await until(pilot, lambda: "Stop db?" not in screen(pilot))
+        daemon.may_tell.set()
+        await until(pilot, lambda: daemon.posted("/v1/stop"))
+
+
+async def test_without_a_daemon_an_action_is_refused_with_the_way_to_start_one(daemon: StandIn) -> None:
+    async with looking_at(daemon).run_test(size=(120, 24), notifications=True) as pilot:
+        await sees(pilot, "2 healthy")
+        await daemon.stop()
+        await sees(pilot, "daemon not running, last known state")
+        await pilot.press("x")
+        await sees(pilot, "hint: run `locald server start`")
+
+
 # Logs.
 
 
@@ -408,6 +448,8 @@ async def test_a_daemon_that_goes_is_said_to_be_gone_and_found_again(daemon: Sta
         await daemon.start()
         seen = await sees(pilot, "3 healthy", "new", "printed meanwhile")
         assert "not running" not in seen
+        await daemon.stop()
+        await sees(pilot, "daemon is not running, services keep running")
 
 
 async def test_a_daemon_of_another_version_is_told(daemon: StandIn) -> None:

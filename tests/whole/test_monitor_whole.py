@@ -143,7 +143,6 @@ async def test_a_project_that_was_never_up_is_started_from_here(machine: Machine
         await sees(pilot, "○ web")
         await pilot.press("s")
         await sees(pilot, "Start web?", "The project is not running yet.")
-        await pilot.pause(0.5)  # as fast as a person: the dialog says its words before it takes keys
         await pilot.press("enter")
         await sees(pilot, "1 healthy")
 

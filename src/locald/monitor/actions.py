@@ -54,6 +54,7 @@ class Actions:
             return
         self._asking = True
         try:
+            _ = await self._feed.reached()  # before, it is not known what runs
             question = dialogs.Question(action.question, await self._effect(action))
             if await self._app.push_screen_wait(question):
                 await self._feed.tell(f"/v1/{action.kind}", self._body(action))

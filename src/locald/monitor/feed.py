@@ -2,7 +2,9 @@
 
 The socket delivers rows, usage and log lines, and is told what is shown. When it breaks, the daemon has ended
 or is being replaced. That is reported once. Then the feed tries again until a daemon answers: services
-outlive their daemon, and so does the monitor. The new daemon gets the same requests.
+outlive their daemon, and so does the monitor. The new daemon gets the same requests. What is asked while no
+daemon has said how things are waits for the try that is under way, or the next one: whether there is a daemon
+is known only then.
 
 Messages are read here and nowhere else (`read`). What is not understood is ignored, for the daemon may be
 newer. All text in them is made harmless here.
@@ -38,6 +40,10 @@ LARGEST = 1 << 25
 """bytes of one message"""
 HISTORY = 2_000
 """lines that are asked for when logs are looked at"""
+ABSENT = Problem("daemon is not running, services keep running", hint="run `locald server start`")
+OTHER_VERSION = Problem("the daemon has another version", hint="run `locald server restart` to update it")
+"""what it is when it has no live socket"""
+CROWDED = Problem("the daemon has too many connections", hint="run `locald doctor` to find the cause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,11 @@ class Feed:
         self._sockets = sockets
         self._on_news = on_news
         self._session: aiohttp.ClientSession | None = None
+        """to the daemon that has said how things are"""
+        self._problem: Problem | None = None
+        """why there is none, once that is known"""
+        self._decided = asyncio.Event()
+        """of one try to reach a daemon: whether there is one is known"""
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._logs: dict[str, Any] | None = None
 
@@ -106,18 +117,43 @@ class Feed:
         The library takes longer to import than a frame to draw. So it is imported here, beside the screen and
         the keys; the methods that use it find it there.
         """
-        aiohttp = await asyncio.to_thread(importlib.import_module, "aiohttp")
-        problem: Problem | None = None
+        await asyncio.to_thread(importlib.import_module, "aiohttp")
         while True:
-            for path in self._sockets():
-                try:
-                    await self._listen(path)
-                    problem = None
-                except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                    before, problem = problem, problem or _absent(error)
-                    if before is None:
-                        self._on_news(Gone(problem))
+            found = [await self._tried(path) for path in self._sockets()]
+            self._lack(next((problem for problem in found if problem != ABSENT), ABSENT))
             await asyncio.sleep(AGAIN)
+
+    async def _tried(self, path: str) -> Problem:
+        """Listen to the daemon at `path`. Returns what ended that, or why there is none."""
+        import aiohttp
+
+        try:
+            await self._listen(path)
+        except aiohttp.WSServerHandshakeError as error:
+            return CROWDED if error.status == 503 else OTHER_VERSION
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            pass
+        return ABSENT
+
+    def _lack(self, problem: Problem) -> None:
+        """There is no daemon. Reported once, also when the next tries find the same."""
+        if problem != self._problem:
+            self._on_news(Gone(problem))
+        self._decide(None, problem)
+
+    def _decide(self, session: aiohttp.ClientSession | None, problem: Problem | None) -> None:
+        self._session, self._problem = session, problem
+        self._decided.set()
+        self._decided = asyncio.Event()
+
+    async def reached(self) -> aiohttp.ClientSession:
+        """A connection to the daemon that has told its rows. Raises Unreachable where there is none."""
+        if self._session is None:
+            await self._decided.wait()
+        if self._session is None:
+            problem = self._problem or ABSENT
+            raise Unreachable(problem.what, problem.hint)
+        return self._session
 
     async def watch(self, number: int, project: str | None, services: Sequence[str]) -> None:
         """From now on tell the lines of these services (none: all of the project; None: of all projects)."""
@@ -138,7 +174,7 @@ class Feed:
         return await self._exchange("POST", target, body)
 
     async def _listen(self, path: str) -> None:
-        """Until the socket breaks, which is raised as an error of the connection."""
+        """Until the socket ends. Raises what keeps it from being opened."""
         import aiohttp
 
         async with (
@@ -149,22 +185,23 @@ class Feed:
                 "http://locald/v1/live", heartbeat=QUIET, max_msg_size=LARGEST, compress=0
             ) as socket,
         ):
-            self._session, self._socket = session, socket
+            self._socket = socket
             try:
                 await self._say({"usage": True})
                 if self._logs:
                     await self._say({"logs": self._logs})
-                await self._hear(socket)
+                await self._hear(socket, session)
             finally:
                 self._session = self._socket = None
-        raise ConnectionResetError("it has ended")
 
-    async def _hear(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _hear(self, socket: aiohttp.ClientWebSocketResponse, session: aiohttp.ClientSession) -> None:
         import aiohttp
 
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT and (news := understood(message.data)):
                 self._on_news(news)
+                if self._session is None and isinstance(news, Met):
+                    self._decide(session, None)
             await asyncio.sleep(0)  # so that keys and the screen have their turn when many messages come
 
     async def _say(self, request: dict[str, Any]) -> None:
@@ -178,12 +215,11 @@ class Feed:
                 pass
 
     async def _exchange(self, method: str, target: str, body: dict[str, Any] | None) -> Any:
-        if self._session is None:
-            raise Unreachable("daemon is not running", "run `locald server start`")
+        session = await self.reached()
         import aiohttp
 
         try:
-            async with self._session.request(method, f"http://locald{target}", json=body) as answer:
+            async with session.request(method, f"http://locald{target}", json=body) as answer:
                 document = safe.harmless(await answer.json(content_type=None))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Unreachable(
@@ -236,15 +272,6 @@ def problems_of(document: Any) -> tuple[Problem, ...]:
         for each in _listed(document, "problems")
         if isinstance(each, dict)
     )
-
-
-def _absent(error: BaseException) -> Problem:
-    """Why there is no answer. A daemon without a live socket has another version."""
-    import aiohttp
-
-    if isinstance(error, aiohttp.WSServerHandshakeError):
-        return Problem("the daemon has another version", hint="run `locald server restart` to update it")
-    return Problem("daemon is not running, services keep running", hint="run `locald server start`")
 
 
 def _rows(message: dict[str, Any]) -> tuple[Row, ...]:

@@ -71,10 +71,12 @@ class Live:
         )
         if not socket.can_prepare(request):
             raise misused("this is a WebSocket", request.path)
+        is_open = False
         with self._streams.open():
             await socket.prepare(request)
+            is_open = True
             await _Face(self._core, socket).serve()
-        return socket
+        return socket if is_open else _nothing()
 
 
 class _Face:
@@ -176,6 +178,12 @@ class _Face:
 
     async def _refuse(self, watch: object, problems: Sequence[Problem]) -> None:
         await self._tell("refused", watch=watch, problems=[problem(found) for found in problems])
+
+
+def _nothing() -> web.Response:
+    """For who went away before the socket was open: aiohttp would end one that it takes for open, and log a
+    failure."""
+    return web.Response()
 
 
 def _understood(text: str) -> Json:

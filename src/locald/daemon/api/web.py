@@ -15,7 +15,8 @@ from aiohttp.log import server_logger
 from locald.daemon.api import closing, crowd
 from locald.daemon.api.http import LARGEST_REQUEST, Answer, Failure, Query, Request
 from locald.daemon.api.live import Live
-from locald.daemon.api.routes import LIVE, failed, told
+from locald.daemon.api.routes import LIVE, failed, failure, told
+from locald.domain.values.problem import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -63,12 +64,14 @@ def runner(app: web.Application, logger: Logger = server_logger) -> web.AppRunne
 async def tell_problems(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """What aiohttp itself refuses is told as a problem too."""
+    """What aiohttp itself refuses, or the live socket, is told as a problem too."""
     try:
         return await handler(request)
     except web.HTTPException as error:
         allow = error.headers.get("Allow")
         return response(failed(request.method, request.path, error.status, error.reason, allow))
+    except Refused as refused:  # of who wants a WebSocket: other routes tell it themselves
+        return response(failure(422, 2, *refused.problems))
 
 
 def response(answer: Answer) -> web.Response:
