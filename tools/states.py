@@ -40,7 +40,8 @@ from locald.domain.lifecycle.messages import (  # noqa: E402
     Up,
 )
 from locald.domain.lifecycle.phase import Backoff, Launching, Preparing, Running, Starting, Stopping, state  # noqa: E402
-from locald.domain.lifecycle.world import World, step  # noqa: E402
+from locald.domain.lifecycle.step import step  # noqa: E402
+from locald.domain.lifecycle.world import World  # noqa: E402
 from locald.domain.project.names import Key  # noqa: E402
 from locald.domain.project.spec import (  # noqa: E402
     Caller,

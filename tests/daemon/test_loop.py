@@ -29,7 +29,8 @@ from locald.domain.lifecycle.messages import (
     Up,
 )
 from locald.domain.lifecycle.phase import Backoff, Failed, Running, Starting, Stopping, state
-from locald.domain.lifecycle.world import World, step
+from locald.domain.lifecycle.step import step
+from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller
 from virtual_time import VirtualClock, in_virtual_time

@@ -54,7 +54,8 @@ from locald.domain.lifecycle.messages import (
     Up,
     Watch,
 )
-from locald.domain.lifecycle.world import World, step
+from locald.domain.lifecycle.step import step
+from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Condition, Definition, Project, ServiceSpec, Type
 

@@ -23,7 +23,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from locald.domain.lifecycle.messages import Due, Effect, Message, Slept
-from locald.domain.lifecycle.world import Step, World, step
+from locald.domain.lifecycle.step import step
+from locald.domain.lifecycle.world import Step, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -30,7 +30,8 @@ from locald.domain.lifecycle.observations import observe_listeners
 from locald.domain.lifecycle.phase import Desired, Running
 from locald.domain.lifecycle.run_facts import RunFacts
 from locald.domain.lifecycle.service import Service, with_result
-from locald.domain.lifecycle.world import World, step
+from locald.domain.lifecycle.step import step
+from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key, Run
 
 if TYPE_CHECKING:

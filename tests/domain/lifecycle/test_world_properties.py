@@ -12,6 +12,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -20,6 +21,7 @@ from domain.outside import Outside, component, is_held
 from domain.story import definition, listener
 from locald.daemon.recovery import restore
 from locald.domain.explain.view import is_down, row, settled
+from locald.domain.lifecycle.draft import Draft
 from locald.domain.lifecycle.messages import (
     Down,
     Due,
@@ -48,7 +50,8 @@ from locald.domain.lifecycle.messages import (
 )
 from locald.domain.lifecycle.phase import Completed, Desired
 from locald.domain.lifecycle.reachable import dependents_of
-from locald.domain.lifecycle.world import World, _Draft, step
+from locald.domain.lifecycle.step import step
+from locald.domain.lifecycle.world import World
 from locald.domain.project import spec
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (
@@ -375,7 +378,7 @@ class Promises(RuleBasedStateMachine):
     def nobody_was_overlooked(self) -> None:
         """Pulling at everybody, not only at the neighbours of what moved, changes nothing."""
         if hasattr(self, "world"):
-            draft = _Draft(self.world, self.now)
+            draft = Draft(self.world, self.now)
             draft._ask(*self.world.services)
             draft.settle()
             assert draft.finish().effects == ()
@@ -462,4 +465,4 @@ Promises.TestCase.settings = settings(
     phases=[phase for phase in Phase if phase is not Phase.shrink or SHRINKS],
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestPromises = Promises.TestCase
+TestPromises = pytest.mark.timeout(600)(Promises.TestCase)  # only thinks, and that takes longer beside others

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.dependencies import must_stop, needs
 from locald.domain.lifecycle.phase import Backoff, Desired, Stopped, Stopping, Waiting
-from locald.domain.lifecycle.world import step
+from locald.domain.lifecycle.step import step
 from locald.domain.project.graph import start_order
 from locald.domain.project.names import Key
 
