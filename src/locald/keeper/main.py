@@ -19,7 +19,7 @@ import sys
 from locald.keeper.keeper import Keeper
 from locald.keeper.log import report
 from locald.keeper.place import Place
-from locald.keeper.runs.leftovers import Table
+from locald.keeper.runs.leftovers import KEEPER, Table
 from locald.linux import cgroup, prctl
 
 MOST_FILES = 1 << 20
@@ -62,6 +62,8 @@ def _begin(folder: str, report: int) -> Keeper:
     prctl.become_subreaper()
     table = Table(place.notes)
     table.end_leftovers()
+    if not place.has_notes:  # they may have been lost
+        table.end_unrecorded(place.sockets)
     _empty(place.sockets)
     keeper = Keeper(place, table, _groups(folder), own_files, most_files)
     _hear_signals(keeper)
@@ -70,7 +72,7 @@ def _begin(folder: str, report: int) -> Keeper:
 
 def _prepare_process(report: int) -> tuple[tuple[int, int], int]:
     """Inherit nothing. Returns the limits of open files: those that we found, and our own now."""
-    prctl.set_name(b"locald-keeper")
+    prctl.set_name(KEEPER.encode("ascii"))
     os.chdir("/")
     os.umask(0o077)
     before = resource.getrlimit(resource.RLIMIT_NOFILE)

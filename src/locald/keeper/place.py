@@ -41,7 +41,17 @@ PAUSE = 2.0
 class Place:
     """`folder`: absolute."""
 
-    __slots__ = ("_deaf", "_listener", "_lock", "_loop", "_repair", "_timer", "_trouble", "folder")
+    __slots__ = (
+        "_deaf",
+        "_listener",
+        "_lock",
+        "_loop",
+        "_repair",
+        "_timer",
+        "_trouble",
+        "folder",
+        "has_notes",
+    )
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -50,6 +60,8 @@ class Place:
         self._deaf = False
         self._timer: Timer | None = None
         self._trouble = ""
+        self.has_notes = False
+        """Whether the folder of the notes was there when it was taken last."""
 
     @property
     def socket(self) -> str:
@@ -70,6 +82,7 @@ class Place:
 
         Raises BlockingIOError where there is another one, OSError where it cannot be.
         """
+        self.has_notes = os.path.isdir(self.notes)
         for folder in (self.folder, self.sockets, self.notes):
             os.makedirs(folder, 0o700, exist_ok=True)
             _require_own(folder)

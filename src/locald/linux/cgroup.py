@@ -67,7 +67,12 @@ def locate(mounts: list[tuple[str, str]], path: str) -> str | None:
 
 def own_folder() -> str | None:
     """The folder of the cgroup that we are in ourselves, or None."""
-    own = parse_own(procfs.read("/proc/self/cgroup") or b"")
+    return folder_of("self")
+
+
+def folder_of(pid: int | str) -> str | None:
+    """The folder of the cgroup that a process is in, or None."""
+    own = parse_own(procfs.read(f"/proc/{pid}/cgroup") or b"")
     return locate(parse_mounts(procfs.read("/proc/self/mountinfo") or b""), own) if own else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keeping import House, Keeping, grouped, once, sh, sockets_in, wait_dead
+from keeping import House, Keeping, grouped, once, own_house, sh, sockets_in, wait_dead
 from locald.keeper.main import is_group
 from locald.keeper.runs.leftovers import Table
 from locald.linux import cgroup, procfs
@@ -76,6 +77,31 @@ def test_a_killed_keepers_runs_are_ended_by_the_next(daemon: Daemon, keeping: Ke
     assert sockets_in(keeping.run) == []
     assert os.listdir(os.path.join(keeping.run, "runs")) == []
     again.start(WEB, ["true"])
+
+
+@own_house
+def test_they_are_ended_also_where_their_notes_were_removed_with_the_folder(
+    daemon: Daemon, keeping: Keeping
+) -> None:
+    """Which a logout does."""
+    born = keeping.gate("born")
+    daemon.start(
+        WEB, sh(f"(setsid env -i /bin/sh -c 'echo $$ > {born}; sleep 1000' &); echo $$ > {born}; sleep 1000")
+    )
+    pids = [int(born.read()) for _ in range(2)]
+    keeping.kill()
+    shutil.rmtree(keeping.run)
+    keeping.start()
+    assert not any(procfs.alive(pid) for pid in pids)
+
+
+@own_house
+def test_what_another_keeper_holds_is_left_to_it_although_its_folder_was_removed(
+    daemon: Daemon, keeping: Keeping
+) -> None:
+    pid = daemon.start(WEB, ["sleep", "1000"])["pid"]
+    Table(os.path.join(keeping.run, "runs")).end_unrecorded(os.path.join(keeping.run, "n"))
+    assert procfs.alive(pid)
 
 
 @once

@@ -5,6 +5,9 @@ terminals any more. It is careful: after a restart of the machine there are none
 name, a process by its pid *and* start time, or by the run's token in its environment; a pid that now means
 another process is left alone. A run's own subreaper ends its tree itself when its keeper is gone: it is
 given the time for that.
+
+The notes may be gone as well, with the folder that they were in. Then a run is known by the notify socket in
+that folder which its environment names, if no keeper is above it: one that lives holds it still.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """seconds until what cannot be killed is left to the next keeper"""
+KEEPER = "locald-keeper"
+"""what the process calls itself"""
 _PAUSE = 0.01
 _SUFFIX = ".json"
 
@@ -73,6 +78,16 @@ class Table:
             else:
                 report(f"run {note.get('run')} cannot be killed")
 
+    def end_unrecorded(self, sockets: str) -> None:
+        """The same for those of which there is no note. `sockets`: the folder of their notify sockets.
+
+        Looks at every process of the machine.
+        """
+        until = time.monotonic() + PATIENCE
+        for token, folder in _unrecorded(sockets).items():
+            if not _end(token, {"cgroup": folder}, until):
+                report(f"what runs with LOCALD_RUN={token} cannot be killed")
+
     def _notes(self) -> dict[str, dict[str, Any]]:
         names = [name for name in os.listdir(self._folder) if name.endswith(_SUFFIX)]
         return {name.removesuffix(_SUFFIX): self._read(name) for name in names}
@@ -87,6 +102,25 @@ class Table:
 
     def _path(self, token: str) -> str:
         return os.path.join(self._folder, token + _SUFFIX)
+
+
+def _unrecorded(sockets: str) -> dict[str, str | None]:
+    """Tokens of runs without a keeper, and the cgroup of a member."""
+    found: dict[str, str | None] = {}
+    for pid in procfs.all_pids():
+        env = procfs.environ(pid)
+        token, socket = env.get("LOCALD_RUN", ""), env.get("NOTIFY_SOCKET", "")
+        if token and os.path.dirname(socket) == sockets and not _is_held(pid):
+            found[token] = cgroup.folder_of(pid)
+    return found
+
+
+def _is_held(pid: int) -> bool:
+    """Whether a keeper is above it."""
+    at = procfs.stat(pid)
+    while at is not None and at.program != KEEPER:
+        at = procfs.stat(at.ppid)
+    return at is not None
 
 
 def _end(token: str, note: dict[str, Any], until: float) -> bool:
