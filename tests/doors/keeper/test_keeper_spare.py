@@ -141,6 +141,23 @@ def test_a_keeper_that_ends_leaves_neither_spare_nor_cgroup(keeping: Keeping) ->
     assert not os.path.exists(groups)
 
 
+@grouped
+@own_house
+def test_a_keeper_whose_spare_somebody_killed_ends_without_complaint(keeping: Keeping) -> None:
+    daemon = keeping.daemon()
+    spare = spare_of(keeping)
+    groups = os.path.dirname(cgroup_of(spare))
+    os.kill(spare, signal.SIGKILL)
+    until = time.monotonic() + PATIENCE
+    while os.path.exists(f"/proc/{spare}"):  # until the keeper knows
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    daemon.send(do="quit")
+    daemon.until_closed()
+    wait_dead([keeping.pid])
+    assert not os.path.exists(groups)
+
+
 def cgroup_of(pid: int) -> str:
     path = cgroup.parse_own(procfs.read(f"/proc/{pid}/cgroup") or b"")
     found = cgroup.locate(cgroup.parse_mounts(procfs.read("/proc/self/mountinfo") or b""), path or "")

@@ -157,7 +157,7 @@ class Spares:
         return spare
 
     def close(self) -> None:
-        if self._spare is not None:
+        if self._spare is not None and not self._spare.is_dead:
             self._spare.end_now()
 
 
