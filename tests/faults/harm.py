@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+    from faults.clock import SettableClock
     from faults.sight import Process
 
 EVERYBODY = frozenset(KINDS)
@@ -51,8 +52,11 @@ class Harm:
 class Victim:
     """A locald that things are done to. `seen`: the processes of its services now."""
 
-    def __init__(self, home: Path, random: Random, seen: Callable[[], tuple[Process, ...]]) -> None:
+    def __init__(
+        self, home: Path, clock: SettableClock, random: Random, seen: Callable[[], tuple[Process, ...]]
+    ) -> None:
         self.home = home
+        self.clock = clock
         self.random = random
         self.seen = seen
 
@@ -250,8 +254,20 @@ def take_files(on: Victim) -> Harm:
     return Harm(f"the {what} ({pid}) has no descriptors left", undo=undo)
 
 
+HOURS = (-26, -1, 0, 1, 1000)
+
+
+def set_clock(on: Victim) -> Harm:
+    """It stays so."""
+    if not on.clock.env:
+        return Harm("(no clock to set)")
+    hours = on.random.choice(HOURS)
+    on.clock.set(hours * 3600)
+    return Harm(f"the clock is set to {hours:+d} h")
+
+
 FAULTS: tuple[Callable[[Victim], Harm], ...] = (
     *(kill_daemon, kill_daemon, kill_daemon, kill_keeper, kill_both, kill_helper, kill_helper, kill_reaper),
     *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_helper, stop_leader, fill_disk),
-    *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files),
+    *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files, set_clock),
 )

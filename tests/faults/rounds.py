@@ -56,7 +56,7 @@ class Campaign:
         self._tell = tell
         self.random = random
         self.wishes = Wishes()
-        self.victim = Victim(yard.home, random, yard.processes)
+        self.victim = Victim(yard.home, yard.clock, random, yard.processes)
         self._before = Sight()
         self._sizes: dict[str, list[Size]] = {}
         """of daemon and keeper, when they were young"""

@@ -192,6 +192,16 @@ def test_a_traceback_of_a_command_is_named(campaign: Campaign) -> None:
     assert [each.partition(" has ")[0] for each in broken] == ["0: locald up"]
 
 
+def test_a_traceback_of_an_interrupt_is_named_once_locald_has_begun(seen: Sight) -> None:
+    before = "Could not import runpy module\nTraceback (most recent call last):\n{}KeyboardInterrupt\n"
+    interrupted = replace(
+        seen, texts={"up": before.format('  File "<frozen runpy>", line 15, in <module>\n')}
+    )
+    assert checks.no_traceback(interrupted) == []
+    interrupted = replace(seen, texts={"up": before.format('  File "/src/locald/cli/main.py", line 1\n')})
+    assert len(checks.no_traceback(interrupted)) == 1
+
+
 # The order of starts.
 
 

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from faults import sight
+from faults.clock import SettableClock
 from faults.fleet import PROJECT_OF, PROJECTS, file_of
 from whole.machine import Command, Machine
 
@@ -38,6 +39,8 @@ class Yard:
         self.folders = {project: base / project for project in PROJECTS}
         self.machine = Machine(self.folders["shop"])
         self.machine.env["LOCALD_TREE"] = tree
+        self.clock = SettableClock(self.board)
+        self.machine.env |= self.clock.env
         self.outputs: dict[str, str] = {}
         """what commands have said since it was last asked"""
         self._read: dict[str, tuple[int, int]] = {}
