@@ -3,7 +3,7 @@
 A small library, compiled here and loaded before all others, adds to the time of day what stands in a file;
 who has started with it sees each change at once. What counts time and is set by nobody (`CLOCK_MONOTONIC`,
 `CLOCK_BOOTTIME`) stays as it is. (libfaketime 0.9.10 also changes waits on conditions: with it those on the
-monotonic clock end at once. Python's threads wait for each other so, and a daemon does nothing else any more.)
+monotonic clock end at once. Python's threads wait for each other so, and then a daemon does nothing else.)
 
 Sources: ld.so(8) (`LD_PRELOAD`), clock_gettime(2), gettimeofday(2), time(2).
 """
