@@ -157,7 +157,7 @@ def test_variables_elsewhere_are_filled_in_with_the_shell_s_before_those_of_the_
     assert guess in remarks(files, "guessed")
 
 
-@pytest.mark.parametrize("written", ["${", "${A", "${1}", "$1", "${A!x}", "${A:?told}"])
+@pytest.mark.parametrize("written", ["${", "${A", "${1}", "${A!x}", "${A:?told}"])
 def test_what_is_no_variable_or_missing_is_told(written: str) -> None:
     found = remarks(compose(f"services: {{ db: {{ image: 'postgres:{written}' }} }}"), "left")
     assert found[0].startswith("db: image: "), found
@@ -373,6 +373,38 @@ def test_extends_takes_from_this_file_and_from_another_folder() -> None:
     found = services(files)
     assert found["web"].env == {"A": "1", "B": "2"}
     assert (found["api"].image, found["api"].volumes) == ("app", ("./common/d:/d", "v:/v"))
+
+
+def test_what_is_extended_is_looked_for_before_one_file_is_laid_over_another() -> None:
+    files = compose("services: { a: { image: x, environment: { A: '1' } }, b: { extends: a } }")
+    files["compose.override.yaml"] = "services: { a: { environment: { A: '2' } } }"
+    assert {name: each.env for name, each in services(files).items()} == {"a": {"A": "2"}, "b": {"A": "1"}}
+    files["compose.override.yaml"] = "services: { b: { extends: a } }"
+    assert refused(files).startswith('compose.override.yaml:1: extends "a"')
+
+
+def test_included_files_are_read_with_paths_of_their_own_folder() -> None:
+    files = compose("include: [more/db.yaml]\nservices: { web: { image: x, depends_on: [db] } }")
+    files["more/db.yaml"] = "services: { db: { image: db, ports: ['5:5'], volumes: ['./d:/d', 'v:/v'] } }"
+    found = services(files)
+    assert found["db"].volumes == ("./more/d:/d", "v:/v")
+    assert list(found["web"].depends_on) == ["db"]
+    assert plan(files).sources == ("compose.yaml", "more/db.yaml")
+    files["more/.env"] = "A=1"
+    because = "more/.env: set its variables in the .env beside the first file"
+    assert remarks(files, "left") == [f": include: {because}"]
+    files["more/db.yaml"] = "services: { web: { image: y } }"
+    assert '"web" is also a service of more/db.yaml, which is included' in refused(files)
+    files["compose.yaml"] = "include: [oci://x/y, { path: more/db.yaml, env_file: x }]"
+    assert remarks(files, "left")[:2] == [
+        ": include: oci://x/y: only files of this machine are read",
+        ": include: env_file: paths and variables are those of the file",
+    ]
+
+
+@pytest.mark.parametrize("included", ["compose.yaml", "gone.yaml"])
+def test_a_file_that_includes_itself_or_none_is_refused(included: str) -> None:
+    assert "include" in refused(compose(f"include: [{included}]\nservices: {{ a: {{ image: x }} }}"))
 
 
 def test_a_file_in_another_folder_keeps_its_paths() -> None:

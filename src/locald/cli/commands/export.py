@@ -82,7 +82,13 @@ def _plan(args: argparse.Namespace) -> Plan:
     folder = find_project(args.directory)
     spec = config.parse(read_texts(folder))
     learned, env_files = _learned(args.directory), _env_files(spec, folder)
-    return plan.make(spec, plan.Outside(folder, env_files, dict(os.environ), learned, _images(args.image)))
+    base = (
+        "."
+        if args.output is None
+        else os.path.relpath(os.path.realpath(folder), os.path.realpath(args.output))
+    )
+    outside = plan.Outside(folder, env_files, dict(os.environ), learned, _images(args.image), base)
+    return plan.make(spec, outside)
 
 
 def _images(given: Sequence[str]) -> dict[str, str]:

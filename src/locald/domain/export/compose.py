@@ -32,6 +32,7 @@ ASKED = {
     "amqp": "rabbitmq-diagnostics -q check_port_connectivity",
 }
 """how a server of a protocol is asked by a program of its own image"""
+NEEDS_GREP = "needs `grep` in the image"
 _CONDITIONS = {
     Condition.HEALTHY: "service_healthy",
     Condition.STARTED: "service_started",
@@ -99,7 +100,11 @@ class _Writer:
         values = {name: self._filler.text(value, _literal) for name, value in given.items()}
         if self._unit.serves:
             values["PORT"] = str(self._unit.port)
-        found: dict[str, Any] = {"env_file": list(self._unit.env_files)} if self._unit.env_files else {}
+        found: dict[str, Any] = (
+            {"env_file": [_literal(self._plan.beside(each)) for each in self._unit.env_files]}
+            if self._unit.env_files
+            else {}
+        )
         if self._spec.type is not Type.CONTAINER:
             self._lost("environment", "the shell's variables are not there")
         return found | ({"environment": values} if values else {})
@@ -117,8 +122,13 @@ class _Writer:
         return {"ports": [f"127.0.0.1:{unit.published or ''}:{unit.port}"]}
 
     def _mounts(self) -> dict[str, Any]:
-        volumes = [_literal(each.removeprefix("external:")) for each in self._spec.volumes]
+        volumes = [_literal(self._mount(each)) for each in self._spec.volumes]
         return {"volumes": volumes} if volumes else {}
+
+    def _mount(self, volume: str) -> str:
+        source, _, rest = volume.removeprefix("external:").partition(":")
+        source = self._plan.beside(source) if source.startswith(".") else source
+        return f"{source}:{rest}"
 
     def _depends_on(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -160,8 +170,9 @@ class _Writer:
             case kind:
                 if kind != "tcp":
                     self._lost("healthcheck", f"{kind} is not asked in its protocol: only its port is")
-                self._lost("healthcheck", "needs `nc` in the image")
-                return f"nc -z 127.0.0.1 {probe.port}"
+                self._lost("healthcheck", NEEDS_GREP)
+                assert probe.port is not None
+                return listens(probe.port)
 
     def _http(self, probe: Probe) -> str:
         if probe.status:
@@ -190,6 +201,13 @@ class _Writer:
         signal, grace = self._spec.stop_signal, self._spec.stop_timeout
         found = {"stop_signal": signal} if signal != DEFAULT.stop_signal else {}
         return found | {"stop_grace_period": duration.show(grace)}
+
+
+def listens(port: int) -> str:
+    """Asks the kernel whether somebody listens on a port: most images have `grep`, few an `nc` with `-z`.
+
+    A listener's row in /proc/net/tcp: local address and port in hexadecimal, no peer, state 0A."""
+    return f"grep -qs ':{port:04X} [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6"
 
 
 def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:

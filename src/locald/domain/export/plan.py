@@ -6,6 +6,7 @@ A plan has no words of any engine. What an engine cannot express is a `Loss`, ma
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -129,6 +130,14 @@ class Plan:
     env_files: Mapping[str, Mapping[str, str]]
     """the contents of each env file that there is"""
     shell: Mapping[str, str]
+    base: str = "."
+    """the project's folder, as seen from where the files will be"""
+
+    def beside(self, path: str) -> str:
+        """A path relative to the project's folder, as seen from where the files will be."""
+        if self.base == "." or path.startswith(("/", "~")):
+            return path
+        return posixpath.normpath(posixpath.join(self.base, path))
 
     def conditions(self, unit: Unit) -> Iterator[tuple[Unit, Condition]]:
         """What the unit waits for; a task until it has completed."""
@@ -156,6 +165,8 @@ class Outside(NamedTuple):
     learned: Mapping[str, Learned]
     images: Mapping[str, str]
     """for processes, by service: `--image`"""
+    base: str = "."
+    """see `Plan`"""
 
 
 def make(project: ProjectSpec, outside: Outside) -> Plan:
@@ -165,7 +176,7 @@ def make(project: ProjectSpec, outside: Outside) -> Plan:
             hint = f"name one of {', '.join(project.services)}"
             raise Refused(Problem(f"no such service: {name}", "--image", hint))
     units = {name: _unit(spec, project, outside) for name, spec in project.services.items()}
-    return Plan(project, outside.directory, units, outside.env_files, outside.shell)
+    return Plan(project, outside.directory, units, outside.env_files, outside.shell, outside.base)
 
 
 def _unit(spec: ServiceSpec, project: ProjectSpec, outside: Outside) -> Unit:

@@ -12,7 +12,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from locald.domain.export.compose import lost_check, lost_everywhere
+from locald.domain.export.compose import NEEDS_GREP, listens, lost_check, lost_everywhere
 from locald.domain.export.plan import Filler, Loss, filled_now
 from locald.domain.project.spec import Condition, KillMode, RestartPolicy, ServiceSpec, StandardInput, Type
 from locald.domain.values import duration
@@ -261,8 +261,9 @@ class _Writer:
             yield self._lost("health_check", "needs `wget` in the image")
             yield f"HealthCmd=wget -q -O /dev/null {probe.scheme}://{LOCALHOST}:{probe.port}{probe.path}"
         else:
-            yield self._lost("health_check", "its port is asked: needs `nc` in the image")
-            yield f"HealthCmd=nc -z {LOCALHOST} {probe.port}"
+            assert probe.port is not None
+            yield self._lost("health_check", f"its port is asked: {NEEDS_GREP}")
+            yield f"HealthCmd={listens(probe.port)}"
         yield f"HealthInterval={duration.show(probe.interval)}"
         yield f"HealthTimeout={duration.show(probe.timeout)}"
         yield f"HealthRetries={probe.retries}"

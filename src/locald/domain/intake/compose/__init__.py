@@ -1,4 +1,4 @@
-"""Compose files: `compose.yaml` with its overrides, `.env`, profiles, `extends`.
+"""Compose files: `compose.yaml` with its overrides, `.env`, profiles, `include`, `extends`.
 
 Source: the Compose specification (compose-spec.io), and what Docker Compose 2 and 5 do with it.
 """
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "read"]
 
 _LEFT_WHOLE = {
-    "include": "write the services of the included files into this one, or read them with --from",
     "models": "locald runs no models",
 }
 
@@ -52,6 +51,8 @@ def read(folder: Folder, main: str, default_name: str = "") -> Plan:
     for key, because in _LEFT_WHOLE.items():
         if key in together.top:
             report.left("", key, because, together.top.lines[key])
+    for because, line in together.not_included:
+        report.left("", "include", because, line)
     services = {name: Service(name, table, known) for name, table in tables.items()}
     tasks = {name for service in services.values() for name in service.completes()}
     planned = tuple(service.planned(services, tasks) for service in services.values())
@@ -59,7 +60,7 @@ def read(folder: Folder, main: str, default_name: str = "") -> Plan:
         because = "a service without it is restarted on failure; compose does not restart it"
         report.guessed("", "restart", because)
     return Plan(
-        sources=together.sources,
+        sources=together.all_sources,
         services=planned,
         remarks=report.remarks,
         name=labels.near(written(together.top.get("name"))),

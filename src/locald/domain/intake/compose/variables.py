@@ -3,7 +3,7 @@
     ${NAME:-text}  ${NAME-text}    the text where NAME is not set (or, with the colon, empty)
     ${NAME:?text}  ${NAME?text}    refused where it is not set
     ${NAME:+text}  ${NAME+text}    the text where it is set
-    $$                             a dollar sign
+    $$                             a dollar sign, as is one that begins none of these
 
 Texts may hold variables themselves. locald fills variables in `env` alone, so there they stay variables, and
 everywhere else they are filled in once and for all. Source: the Compose specification, "Interpolation".
@@ -46,13 +46,14 @@ def parse(text: str) -> tuple[Part, ...]:
 
 
 def _parse(text: str, at: int, end: str, depth: int) -> tuple[tuple[Part, ...], int]:
-    """Up to the brace that ends the text, or to its very end."""
+    """Up to the brace that ends the text, or to its very end. Braces within it come in pairs."""
     parts: list[Part] = []
-    begin = at
+    begin, within = at, 0
     if depth > _DEEPEST:
         raise Bad("variables are nested too deep")
-    while at < len(text) and text[at] != (end or None):
+    while at < len(text) and (within or text[at] != (end or None)):
         if text[at] != "$":
+            within += {"{": 1, "}": -1}.get(text[at], 0) if end else 0
             at += 1
             continue
         parts.append(text[begin:at])
@@ -70,7 +71,9 @@ def _hole(text: str, at: int, depth: int) -> tuple[Part, int]:
         return "$", at + 2
     if found := _NAME.match(text, at + 1):
         return Hole(found[0]), found.end()
-    found = _NAME.match(text, at + 2) if text.startswith("${", at) else None
+    if not text.startswith("${", at):
+        return "$", at + 1
+    found = _NAME.match(text, at + 2)
     if not found:
         raise Bad(f'"{text[at : at + 12]}" is not a variable: write $$ for a dollar sign')
     operator = next((each for each in _OPERATORS if text.startswith(each, found.end())), "")
