@@ -35,7 +35,7 @@ class Costs(NamedTuple):
 
 def measure() -> list[Measure]:
     """`up`, `status`, `down` of 200 and of 2000 workers: the cost of one with many, over that with few"""
-    few, many = _costs(FEW), _costs(MANY)
+    few, many = costs(FEW), costs(MANY)
     found: list[Measure] = []
     for what, one, other in zip(("up", "status", "down"), few[:3], many[:3], strict=True):
         found += _compared(f"`{what}`: one of {MANY}", one, other)
@@ -53,7 +53,8 @@ def _compared(what: str, one: Cost, other: Cost) -> list[Measure]:
     ]
 
 
-def _costs(number: int) -> Costs:
+def costs(number: int) -> Costs:
+    """Of `up`, `status` and `down` of so many workers."""
     with Instance() as instance:
         instance.project({f"s{each}": WORKER for each in range(number)})
         instance.locald("up", "s0")  # the keeper begins, which costs the same whatever the number

@@ -14,8 +14,10 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench import many
 from bench.instance import cpu, memory
-from bench.race.racers import Bare, Dekit, Locald, Raced, timed
+from bench.race import goals
+from bench.race.racers import Bare, Before, Dekit, Locald, Raced, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,8 @@ PAIRS, TOGETHER = 20, 1.0
 """pairs, and after how many seconds the first of each is ready"""
 TIMES = 5
 """commands that are timed one after the other"""
+MARK = "of a thousand times a thousand"
+"""in every line that the program prints"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,11 @@ class Sizes:
     workers: tuple[int, ...] = (50, 200, 500)
     lines: int = 1_000_000
     tree: int = 200
+    few: int = 200
+    many: int = 2000
 
 
-SMALL = Sizes((10, 20), 20_000, 20)
+SMALL = Sizes((10, 20), 20_000, 20, 10, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,9 @@ def chain(racer: Racer, ground: Ground) -> Numbers:
     hops = [later[0] - earlier[1] for earlier, later in pairwise(seen)]
     racer.stop()
     return {
-        f"chain of {CHAIN}: `up` over its critical path, x": wall / (CHAIN * EACH),
-        "hop: ready → main() of the next, ms": 1000 * median(hops),
-        f"chain of {CHAIN}: work of the tool, CPU ms": 1000 * work,
+        goals.CHAIN: wall / (CHAIN * EACH),
+        goals.HOP: 1000 * median(hops),
+        goals.CHAIN_WORK: 1000 * work,
     }
 
 
@@ -91,7 +97,7 @@ def pairs(racer: Racer, ground: Ground) -> Numbers:
     hops = [ground.moments(f"b{each}")[0] - ground.moments(f"a{each}")[1] for each in range(PAIRS)]
     racer.stop()
     return {
-        f"{PAIRS} pairs at once: ready → main(), median, ms": 1000 * median(hops),
+        goals.PAIRS: 1000 * median(hops),
         f"{PAIRS} pairs at once: work of the tool, CPU ms": 1000 * work,
     }
 
@@ -101,18 +107,19 @@ def workers(racer: Racer, ground: Ground) -> Numbers:
     for count in ground.sizes.workers:
         racer.write([Raced(f"w{each}", ("sleep", "100000"), notifies=False) for each in range(count)])
         wall, work = _up(racer)
-        found[f"{count} workers: `up`, ms"] = 1000 * wall
+        found[goals.workers(count)] = 1000 * wall
         found[f"{count} workers: work of the tool, CPU ms"] = 1000 * work
         shares = [memory(pid, "Pss") for pid in racer.tools()]  # what is forked has most in common
-        found[f"{count} workers: memory of the tool, MB"] = sum(shares)
+        found[goals.memory_with(count)] = sum(shares)
         found[f"{count} workers: stopped, ms"] = 1000 * _wall(racer.stop)
     return found
 
 
 def commands(racer: Racer, ground: Ground) -> Numbers:
-    """The first `up` of all, one with the daemon there, and `status`."""
+    """The first `up` of all, one with the daemon there, and `status`; beside a Python that does nothing."""
     if isinstance(racer, Bare):
-        return {"`status`, ms": 1000 * median(_wall(racer.status) for _ in range(TIMES))}
+        nothing = 1000 * median(_wall(racer.status) for _ in range(TIMES))
+        return {goals.WARM: nothing, goals.STATUS: nothing}
     racer.write([ground.raced("one", "chain", 0)])
     racer.end()
     cold = _wall(racer.up)
@@ -121,7 +128,7 @@ def commands(racer: Racer, ground: Ground) -> Numbers:
     warm = _wall(racer.up)
     status = median(_wall(racer.status) for _ in range(TIMES))
     racer.stop()
-    return {"cold `up`, ms": 1000 * cold, "warm `up`, ms": 1000 * warm, "`status`, ms": 1000 * status}
+    return {goals.COLD: 1000 * cold, goals.WARM: 1000 * warm, goals.STATUS: 1000 * status}
 
 
 def lines(racer: Racer, ground: Ground) -> Numbers:
@@ -130,14 +137,15 @@ def lines(racer: Racer, ground: Ground) -> Numbers:
     racer.write([ground.raced("talker", "lines", count)])
     _, work = _up(racer)
     began, ended = ground.moments("talker")
-    found = {f"{count:,} lines taken in, ms": 1000 * (ended - began)}
-    found[f"{count:,} lines taken in: work of the tool, CPU ms"] = 1000 * work
+    found = {goals.taken_in(count): 1000 * (ended - began), goals.work_of_taking_in(count): 1000 * work}
     for what, command, times in (
-        ("`logs -n 100`, ms", racer.logs("talker", last=100), TIMES),
-        ("`logs --grep`, ms", racer.logs("talker", pattern="needle"), 1),
-        ("`logs`, all of it, ms", racer.logs("talker"), 1),
+        (goals.LAST, racer.logs("talker", last=100), TIMES),
+        (goals.GREP, racer.logs("talker", pattern="needle"), 1),
+        (goals.ALL, racer.logs("talker"), 1),
     ):
-        found[what] = 1000 * median(timed(command, racer.environment) for _ in range(times))
+        runs = [timed(command, racer.environment) for _ in range(times)]
+        found[what] = 1000 * median(took for took, _ in runs)
+    found[goals.lost(count)] = count - runs[-1][1].count(MARK)
     racer.stop()
     return found
 
@@ -155,7 +163,19 @@ def busy(racer: Racer, ground: Ground) -> Numbers:
             other.wait()
     began, ended = ground.moments("talker")
     racer.stop()
-    return {f"{count:,} lines taken in, every core busy, ms": 1000 * (ended - began)}
+    return {goals.taken_in_busy(count): 1000 * (ended - began)}
+
+
+def growth(racer: Racer, ground: Ground) -> Numbers:
+    """What one of many costs over one of few. Of this build alone: an earlier one may take minutes."""
+    if isinstance(racer, Before):
+        return {}
+    few, more = (many.costs(number) for number in (ground.sizes.few, ground.sizes.many))
+    found = {
+        goals.growth(of, ground.sizes.few, ground.sizes.many): after.wall / before.wall
+        for of, before, after in zip(("`up`", "`status`", "`down`"), few[:3], more[:3], strict=True)
+    }
+    return found | {goals.growth("state", ground.sizes.few, ground.sizes.many): more.state / few.state}
 
 
 def tree(racer: Racer, ground: Ground) -> Numbers:
@@ -200,7 +220,10 @@ ALL: dict[str, tuple[tuple[type[Racer], ...], Callable[[Racer, Ground], Numbers]
     "lines": ((Locald, Dekit, Bare), lines),
     "busy": ((Locald,), busy),
     "tree": ((Locald, Dekit), tree),
+    "growth": ((Locald,), growth),
 }
+ONCE = ("growth",)
+"""heats that are long, and the same each time"""
 
 
 def compiled(folder: Path) -> str:

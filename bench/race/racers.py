@@ -24,7 +24,7 @@ from bench.instance import Instance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-READY_WITHIN = 600
+READY_WITHIN = 240
 """seconds until a racer gives up"""
 
 
@@ -144,6 +144,10 @@ class Locald(Racer):
 
     def close(self) -> None:
         self._instance.__exit__()
+
+
+class Before(Locald):
+    """An earlier build of locald, or another one."""
 
 
 class Dekit(Racer):
@@ -269,8 +273,8 @@ def _run(command: list[str], environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def timed(command: list[str], environment: dict[str, str]) -> float:
-    """Seconds of a command whose output goes into a pipe that is read."""
+def timed(command: list[str], environment: dict[str, str]) -> tuple[float, str]:
+    """Seconds of a command whose output goes into a pipe that is read, and the output."""
     began = time.perf_counter()
-    _run(command, environment)
-    return time.perf_counter() - began
+    output = _run(command, environment)
+    return time.perf_counter() - began, output

@@ -9,13 +9,13 @@ import re
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench.race.goals import GOALS, MET, OURS
 from bench.table import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BEGIN, END = "<!-- race:begin -->", "<!-- race:end -->"
-OURS = "locald"
 
 
 class Result:
@@ -31,21 +31,34 @@ class Result:
     @property
     def head(self) -> list[str]:
         others = [name for name in self.racers if name != OURS]
-        return ["measured", *(f"of {name}" for name in others), *self.racers]
+        return ["measured", "goal", *(f"of {name}" for name in others), *self.racers]
 
     def rows(self) -> list[list[str]]:
         return [self._row(what, by) for what, by in self.found.items()]
 
     def _row(self, what: str, by: dict[str, list[float]]) -> list[str]:
         others = [name for name in self.racers if name != OURS]
-        ratios = [_ratio(by[OURS], by.get(name)) for name in others]
-        return [what, *ratios, *(_spread(by.get(name)) for name in self.racers)]
+        medians = _medians(by)
+        told = ", ".join(goal.told(medians) for goal in GOALS if goal.what == what)
+        ratios = [_ratio(medians, name) for name in others]
+        return [what, told, *ratios, *(_spread(by.get(name)) for name in self.racers)]
+
+    @property
+    def unmet(self) -> list[str]:
+        """The goals that were missed, or could not be measured."""
+        by_row = {what: _medians(by) for what, by in self.found.items()}
+        told = [(goal.what, goal.told(by_row.get(goal.what, {}))) for goal in GOALS]
+        return [f"{what}: {how}" for what, how in told if not how.endswith(MET)]
 
 
-def _ratio(ours: list[float], theirs: list[float] | None) -> str:
-    if not theirs or not median(theirs):
+def _medians(by: dict[str, list[float]]) -> dict[str, float]:
+    return {name: median(numbers) for name, numbers in by.items()}
+
+
+def _ratio(medians: dict[str, float], other: str) -> str:
+    if OURS not in medians or not medians.get(other):
         return ""
-    return f"{median(ours) / median(theirs):.2f} x"
+    return f"{medians[OURS] / medians[other]:.2f} x"
 
 
 def _spread(numbers: list[float] | None) -> str:
@@ -72,7 +85,7 @@ def show(result: Result) -> str:
 
 def save(result: Result) -> None:
     """For the page: the same as Markdown, between its markers."""
-    lines = [f"| {' | '.join(result.head)} |", f"|---{'|---:' * (len(result.head) - 1)}|"]
+    lines = [f"| {' | '.join(result.head)} |", f"|---|---|{'---:|' * (len(result.head) - 2)}"]
     lines += [f"| {' | '.join(row)} |" for row in result.rows()]
     day = datetime.datetime.now(datetime.UTC).date()
     machine = f"{os.cpu_count()} cores, load {os.getloadavg()[1]:.1f}, Linux {platform.release()}"
