@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,12 @@ from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.state.reading import load
 from locald.adapters.state.store import Store
-from locald.daemon import limits, supervisor
+from locald.daemon import engines, limits, supervisor
 from locald.daemon.api.entrance import Entrance
 from locald.daemon.api.routes import Api
 from locald.daemon.core import Core
 from locald.daemon.dashboard.site import Site
+from locald.daemon.engines import ADAPTERS, EngineRunner
 from locald.daemon.hub import Hub
 from locald.daemon.keeping import Keeping
 from locald.daemon.last_words import LastWords
@@ -120,6 +122,12 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         containers = ContainerRunner(
             lambda library: library.Containers(post, clock, tasks, logbook.hint, instance), logbook
         )
+        elsewhere = {
+            engine: EngineRunner(
+                library, lambda module: module.Adapter(post, clock, tasks, logbook.hint, instance), logbook
+            )
+            for engine, library in ADAPTERS.items()
+        }
         keeping = Keeping(home, keeper)
         post_after = _after_a_look(listeners, loop)
         processes = Processes(keeping.reach, lambda event: proxy.take(event, post_after), clock, logbook.hint)
@@ -128,7 +136,8 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         proxy = Proxy(home, loop, processes, hub.change_all, os.environ)
         meter = Meter(lambda: loop.world, processes, containers)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
-        core.way_in, core.usage, core.ports = containers.way_in, meter.sweep, ports
+        core.usage, core.ports = meter.sweep, ports
+        core.engines_ready = partial(engines.ready, elsewhere)
         core.troubles = (lambda: shortage.trouble, lambda: store.trouble)
         performer = Performer(
             post=loop.post,
@@ -138,10 +147,12 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
             ports=ports,
             processes=ProcessRunner(processes, listeners, logbook),
             containers=containers,
+            engines=elsewhere,
             checks=checks,
             asking=asking,
             logbook=logbook,
         )
+        core.way_in = performer.way_in
         last_words = LastWords(logbook, loop.post, tasks.spawn, clock.now)
         loop.watch(proxy.change)
         loop.watch(hub.change)
@@ -197,6 +208,8 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         await checks.close()
         await asking.close()
         await containers.close()
+        for runner in elsewhere.values():
+            await runner.close()
 
 
 def _instance(home: Home) -> str:

@@ -55,6 +55,10 @@ async def _nothing() -> Mapping[Key, Used]:
     return {}
 
 
+async def _ready(_: Up) -> None:
+    """Where everything runs on this machine nothing has to be asked for."""
+
+
 @dataclass(eq=False, slots=True)
 class Core:
     loop: Loop
@@ -71,6 +75,8 @@ class Core:
     way_in: Callable[[Run], tuple[str, dict[str, str]] | None] = lambda _: None
     """the id of a run's container, and the environment with which the docker command finds that"""
     ports: PortChoice = field(default_factory=PortChoice)
+    engines_ready: Callable[[Up], Awaitable[None]] = _ready
+    """raises Refused where the engine of what is to be brought up cannot be used"""
     texts: KnownTexts = field(default_factory=KnownTexts)
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""

@@ -29,10 +29,12 @@ from locald.domain.lifecycle.messages import (
     Unwatch,
     Watch,
 )
-from locald.domain.project.spec import LogCheck, Type
+from locald.domain.lifecycle.run_facts import carries_out
+from locald.domain.project.placing import WITH_OWN_PORTS
+from locald.domain.project.spec import Engine, LogCheck, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from locald.adapters.asking import Asking
     from locald.adapters.checks import Checks
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Run
+    from locald.domain.project.spec import Definition
     from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -60,15 +63,17 @@ class Performer:
         ports: PortChoice,
         processes: ProcessRunner,
         containers: ContainerRunner,
+        engines: Mapping[Engine, Runner],
         checks: Checks,
         asking: Asking,
         logbook: Logbook,
     ) -> None:
-        """`spawn` runs a coroutine as a task of the daemon's group, under a name."""
+        """`spawn` runs a coroutine as a task of the daemon's group, under a name. `engines`: who carries out
+        what runs elsewhere than on this machine."""
         self._post, self._spawn, self._clock = post, spawn, clock
         self._store, self._checks, self._asking, self._logbook = store, checks, asking, logbook
         self._ports = ports
-        self._processes, self._containers = processes, containers
+        self._processes, self._containers, self._engines = processes, containers, engines
         self._runners: dict[Run, Runner] = {}
         self._readers: dict[Run, Cancellable] = {}
         self._ended: dict[Run, tuple[Runner, Cancellable]] = {}
@@ -109,16 +114,25 @@ class Performer:
         """The runner that carries out this run. Remembered, since a run may outlive its service."""
         known = self._runners.get(run)
         if known is None:
-            is_container = service.present.spec.type is Type.CONTAINER
-            known = self._runners[run] = self._containers if is_container else self._processes
+            known = self._runners[run] = self._runner_of(service.present)
         return known
+
+    def _runner_of(self, definition: Definition) -> Runner:
+        if definition.engine is not Engine.LOCAL:
+            return self._engines[definition.engine]
+        return self._containers if definition.spec.type is Type.CONTAINER else self._processes
+
+    def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
+        """The id of a run's container, and the environment with which the docker command finds that."""
+        runner = self._runners.get(run)
+        return runner.way_in(run) if runner else None
 
     # Start.
 
     def _started_at_once(self, run: Run, service: Service, world: World) -> bool:
         """The usual start, which has to wait for nothing, is under way before anybody is told of anything.
         Whatever is not usual takes the long way, which tells what it is."""
-        port = service.present.port
+        port = _port_here(service)
         try:
             if not self._store.save_now() or (port and not ports.free(port)):
                 return False
@@ -166,7 +180,7 @@ class Performer:
     async def _in_the_way(self, service: Service, world: World) -> tuple[str, str] | None:
         """Why its port is not free, and what to do. What may be another container is left to the engine,
         where that is asked anyway: it knows the name."""
-        port = service.present.port
+        port = _port_here(service)
         if not port or ports.free(port):
             return None
         holder, other = await asyncio.to_thread(ports.holder, port), who_listens(world, port)
@@ -198,7 +212,7 @@ class Performer:
         if run in self._readers:
             return
         self._logbook.began(run)
-        if check:
+        if check and not (service.present.engine is not Engine.LOCAL and carries_out(check.check)):
             listened = service.facts is not None and service.facts.listening_at is not None
             self._checks.watch(run, check, runner.target(run, service, world), listened=listened)
         if check and isinstance(check.check, LogCheck):
@@ -216,3 +230,9 @@ class Performer:
         self._asking.forget(run)
         if reader := self._readers.pop(run, None):
             reader.cancel()
+
+
+def _port_here(service: Service) -> int | None:
+    """The port that has to be free on this machine."""
+    definition = service.present
+    return None if definition.engine in WITH_OWN_PORTS else definition.port

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters import files
 from locald.daemon import instances
+from locald.daemon.placement import ANYWHERE, as_it_runs, losses
 from locald.daemon.port_choice import giving_way
 from locald.daemon.texts import read
 from locald.domain.lifecycle import sharing
@@ -36,6 +37,7 @@ from locald.wire.folder import identity
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from locald.daemon.placement import Where
     from locald.daemon.port_choice import PortChoice
     from locald.daemon.texts import KnownTexts
     from locald.domain.lifecycle.service import Service
@@ -53,10 +55,11 @@ async def up(
     ports: PortChoice,
     *,
     attach: bool = False,
+    where: Where = ANYWHERE,
 ) -> tuple[Up, list[Problem]]:
     """The command for `up` in this folder, and warnings. Raises Refused. `attach`: for who wants to attach to
     the one service that is named."""
-    project, review, moved = await _resolved(world, directory, caller.env, texts, ports)
+    project, review, moved = await _resolved(world, directory, caller.env, texts, ports, where)
     named = chosen(project.name, project.definitions, names, project.groups) if names else []
     if attach:
         _require_terminal(project, named)
@@ -64,7 +67,8 @@ async def up(
     warnings = review.problems(only=starting(project, wanted))
     known = await asyncio.to_thread(instances.remembered, world, project.name, directory)
     apart = differing(world, project, review.places)
-    return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved, *apart]
+    lost = [] if attach else losses(world, project)
+    return Up(project, wanted, frozenset(named), caller, known), [*warnings, *moved, *apart, *lost]
 
 
 def _require_terminal(project: Project, named: list[str]) -> None:
@@ -75,7 +79,12 @@ def _require_terminal(project: Project, named: list[str]) -> None:
 
 
 async def _resolved(
-    world: World, directory: str, shell: Mapping[str, str], texts: KnownTexts, ports: PortChoice
+    world: World,
+    directory: str,
+    shell: Mapping[str, str],
+    texts: KnownTexts,
+    ports: PortChoice,
+    where: Where,
 ) -> tuple[Project, Review, list[Problem]]:
     """The project as its file says now, what is to be said of it, and of its ports. Raises Refused; changes
     nothing."""
@@ -84,7 +93,8 @@ async def _resolved(
     if any(not problem.is_warning for problem in problems):
         raise Refused(*problems)
     own = await asyncio.to_thread(instances.of_folder, world, found.spec, directory, shell)
-    spec, moved = giving_way(world, own, found.places)
+    here = where.place(own)
+    spec, moved = giving_way(world, here, found.places)
     chosen = ports.of_project(world, spec)
     project = resolve(spec, directory, chosen, found.env_files, shell, where=FILE, text=text)
     return replace(project, folder=await asyncio.to_thread(identity, directory)), found, moved
@@ -100,7 +110,7 @@ async def as_written(world: World, directory: str, texts: KnownTexts, ports: Por
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
     spec = await asyncio.to_thread(lambda: texts.parse(read(directory)))
     own = await asyncio.to_thread(instances.of_folder, world, spec, directory, {})
-    spec, _ = giving_way(world, own)
+    spec, _ = giving_way(world, as_it_runs(world, own))
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}
     chosen = ports.of_project(world, spec)
     bare = replace(spec, services=services, env={}, env_file=())

@@ -48,6 +48,10 @@ class Runner(Protocol):
     def watch(self, run: Run, service: Service) -> None: ...
     def unwatch(self, run: Run) -> None: ...
     def target(self, run: Run, service: Service, world: World) -> Target: ...
+    def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
+        """The id of its container, and the environment with which the docker command finds that; None for
+        what has none, or none that can be entered."""
+        ...
 
 
 class ProcessRunner:
@@ -85,6 +89,9 @@ class ProcessRunner:
 
     def signal(self, run: Run, number: int) -> None:
         self._processes.signal(run, number, only_main=True)
+
+    def way_in(self, run: Run) -> None:
+        """A process has no container."""
 
     def watch(self, run: Run, service: Service) -> None:
         facts, definition = service.facts, service.present

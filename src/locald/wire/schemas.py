@@ -69,7 +69,8 @@ def schemas() -> Json:
         "Lines": object_of({"lines": list_of(line), "truncated": {"type": "boolean"}, "cursor": TEXT}),
         "Dashboard": object_of({"url": TEXT}),
         "Begun": object_of(
-            {**affected, **lists, "warnings": list_of(ref("Problem"))}, {"on_demand": list_of(TEXT)}
+            {**affected, **lists, "warnings": list_of(ref("Problem"))},
+            {"on_demand": list_of(TEXT), "moved": MAP},
         ),
         "Affected": object_of({**affected, "moved_from": TEXT_OR_NULL, "kept": kept}),
         "Effect": object_of({"ends": list_of(TEXT), "starts": list_of(TEXT)}),

@@ -79,6 +79,7 @@ class Engine:
         self.address = address
         self._session = session
         self._base = self._root()
+        self._version = "0"
 
     @classmethod
     async def connect(cls, address: Address) -> Engine:
@@ -109,7 +110,12 @@ class Engine:
             raise EngineAbsent(f"{self.address.url} is not a container engine: {refusal}") from None
         if version is None:
             raise EngineAbsent(f"the engine at {self.address.url} is too old", f"locald needs {NEEDED}")
+        self._version = version
         self._base = f"{self._root()}/v{version}"
+
+    def knows(self, *version: int) -> bool:
+        """Whether this version of the API, or a newer one, was agreed upon."""
+        return tuple(map(int, self._version.split("."))) >= version
 
     async def _ping(self) -> str:
         """The newest version that it speaks, as it says in passing; `/version` takes it ten times as long."""

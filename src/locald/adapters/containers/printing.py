@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 
 class Printing:
-    def __init__(self, capture: Capture, disk: Disk, on_output: Callable[[], None]) -> None:
-        """`on_output` is called when there is something new in the capture."""
+    def __init__(
+        self, capture: Capture, disk: Disk, on_output: Callable[[], None], kind: str = "containers"
+    ) -> None:
+        """`on_output` is called when there is something new in the capture. `kind`: of what is followed, as
+        the engine's paths call it: also `services`."""
+        self._kind = kind
         self._capture, self._disk, self._on_output = capture, disk, on_output
 
     async def follow(self, engine: Engine, container: str) -> None:
@@ -33,7 +37,7 @@ class Printing:
         query |= {"stdout": "1", "stderr": "1", "timestamps": "1"}
         if since := await self._disk(self._capture.begin):
             query["since"] = since
-        async with engine.stream("GET", ("containers", container, "logs"), query) as content:
+        async with engine.stream("GET", (self._kind, container, "logs"), query) as content:
             while data := await content.readany():
                 await self._keep(self._capture.feed, data)
 

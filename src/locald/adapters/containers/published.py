@@ -64,7 +64,9 @@ class Published:
         began_at = wide_at = self._clock()
         while True:
             now = self._clock()
-            lasted = await answers(self._target.published, HERE if self._target.pid else ELSEWHERE)
+            lasted = await answers(
+                self._target.published, HERE if self._target.pid else ELSEWHERE, self._target.host
+            )
             if not self._target.pid:
                 if self._is_told_elsewhere(lasted, now - began_at):
                     return
@@ -80,7 +82,7 @@ class Published:
     def _is_told_elsewhere(self, lasted: bool, waited: float) -> bool:
         """Nothing but the connection can be seen. What an earlier daemon saw is not denied at once."""
         if lasted:
-            seen = (Listener(LOCALHOST, self._target.published, Process(0)),)
+            seen = (Listener(self._target.host, self._target.published, Process(0)),)
             self._telling.tell(seen, accepts=True, unproven=True)
         elif waited >= WIDE:
             self._telling.tell(())
@@ -110,11 +112,11 @@ async def connects(port: int) -> bool:
     return True
 
 
-async def answers(port: int, patience: float) -> bool:
+async def answers(port: int, patience: float, host: str = LOCALHOST) -> bool:
     """Whether a connection to the port leads to somebody: it says something, or stays open for a while."""
     try:
         async with asyncio.timeout(CONNECTS_WITHIN):
-            trial = await connected(LOCALHOST, port)
+            trial = await connected(host, port)
     except OSError:
         return False
     with trial:

@@ -29,6 +29,8 @@ class Target:
     pid: int
     inside: int
     published: int
+    host: str = LOCALHOST
+    """the address of the machine on which it is published"""
 
     def is_own(self, listening: Listening) -> bool:
         """Whether this is what its published port leads to."""

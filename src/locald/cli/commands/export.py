@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from locald.cli.shared import say
+from locald.cli.shared.images import images
 from locald.client import daemon
 from locald.client.http import Denied, Unreachable
 from locald.client.project import find_project, read_texts
@@ -87,20 +88,8 @@ def _plan(args: argparse.Namespace) -> Plan:
         if args.output is None
         else os.path.relpath(os.path.realpath(folder), os.path.realpath(args.output))
     )
-    outside = plan.Outside(folder, env_files, dict(os.environ), learned, _images(args.image), base)
+    outside = plan.Outside(folder, env_files, dict(os.environ), learned, images(args.image), base)
     return plan.make(spec, outside)
-
-
-def _images(given: Sequence[str]) -> dict[str, str]:
-    from locald.domain.project import image_names
-
-    found: dict[str, str] = {}
-    for each in given:
-        service, _, image = each.partition("=")
-        if not service or not image_names.is_image_name(image):
-            raise Refused(Problem(f'"{each}" is not SERVICE=REF', "--image", "write it like web=shop/web:1"))
-        found[service] = image
-    return found
 
 
 def _env_files(spec: ProjectSpec, folder: str) -> Mapping[str, Mapping[str, str]]:

@@ -15,6 +15,9 @@ Apply locald.toml: start the services and their dependencies in order, and wait 
 all are healthy. Unchanged services keep running, changed ones are restarted, services
 that are no longer in the file are stopped. Earlier failures are cleared.
 
+--on swarm runs them as services of the swarm that the docker command would use, in the
+same order. `--on local` brings them back. `engine` in locald.local.toml sets a default.
+
 Returns as soon as every service has settled. Exits 0 when all are healthy, 1 when one
 has failed, with the reason and its last lines. Ctrl-C leaves the services running.
 """
@@ -29,6 +32,18 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--attach", action="store_true", help="attach this terminal to the service as soon as it starts"
     )
+    parser.add_argument(
+        "--on",
+        metavar="ENGINE",
+        help="where to run the services: local or swarm",
+    )
+    parser.add_argument(
+        "--image",
+        metavar="SERVICE=REF",
+        action="append",
+        default=[],
+        help="the image of a process, elsewhere",
+    )
     settle.add_waiting(parser)
     parser.set_defaults(run=run)
 
@@ -36,7 +51,18 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.attach:
         return _in_front(args)
-    return settle.carry_out("/v1/up", args, applies_file=True)
+    return settle.carry_out("/v1/up", args, applies_file=True, wish=_where(args))
+
+
+def _where(args: argparse.Namespace) -> dict[str, Any]:
+    """On which engine, where that is said."""
+    if not args.on and not args.image:
+        return {}
+    from locald.cli.shared.images import images
+    from locald.domain.project.placing import named
+
+    told: dict[str, Any] = {"engine": named(args.on).value} if args.on else {}
+    return told | ({"images": images(args.image)} if args.image else {})
 
 
 def _in_front(args: argparse.Namespace) -> int:
@@ -47,4 +73,4 @@ def _in_front(args: argparse.Namespace) -> int:
     if len(args.services) != 1:
         raise Refused(Problem("--attach needs exactly one service", hint="name it: `locald up web --attach`"))
     attaching.require_terminal()
-    return settle.carry_out("/v1/up", args, applies_file=True, attach=True)
+    return settle.carry_out("/v1/up", args, applies_file=True, wish={"attach": True})

@@ -32,6 +32,7 @@ class Begun:
         self.removed: list[str] = answer.get("removed") or []
         self.ends: dict[str, int] = answer.get("ends") or {}
         self._changed: list[str] = answer.get("changed") or []
+        self._moved: dict[str, str] = answer.get("moved") or {}
         self._applies_file = applies_file
 
     def is_old(self, row: Row) -> bool:
@@ -53,6 +54,8 @@ class Begun:
         """Why `up` restarts it, in parentheses; empty for a restart that was asked for."""
         if not self._applies_file:
             return ""
+        if where := self._moved.get(name):
+            return f" (moves to {'this machine' if where == 'local' else where})"
         return " (changed in locald.toml)" if name in self._changed else " (environment changed)"
 
 

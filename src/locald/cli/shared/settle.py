@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import MappingProxyType
 
 from locald.cli.shared import live, report, say, stopping
 from locald.cli.shared.begun import NOTHING, Begun, all_already, already
@@ -24,7 +25,7 @@ from locald.wire.home import Home
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from locald.client.follow import Display
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 
+NO_WISH: Mapping[str, Any] = MappingProxyType({})
 NO_SERVICES = "locald.toml has no services"
 
 
@@ -51,9 +53,11 @@ def add_waiting(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool, attach: bool = False) -> int:
+def carry_out(
+    path: str, args: argparse.Namespace, *, applies_file: bool, wish: Mapping[str, Any] = NO_WISH
+) -> int:
     """Ask the daemon for what `path` does to the services, started if need be; then wait, or not (`-d`), or
-    `attach` to the one that is named."""
+    attach to the one that is named. `wish`: further fields of the request, among them `attach`."""
     began = time.monotonic()
     patience.limit(began + FIRST_NEWS, args.timeout)
     target = choose(args.services, args.directory)
@@ -62,7 +66,6 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool, attach
         waits = lambda: say.note("starting the daemon")  # noqa: E731
         api = daemon.start(home, on_wait=waits, meanwhile=read.begin)
         target = with_folder(target, api) if applies_file else target
-        wish = {"attach": True} if attach else {}
         answer = api.post(path, {**target.body, **read.found, **wish, "caller": caller()})
     except KeyboardInterrupt:
         return _interrupted()
@@ -78,7 +81,7 @@ def carry_out(path: str, args: argparse.Namespace, *, applies_file: bool, attach
         return _without_services(api, target, args)
     if args.detach:
         return _detached(api, target, begun, args)
-    if attach:
+    if wish.get("attach"):
         return _in_front(home, api, target, named, args, began, begun)
     return _settled(home, api, target, args, began, begun)
 

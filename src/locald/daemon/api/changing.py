@@ -14,13 +14,14 @@ from locald.daemon.api.openapi import BODIES
 from locald.daemon.api.reading import checkout
 from locald.daemon.api.scope import Scope, at, folder, misused, moved_from, project_of, scope, text
 from locald.daemon.instances import checkouts
+from locald.daemon.placement import Where, moves
 from locald.daemon.runners import ContainerRunner
 from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Prune, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.file import FILE
 from locald.domain.project.names import of_all
-from locald.domain.project.spec import Caller, Type
+from locald.domain.project.spec import Caller, Engine, Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec
 from locald.wire.rows import problem
@@ -54,7 +55,8 @@ class Changing:
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
         attach = asked.get("attach") is True
-        command, effect, warnings = await self._up(directory, names, caller, attach=attach)
+        where = _where(asked)
+        command, effect, warnings = await self._up(directory, names, caller, where, attach=attach)
         told: Json = {"services": requests.starting(command.project, command.services), "warnings": warnings}
         if later := self._on_demand(command, told["services"]):
             told["on_demand"] = later
@@ -83,7 +85,7 @@ class Changing:
         return requests.place_of(self._core.world, project).caller if project else Caller()
 
     async def _up(
-        self, directory: str, names: list[str], caller: Caller, *, attach: bool
+        self, directory: str, names: list[str], caller: Caller, where: Where, *, attach: bool
     ) -> tuple[Up, Json, list[Json]]:
         """Have it taken in; what is wrong with it is not. Returns what was understood, what that begins, and
         warnings."""
@@ -96,7 +98,9 @@ class Changing:
                 self._core.texts,
                 self._core.ports,
                 attach=attach,
+                where=where,
             )
+            await self._core.engines_ready(command)
             earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
                 await _prepared(command)
@@ -104,7 +108,7 @@ class Changing:
                 await self._core.ask(command)
                 return command, effect, [problem(warning) for warning in warnings]
         renamed = [problem(await self._bring_down(name)) for name in earlier]
-        command, effect, others = await self._up(directory, names, caller, attach=attach)
+        command, effect, others = await self._up(directory, names, caller, where, attach=attach)
         return command, effect, renamed + others
 
     def _effect(self, project: str, command: Up | Restart) -> Json:
@@ -116,7 +120,9 @@ class Changing:
         ends = self._ends(project, seen)
         own = (project, of_all(project)) if isinstance(command, Up) else (project,)
         names = [key.service for key in seen.starts if key.project in own]
-        return {"ends": ends, "starts": names, "changed": changed, "removed": removed}
+        told = {"ends": ends, "starts": names, "changed": changed, "removed": removed}
+        moved = moves(world, command.project) if isinstance(command, Up) else {}
+        return told | ({"moved": moved} if moved else {})
 
     def _preview(self, command: Command) -> Preview:
         return preview(self._core.world, [command], self._core.clock.now())
@@ -258,6 +264,15 @@ def _services(asked: Mapping[str, Any]) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise misused("must be a list of names", "services")
     return list(dict.fromkeys(names))
+
+
+def _where(asked: Mapping[str, Any]) -> Where:
+    engine, images = asked.get("engine"), asked.get("images", {})
+    if engine is not None and engine not in tuple(Engine):
+        raise misused(f"must be one of {', '.join(Engine)}", "engine")
+    if not isinstance(images, dict) or not all(isinstance(each, str) for each in images.values()):
+        raise misused("must be a map of services and images", "images")
+    return Where(Engine(engine) if engine else None, images)
 
 
 def _caller(asked: Mapping[str, Any]) -> Caller | None:

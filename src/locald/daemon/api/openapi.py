@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from locald.domain.project.spec import Engine
 from locald.wire.schemas import MAP, NUMBER, TEXT, TEXT_OR_NULL, ref, schemas
 from locald.wire.version import __version__
 
@@ -63,7 +64,7 @@ QUERIES["/v1/lines"] = {
     "cursor": "of an earlier answer: the lines that came after it (default: the last lines)",
 }
 BODIES: dict[str, list[str]] = {
-    "/v1/up": ["project", "directory", "services", "caller", "read", "attach"],
+    "/v1/up": ["project", "directory", "services", "caller", "read", "attach", "engine", "images"],
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
@@ -167,6 +168,8 @@ def _content(path: str) -> Json:
 
 _BODY: Json = {
     "attach": {"type": "boolean", "description": "refuse unless `services` is one that has a terminal"},
+    "engine": {"enum": list(Engine), "description": "where to run them (default: what the file says)"},
+    "images": {**MAP, "description": "of processes, by service, for engines of containers"},
     "project": TEXT,
     "directory": TEXT,
     "services": {"type": "array", "items": TEXT},

@@ -45,7 +45,6 @@ from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
 from locald.domain.project import attaching, env
 from locald.domain.project.names import Key, Run, parts
-from locald.domain.project.spec import Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire import rows
 from locald.wire.version import __version__
@@ -196,7 +195,7 @@ class Reading:
             "workdir": runners.workdir(definition),
             "origins": env.origins(definition, service.caller.env, neighbours),
         }
-        if service.present.spec.type is Type.CONTAINER:
+        if service.present.spec.in_container:
             told["container"] = self._way_in(service)
         if request.is_masked or request.query.get("mask") == "1":
             told["env"], told["masked"] = masked(told["env"])

@@ -6,10 +6,10 @@ container only, and has no limit on a start.
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.export import yaml_out
+from locald.domain.export.asking import as_command
 from locald.domain.export.plan import Filler, Loss, need_images
 from locald.domain.export.yaml_out import Comment
 from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type
@@ -18,21 +18,12 @@ from locald.domain.values import duration
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from locald.domain.export.plan import Plan, Probe, Unit
+    from locald.domain.export.plan import Plan, Unit
     from locald.domain.project.template import Variable
 
 FILE = "compose.yaml"
 DEFAULT = ServiceSpec("")
 
-ASKED = {
-    "postgres": "pg_isready -h 127.0.0.1 -p {port}",
-    "mysql": "mysqladmin ping -h 127.0.0.1 -P {port} --silent",
-    "redis": "redis-cli -p {port} ping | grep PONG",
-    "mongodb": "mongosh --quiet --port {port} --eval 'db.adminCommand(\"ping\")'",
-    "amqp": "rabbitmq-diagnostics -q check_port_connectivity",
-}
-"""how a server of a protocol is asked by a program of its own image"""
-NEEDS_GREP = "needs `grep` in the image"
 _CONDITIONS = {
     Condition.HEALTHY: "service_healthy",
     Condition.STARTED: "service_started",
@@ -148,8 +139,11 @@ class _Writer:
             return {}
         if probe.found:
             self._lost("healthcheck", f"was not in the file: {probe.found}")
+        test, lost_of_it = as_command(probe)
+        for because in lost_of_it:
+            self._lost("healthcheck", because)
         found: dict[str, Any] = {
-            "test": ["CMD-SHELL", _literal(self._test(probe))],
+            "test": ["CMD-SHELL", _literal(test)],
             "interval": duration.show(probe.interval),
             "timeout": duration.show(probe.timeout),
             "retries": probe.retries,
@@ -158,32 +152,6 @@ class _Writer:
             self._lost("healthcheck", "start_period is a grace, and no limit as start_timeout is")
             found["start_period"] = duration.show(self._spec.start_timeout)
         return {"healthcheck": found}
-
-    def _test(self, probe: Probe) -> str:
-        match probe.kind:
-            case "command":
-                return probe.command
-            case "http":
-                return self._http(probe)
-            case kind if kind in ASKED:
-                return ASKED[kind].format(port=probe.port)
-            case kind:
-                if kind != "tcp":
-                    self._lost("healthcheck", f"{kind} is not asked in its protocol: only its port is")
-                self._lost("healthcheck", NEEDS_GREP)
-                assert probe.port is not None
-                return listens(probe.port)
-
-    def _http(self, probe: Probe) -> str:
-        if probe.status:
-            self._lost("healthcheck", f"any 2xx is healthy, not {', '.join(map(str, probe.status))}")
-        self._lost("healthcheck", "needs `wget` in the image")
-        headers = "".join(
-            f" --header {shlex.quote(f'{name}: {said}')}" for name, said in probe.headers.items()
-        )
-        tls = " --no-check-certificate" if probe.scheme == "https" else ""
-        url = shlex.quote(f"{probe.scheme}://127.0.0.1:{probe.port}{probe.path}")
-        return f"wget -q -O /dev/null{tls}{headers} {url}"
 
     def _restart(self) -> dict[str, Any]:
         match self._spec.restart:
@@ -201,13 +169,6 @@ class _Writer:
         signal, grace = self._spec.stop_signal, self._spec.stop_timeout
         found = {"stop_signal": signal} if signal != DEFAULT.stop_signal else {}
         return found | {"stop_grace_period": duration.show(grace)}
-
-
-def listens(port: int) -> str:
-    """Asks the kernel whether somebody listens on a port: most images have `grep`, few an `nc` with `-z`.
-
-    A listener's row in /proc/net/tcp: local address and port in hexadecimal, no peer, state 0A."""
-    return f"grep -qs ':{port:04X} [0-9A-F]*:0000 0A ' /proc/net/tcp /proc/net/tcp6"
 
 
 def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:

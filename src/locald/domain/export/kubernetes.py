@@ -12,7 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.export import yaml_out
-from locald.domain.export.compose import ASKED, lost_check, lost_keys
+from locald.domain.export.asking import ASKED
+from locald.domain.export.compose import lost_check, lost_keys
 from locald.domain.export.plan import Filler, Loss, filled_now, need_images
 from locald.domain.export.yaml_out import Comment
 from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type

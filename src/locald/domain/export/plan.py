@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from locald.domain.project import env, template
+from locald.domain.project.placing import INSIDE
 from locald.domain.project.resolving import env_files_of
 from locald.domain.project.spec import (
     CommandCheck,
@@ -30,9 +31,6 @@ from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
     from locald.domain.project.template import ServiceFact, Variable
-
-INSIDE = 8080
-"""the port in a container of a process of which none is known: it is told by PORT"""
 
 
 class Loss(NamedTuple):
@@ -216,7 +214,7 @@ def _speaks(spec: ServiceSpec, source: str) -> bool:
 def _probe(spec: ServiceSpec, port: int | None, learned: Learned | None) -> Probe | None:
     """The user's own check, else what was seen, else the port."""
     if spec.health_check is not None:
-        return _explicit(spec, port)
+        return explicit(spec, port)
     source = learned.source if learned else ""
     if spec.type in (Type.WORKER, Type.TASK) or source in ("docker", "process", "notify"):
         return None
@@ -226,7 +224,8 @@ def _probe(spec: ServiceSpec, port: int | None, learned: Learned | None) -> Prob
     return Probe("tcp", port, found=how) if port else None
 
 
-def _explicit(spec: ServiceSpec, port: int | None) -> Probe | None:
+def explicit(spec: ServiceSpec, port: int | None) -> Probe | None:
+    """The user's own check; None for one that no command can make. `port`: the service's own."""
     assert spec.health_check is not None
     given = spec.health_check
 

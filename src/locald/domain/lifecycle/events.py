@@ -31,10 +31,12 @@ from locald.domain.lifecycle.messages import (
     Note,
     Notified,
     NotStarted,
+    OfEngine,
     Paused,
     Prepares,
     Probed,
     ProcessEvent,
+    Reported,
     Resumed,
     SenderEnded,
     Silenced,
@@ -54,6 +56,8 @@ from locald.domain.lifecycle.observations import (
     observe_pause,
     observe_probe,
     observe_process,
+    observe_replacement,
+    observe_report,
     observe_sender_end,
 )
 from locald.domain.lifecycle.phase import (
@@ -91,6 +95,8 @@ def observe(service: Service, event: Event, now: float) -> Outcome:
         return (replace(service, facts=replace(facts, said=event.line)) if facts and is_its else service), []
     if event.run != service.run or facts is None:
         return service, []
+    if isinstance(event, OfEngine):
+        return _of_engine(service, facts, event, now)
     if isinstance(event, HealthEvent):
         return _of_health(service, facts, event, now)
     return _of_process(service, facts, event, now)
@@ -258,6 +264,19 @@ def weigh(service: Service, at: float, now: float) -> Outcome:
     facts = replace(facts, ready_at=at, watchdog_at=watchdog_at, extended_until=None)
     note = Note(facts.run, f"healthy ({result.source}): {result.because}")
     return replace(service, facts=facts, phase=Running(facts.run)), [note]
+
+
+def _of_engine(service: Service, facts: RunFacts, event: OfEngine, now: float) -> Outcome:
+    """A restart that the engine carries out by itself counts like one of ours."""
+    if isinstance(event, Reported):
+        return weigh(replace(service, facts=observe_report(facts, event)), event.at, now)
+    if isinstance(service.phase, Stopping):
+        return service, []
+    facts = observe_replacement(facts, event)
+    again = replace(service, facts=facts, restarts=service.restarts.another(now))
+    service, effects = weigh(again, event.at, now)
+    note = Note(event.run, f"{event.detail}; the {facts.definition.engine} starts another")
+    return service, [*effects, note]
 
 
 def _notified(service: Service, facts: RunFacts, event: Notified, now: float) -> Outcome:

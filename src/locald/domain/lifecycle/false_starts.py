@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import senders
-from locald.domain.lifecycle.health import Source
 from locald.domain.lifecycle.phase import Backoff, Failed, Retry, Running, Starting, Stopped, Stopping
+from locald.domain.lifecycle.run_facts import CERTAIN
 from locald.domain.project.spec import NotifyCheck
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _was_another_s(facts: RunFacts) -> bool:
 def _is_certain(facts: RunFacts) -> bool:
     """The check of the user or of the image was right when it said yes, and the program when it says that it
     stops."""
-    checked = facts.check is not None or Source.DOCKER in facts.evidence
+    checked = facts.check is not None or bool(CERTAIN & facts.evidence.keys())
     return checked or facts.notify.stopping or facts.expired or bool(facts.silenced) or facts.paused
 
 

@@ -27,6 +27,8 @@ class Source(StrEnum):
 
     EXPLICIT = "explicit"
     """the user's own `health_check`"""
+    SWARM = "swarm"
+    """the swarm that runs it: its task is running, which it is not before its HEALTHCHECK has passed"""
     DOCKER = "docker"
     """the image's HEALTHCHECK"""
     NOTIFY = "notify"

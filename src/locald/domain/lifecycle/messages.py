@@ -363,6 +363,30 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Reported:
+    """What the engine that runs it elsewhere says of the run's health. `detail` is one sentence.
+
+    `container`: the id of the container that is the run now; empty: as before.
+    """
+
+    run: Run
+    ok: bool
+    detail: str
+    at: float
+    container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What was the run ended, and its engine starts another in its place by itself: the run goes on.
+    `detail`: one sentence on how it ended. `Resumed` follows when the other is there."""
+
+    run: Run
+    detail: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """The run's server was asked in its own protocol whether it serves.
 
@@ -526,8 +550,9 @@ class Discard:
 Command = Up | Stop | Restart | Wake | Rest | Down | Shutdown | Prune
 ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
+OfEngine = Reported | Replaced
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused
-Event = ProcessEvent | HealthEvent | LastWord
+Event = ProcessEvent | HealthEvent | OfEngine | LastWord
 OfFiles = FilesChanged | WatchTold
 Message = Command | Event | OfFiles | Due | Proxied | Slept
 Effect = Start | Adopt | Watch | Unwatch | Terminate | Signal | Kill | Forget | Note | Discard

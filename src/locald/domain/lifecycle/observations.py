@@ -16,12 +16,21 @@ from locald.domain.lifecycle.messages import (
     Notified,
     Paused,
     Probed,
+    Replaced,
+    Reported,
     Sender,
     SenderEnded,
     Spawned,
     Unpaused,
 )
-from locald.domain.lifecycle.run_facts import NotifyState, RunFacts, process_source, with_evidence
+from locald.domain.lifecycle.run_facts import (
+    NotifyState,
+    RunFacts,
+    carries_out,
+    engine_source,
+    process_source,
+    with_evidence,
+)
 from locald.domain.lifecycle.sd_notify import Notification, introduce, parse, refusal
 from locald.domain.project.spec import (
     NotifyCheck,
@@ -59,6 +68,26 @@ def _alive(facts: RunFacts) -> str:
 def observe_healthcheck(facts: RunFacts, event: Checked) -> RunFacts:
     """The image's own HEALTHCHECK. Its retries are the engine's business."""
     return with_evidence(facts, Evidence(Source.DOCKER, event.ok, event.at, event.detail))
+
+
+def observe_report(facts: RunFacts, event: Reported) -> RunFacts:
+    """The word of the engine that runs it. It carries out the user's own check, where it can."""
+    if event.container:
+        facts = replace(facts, container=event.container)
+    if carries_out(facts.check):
+        kind = facts.check.kind if facts.check else None
+        return with_evidence(facts, Evidence(Source.EXPLICIT, event.ok, event.at, event.detail, kind))
+    told = Evidence(engine_source(facts.definition.engine), event.ok, event.at, event.detail)
+    return with_evidence(facts, told, counts=facts.check is None)
+
+
+def observe_replacement(facts: RunFacts, event: Replaced) -> RunFacts:
+    """Nothing that was said before is of what runs next, and until that is there, nothing speaks."""
+    told = f"{event.detail}; the {facts.definition.engine} starts another"
+    source = engine_source(facts.definition.engine)
+    facts = with_evidence(facts, Evidence(source, False, event.at, told), counts=False)
+    facts = replace(facts, listeners=(), open=False, acceptor=None, listening_at=None)
+    return replace(facts, evidence={}, failures=0, silenced=told)
 
 
 def observe_pause(facts: RunFacts, event: Paused | Unpaused) -> RunFacts:

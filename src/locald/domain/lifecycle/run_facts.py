@@ -21,9 +21,14 @@ from locald.domain.lifecycle.senders import Words
 from locald.domain.project.names import Run
 from locald.domain.project.spec import (
     Check,
+    CommandCheck,
     Definition,
+    Engine,
+    HttpCheck,
     NoCheck,
     PortCheck,
+    ProtocolCheck,
+    TcpCheck,
     Type,
 )
 
@@ -32,6 +37,10 @@ REMEMBERED = 30
 
 PROCESS_SPEAKS_AFTER = 0.2
 """seconds from spawn until a live process counts as evidence"""
+
+
+CERTAIN = frozenset({Source.SWARM, Source.DOCKER})
+"""who looks for itself whether it is healthy, and was right when it said so"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +176,8 @@ class RunFacts:
 
     @property
     def _has_no_better_source(self) -> bool:
-        kind = self.definition.spec.type
-        bare = kind is Type.CONTAINER and self.definition.port is None and Source.DOCKER not in self.evidence
+        kind, spoken = self.definition.spec.type, CERTAIN & self.evidence.keys()
+        bare = kind is Type.CONTAINER and self.definition.port is None and not spoken
         return kind is Type.WORKER or bare
 
 
@@ -179,6 +188,16 @@ def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -
         rest = rest[1:]
     latest = facts.evidence | {evidence.source: evidence} if counts else facts.evidence
     return replace(facts, evidence=latest, history=(evidence, *rest)[:REMEMBERED])
+
+
+def carries_out(check: Check | None) -> bool:
+    """Whether an engine elsewhere carries out this check of the user's, as a command in the container."""
+    return isinstance(check, HttpCheck | TcpCheck | ProtocolCheck | CommandCheck)
+
+
+def engine_source(engine: Engine) -> Source:
+    """Who speaks where it is the engine that says how a run is."""
+    return Source(engine.value)
 
 
 def process_source(facts: RunFacts) -> Source:

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Literal
 
 from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.project.names import SHARED, parts
-from locald.domain.project.spec import Type
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
 
@@ -118,14 +117,14 @@ def merge(files: list[Mapping[str, str]], shell: Mapping[str, str]) -> dict[str,
 
 def host(viewer: ServiceSpec, target: ServiceSpec, listens_on: str = LOCALHOST) -> str:
     """Where `viewer` finds `target`, which listens on this address of the machine."""
-    if viewer.type is not Type.CONTAINER:
+    if not viewer.in_container:
         return listens_on
-    return target.name if target.type is Type.CONTAINER else _HOST_OF_THE_MACHINE
+    return target.name if target.in_container else _HOST_OF_THE_MACHINE
 
 
 def port(viewer: ServiceSpec, target: ServiceSpec, published: int | None) -> int | None:
     """On which port; `published` is the target's port on the machine. None: it has none that is known."""
-    inside = viewer.type is Type.CONTAINER and target.type is Type.CONTAINER
+    inside = viewer.in_container and target.in_container
     return target.container_port if inside else published
 
 
@@ -170,7 +169,7 @@ class Reach:
 
 
 def _port_hint(target: ServiceSpec) -> str:
-    return f'set `container_port` of "{target.name}"' if target.type is Type.CONTAINER else ""
+    return f'set `container_port` of "{target.name}"' if target.in_container else ""
 
 
 # The environment of a run.
@@ -236,10 +235,10 @@ def variable_of(service: str) -> str:
 def _layers(
     definition: Definition, caller_env: Mapping[str, str], ours: Mapping[str, str]
 ) -> Iterator[tuple[Origin, Mapping[str, str]]]:
-    if definition.spec.type is not Type.CONTAINER:
+    if not definition.spec.in_container:
         yield "locald", PAGERS
     yield "env_file", definition.env_files
-    if definition.spec.type is not Type.CONTAINER:
+    if not definition.spec.in_container:
         yield "shell", caller_env
     yield "env", definition.env
     yield "locald", ours
@@ -254,7 +253,7 @@ def _ours(definition: Definition, others: Mapping[str, Definition]) -> dict[str,
         "LOCALD_INSTANCE": "" if instance in (None, SHARED) else instance,
         "LOCALD_SERVICE": definition.key.service,
     }
-    own = viewer.container_port if viewer.type is Type.CONTAINER else definition.port
+    own = viewer.container_port if viewer.in_container else definition.port
     if own is not None:
         ours["PORT"] = str(own)
     for other in others.values():

@@ -96,6 +96,7 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
             fill.open_env(),
             fill.open_command(),
             shared,
+            spec.engine,
         )
         faults += fill.faults
     # What is wrong with the project's own variables is wrong for every service.
@@ -127,7 +128,7 @@ class _Filling:
         named = env_files_of(service, spec)
         files = [outside.env_files[path] for path in named if path in outside.env_files]
         shell = outside.caller_env
-        self.env_files = env.merge(files, {} if service.type is Type.CONTAINER else shell)
+        self.env_files = env.merge(files, {} if service.in_container else shell)
         self.faults: list[Fault] = []
         self._service = service
         self._common = {

@@ -32,6 +32,15 @@ class Type(StrEnum):
     """an image, run by the local Docker Engine"""
 
 
+class Engine(StrEnum):
+    """Where the services of a project run."""
+
+    LOCAL = "local"
+    """on this machine: processes by the keeper, containers by the local Docker Engine"""
+    SWARM = "swarm"
+    """as services of a swarm of Docker Engines"""
+
+
 class Condition(StrEnum):
     """What a dependency must be before its dependent starts."""
 
@@ -196,6 +205,11 @@ class ServiceSpec:
     idle_timeout: float | None = None
     """seconds without a request to its name after which it is stopped"""
 
+    @property
+    def in_container(self) -> bool:
+        """Whether it runs in a container; of a worker or a task that is so on some engines only."""
+        return self.type is Type.CONTAINER or self.image is not None
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectSpec:
@@ -214,6 +228,8 @@ class ProjectSpec:
     """the label of this folder, where somebody has set one"""
     default: str = ""
     """the service that the project's own domain leads to, where somebody has set one"""
+    engine: Engine = Engine.LOCAL
+    """where it runs, unless `up` is told otherwise"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +253,8 @@ class Definition:
     """the same of `command`, word by word; empty when it names none"""
     shared: frozenset[str] = field(default=frozenset(), compare=False)
     """the names in its file that are of services which all instances share"""
+    engine: Engine = Engine.LOCAL
+    """where it runs: a run elsewhere is a run of something else"""
 
     def key_of(self, name: str) -> Key:
         """Which service another name in its file means."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from locald.domain.project.config import json_schema
 from locald.domain.project.config.reading import both, read, understand
 from locald.domain.project.file import FILE
+from locald.domain.project.spec import Engine
 from locald.domain.project.texts import Texts
 from locald.domain.values import duration, sizes
 from locald.domain.values.lines import dotted
@@ -84,6 +85,7 @@ def describe(spec: ProjectSpec, texts: Texts, where: str = FILE) -> tuple[Settin
         *([(("project", "env_file"), list(spec.env_file))] if spec.env_file else []),
         *([(("project", "default"), spec.default)] if spec.default else []),
         *([(("project", "instance"), spec.instance)] if spec.instance else []),
+        *([(("project", "engine"), spec.engine)] if spec.engine is not Engine.LOCAL else []),
         *((("groups", name), list(names)) for name, names in spec.groups.items()),
     ]
     for service in spec.services.values():

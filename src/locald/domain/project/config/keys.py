@@ -42,6 +42,7 @@ from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
 from locald.domain.project.config.watching import WatchValue
 from locald.domain.project.spec import (
     Condition,
+    Engine,
     KillMode,
     ProjectSpec,
     RestartPolicy,
@@ -69,6 +70,10 @@ _TYPES = {
     **dict.fromkeys(("background", "daemon", "queue", "consumer"), "worker"),
     **dict.fromkeys(("job", "oneshot", "once", "script", "migration"), "task"),
     **dict.fromkeys(("docker", "image", "podman", "compose"), "container"),
+}
+_ENGINES = {
+    **dict.fromkeys(("here", "docker", "podman", "machine", "localhost", "none"), "local"),
+    **dict.fromkeys(("docker-swarm", "swarmkit", "stack"), "swarm"),
 }
 _POLICIES = {
     "never": "no",
@@ -403,6 +408,15 @@ class ProjectTable(Table):
             otherwise="`LOCALD_INSTANCE`, the branch of a linked worktree, or the name of the folder",
         ),
     ] = NOT_GIVEN
+    engine: Annotated[
+        Annotated[Engine, choice("an engine", Engine, Engine, _ENGINES)],
+        Doc(
+            "Where `up` runs the services, unless `--on` says otherwise: `local`, this machine; `swarm`, a "
+            "swarm of Docker Engines. Only in `locald.local.toml`.",
+            'engine = "swarm"',
+            otherwise="`local`",
+        ),
+    ] = NOT_GIVEN
 
 
 class FileTable(Table):
@@ -436,4 +450,5 @@ class FileTable(Table):
             groups=given.get("groups", {}),
             instance=project.get("instance", ""),
             default=project.get("default", ""),
+            engine=project.get("engine", Engine.LOCAL),
         )

@@ -125,9 +125,10 @@ def both(texts: Texts, where: str) -> tuple[dict[str, Any], Places]:
 def _in_the_wrong_file(raw: dict[str, Any], places: Places) -> list[Fault]:
     """What one person may set and a project may not."""
     faults = list(domains.in_the_wrong_file(raw, places))
-    path = ("project", "instance")
-    if path in places.lines:
-        faults.append(Fault(path, f"belongs in {LOCAL}", "each folder has its own: write it there"))
+    for key, why in (("instance", "each folder has its own"), ("engine", "each user has their own")):
+        path = ("project", key)
+        if path in places.lines:
+            faults.append(Fault(path, f"belongs in {LOCAL}", f"{why}: write it there"))
     return faults
 
 

@@ -1,0 +1,131 @@
+"""What runs elsewhere than on this machine: one runner for each engine, all of the same shape.
+
+An engine's adapter takes orders that return at once, and answers them by events, as the keeper and the local
+engine do; the world does not know the difference. Another engine is a value of `Engine`, a module with an
+`Adapter`, and a line in `ADAPTERS`; what the engine cannot express is told by `domain.export.losses`, and
+what it cannot run is refused by `domain.project.placing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from locald.adapters.checks import Target
+from locald.adapters.containers.create import Order
+from locald.daemon.runners import environment, workdir
+from locald.domain.explain.located import Others, located
+from locald.domain.project.spec import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    from locald.adapters.logbook import Logbook
+    from locald.domain.lifecycle.messages import Up
+    from locald.domain.lifecycle.service import Service
+    from locald.domain.lifecycle.world import World
+    from locald.domain.project.names import Run
+
+ADAPTERS: Mapping[Engine, str] = {Engine.SWARM: "locald.adapters.swarm.swarm"}
+"""by engine, the module that has its adapter; imported when the first service is to run there"""
+
+
+class Adapter(Protocol):
+    """Every run that was ordered ends in exactly one `NotStarted`, `Gone` or `Lost`."""
+
+    async def ready(self, shell: Mapping[str, str]) -> None:
+        """Raises Refused where the engine that this shell means cannot be used; changes nothing."""
+        ...
+
+    def start(self, run: Run, order: Order) -> None:
+        """Answered by `Prepares`, `Spawned` or `NotStarted`; then by `Reported`, `Replaced`, `Listens`."""
+        ...
+
+    def adopt(self, run: Run, order: Order) -> None:
+        """Take up a run of an earlier daemon: answered like a start, or by `Lost`."""
+        ...
+
+    def stop(self, run: Run) -> None:
+        """By the service's stop signal; answered by `Exited` and `Gone`."""
+        ...
+
+    def signal(self, run: Run, number: int) -> None: ...
+    def kill(self, run: Run) -> None: ...
+    def note(self, run: Run, line: str) -> None: ...
+    def forget(self, run: Run) -> None: ...
+    def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None: ...
+    async def close(self) -> None:
+        """Let go of everything; what runs goes on."""
+        ...
+
+
+class EngineRunner:
+    """Carries out runs on one engine. `begin` makes its adapter when the first one is of interest."""
+
+    def __init__(self, library: str, begin: Callable[[ModuleType], Adapter], logbook: Logbook) -> None:
+        self._library, self._begin, self._logbook = library, begin, logbook
+        self._others = Others()
+
+    @cached_property
+    def adapter(self) -> Adapter:
+        return self._begin(import_module(self._library))
+
+    async def ready(self, shell: Mapping[str, str]) -> None:
+        """Raises Refused."""
+        await asyncio.to_thread(import_module, self._library)
+        await self.adapter.ready(shell)
+
+    async def close(self) -> None:
+        if "adapter" in self.__dict__:
+            await self.adapter.close()
+
+    def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
+        return self.adapter.way_in(run)
+
+    def start(self, run: Run, service: Service, world: World) -> None:
+        self.adapter.start(run, self._order(service, world))
+
+    def adopt(self, run: Run, service: Service, world: World) -> None:
+        self.adapter.adopt(run, self._order(service, world))
+
+    def stop(self, run: Run, number: int, *, only_main: bool) -> None:
+        self.adapter.stop(run)
+
+    def signal(self, run: Run, number: int) -> None:
+        self.adapter.signal(run, number)
+
+    def kill(self, run: Run) -> None:
+        self.adapter.kill(run)
+
+    def note(self, run: Run, line: str) -> None:
+        self.adapter.note(run, line)
+
+    def forget(self, run: Run) -> None:
+        self.adapter.forget(run)
+
+    def watch(self, run: Run, service: Service) -> None:
+        pass
+
+    def unwatch(self, run: Run) -> None:
+        pass
+
+    def target(self, run: Run, service: Service, world: World) -> Target:
+        return Target(service.present.port, workdir(service.present))
+
+    def _order(self, service: Service, world: World) -> Order:
+        definition = located(world, service.present)
+        return Order(
+            definition=definition,
+            env=environment(service, definition, self._others.of(world, service.key.project)),
+            shell=service.caller.env,
+            logs=str(self._logbook.folder(service.key)),
+        )
+
+
+async def ready(runners: Mapping[Engine, EngineRunner], up: Up) -> None:
+    """Raises Refused where an engine of what is to be brought up cannot be used."""
+    for engine in {each.engine for each in up.project.definitions.values()} - {Engine.LOCAL}:
+        await runners[engine].ready(up.caller.env)

@@ -1,0 +1,92 @@
+"""A project placed on an engine: its specs as they run there.
+
+The file is the same whatever the engine. On an engine of containers each process needs an image, which
+`--image` names or `locald.local.toml` sets; what such an engine cannot do at all is refused here, before
+anything is created, with every service that it concerns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from locald.domain.project.file import FILE, LOCAL
+from locald.domain.project.spec import Engine, NotifyCheck, ProjectSpec, ServiceSpec, StandardInput, Type
+from locald.domain.values.problem import Problem, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INSIDE = 8080
+"""the port in a container of a process of which none is set: it is told by PORT"""
+
+OF_CONTAINERS = frozenset({Engine.SWARM})
+"""the engines that run containers only"""
+WITH_OWN_PORTS = frozenset({Engine.SWARM})
+"""those that publish ports on machines of their own: whether one is free here says nothing"""
+
+
+def named(text: str) -> Engine:
+    """The engine of this name. Raises Refused."""
+    try:
+        return Engine(text)
+    except ValueError:
+        hint = f"engines: {', '.join(Engine)}"
+        raise Refused(Problem(f'unknown engine: "{text}"', "--on", hint)) from None
+
+
+def placed(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> ProjectSpec:
+    """The project on this engine. `images`: for processes, by service (`--image`). Raises Refused."""
+    problems = [*_images(spec, engine, images)]
+    if engine in OF_CONTAINERS:
+        for service in spec.services.values():
+            problems += _impossible(service, images.get(service.name, ""), engine)
+    if problems:
+        raise Refused(*problems)
+    services = {name: on_engine(each, engine, images.get(name, "")) for name, each in spec.services.items()}
+    return replace(spec, services=services, engine=engine)
+
+
+def on_engine(spec: ServiceSpec, engine: Engine, image: str) -> ServiceSpec:
+    """One service as it runs there. `image`: that of a process."""
+    if engine not in OF_CONTAINERS:
+        return spec
+    spec = replace(spec, shared=False, image=spec.image or image or None)
+    if spec.type is not Type.EXEC or not spec.image:
+        return spec
+    return replace(spec, type=Type.CONTAINER, container_port=spec.port or INSIDE)
+
+
+def _images(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> list[Problem]:
+    if images and engine not in OF_CONTAINERS:
+        hint = "add --on swarm, or leave out --image"
+        return [Problem(f"the engine {engine} runs processes as they are", "--image", hint)]
+    unknown = [name for name in images if name not in spec.services]
+    known = [name for name in images if name not in unknown and spec.services[name].image]
+    return [
+        *(
+            _refused(name, f"no such service: {name}", f"name one of {', '.join(spec.services)}")
+            for name in unknown
+        ),
+        *(_refused(name, f"{name} has an image in the file", f"set `image` in {LOCAL}") for name in known),
+    ]
+
+
+def _refused(name: str, what: str, hint: str) -> Problem:
+    return Problem(what, f"--image {name}", hint)
+
+
+def _impossible(spec: ServiceSpec, image: str, engine: Engine) -> list[Problem]:
+    """Why this engine cannot run the service."""
+    where, found = f"{FILE}: services.{spec.name}", []
+    if not (spec.image or image):
+        what = f"{spec.name} is a process without an image, which a {engine} cannot run"
+        hint = f"build one that its nodes can pull, then add --image {spec.name}=REF"
+        found.append(Problem(what, where, hint))
+    if spec.health_check and isinstance(spec.health_check.check, NotifyCheck):
+        what = f"READY=1, which {spec.name} is to say, does not leave a container"
+        found.append(Problem(what, f"{where}.health_check", f"set another `health_check` in {LOCAL}"))
+    if spec.stdin is StandardInput.TERMINAL:
+        what = f"{spec.name} has a terminal as its input, which a {engine} cannot give it"
+        found.append(Problem(what, f"{where}.stdin", f'set stdin = "empty" in {LOCAL}'))
+    return found

@@ -1,0 +1,135 @@
+"""What runs on an engine elsewhere: its word is the health, and what it restarts itself is the same run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from domain.story import Story, service
+from locald.domain.lifecycle.messages import Replaced, Reported, Resumed, Spawned
+from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import CommandCheck, Engine, HealthCheck, LogCheck, ServiceSpec, Type
+
+CHECK = HealthCheck(CommandCheck("wget -q -O /dev/null http://127.0.0.1/"))
+
+
+class OnSwarm(Story):
+    """The same stories, of services that the swarm runs."""
+
+    def __init__(self, *specs: ServiceSpec) -> None:
+        super().__init__(*specs)
+        self.on(Engine.SWARM)
+
+    def on(self, engine: Engine) -> None:
+        definitions = {name: replace(each, engine=engine) for name, each in self.project.definitions.items()}
+        self.project = replace(self.project, definitions=definitions)
+
+    def starts(self, run: str) -> list[str]:
+        return self.tell(Spawned(_run(run), 0, self.now, "c0ffee", 5432))
+
+    def reports(
+        self, run: str, ok: bool, detail: str = "task shop-db (ab) on node n1 is running"
+    ) -> list[str]:
+        return self.tell(Reported(_run(run), ok, detail, self.now))
+
+    def replaces(self, run: str) -> list[str]:
+        return self.tell(Replaced(_run(run), "task shop-db (ab) on node n1 failed: exit (137)", self.now))
+
+    def resumes(self, run: str) -> list[str]:
+        return self.tell(Resumed(_run(run), self.now))
+
+
+def _run(text: str) -> Run:
+    name, _, number = text.partition("#")
+    return Run(Key("shop", name), int(number))
+
+
+def db(**keys: Any) -> ServiceSpec:
+    return service("db", type=Type.CONTAINER, image="postgres:16", command=None, **keys)
+
+
+def test_a_dependent_is_created_when_the_engine_says_that_what_it_needs_is_healthy() -> None:
+    story = OnSwarm(db(), service("web", "db", type=Type.CONTAINER, image="web:1"))
+    assert story.up() == ["start db#1"]
+    assert story.starts("db#1") == []
+    assert story.reports("db#1", ok=False) == []
+    assert story.reports("db#1", ok=True) == ["start web#1"]
+    seen = story.row("db")
+    assert (seen.health, seen.source, seen.because) == (
+        "healthy",
+        "swarm",
+        "task shop-db (ab) on node n1 is running",
+    )
+
+
+def test_a_check_that_the_engine_carries_out_is_still_the_users_own() -> None:
+    story = OnSwarm(db(health_check=CHECK))
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    assert (story.row("db").source, story.row("db").check) == ("explicit", "command")
+
+
+def test_a_log_check_is_not_the_engines_to_carry_out() -> None:
+    story = OnSwarm(db(health_check=HealthCheck(LogCheck("ready"))))
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    assert story.row("db").health == "starting"
+    story.probed("db#1", ok=True)
+    assert story.row("db").health == "healthy"
+
+
+def test_what_the_engine_replaces_is_unhealthy_until_the_other_is_there_and_counts_as_a_restart() -> None:
+    story = OnSwarm(db())
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    assert story.replaces("db#1") == []
+    seen = story.row("db")
+    assert (seen.state, seen.health, seen.restarts, seen.run) == ("running", "unhealthy", 1, 1)
+    assert seen.because == "task shop-db (ab) on node n1 failed: exit (137); the swarm starts another"
+    story.resumes("db#1")
+    story.reports("db#1", ok=True)
+    assert story.row("db").health == "healthy"
+    assert any("failed: exit (137)" in each.detail for each in story.why("db").evidence)
+
+
+def test_dependents_of_what_is_replaced_keep_running() -> None:
+    story = OnSwarm(db(), service("web", "db", type=Type.CONTAINER, image="web:1"))
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    story.starts("web#1")
+    story.reports("web#1", ok=True)
+    assert story.replaces("db#1") == []
+    assert story.row("web").state == "running"
+
+
+def test_what_is_stopping_is_not_replaced() -> None:
+    story = OnSwarm(db())
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    story.stop("db")
+    story.replaces("db#1")
+    assert story.row("db").restarts == 0
+
+
+def test_up_on_another_engine_moves_what_runs() -> None:
+    story = OnSwarm(db())
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    story.on(Engine.LOCAL)
+    assert story.up() == ["terminate db#1"]
+    assert story.exited("db#1", 0, pid=0) == []
+    assert story.gone("db#1") == ["start db#2"]
+
+
+def test_up_on_the_same_engine_leaves_it_alone() -> None:
+    story = OnSwarm(db())
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    assert story.up() == []
