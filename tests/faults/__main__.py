@@ -6,7 +6,6 @@ import argparse
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -69,7 +68,7 @@ class Series:
         """Ends early when something was broken: what follows would only follow from that."""
         with tempfile.TemporaryDirectory(prefix="faults") as base:
             yard = Yard(Path(base), TREES[number % len(TREES)])
-            has_disk = box.give_disk(yard.home)
+            has_disks = box.give_disks(yard.home)
             campaign = Campaign(yard, Random(f"{self.given.seed}:{number}"), self._deed)
             try:
                 fine = self._report(number, 0, campaign.begin())
@@ -85,8 +84,8 @@ class Series:
             finally:
                 for process in yard.processes():
                     os.kill(process.pid, 9)
-                if has_disk:
-                    subprocess.run(["umount", "--lazy", str(yard.home)], check=False)
+                if has_disks:
+                    box.take_disks(yard.home)
                 shutil.rmtree(yard.home, ignore_errors=True)
 
     def _deed(self, deed: str) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 INSIDE = "LOCALD_FAULTS_BOX"
 DISK = "96m"
+OWN_DISKS = ("state", "logs")
+"""folders of a home"""
 
 
 SUSPENDED = ("--time", "--monotonic", "1000000", "--boottime", "3000000")
@@ -60,9 +62,16 @@ def be_init() -> None:
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
-def give_disk(home: Path) -> bool:
-    """Mount a small disk there; whether that was possible."""
-    if INSIDE not in os.environ:
-        return False
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "faults", str(home)]
+def give_disks(home: Path) -> bool:
+    """Mount a small disk there, and one each for what is saved and what is logged; whether that could be done."""
+    return INSIDE in os.environ and all(map(_mounted, (home, *(home / name for name in OWN_DISKS))))
+
+
+def _mounted(folder: Path) -> bool:
+    folder.mkdir(0o700, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "faults", str(folder)]
     return subprocess.run(mount, capture_output=True, check=False).returncode == 0
+
+
+def take_disks(home: Path) -> None:
+    subprocess.run(["umount", "--lazy", "--recursive", str(home)], check=False)

@@ -105,6 +105,24 @@ def pids_that_are_not(seen: Sight) -> dict[str, int]:
     return {name: row["pid"] for name, row in seen.rows.items() if row["pid"] and row["pid"] not in there}
 
 
+def times_stay(before: Sight, seen: Sight) -> list[str]:
+    """A process that runs on has begun when it had begun before, whatever the clock was set to."""
+    broken = []
+    for name, row in sorted(seen.rows.items()):
+        old = before.rows.get(name, row)
+        if row["pid"] and row["pid"] == old["pid"] and row["started_at"] != old["started_at"]:
+            told = f"{old['started_at']}, and now {row['started_at']}"
+            broken.append(f"status said that pid {row['pid']} of {name} has started at {told}")
+    return broken
+
+
+def dashboard_is_remembered(before: Sight, seen: Sight) -> list[str]:
+    """A page that is open finds the next daemon, and is let in."""
+    if before.dashboard in ("", seen.dashboard):
+        return []
+    return ["the port of the dashboard, or who is signed in, was forgotten"]
+
+
 def no_traceback(seen: Sight) -> list[str]:
     broken = []
     for where, text in sorted(seen.texts.items()):

@@ -179,11 +179,24 @@ def stop_leader(on: Victim) -> Harm:
     return _stop(f"leader of {hit.service}", hit.pid)
 
 
-def fill_disk(on: Victim) -> Harm:
-    """Of the home alone, which the box has made one for. Filled to the last byte."""
-    if not os.path.ismount(on.home):
+def fill_disks(on: Victim) -> Harm:
+    """One, or more, of those that the box has made for the home. Each is filled to the last byte."""
+    disks = [folder for folder in (on.home, on.home / "state", on.home / "logs") if os.path.ismount(folder)]
+    if not disks:
         return Harm("(the home has no disk of its own to fill)")
-    path = on.home / "filling"
+    chosen = on.random.sample(disks, on.random.choice((1, 1, 1, len(disks))))
+    fillings = [_filled(folder) for folder in chosen]
+
+    def undo() -> None:
+        for filling in fillings:
+            filling.unlink(missing_ok=True)
+
+    names = " and ".join(folder.name if folder != on.home else "the home" for folder in chosen)
+    return Harm(f"the disk of {names} is full", undo=undo, fills_disk=True)
+
+
+def _filled(folder: Path) -> Path:
+    path = folder / "filling"
     with path.open("wb", buffering=0) as file:
         size = 1 << 20
         while size:
@@ -191,7 +204,7 @@ def fill_disk(on: Victim) -> Harm:
                 file.write(b"x" * size)
             except OSError:
                 size //= 2
-    return Harm("the disk is full", undo=lambda: path.unlink(missing_ok=True), fills_disk=True)
+    return path
 
 
 def lose_run_folder(on: Victim) -> Harm:
@@ -209,7 +222,11 @@ def lose_sockets(on: Victim) -> Harm:
 def spoil_state(on: Victim) -> Harm:
     """Noise in place of what is saved, when no daemon is there to write it again."""
     what = _killed("daemon", on.daemon)
-    on.home.joinpath("state", "state.json").write_bytes(on.random.randbytes(400))
+    noise = on.random.randbytes(400)
+    try:
+        on.home.joinpath("state", "state.json").write_bytes(noise)
+    except OSError:  # the disk is full, too: then it is empty
+        pass
     return Harm(f"{what}, the saved state is noise", EVERYBODY, cuts_logs=True, forgets=True)
 
 
@@ -268,6 +285,6 @@ def set_clock(on: Victim) -> Harm:
 
 FAULTS: tuple[Callable[[Victim], Harm], ...] = (
     *(kill_daemon, kill_daemon, kill_daemon, kill_keeper, kill_both, kill_helper, kill_helper, kill_reaper),
-    *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_helper, stop_leader, fill_disk),
+    *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_helper, stop_leader, fill_disks),
     *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files, set_clock),
 )

@@ -210,6 +210,9 @@ class Campaign:
         self._told.settled_after = time.monotonic() - began
         self.wishes = self.wishes.settled
         self._told.broken += checks.bystanders_untouched(self._before, seen, self._concerned, self.wishes)
+        self._told.broken += checks.dashboard_is_remembered(self._before, seen)
+        if not self._unsure:  # with what was saved, the clock that all times are of is lost
+            self._told.broken += checks.times_stay(self._before, seen)
         seen = self.read_logs(seen)
         self._told.broken += [
             *checks.lines_whole_and_in_order(seen),
@@ -248,7 +251,7 @@ class Campaign:
         rows = self.yard.rows()
         if rows is None:
             rows = self._have_daemon()
-        return Sight(self.yard.processes(), rows)
+        return Sight(self.yard.processes(), rows, dashboard=self.yard.dashboard())
 
     def _have_daemon(self) -> Rows:
         """`status` starts one when there is something to restore; else there need be none."""

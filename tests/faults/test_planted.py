@@ -48,6 +48,8 @@ def all_broken(campaign: Campaign, seen: Sight) -> list[str]:
         *checks.stopped_leaves_nothing(campaign.wishes, seen),
         *checks.status_is_true(campaign.wishes, seen),
         *checks.bystanders_untouched(seen, seen, (), campaign.wishes),
+        *checks.times_stay(seen, seen),
+        *checks.dashboard_is_remembered(seen, seen),
         *checks.lines_whole_and_in_order(seen),
         *checks.nothing_printed_is_lost(seen, ()),
         *checks.none_twice(seen),
@@ -170,6 +172,29 @@ def test_a_process_shown_after_its_end_is_known(seen: Sight) -> None:
     assert checks.pids_that_are_not(seen) == {}
     gone = replace(seen, processes=tuple(each for each in seen.processes if each.service != "db"))
     assert checks.pids_that_are_not(gone) == {"db": seen.rows["db"]["pid"]}
+
+
+def test_a_start_that_is_another_time_now_is_named(seen: Sight) -> None:
+    assert checks.times_stay(seen, seen) == []
+    moved = seen.rows["db"] | {"started_at": "2026-01-01T00:00:00.000Z"}
+    broken = checks.times_stay(seen, replace(seen, rows=seen.rows | {"db": moved}))
+    assert [each.partition(" has started")[0] for each in broken] == [
+        f"status said that pid {moved['pid']} of db"
+    ]
+    started = moved | {"pid": 1}
+    assert checks.times_stay(seen, replace(seen, rows=seen.rows | {"db": started})) == []
+
+
+def test_a_dashboard_that_was_forgotten_is_named(campaign: Campaign, seen: Sight) -> None:
+    path = campaign.yard.home / "state" / "dashboard.json"
+    noted = path.read_text()
+    path.write_text(noted[:-5])
+    try:
+        broken = checks.dashboard_is_remembered(seen, campaign.look())
+    finally:
+        path.write_text(noted)
+    assert broken == ["the port of the dashboard, or who is signed in, was forgotten"]
+    assert checks.dashboard_is_remembered(seen, campaign.look()) == []
 
 
 @pytest.mark.parametrize("log", ["daemon.log", "keeper.log"])

@@ -93,6 +93,12 @@ class Yard:
             return None
         return {row["name"]: row for row in document["services"]}
 
+    def dashboard(self) -> str:
+        try:
+            return (self.home / "state" / "dashboard.json").read_text()
+        except OSError:
+            return ""
+
     def journal(self) -> tuple[Happened, ...]:
         return sight.journal(self.board / "journal")
 
