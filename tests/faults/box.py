@@ -63,7 +63,7 @@ def be_init() -> None:
 
 
 def give_disks(home: Path) -> bool:
-    """Mount a small disk there, one for what is saved and one for what is logged; whether that could be done."""
+    """Mount a small disk there, one for what is saved, and one for logs; whether that could be done."""
     return INSIDE in os.environ and all(map(_mounted, (home, *(home / name for name in OWN_DISKS))))
 
 

@@ -544,3 +544,17 @@ def test_ready_from_anybody_of_the_service_is_ready() -> None:
     s = started()
     s.says("web#1", "READY=1", pid=77)
     assert s.health("web") == ("healthy", "notify")
+
+
+@pytest.mark.parametrize("speaks", [77, 0])
+def test_no_listener_is_looked_for_of_a_run_that_ends_and_says_that_it_is_ready(speaks: int) -> None:
+    """Something else of it may say so when the main process is gone."""
+    s = started()
+    s.exited("web#1", 1, left=1)
+    assert s.says("web#1", "READY=1", pid=speaks) == []
+    assert "watch web#1" not in s.asides
+
+    s = started()
+    s.stop("web")
+    s.says("web#1", "READY=1", pid=speaks)
+    assert "watch web#1" not in s.asides

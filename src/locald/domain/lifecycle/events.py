@@ -289,9 +289,10 @@ def _notified(service: Service, facts: RunFacts, event: Notified, now: float) ->
         facts = replace(facts, pid=event.main)
     had_said = service.facts is not None and service.facts.notify.ready
     service, effects = weigh(replace(service, facts=_kept_alive(service, facts, words, now)), event.at, now)
-    if facts.notify.ready and not had_said and facts.listening_at is None:
+    is_up = isinstance(service.phase, Starting | Running)
+    if is_up and facts.notify.ready and not had_said and facts.listening_at is None:
         effects = [*effects, Watch(event.run)]  # from now on somebody waits for its listener
-    if words.has("WATCHDOG", b"trigger") and service.facts and isinstance(service.phase, Starting | Running):
+    if words.has("WATCHDOG", b"trigger") and service.facts and is_up:
         service, ending = expired(service, service.facts, event.run, now)
         return service, [*effects, *ending]
     # In this order: a service that says that it stops may say in the same datagram how long that will take.
