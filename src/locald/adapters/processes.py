@@ -13,8 +13,10 @@ import errno
 import json
 import logging
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.adapters.keeper_words import Json, refusal, translate
 from locald.domain.lifecycle.messages import Event, Exited, Lost, NotStarted, Process

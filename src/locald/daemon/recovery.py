@@ -7,9 +7,10 @@ that too is found out by asking.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.messages import Adopt, Effect
 from locald.domain.lifecycle.phase import Adopting, Launching, Preparing, Running, Starting, Stopping

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import fields, replace
 from functools import partial
 from shutil import which
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.adapters import files
 from locald.daemon import instances
@@ -166,7 +167,7 @@ def _differs(service: Service, written: Definition, project: str, places: Places
 
 def _unlike(known: Definition, written: Definition) -> list[str]:
     """The keys of which they say something else."""
-    specs = [each.name for each in fields(ServiceSpec) if each.name not in ("env", "env_file")]
+    specs = [name for name in ServiceSpec.__struct_fields__ if name not in ("env", "env_file")]
     unlike = [name for name in specs if getattr(known.spec, name) != getattr(written.spec, name)]
     env = [name for name in ("env", "env_files") if getattr(known, name) != getattr(written, name)]
     return [*unlike, *(name.removesuffix("s") for name in env)] or ["port"]

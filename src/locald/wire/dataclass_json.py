@@ -1,7 +1,7 @@
-"""Dataclasses to JSON values and back, made from their type hints when a type is first met.
+"""Dataclasses and structs to JSON values and back, made from their type hints when a type is first met.
 
-A dataclass is an object without the fields that are as by default, a named tuple and every collection an
-array, an enumeration its value. In a union of dataclasses the field `kind` tells them apart, so it is always
+Such a record is an object without the fields that are as by default, a named tuple and every collection an
+array, an enumeration its value. In a union of records the field `kind` tells them apart, so it is always
 written. Reading is strict: what does not fit raises `Unfit`, which names the place.
 
 Libraries that do this take a tenth of a second to be imported or to build what they need, and a daemon has to
@@ -14,10 +14,12 @@ import dataclasses
 import functools
 import math
 import types
-import typing
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct, structs
 
 KIND = "kind"
 
@@ -43,8 +45,8 @@ class Codec:
 
 @functools.cache
 def codec(hint: Any) -> Codec:
-    """The codec of a type: a dataclass, a NamedTuple, an Enum, a Literal, a plain type, a collection or a
-    union of these. Raises TypeError for a type that it does not know."""
+    """The codec of a type: a record, a NamedTuple, an Enum, a Literal, a plain type, a collection, or a union
+    of these. Raises TypeError for a type that it does not know."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _union(arguments)
@@ -52,8 +54,8 @@ def codec(hint: Any) -> Codec:
         return Codec(_same, _one_of(arguments))
     if origin is not None:
         return _collection(origin, arguments)
-    if dataclasses.is_dataclass(hint):
-        return _dataclass(typing.cast("type[Any]", hint))
+    if _is_record(hint):
+        return _record(hint)
     if hint in _PLAIN:
         return Codec(_same, _PLAIN[hint])
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -196,12 +198,21 @@ def _named_tuple(kind: type[Any]) -> Codec:
 # Objects.
 
 
-def _dataclass(kind: type[Any]) -> Codec:
-    hints = get_type_hints(kind)
-    fields = [(field, codec(hints[field.name])) for field in dataclasses.fields(kind)]
-    codecs = {field.name: each for field, each in fields}
-    needed = [field.name for field, _ in fields if _default(field) is dataclasses.MISSING]
-    written = [(field.name, _default(field), each.dump) for field, each in fields]
+class _Field(NamedTuple):
+    name: str
+    hint: Any
+    default: Any
+    """`_NONE` where it has to be given"""
+
+
+_NONE = object()
+
+
+def _record(kind: type[Any]) -> Codec:
+    fields = _fields(kind)
+    codecs = {field.name: codec(field.hint) for field in fields}
+    needed = [field.name for field in fields if field.default is _NONE]
+    written = [(field.name, field.default, codecs[field.name].dump) for field in fields]
 
     def dump(value: Any) -> Any:
         told = {}
@@ -224,16 +235,28 @@ def _dataclass(kind: type[Any]) -> Codec:
     return Codec(dump, load)
 
 
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
+def _fields(kind: type[Any]) -> list[_Field]:
+    if issubclass(kind, Struct):
+        return [
+            _Field(each.name, each.type, _default(each, msgspec.NODEFAULT)) for each in structs.fields(kind)
+        ]
+    hints = get_type_hints(kind)
+    return [
+        _Field(each.name, hints[each.name], _default(each, dataclasses.MISSING))
+        for each in dataclasses.fields(kind)
+    ]
+
+
+def _default(field: Any, missing: object) -> Any:
+    if field.default_factory is not missing:
         return field.default_factory()
-    return field.default
+    return _NONE if field.default is missing else field.default
 
 
 def _union(members: tuple[Any, ...]) -> Codec:
-    """Dataclasses are told apart by `kind`, other members by what fits."""
-    objects = {kind: codec(each) for each in members if _is_dataclass(each) for kind in _kinds(each)}
-    others = [codec(each) for each in members if not _is_dataclass(each)]
+    """Records are told apart by `kind`, other members by what fits."""
+    objects = {kind: codec(each) for each in members if _is_record(each) for kind in _kinds(each)}
+    others = [codec(each) for each in members if not _is_record(each)]
     if len({id(each) for each in objects.values()}) == 1:
         others += [next(iter(objects.values()))]
         objects = {}
@@ -253,8 +276,8 @@ def _union(members: tuple[Any, ...]) -> Codec:
     return Codec(_same if plain else dump, load)
 
 
-def _is_dataclass(hint: Any) -> bool:
-    return dataclasses.is_dataclass(hint)
+def _is_record(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint) or (isinstance(hint, type) and issubclass(hint, Struct))
 
 
 def _kinds(of: Any) -> tuple[Any, ...]:

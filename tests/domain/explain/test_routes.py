@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from domain.story import Story, key, project, service, task, worker
 from locald.domain.explain.routes import Claim, find, is_ours, lost, open_services, routes

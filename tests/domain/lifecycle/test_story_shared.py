@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from domain.story import Story, key, service
 from locald.domain.explain.routes import own_name, routes

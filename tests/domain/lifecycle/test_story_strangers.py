@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from domain.story import Story, listener, service
 from locald.domain.lifecycle.messages import Listens, Process

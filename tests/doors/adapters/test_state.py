@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import json
 import os
 import stat
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from locald.adapters.state import store as module
 from locald.adapters.state.document import SCHEMA, Writer
@@ -153,7 +154,7 @@ def facts(source: Source) -> RunFacts:
         ended_at=AT + 3,
         exit=Exit(None, 9),
         evidence={source: evidence},
-        history=(evidence, replace(evidence, ok=False)),
+        history=(evidence, dataclasses.replace(evidence, ok=False)),
         failures=2,
         listeners=(stranger,),
         open=True,
@@ -322,7 +323,7 @@ async def test_a_file_that_does_not_tell_who_brought_a_project_up_takes_one_of_i
 def hashed(found: Service) -> Any:
     """Its caller by something that can be in a set."""
     assert found.caller == SHELL
-    return replace(found, caller=found.caller.umask)  # type: ignore[arg-type]
+    return replace(found, caller=found.caller.umask)
 
 
 async def test_of_another_boot_the_desired_states_count_and_its_clock_does_not(desk: Desk) -> None:

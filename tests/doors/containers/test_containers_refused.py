@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from engine import images
 from engine.bench import Bench, served
@@ -198,9 +199,9 @@ async def test_a_port_that_another_container_has(here: Bench, docker: Docker, tm
 
 async def test_a_port_of_the_machine_for_a_container_that_has_none(here: Bench) -> None:
     order = here.order("plain", command=SLEEP)
-    spec = replace(order.definition.spec, port=order.definition.port)
+    spec = structs.replace(order.definition.spec, port=order.definition.port)
     run = here.run()
-    here.containers.start(run, replace(order, definition=replace(order.definition, spec=spec)))
+    here.containers.start(run, replace(order, definition=structs.replace(order.definition, spec=spec)))
     assert await here.not_started(run) == (
         f"{order.image} exposes no port\nset `container_port` to the port it listens on"
     )

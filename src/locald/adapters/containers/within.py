@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.adapters.acceptance import Acceptance, Answer, Door
 from locald.adapters.containers import published, seen

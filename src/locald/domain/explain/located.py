@@ -6,8 +6,9 @@ listen.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.explain import addresses
 from locald.domain.project import whereabouts

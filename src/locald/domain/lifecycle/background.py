@@ -13,8 +13,9 @@ One that stays is the usual case, so the wait is as short as can be.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.health import Source, strongest
 from locald.domain.values.duration import show

@@ -8,8 +8,9 @@ nobody comes too early.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle import given_port
 from locald.domain.lifecycle.health import Source

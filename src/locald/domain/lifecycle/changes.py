@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 LONGEST = 30.0
 """seconds, or ten times the debounce if that is more, after which a change that goes on and on counts"""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """Of one service. `paths`, `count`: the change that is waited out, from `first_at` to `last_at`."""
 
     paths: tuple[str, ...] = ()

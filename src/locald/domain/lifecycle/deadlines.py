@@ -7,8 +7,9 @@ been left has no deadline any more, and `due` says nothing when it is called ear
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle import belief, found_port, watched
 from locald.domain.lifecycle.evaluation import at_the_end

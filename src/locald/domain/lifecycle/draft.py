@@ -8,8 +8,9 @@ reconciled.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle import found_port, lost_port, sharing
 from locald.domain.lifecycle.deadlines import put_off

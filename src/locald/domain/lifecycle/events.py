@@ -7,8 +7,9 @@ diagram in ARCHITECTURE.md is walked out of this code.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle import background, lost_port, strangers
 from locald.domain.lifecycle.belief import believed, counts_since

@@ -5,8 +5,9 @@ The words for an exit are made here too, since they are the reason that people r
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.knowledge import input_readers
 from locald.domain.knowledge.foreground import keep, known

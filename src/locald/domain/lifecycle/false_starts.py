@@ -7,8 +7,9 @@ its sake in between had nothing to talk to: if such a run fails, that counts for
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle import senders
 from locald.domain.lifecycle.phase import Backoff, Failed, Retry, Running, Starting, Stopped, Stopping

@@ -15,8 +15,9 @@ but that no port follows.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from locald.domain.knowledge.port_options import fix
 from locald.domain.knowledge.protocols import PROTOCOLS

@@ -7,8 +7,9 @@ starts later is told that one. A port that the file names is the user's word, an
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.exits import not_begun, over, unborn
 from locald.domain.lifecycle.messages import Note

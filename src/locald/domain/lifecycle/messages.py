@@ -8,8 +8,9 @@ a clock that never jumps (see `linux.clock`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from locald.domain.knowledge.origin import NOTHING_KNOWN, Origin
 from locald.domain.knowledge.servers import ProtocolName, Server
@@ -19,8 +20,7 @@ from locald.domain.project.spec import Caller, Project
 # Facts that events carry.
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """How a process ended: by `code`, by `signal`, or (both None) nobody can tell."""
 
     code: int | None = None
@@ -34,21 +34,29 @@ class Exit:
         return self.code if self.signal is None else 128 + self.signal
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """A process as people know it: its id and the name of its program (may be empty). `origin`: how it was
     started, of what listens for a run."""
 
     pid: int
     program: str = ""
-    origin: Origin = field(default=NOTHING_KNOWN, compare=False)
+    origin: Origin = NOTHING_KNOWN
+
+    def __eq__(self, other: object) -> bool:
+        """Whatever is known of its origin."""
+        return isinstance(other, Process) and (self.pid, self.program) == (other.pid, other.program)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.pid, self.program))
 
     def __str__(self) -> str:
         return f"pid {self.pid} ({self.program})" if self.program else f"pid {self.pid}"
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """A socket that takes what comes: numeric address, port, and the process that holds it. Of a Unix socket
     the address is its path (`@name` for an abstract one), and the port 0."""
 
@@ -82,8 +90,7 @@ class Listener:
 AtWork = Literal["nothing", "idle", "busy", "client", "launching"]
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """What the main process of a run does, while `server`, which is not below it, takes connections.
 
     `doing`: what runs below the main process, the last begun. `state`: "nothing" runs below it; it is "idle"
@@ -103,8 +110,7 @@ Standing = Literal["member", "exited", "outside", "spawner"]
 """A sender's relation to a run: of its tree; already exited; outside its tree; the keeper itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kin:
+class Kin(Struct, frozen=True):
     """A process between the main one and a sender, or the sender; whether it listens on anything."""
 
     pid: int
@@ -112,8 +118,7 @@ class Kin:
     listens: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(Struct, frozen=True):
     """Who sent a datagram, as the kernel says, and how that process stands to the run.
 
     `line`: the sender and those above it, up to the run's main process, which is not among them: empty for
@@ -129,8 +134,7 @@ class Sender:
 # Commands: somebody asked.
 
 
-@dataclass(frozen=True, slots=True)
-class Up:
+class Up(Struct, frozen=True):
     """Make the project what its file says, and these services run, with what they depend on.
 
     `named`: the services that the person typed; a completed task runs again only when named.
@@ -144,8 +148,7 @@ class Up:
     """what every known folder is from now on, see `World.instances`"""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """`by`: the project or instance in which it was asked for, which matters for what several share; empty,
     or that of what is shared: for all of them."""
 
@@ -153,8 +156,7 @@ class Stop:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(Struct, frozen=True):
     """Stop, then start, of just these; dependents that are not named keep running. `by`: as in `Stop`."""
 
     keys: frozenset[Key]
@@ -162,34 +164,29 @@ class Restart:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Wake:
+class Wake(Struct, frozen=True):
     """A request came to the name of a service that starts on demand: start it, and what it depends on."""
 
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """No request came to its name for as long as it says: stop it."""
 
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
-class Down:
+class Down(Struct, frozen=True):
     """Stop everything of a project, then forget it. What others share with it is left to them."""
 
     project: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shutdown:
+class Shutdown(Struct, frozen=True):
     """Stop everything of every project; nothing is wanted any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prune:
+class Prune(Struct, frozen=True):
     """These folders are gone: what they were called is free again."""
 
     folders: frozenset[str]
@@ -198,8 +195,7 @@ class Prune:
 # Events: something happened.
 
 
-@dataclass(frozen=True, slots=True)
-class Prepares:
+class Prepares(Struct, frozen=True):
     """Something has to be fetched before the run can begin. `detail`: what, and how far it is."""
 
     run: Run
@@ -207,8 +203,7 @@ class Prepares:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(Struct, frozen=True):
     """There is a process. Of a container, `pid` is its first process (0 where the engine hides it)."""
 
     run: Run
@@ -219,8 +214,7 @@ class Spawned:
     """the port inside that is published on the service's own; None for a process, or without one"""
 
 
-@dataclass(frozen=True, slots=True)
-class NotStarted:
+class NotStarted(Struct, frozen=True):
     """The run never began and left nothing. `reason`: one sentence; `hint`: the next step, or empty.
     `is_port_taken`: somebody else holds its port; `port`: the one that the next run has instead. `may_pass`:
     it was the machine that lacked something, or somebody killed it before its program was there."""
@@ -234,8 +228,7 @@ class NotStarted:
     may_pass: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """A process that mattered to the run ended; `left` says how many of its tree are still there, `behind`
     which, where that is known."""
 
@@ -247,16 +240,14 @@ class Exited:
     behind: tuple[Process, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(Struct, frozen=True):
     """Nothing is left of the run: always the last news of a spawned run, and sent once."""
 
     run: Run
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class LastWord:
+class LastWord(Struct, frozen=True):
     """What the run printed that says most about its end; empty when nothing does. It comes after the end."""
 
     run: Run
@@ -264,8 +255,7 @@ class LastWord:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The run ended while nobody could see how (the keeper was killed, the machine restarted)."""
 
     run: Run
@@ -273,8 +263,7 @@ class Lost:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Stuck:
+class Stuck(Struct, frozen=True):
     """These processes of the run are still there after SIGKILL."""
 
     run: Run
@@ -282,8 +271,7 @@ class Stuck:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Notified:
+class Notified(Struct, frozen=True):
     """A datagram arrived on the run's notify socket."""
 
     run: Run
@@ -294,8 +282,7 @@ class Notified:
     """the run's main process from now on: the MAINPID= of this datagram, when it is one of the run's tree"""
 
 
-@dataclass(frozen=True, slots=True)
-class SenderEnded:
+class SenderEnded(Struct, frozen=True):
     """A process has ended that said READY=1 or STOPPING=1, or one between it and the main process."""
 
     run: Run
@@ -307,8 +294,7 @@ UNTAKEN, STALLED = 0.05, 10.0
 """seconds after which it is reported that a connection waits to be taken by the program, and again"""
 
 
-@dataclass(frozen=True, slots=True)
-class Listens:
+class Listens(Struct, frozen=True):
     """What the run's tree listens on has changed.
 
     `accepts`: the service's program has taken a connection on its port; `acceptor`: which process did, where
@@ -342,8 +328,7 @@ class Listens:
     work: Work | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(Struct, frozen=True):
     """The explicit check of the run was carried out. `detail` is one sentence of what was seen."""
 
     run: Run
@@ -352,8 +337,7 @@ class Probed:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What the HEALTHCHECK of the run's image says. `detail` is one sentence."""
 
     run: Run
@@ -362,8 +346,7 @@ class Checked:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """What the engine that runs it elsewhere says of the run's health. `detail` is one sentence.
 
     `container`: the id of the container that is the run now; empty: as before.
@@ -376,8 +359,7 @@ class Reported:
     container: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """What was the run ended, and its engine starts another in its place by itself: the run goes on.
     `detail`: one sentence on how it ended. `Resumed` follows when the other is there."""
 
@@ -386,8 +368,7 @@ class Replaced:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The run's server was asked in its own protocol whether it serves.
 
     `detail`: one sentence. `known`: False when what came is no answer in that protocol: nothing follows.
@@ -401,8 +382,7 @@ class Asked:
     known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Silenced:
+class Silenced(Struct, frozen=True):
     """Nobody can tell how the run is: what holds it went away. `detail`: one sentence. `Resumed` ends it."""
 
     run: Run
@@ -410,32 +390,28 @@ class Silenced:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Struct, frozen=True):
     """What holds the run is there again, and so is the run; what has changed meanwhile follows."""
 
     run: Run
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Paused:
+class Paused(Struct, frozen=True):
     """Somebody has paused the run's container: nothing in it runs. `Unpaused` ends it."""
 
     run: Run
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Unpaused:
+class Unpaused(Struct, frozen=True):
     """What is in the run's container goes on."""
 
     run: Run
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class FilesChanged:
+class FilesChanged(Struct, frozen=True):
     """Files that the service watches have changed. `paths`: the first of them; `count`: of all."""
 
     key: Key
@@ -444,8 +420,7 @@ class FilesChanged:
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class WatchTold:
+class WatchTold(Struct, frozen=True):
     """Why not all that the service watches can be watched, and what to do; empty when all is well."""
 
     key: Key
@@ -453,22 +428,19 @@ class WatchTold:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """The moment a service asked to be told of has come. Harmless when it has not."""
 
     key: Key
 
 
-@dataclass(frozen=True, slots=True)
-class Proxied:
+class Proxied(Struct, frozen=True):
     """Services are reached by name at this port; None: there is no proxy."""
 
     https_port: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Slept:
+class Slept(Struct, frozen=True):
     """The machine slept for so many seconds, and everything on it; it has just woken up."""
 
     seconds: float
@@ -477,71 +449,61 @@ class Slept:
 # Effects: somebody should do this.
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Answered by `Spawned` or `NotStarted`."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Struct, frozen=True):
     """Take up a run of an earlier daemon. Answered by what the keeper recorded of it, or by `Lost`."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """Look after the run's health: its listeners, and its explicit check. Answered by `Listens`, `Probed`."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Unwatch:
+class Unwatch(Struct, frozen=True):
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Terminate:
+class Terminate(Struct, frozen=True):
     """Send the service's stop signal to every process of the run. Answered by `Exited`, `Gone`."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(Struct, frozen=True):
     """SIGKILL for whatever is left of the run. Answered by `Gone`, or `Stuck`."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """Send the main process of the run a signal, by its name, in the middle of its life."""
 
     run: Run
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Nobody will ask about this run again."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A line of locald's own in the service's log."""
 
     run: Run
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Discard:
+class Discard(Struct, frozen=True):
     """The service is forgotten: its history can go."""
 
     key: Key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from locald.domain.lifecycle import background, found_port, senders, strangers
 from locald.domain.lifecycle.evaluation import PAUSED, closed

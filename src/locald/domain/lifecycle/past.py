@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
@@ -12,8 +13,7 @@ REMEMBERED_RUNS = 20
 """of each service"""
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(Struct, frozen=True):
     """Times are epoch seconds; None for what has not happened."""
 
     number: int

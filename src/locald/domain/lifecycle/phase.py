@@ -9,9 +9,10 @@ rest of its tree is being killed. `then` says where that leads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 from locald.domain.project.names import Key, Run
 
@@ -35,28 +36,24 @@ class Desired(StrEnum):
 # Phases. `kind` tells saved ones apart; `state` names the state that people see.
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     kind: Literal["stopped"] = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """It exited by itself, was ready before, and its policy wants no other run."""
 
     reason: str
     kind: Literal["ended"] = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """Wanted, and something it depends on is not there yet, but may come."""
 
     kind: Literal["waiting"] = "waiting"
 
 
-@dataclass(frozen=True, slots=True)
-class Blocked:
+class Blocked(Struct, frozen=True):
     """Wanted, and a dependency will not come unless somebody does something about `root`."""
 
     on: Key
@@ -64,16 +61,14 @@ class Blocked:
     kind: Literal["blocked"] = "blocked"
 
 
-@dataclass(frozen=True, slots=True)
-class Launching:
+class Launching(Struct, frozen=True):
     """Ordered; there is no process yet."""
 
     run: Run
     kind: Literal["launching"] = "launching"
 
 
-@dataclass(frozen=True, slots=True)
-class Preparing:
+class Preparing(Struct, frozen=True):
     """Ordered; what it is made of is being fetched. `detail`: what, and how far that is."""
 
     run: Run
@@ -81,8 +76,7 @@ class Preparing:
     kind: Literal["preparing"] = "preparing"
 
 
-@dataclass(frozen=True, slots=True)
-class Starting:
+class Starting(Struct, frozen=True):
     """There is a process; it has not been healthy yet. At `fail_at` its time is up."""
 
     run: Run
@@ -90,31 +84,27 @@ class Starting:
     kind: Literal["starting"] = "starting"
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """It has been healthy in this run."""
 
     run: Run
     kind: Literal["running"] = "running"
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """What comes after a run whose policy asks for another."""
 
     reason: str
     kind: Literal["retry"] = "retry"
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     reason: str
     hint: str = ""
     kind: Literal["failed"] = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """A task that exited 0."""
 
     took: float
@@ -127,8 +117,7 @@ class Completed:
 Then = Stopped | Ended | Retry | Failed | Completed
 
 
-@dataclass(frozen=True, slots=True)
-class Stopping:
+class Stopping(Struct, frozen=True):
     """Being ended. At `kill_at` SIGKILL follows; None: there is no process to signal yet, or it was killed.
 
     `then` is where the end leads; None: it ends by itself (STOPPING=1), and its exit will tell. Before
@@ -142,8 +131,7 @@ class Stopping:
     kind: Literal["stopping"] = "stopping"
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(Struct, frozen=True):
     """The next run is due at `retry_at`."""
 
     reason: str
@@ -151,8 +139,7 @@ class Backoff:
     kind: Literal["backoff"] = "backoff"
 
 
-@dataclass(frozen=True, slots=True)
-class Adopting:
+class Adopting(Struct, frozen=True):
     """An earlier daemon left it like this; the keeper has been asked what has become of it."""
 
     before: Launching | Preparing | Starting | Running | Stopping

@@ -6,7 +6,8 @@ The delay starts at 100 ms and doubles up to 30 s; ten seconds of health bring i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from locald.domain.project.spec import RestartPolicy
 
@@ -18,8 +19,7 @@ CALM = 10.0
 """seconds of health after which the delay starts again"""
 
 
-@dataclass(frozen=True, slots=True)
-class Restarts:
+class Restarts(Struct, frozen=True):
     """What is remembered of restarts, since somebody last asked for the service."""
 
     total: int = 0

@@ -7,7 +7,10 @@ folded in by `observations`; what follows for health is derived by `evaluation`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import dataclasses
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from locald.domain.knowledge.servers import ProtocolName
 from locald.domain.lifecycle.health import Evidence, Source
@@ -43,8 +46,7 @@ CERTAIN = frozenset({Source.SWARM, Source.DOCKER})
 """who looks for itself whether it is healthy, and was right when it said so"""
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyState:
+class NotifyState(Struct, frozen=True):
     """What the program itself said on its notify socket."""
 
     spoke: bool = False
@@ -62,8 +64,7 @@ class NotifyState:
     """its main process has spoken itself, in a way that announces READY=1"""
 
 
-@dataclass(frozen=True, slots=True)
-class RunFacts:
+class RunFacts(Struct, frozen=True):
     """The facts of one run. Times are epoch seconds."""
 
     run: Run
@@ -205,4 +206,4 @@ def process_source(facts: RunFacts) -> Source:
 
 
 def _same(one: Evidence, other: Evidence) -> bool:
-    return replace(one, at=other.at) == other
+    return dataclasses.replace(one, at=other.at) == other

@@ -8,8 +8,9 @@ datagram it is) is done by the keeper at the moment of arrival.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from locald.domain.values.duration import LONGEST as LONGEST_TIME
 from locald.domain.values.plain import plain
@@ -40,8 +41,7 @@ _LINE_END = re.compile(r"[\n\v\f\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Notification:
+class Notification(Struct, frozen=True):
     """The assignments of one datagram."""
 
     assignments: dict[str, bytes] = field(default_factory=dict)

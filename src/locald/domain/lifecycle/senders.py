@@ -9,8 +9,10 @@ READY=1 goes with it, or with its STOPPING=1. When a READY=1 counts is told in `
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.messages import Kin
 
@@ -22,8 +24,7 @@ HELPER = 1.0
 REMEMBERED = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """What one process said. Times are epoch seconds."""
 
     pid: int

@@ -8,7 +8,8 @@ behalf of dependencies is decided in `world`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.belief import stays_until
 from locald.domain.lifecycle.changes import Changes, forgotten
@@ -43,8 +44,7 @@ LONGER, LONGEST_DOUBT = 1.5, 10.0
 """how many times as long as a run that failed the next one has to live, and the most seconds of it"""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     definition: Definition
     """what the next run will be a run of; the present run keeps its own in `facts`"""
     caller: Caller = field(default_factory=Caller)

@@ -10,8 +10,9 @@ Its folder is that of an instance that wants it, for the others may vanish.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.dependencies import stopped_by
 from locald.domain.lifecycle.phase import Desired

@@ -7,8 +7,9 @@ neighbour changes: no service is ever told once that another is ready.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.commands import carry_out
 from locald.domain.lifecycle.deadlines import due

@@ -8,8 +8,9 @@ until the service is restarted for another reason.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.changes import forgotten
 from locald.domain.lifecycle.messages import Note, Signal

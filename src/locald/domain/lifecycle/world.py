@@ -6,8 +6,9 @@ Nothing changes it; `step` makes the next one from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from locald.domain.lifecycle.messages import (
     Effect,
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True):
     services: Mapping[Key, Service] = field(default_factory=dict)
     dependents: Mapping[Key, tuple[Key, ...]] = field(default_factory=dict)
     """who depends on a service"""
@@ -51,8 +51,7 @@ class World:
         return project in self.places or any(key.project == project for key in self.services)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What one message led to."""
 
     world: World

@@ -9,9 +9,11 @@ set by hand are refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.project import labels
 from locald.domain.project.names import parts, with_label

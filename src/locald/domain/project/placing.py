@@ -7,8 +7,9 @@ anything is created, with every service that it concerns.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.spec import Engine, NotifyCheck, ProjectSpec, ServiceSpec, StandardInput, Type

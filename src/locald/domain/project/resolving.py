@@ -6,8 +6,9 @@ What stands for nothing is a fault, and its text becomes empty, so that one look
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from locald.domain.project import env, template
 from locald.domain.project.file import FILE

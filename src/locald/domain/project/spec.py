@@ -10,9 +10,11 @@ All durations are seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from locald.domain.knowledge.servers import ProtocolName, WireProtocol
 from locald.domain.project.names import Key, of_all
@@ -77,8 +79,7 @@ class StandardInput(StrEnum):
     """what somebody types who is attached to it; its output goes to the same terminal"""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCheck:
+class HttpCheck(Struct, frozen=True):
     """GET `path`; healthy when the status is one of `status` (empty: any 2xx or 3xx)."""
 
     path: str = "/"
@@ -89,47 +90,41 @@ class HttpCheck:
     kind: Literal["http"] = "http"
 
 
-@dataclass(frozen=True, slots=True)
-class TcpCheck:
+class TcpCheck(Struct, frozen=True):
     """A connection to `port` (none: the service's own) succeeds."""
 
     port: int | None = None
     kind: Literal["tcp"] = "tcp"
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolCheck:
+class ProtocolCheck(Struct, frozen=True):
     """The server on `port` (none: the service's own) answers a harmless question in its protocol."""
 
     kind: WireProtocol
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CommandCheck:
+class CommandCheck(Struct, frozen=True):
     """`sh -c command` exits 0, in the service's folder with its environment."""
 
     command: str
     kind: Literal["command"] = "command"
 
 
-@dataclass(frozen=True, slots=True)
-class LogCheck:
+class LogCheck(Struct, frozen=True):
     """A line of stdout or stderr matches the regular expression."""
 
     pattern: str
     kind: Literal["log"] = "log"
 
 
-@dataclass(frozen=True, slots=True)
-class NotifyCheck:
+class NotifyCheck(Struct, frozen=True):
     """READY=1 is required."""
 
     kind: Literal["notify"] = "notify"
 
 
-@dataclass(frozen=True, slots=True)
-class NoCheck:
+class NoCheck(Struct, frozen=True):
     """A live process is enough, and the user says so."""
 
     kind: Literal["none"] = "none"
@@ -141,8 +136,7 @@ PortCheck = HttpCheck | TcpCheck | ProtocolCheck
 Check = PortCheck | CommandCheck | LogCheck | NotifyCheck | NoCheck
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
+class HealthCheck(Struct, frozen=True):
     """A check that the user configured: it overrides everything locald would infer."""
 
     check: Check
@@ -154,8 +148,7 @@ class HealthCheck:
     """consecutive failures before a healthy service is unhealthy"""
 
 
-@dataclass(frozen=True, slots=True)
-class FileWatch:
+class FileWatch(Struct, frozen=True):
     """Which files, by globs relative to the project's folder, and what to do when one of them changes."""
 
     paths: tuple[str, ...]
@@ -166,8 +159,7 @@ class FileWatch:
     """sent in place of a restart"""
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceSpec:
+class ServiceSpec(Struct, frozen=True):
     """One `[services.NAME]` table with its defaults. docs/reference/file.md tells what each key means."""
 
     name: str
@@ -211,8 +203,7 @@ class ServiceSpec:
         return self.type is Type.CONTAINER or self.image is not None
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectSpec:
+class ProjectSpec(Struct, frozen=True):
     """A whole `locald.toml`."""
 
     name: str
@@ -232,8 +223,7 @@ class ProjectSpec:
     """where it runs, unless `up` is told otherwise"""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A service as `up` resolved it: what a run of it is a run *of*."""
 
     key: Key
@@ -247,14 +237,22 @@ class Definition:
     """the contents of the env files, merged"""
     env: dict[str, str] = field(default_factory=dict)
     """`env` with every `${…}` resolved"""
-    open_env: dict[str, OpenText] = field(default_factory=dict, compare=False)
+    open_env: dict[str, OpenText] = field(default_factory=dict)
     """the values of `env` that name services, which are filled in again when a run begins"""
-    open_command: tuple[OpenText, ...] = field(default=(), compare=False)
+    open_command: tuple[OpenText, ...] = ()
     """the same of `command`, word by word; empty when it names none"""
-    shared: frozenset[str] = field(default=frozenset(), compare=False)
+    shared: frozenset[str] = frozenset()
     """the names in its file that are of services which all instances share"""
     engine: Engine = Engine.LOCAL
     """where it runs: a run elsewhere is a run of something else"""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Definition) and all(
+            getattr(self, name) == getattr(other, name) for name in _TELLING
+        )
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
 
     def key_of(self, name: str) -> Key:
         """Which service another name in its file means."""
@@ -265,8 +263,11 @@ class Definition:
         return self == (replace(other, directory=self.directory) if self.key.is_shared else other)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+_TELLING = set(Definition.__struct_fields__) - {"open_env", "open_command", "shared"}
+"""the fields in which definitions differ; the others follow from what stands in the file around them"""
+
+
+class Caller(Struct, frozen=True):
     """The shell that asked: its environment, umask and limits are those of what it starts."""
 
     env: dict[str, str] = field(default_factory=dict)
@@ -275,8 +276,7 @@ class Caller:
     """soft and hard limit by the name of the resource without RLIMIT_, in lower case; -1 is infinity"""
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project as `up` resolved it, services in no particular order."""
 
     name: str

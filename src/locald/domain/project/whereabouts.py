@@ -8,8 +8,9 @@ no change of the definition: nothing is restarted for it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.project import template
 from locald.domain.project.env import Reach

@@ -12,7 +12,6 @@ other, `reading` puts problems into words, `syntax` those of TOML itself.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -114,19 +113,19 @@ def _settings(service: ServiceSpec) -> Iterator[tuple[Path, Any]]:
 
 
 def _watch(watch: FileWatch) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(watch):
-        value = getattr(watch, field.name)
+    for name in watch.__struct_fields__:
+        value = getattr(watch, name)
         if value not in (None, ()):
-            yield field.name, _value(field.name, value)
+            yield name, _value(name, value)
 
 
 def _check(check: HealthCheck) -> Iterator[tuple[str, Any]]:
     yield "type", check.check.kind
     for part in (check.check, check):
-        for field in dataclasses.fields(part):
-            value = getattr(part, field.name)
-            if field.name not in ("kind", "check") and value not in (None, (), {}):
-                yield field.name, _value(field.name, value)
+        for name in part.__struct_fields__:
+            value = getattr(part, name)
+            if name not in ("kind", "check") and value not in (None, (), {}):
+                yield name, _value(name, value)
 
 
 _DURATIONS = ("start_timeout", "stop_timeout", "watchdog", "idle_timeout", "interval", "timeout", "debounce")

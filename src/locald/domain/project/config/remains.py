@@ -7,8 +7,9 @@ or a check that looks like a URL, should be said in the same go: for that its so
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from locald.domain.project import labels
 from locald.domain.project.spec import ProjectSpec, ServiceSpec
