@@ -138,14 +138,11 @@ def lines(racer: Racer, ground: Ground) -> Numbers:
     _, work = _up(racer)
     began, ended = ground.moments("talker")
     found = {goals.taken_in(count): 1000 * (ended - began), goals.work_of_taking_in(count): 1000 * work}
-    for what, command, times in (
-        (goals.LAST, racer.logs("talker", last=100), TIMES),
-        (goals.GREP, racer.logs("talker", pattern="needle"), 1),
-        (goals.ALL, racer.logs("talker"), 1),
-    ):
-        runs = [timed(command, racer.environment) for _ in range(times)]
-        found[what] = 1000 * median(took for took, _ in runs)
-    found[goals.lost(count)] = count - runs[-1][1].count(MARK)
+    last = [timed(racer.logs("talker", last=100), racer.environment)[0] for _ in range(TIMES)]
+    searched, _ = timed(racer.logs("talker", pattern="needle"), racer.environment)
+    printed, output = timed(racer.logs("talker"), racer.environment)
+    found |= {goals.LAST: 1000 * median(last), goals.GREP: 1000 * searched, goals.ALL: 1000 * printed}
+    found[goals.lost(count)] = count - output.count(MARK)
     racer.stop()
     return found
 
