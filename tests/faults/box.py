@@ -62,9 +62,13 @@ def be_init() -> None:
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
 
 
+def is_inside() -> bool:
+    return INSIDE in os.environ
+
+
 def give_disks(home: Path) -> bool:
     """Mount a small disk there, one for what is saved, and one for logs; whether that could be done."""
-    return INSIDE in os.environ and all(map(_mounted, (home, *(home / name for name in OWN_DISKS))))
+    return is_inside() and all(map(_mounted, (home, *(home / name for name in OWN_DISKS))))
 
 
 def _mounted(folder: Path) -> bool:

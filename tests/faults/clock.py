@@ -20,6 +20,10 @@ FILE = "LOCALD_FAULTS_CLOCK"
 _SECONDS = struct.Struct("q")
 
 
+def compiler() -> str | None:
+    return shutil.which("cc")
+
+
 class SettableClock:
     """`folder`: for the library and the file. Where no compiler is, `env` is empty and nothing can be set."""
 
@@ -27,10 +31,9 @@ class SettableClock:
         self._file = folder / "clock"
         self.env: dict[str, str] = {}
         """of processes that are to go by it"""
-        compiler = shutil.which("cc")
-        if compiler:
+        if program := compiler():
             library = folder / "clock.so"
-            subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, SOURCE], check=True)
+            subprocess.run([program, "-shared", "-fPIC", "-O1", "-o", library, SOURCE], check=True)
             self.set(0)
             self.env = {"LD_PRELOAD": str(library), FILE: str(self._file)}
 

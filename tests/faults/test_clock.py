@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from faults.__main__ import left_out
 from faults.clock import SettableClock
 from faults.harm import Victim, set_clock
 
@@ -61,3 +62,4 @@ def test_where_no_compiler_is_none_can_be_set(tmp_path: Path, monkeypatch: pytes
     without = SettableClock(tmp_path)
     assert without.env == {}
     assert set_clock(Victim(tmp_path, without, Random(0), tuple)).what == "(no clock to set)"
+    assert "clocks that are set, for there is no compiler (cc)" in left_out()
