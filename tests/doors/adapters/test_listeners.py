@@ -22,6 +22,7 @@ from locald.linux import socket_owners
 from locald.linux.sockdiag import Deaths, Listening, Table
 from nonblocking import blocking_raises
 from posted import Posted
+from starved import starved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -542,6 +543,7 @@ async def test_twenty_services_that_start_together_are_seen_soon(children: Child
             child = children.start(SERVER)
             started[WEB._replace(number=number)] = (child, port)
             listeners.watch(WEB._replace(number=number), port, child.pids)
+        waited = starved()
         for child, port in started.values():
             child.tell(str(port))
         seen: dict[Run, float] = {}
@@ -549,4 +551,4 @@ async def test_twenty_services_that_start_together_are_seen_soon(children: Child
             event = await posted.wait_for(Listens, accepts)
             seen[event.run] = event.at
         late = [seen[run] - float(child.says()) for run, (child, _) in started.items()]
-        assert statistics.median(late) < 0.5  # it is some 5 ms where nothing else runs
+        assert statistics.median(late) < 0.5 + starved() - waited  # it is some 5 ms where nothing else runs
