@@ -28,7 +28,11 @@ class Clock:
         return cls(time.time() - since_boot())
 
     def now(self) -> float:
-        return since_boot() + self.epoch
+        return self.at(since_boot())
+
+    def at(self, since: float) -> float:
+        """The moment so many seconds after the boot."""
+        return since + self.epoch
 
     def monotonic(self, at: float) -> float:
         """The same moment on the event loop's clock, unless the machine sleeps until then."""

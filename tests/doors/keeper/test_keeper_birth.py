@@ -13,19 +13,22 @@ from locald.keeper.runs.birth import Birth
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from locald.keeper.runs.spawn import Refusal
+    from locald.keeper.runs.spawn import Refusal, Report
 
 
 class Child:
     """A birth, and both who hold the other end of its pipe: the child, and whoever forked it."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int | None, Refusal | None]] = []
-        self.birth = Birth(Loop(), lambda *how: self.told.append(how), [])
+        self.told: list[tuple[int | None, float, Refusal | None]] = []
+        self.birth = Birth(Loop(), self._over, [])
         self.child, self.forker = self.birth.theirs, os.dup(self.birth.theirs)
 
+    def _over(self, report: Report) -> None:
+        self.told.append((report.leader, report.began, report.refusal))
+
     def execute(self) -> None:
-        os.write(self.child, b"4711\n")
+        os.write(self.child, b"4711 2500000000\n")
         os.close(self.child)
 
 
@@ -44,14 +47,14 @@ def test_a_birth_is_over_when_nobody_holds_the_pipe(child: Child) -> None:
     forker, child.forker = child.forker, os.dup(0)
     os.close(forker)
     child.birth.pump()
-    assert child.told == [(4711, None)]
+    assert child.told == [(4711, 2.5, None)]
 
 
 def test_a_program_at_work_is_born_although_its_forker_is_slow_to_let_go(child: Child) -> None:
     """On a busy machine it may be so for longer than the program needs for its first words."""
     child.execute()
     child.birth.pump(executed=True)
-    assert child.told == [(4711, None)]
+    assert child.told == [(4711, 2.5, None)]
     child.birth.pump()
     assert len(child.told) == 1
 
@@ -62,4 +65,4 @@ def test_a_program_that_has_ended_was_born_although_its_forker_is_slow_to_let_go
     child.birth.child_ended(4712)
     assert child.told == []
     child.birth.child_ended(4711)
-    assert child.told == [(4711, None)]
+    assert child.told == [(4711, 2.5, None)]

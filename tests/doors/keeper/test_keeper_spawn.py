@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -43,6 +44,24 @@ def test_the_environment_is_the_given_one_and_two_variables(daemon: Daemon, keep
     assert found.pop("LOCALD_RUN") == spawned["token"]
     assert os.path.dirname(found.pop("NOTIFY_SOCKET")) == os.path.join(keeping.run, "n")
     assert found == env
+
+
+@once
+def test_a_program_began_when_it_did_however_late_the_keeper_hears_of_it(
+    daemon: Daemon, keeping: Keeping
+) -> None:
+    """On a busy machine the keeper may be kept from the processor; here the program itself stops it."""
+    gate = keeping.gate("began")
+    code = (
+        "import os, signal, time; began = time.clock_gettime(time.CLOCK_BOOTTIME);"
+        f"os.kill({keeping.pid}, signal.SIGSTOP); print(began, file=open({str(gate)!r}, 'w'))"
+    )
+    daemon.spawn(WEB, python(code))
+    began = float(gate.read())
+    os.kill(keeping.pid, signal.SIGCONT)
+    spawned = daemon.wait("spawned", WEB)
+    epoch = next(event["epoch"] for event in daemon.events if event["event"] == "hello")
+    assert spawned["at"] - epoch <= began
 
 
 @once

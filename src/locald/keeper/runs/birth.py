@@ -22,9 +22,7 @@ class Birth:
 
     __slots__ = ("_file", "_loop", "_over", "_said", "theirs")
 
-    def __init__(
-        self, loop: Loop, over: Callable[[int | None, spawn.Refusal | None], None], theirs: list[int]
-    ) -> None:
+    def __init__(self, loop: Loop, over: Callable[[spawn.Report], None], theirs: list[int]) -> None:
         """Appends the child's end to `theirs`. Raises OSError."""
         self._loop = loop
         self._over = over
@@ -50,12 +48,12 @@ class Birth:
             self._said += said
             if not said:
                 self.close()
-                self._over(*spawn.parse_report(self._said))
+                self._over(spawn.Report(self._said))
 
     def child_ended(self, pid: int) -> None:
         """The same when a child has ended: if it was the leader, that is all, whoever holds the pipe open."""
         self.pump()
-        if self._file >= 0 and spawn.parse_report(self._said)[0] == pid:
+        if self._file >= 0 and spawn.Report(self._said).leader == pid:
             self.pump(executed=True)
 
     def close(self) -> None:

@@ -151,16 +151,18 @@ class Run:
         if self._birth is not None:
             self._birth.child_ended(pid)
 
-    def _born(self, leader: int | None, refusal: spawn.Refusal | None) -> None:
+    def _born(self, report: spawn.Report) -> None:
         self._close_birth()
-        self._leader, self._refusal = leader, refusal
+        leader = report.leader
+        self._leader, self._refusal = leader, report.refusal
         if self._hold is None:
             return
         if leader is not None:
             self._hold.led_by(leader)
-        if refusal is None:
+        if report.refusal is None:
             self.output.note(f"started: pid {leader}, run {self._order.number}")
-            self._tell("spawned", pid=leader, token=self._token, tree=self._hold.described())
+            facts = {"pid": leader, "token": self._token, "tree": self._hold.described()}
+            self._tell("spawned", at=self._context.loop.clock.at(report.began), **facts)
             self._write_down(self._hold)
             for number, only_main in self._unsent:
                 self.signal(number, only_main=only_main)
@@ -328,6 +330,7 @@ class Run:
             self._context.server.hint(self.name, unwritten)
 
     def _tell(self, kind: str, **facts: object) -> None:
+        """`at`, where it is given: when it happened, if not now."""
         if self._notifications is not None:
             self._notifications.flush()
         event = {"event": kind, "run": self.name, "at": self._context.loop.now(), **facts}

@@ -8,8 +8,9 @@ session once more, with that as its controlling terminal, or no key could interr
 
 Orphaned at once, the leader becomes the child of the nearest subreaper, which is who waits for it.
 
-How it went comes back through a close-on-exec pipe: the leader's pid, then nothing when exec succeeded, or
-what failed. The keeper reads it in its loop, so a program on a dead network disk delays nobody else.
+How it went comes back through a close-on-exec pipe: the leader's pid and when it began, then nothing when
+exec succeeded, or what failed. The keeper reads it in its loop, so a program on a dead network disk delays
+nobody else.
 
 Every other descriptor is close-on-exec; signals that the keeper handles are blocked from before the fork
 until they have their defaults back, so that none is lost in one of its handlers.
@@ -27,6 +28,7 @@ import signal
 import termios
 
 from locald.linux import cgroup
+from locald.linux.clock import since_boot
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -180,7 +182,7 @@ def lead(child: Child) -> NoReturn:
     """Become the service's program. Does not return."""
     stage = "resources"
     try:
-        os.write(child.report, b"%d\n" % os.getpid())
+        os.write(child.report, b"%d %d\n" % (os.getpid(), 1e9 * since_boot()))
         _lead_group(child)
         os.dup2(child.given, 0)
         os.dup2(child.out, 1)
@@ -277,14 +279,21 @@ def _exists(path: bytes | None) -> bool:
     return path is not None and os.path.exists(path)
 
 
-def parse_report(data: bytes) -> tuple[int | None, Refusal | None]:
-    """(the leader's pid, why it could not begin) from all that came through the pipe."""
-    pid = refusal = None
-    for line in data.splitlines():
-        if line.startswith(b"["):
-            refusal = Refusal(*json.loads(line))
-        else:
-            pid = int(line)
-    if pid is None and refusal is None:
-        refusal = Refusal("resources", 0, "was killed before it could start")
-    return pid, refusal
+class Report:
+    """What came through the pipe. `began`: when the leader did, seconds since boot; the keeper may read of it
+    much later, on a busy machine. `refusal`: why its program could not begin."""
+
+    __slots__ = ("began", "leader", "refusal")
+
+    def __init__(self, data: bytes) -> None:
+        self.leader: int | None = None
+        self.began = 0.0
+        self.refusal: Refusal | None = None
+        for line in data.splitlines():
+            if line.startswith(b"["):
+                self.refusal = Refusal(*json.loads(line))
+            else:
+                leader, began = line.split()
+                self.leader, self.began = int(leader), int(began) / 1e9
+        if self.leader is None and self.refusal is None:
+            self.refusal = Refusal("resources", 0, "was killed before it could start")
