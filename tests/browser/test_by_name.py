@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from browser.chromium import cannot, launched
+from browser.chromium import cannot, launched, needs_page
 from locald.client import trust
 from locald.client.trust import Certificate
 from whole.machine import Gate
@@ -96,3 +96,29 @@ def test_it_can_be_read_without_script(proxy: Proxied, page: Page) -> None:
     expect(plain.get_by_role("heading", level=1)).to_contain_text("web is stopped")
     proxy.machine.locald("up", "web")
     expect(plain.locator("body")).to_contain_text('"path": "/"')
+
+
+def test_the_dashboard_by_name_is_live_and_leads_a_stopped_service_up_again(
+    proxy: Proxied, page: Page
+) -> None:
+    needs_page()
+    page.goto(proxy.machine.locald("dashboard", "--by-name", "--no-open").stdout.strip())
+    expect(page.locator("tr[data-key]")).to_have_count(1)
+    assert page.url.startswith(f"https://locald.localhost:{proxy.https}/")
+    proxy.machine.locald("stop", "web")
+    expect(page.locator("tr[data-key]")).to_contain_text("stopped")  # by its WebSocket
+
+    page.goto(proxy.machine.locald("dashboard", "--no-open").stdout.strip())
+    page.goto(f"https://web.shop.localhost:{proxy.https}/deep")
+    page.get_by_role("link", name="Start web").click()
+    page.get_by_role("button", name="Start web").click()
+    expect(page.locator("body")).to_contain_text('"path": "/"')
+    assert page.url == f"https://web.shop.localhost:{proxy.https}/"
+
+
+def test_who_is_not_signed_in_gets_no_button(proxy: Proxied, page: Page) -> None:
+    proxy.machine.locald("stop", "web")
+    page.goto(f"https://web.shop.localhost:{proxy.https}/")
+    page.get_by_role("link", name="Start web").click()
+    expect(page.locator("body")).to_contain_text("locald dashboard")
+    expect(page.get_by_role("button")).to_have_count(0)

@@ -103,13 +103,15 @@ class Anywhere:
 
     url = "http://127.0.0.1:1/"
 
-    def invite(self) -> str:
+    def invite(self, *, by_name: bool = False) -> str:
         return f"{self.url}signin?ticket=t"
 
 
 class NoProxy:
     def status(self) -> Json:
-        numbers: Json = dict.fromkeys(("https_port", "http_port", "ca", "caddy", "trouble", "hint"))
+        numbers: Json = dict.fromkeys(
+            ("https_port", "http_port", "dashboard", "ca", "caddy", "trouble", "hint")
+        )
         return {"running": False, **numbers, "routes": [], "lost": [], "notes": []}
 
 

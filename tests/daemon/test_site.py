@@ -17,7 +17,7 @@ import pytest
 from daemon.office import Answer, Office, worker
 from locald.daemon.dashboard import door as doors
 from locald.daemon.dashboard.door import Door, Tickets
-from locald.daemon.dashboard.site import Site
+from locald.daemon.dashboard.site import PAGE, Site
 from locald.wire.version import __version__
 from nonblocking import blocking_raises
 
@@ -40,8 +40,11 @@ class Visit:
         self.office = office
         self.noted = office.folder / "dashboard.json"
         self.page = office.folder / "page"
-        self.site = Site(office.api, str(self.noted), self.page)
+        self.site = self.made(str(self.noted), self.page)
         self.client: aiohttp.ClientSession
+
+    def made(self, noted: str, page: Path = PAGE) -> Site:
+        return Site(self.office.api, noted, str(self.office.folder / "dashboard.sock"), page)
 
     async def open(self, *taken: int) -> Visit:
         await self.site.open(taken)
@@ -207,7 +210,7 @@ async def test_a_page_of_another_name_gets_nothing_though_it_points_here(visit: 
 def test_another_user_of_this_machine_is_not_let_in_whatever_he_knows(
     uid: int | None, is_let_in: bool
 ) -> None:
-    door = Door(1, "s" * 43, 1000)
+    door = Door.of_port(1, "s" * 43, 1000)
     headers = {"Host": "127.0.0.1:1", "Authorization": f"Bearer {door.secret}"}
     for path in ("/", "/signin", "/assets/a.js", "/v1/status"):
         refusal = door.refuses("GET", path, headers, {}, uid)
@@ -393,7 +396,7 @@ async def test_the_place_is_told_in_status_without_the_secret(visit: Visit) -> N
 async def test_it_is_found_again_at_the_same_place_by_who_was_signed_in(visit: Visit) -> None:
     before = visit.port, visit.secret
     await visit.site.close()
-    visit.site = Site(visit.office.api, str(visit.noted), visit.page)
+    visit.site = visit.made(str(visit.noted), visit.page)
     await visit.open()
     assert (visit.port, visit.secret) == before
     assert visit.noted.stat().st_mode & 0o777 == 0o600
@@ -403,12 +406,12 @@ async def test_it_moves_when_its_port_is_taken_or_promised(visit: Visit) -> None
     first = visit.port
     await visit.site.close()
     with socket.create_server(("127.0.0.1", first)):
-        visit.site = Site(visit.office.api, str(visit.noted))
+        visit.site = visit.made(str(visit.noted))
         await visit.open()
         second = visit.port
         assert second != first
         await visit.site.close()
-    visit.site = Site(visit.office.api, str(visit.noted))
+    visit.site = visit.made(str(visit.noted))
     await visit.open(second)
     assert visit.port != second
 
@@ -434,7 +437,7 @@ async def test_it_moves_when_its_port_is_taken_or_promised(visit: Visit) -> None
 async def test_a_note_that_no_daemon_wrote_counts_as_none(visit: Visit, noted: str) -> None:
     await visit.site.close()
     visit.noted.write_text(noted.replace("SECRET", "s" * 43))
-    visit.site = Site(visit.office.api, str(visit.noted))
+    visit.site = visit.made(str(visit.noted))
     await visit.open()
     assert len(visit.secret) >= 43
     assert visit.secret != "s" * 43
@@ -443,7 +446,7 @@ async def test_a_note_that_no_daemon_wrote_counts_as_none(visit: Visit, noted: s
 
 async def test_a_note_that_cannot_be_written_costs_nothing_today(visit: Visit) -> None:
     await visit.site.close()
-    visit.site = Site(visit.office.api, str(visit.office.folder / "nowhere" / "dashboard.json"))
+    visit.site = visit.made(str(visit.office.folder / "nowhere" / "dashboard.json"))
     await visit.open()
     path = await visit.invitation()
     assert (await visit.ask(path)).status == 303
@@ -458,7 +461,7 @@ async def test_without_a_port_there_is_no_dashboard_and_everything_else(
 
     await visit.site.close()
     monkeypatch.setattr("locald.adapters.ports.assign", none)
-    visit.site = Site(visit.office.api, str(visit.noted))
+    visit.site = visit.made(str(visit.noted))
     await visit.open()
     told: Json = (await visit.office.get("status")).json["daemon"]
     assert told["dashboard_url"] is None
@@ -469,7 +472,7 @@ async def test_without_a_port_there_is_no_dashboard_and_everything_else(
 
 
 def test_what_is_wrong_with_a_secret_cannot_be_measured_or_break_the_door() -> None:
-    door = Door(1, "s" * 43, 1000)
+    door = Door.of_port(1, "s" * 43, 1000)
     for secret in ("", "s", "s" * 42, "s" * 44, "\udcff", "\u00e9" * 43):
         assert not door.knows(secret)
     assert door.knows("s" * 43)

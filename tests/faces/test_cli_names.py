@@ -16,6 +16,7 @@ STATUS = {
     "running": True,
     "https_port": 1,
     "http_port": 2,
+    "dashboard": "https://locald.localhost:1/",
     "ca": None,
     "caddy": "2.11.7",
     "trouble": None,
@@ -43,6 +44,7 @@ def test_the_proxy_is_shown_with_its_names(cli: Cli, daemon: FakeDaemon) -> None
         "web.feat.shop.localhost  shop@feat:web  no    127.0.0.1:3",
     ]
     assert "running: https port 1, http port 2, Caddy 2.11.7" in result.err
+    assert "dashboard: https://locald.localhost:1/" in result.err
     assert "warning: port 7443 is already in use" in result.err
     assert json.loads(cli("proxy", "status", "--json").out) == {**STATUS, "trusted": False}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -9,10 +10,12 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
-from http.client import HTTPSConnection, IncompleteRead
+from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -484,7 +487,9 @@ def test_a_service_on_demand_is_started_by_the_first_request_with_what_it_depend
     assert proxy.ask("admin.shop.localhost")[0] == 200
     rows = proxy.machine.status()
     assert (rows["admin"]["health"], rows["db"]["health"]) == ("healthy", "healthy")
-    proxy.machine.locald("stop", "admin")
+    done = proxy.machine.locald("stop", "admin")
+    assert "starts again with the next request, on demand: admin" in done.stderr
+    assert proxy.machine.status()["admin"]["because"] == "stopped by user, starts on demand"
     assert proxy.ask("admin.shop.localhost")[0] == 200
 
 
@@ -545,3 +550,149 @@ def test_an_instance_has_names_of_its_own(proxy: Proxied, tmp_path: Path) -> Non
         status, body, _ = proxy.ask(f"{name}.localhost")
         instance = "feat" if "feat" in name else ""
         assert (status, json.loads(body)["instance"]) == (200, instance)
+
+
+def test_the_dashboard_has_a_name_and_lets_in_who_is_signed_in_there(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    told = proxy.ready()
+    host = f"locald.localhost:{proxy.https}"
+    assert told["dashboard"] == f"https://{host}/"
+
+    assert proxy.ask("locald.localhost")[0] == 401
+    assert "locald dashboard --by-name" in proxy.ask("locald.localhost")[1]
+    address = proxy.machine.locald("dashboard", "--by-name", "--no-open").stdout.strip()
+    assert address.startswith(f"https://{host}/signin?ticket=")
+    status, _, headers = proxy.ask("locald.localhost", address.removeprefix(f"https://{host}"))
+    cookie, _, how = headers["set-cookie"].partition("; ")
+    assert (status, cookie.startswith("__Host-locald")) == (303, True)
+    assert {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"} <= {*how.split("; ")}
+    signed_in = {"Cookie": cookie}
+    status, body, _ = proxy.ask("locald.localhost", "/v1/status", headers=signed_in)
+    assert (status, json.loads(body)["services"][0]["name"]) == (200, "web")
+
+    stop = json.dumps({"project": "shop", "services": ["web"]}).encode()
+    for origin, expected in ((None, 403), (f"https://web.shop.localhost:{proxy.https}", 403)):
+        said = signed_in | ({"Origin": origin} if origin else {})
+        assert proxy.ask("locald.localhost", "/v1/stop", "POST", said, stop)[0] == expected
+    assert proxy.machine.status()["web"]["state"] == "running"
+    said = signed_in | {"Origin": f"https://{host}"}
+    assert proxy.ask("locald.localhost", "/v1/stop", "POST", said, stop)[0] == 200
+    # What is known at the name is worth nothing at the port, and the other way around.
+    assert proxy.ask("web.shop.localhost", "/v1/status", headers=signed_in)[0] == 503
+
+
+AS_NOBODY = """
+import encodings.idna, http.client, os, socket, ssl, sys
+os.setuid(65534)
+raw = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+context = ssl._create_unverified_context()
+connection = http.client.HTTPSConnection("locald.localhost", int(sys.argv[1]))
+connection.sock = context.wrap_socket(raw, server_hostname="locald.localhost")
+forged = {"X-Locald-There": "127.0.0.1 1", "X-Locald-Here": "127.0.0.1 1"} if sys.argv[3:] else {}
+connection.request("GET", "/v1/status", headers={"Authorization": "Bearer " + sys.argv[2], **forged})
+print(connection.getresponse().status)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_is_not_let_in_by_name_whatever_he_knows(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    secret = json.loads((proxy.machine.home / "state/dashboard.json").read_text())["secret"]
+    told = {"Authorization": f"Bearer {secret}"}
+    assert proxy.ask("locald.localhost", "/v1/status", headers=told)[0] == 200
+    for forged in ((), ("forged",)):
+        asked = [sys.executable, "-S", "-c", AS_NOBODY, str(proxy.https), secret, *forged]
+        done = subprocess.run(asked, capture_output=True, text=True, check=True)
+        assert done.stdout == "403\n"
+
+
+def test_the_name_of_the_dashboard_is_no_services(proxy: Proxied) -> None:
+    proxy.machine.write(WEB, name="locald")
+    proxy.machine.up()
+    told = proxy.ready()
+    assert [route["name"] for route in told["routes"]] == ["web.locald.localhost"]
+    assert "locald.localhost is a name of the dashboard" in proxy.machine.locald("proxy", "status").stderr
+    assert proxy.ask("locald.localhost")[0] == 401
+
+
+def _answer(
+    host: str,
+    path: str,
+    headers: dict[str, str] | None = None,
+    method: str = "GET",
+    body: bytes | None = None,
+) -> tuple[int, str, str]:
+    """Its status, its text, and the cookie that it sets."""
+    connection = HTTPConnection(host, timeout=30)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), answer.headers["Set-Cookie"] or ""
+    finally:
+        connection.close()
+
+
+def test_a_page_in_place_of_a_service_leads_to_where_it_can_be_started(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    proxy.machine.locald("stop", "web")
+    _, page, _ = proxy.ask("web.shop.localhost", headers=BROWSER)
+    found = re.search(r'<a class="button" href="([^"]+)">Start web</a>', page)
+    assert found
+    link = urlsplit(html.unescape(found[1]))
+    assert "<form" not in page
+
+    def ask(
+        headers: dict[str, str] | None = None, method: str = "GET", body: bytes | None = None
+    ) -> tuple[int, str, str]:
+        return _answer(link.netloc, f"{link.path}?{link.query}", headers, method, body)
+
+    fields = b"service=shop%3Aweb&action=start"
+    form = {"Origin": f"http://{link.netloc}", "Content-Type": "application/x-www-form-urlencoded"}
+    assert ask()[0] == 401
+    assert ask(form, "POST", fields)[0] == 401
+    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert 'http-equiv="refresh"' in ask(from_elsewhere)[1]  # comes again, with the cookie
+    ticket = proxy.machine.locald("dashboard", "--no-open").stdout.strip()
+    given = _answer(link.netloc, ticket.removeprefix(f"http://{link.netloc}"))[2]
+    cookie = {"Cookie": given.partition(";")[0]}
+    assert "Start web</button>" in ask(cookie)[1]
+    assert ask({**cookie, **form, "Origin": "null"}, "POST", fields)[0] == 403
+    assert proxy.machine.status()["web"]["state"] == "stopped"
+    status, page, _ = ask({**cookie, **form}, "POST", fields)
+    assert (status, f"url=https://web.shop.localhost:{proxy.https}/" in page) == (200, True)
+    assert proxy.ask("web.shop.localhost")[0] == 200
+
+
+TOLD = """
+[services.job]
+type = "worker"
+command = 'echo "$WEB"; cat "${locald.ca}"; exec sleep 1000'
+env = { WEB = "at ${services.web.https_url}api" }
+"""
+
+
+def test_a_run_is_told_addresses_by_name_and_the_authority_also_at_the_very_first_start(
+    proxy: Proxied,
+) -> None:
+    proxy.machine.write(WEB + TOLD)
+    proxy.machine.up()
+    proxy.ready()
+    wait_for(lambda: "-----END CERTIFICATE-----" in proxy.machine.printed("job"), "it has read it")
+    assert f"at https://web.shop.localhost:{proxy.https}/api" in proxy.machine.printed("job")
+    before = proxy.machine.status()["job"]["pid"]
+    proxy.machine.up()
+    assert proxy.machine.status()["job"]["pid"] == before
+
+
+def test_a_run_that_is_told_of_a_proxy_that_is_not_there_starts_all_the_same(proxy: Proxied) -> None:
+    proxy.machine.env["LOCALD_PROXY"] = "off"
+    proxy.machine.write(WEB + TOLD)
+    proxy.machine.up()
+    said = "\n".join(proxy.machine.logs("job"))
+    assert "at https://web.shop.localhost:7443/api" in said
+    assert "no service is reached by name: turned off by LOCALD_PROXY=off" in said

@@ -151,6 +151,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
             checks=checks,
             asking=asking,
             logbook=logbook,
+            by_name=proxy.known,
         )
         core.way_in = performer.way_in
         last_words = LastWords(logbook, loop.post, tasks.spawn, clock.now)
@@ -162,7 +163,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
             watcher.look(world, world.services)
         loop.record(store.change)
         api = Api(core)
-        entrance, site = Entrance(api, home.socket), Site(api, home.dashboard)
+        entrance, site = Entrance(api, home.socket), Site(api, home.dashboard, home.dashboard_socket)
         answers = Answers(core, api.reading)
         idle = Idle(core, home)
         loop.watch(answers.change)
@@ -185,6 +186,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
             "talk to the keeper": processes.run(),
             "be found": entrance.keep(),
             "be found by the proxy": for_proxy.keep(),
+            "let the dashboard be found by the proxy": site.keep(),
             "keep the proxy": proxy.run(),
             "stop idle services": idle.run(),
         }.items():

@@ -46,7 +46,7 @@ class Dashboard(Protocol):
         """Where it is; None when it could not be opened."""
         ...
 
-    def invite(self) -> str | None:
+    def invite(self, *, by_name: bool = False) -> str | None:
         """An address that lets a browser in."""
         ...
 

@@ -29,12 +29,14 @@ from locald.domain.lifecycle.messages import (
     Unwatch,
     Watch,
 )
+from locald.domain.lifecycle.phase import Launching
 from locald.domain.lifecycle.run_facts import carries_out
+from locald.domain.project import whereabouts
 from locald.domain.project.placing import WITH_OWN_PORTS
 from locald.domain.project.spec import Engine, LogCheck, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
     from locald.adapters.asking import Asking
     from locald.adapters.checks import Checks
@@ -67,9 +69,12 @@ class Performer:
         checks: Checks,
         asking: Asking,
         logbook: Logbook,
+        by_name: Callable[[], Awaitable[tuple[World, str]]],
     ) -> None:
         """`spawn` runs a coroutine as a task of the daemon's group, under a name. `engines`: who carries out
-        what runs elsewhere than on this machine."""
+        what runs elsewhere than on this machine. `by_name`: waits until it is known where services are
+        reached by name; the world then, and why they are not, if so."""
+        self._by_name = by_name
         self._post, self._spawn, self._clock = post, spawn, clock
         self._store, self._checks, self._asking, self._logbook = store, checks, asking, logbook
         self._ports = ports
@@ -136,6 +141,8 @@ class Performer:
         try:
             if not self._store.save_now() or (port and not ports.free(port)):
                 return False
+            if whereabouts.is_by_name(service.present) and world.https_port is None:
+                return False
         except Exception:
             log.exception("failed: start %s at once", run)
             return False
@@ -169,8 +176,17 @@ class Performer:
             self._post(refused)
             return
         await self._store.saved()
+        trouble = ""
+        if whereabouts.is_by_name(service.present):
+            world, trouble = await self._by_name()
+            if not _is_to_start(run, world):
+                self._post(NotStarted(run, "stopped before it was started", "", self._clock.now()))
+                return
         self._forget_earlier(run)
-        self._runner(run, service).start(run, service, world)
+        runner = self._runner(run, service)
+        runner.start(run, service, world)
+        if trouble:
+            runner.note(run, f"no service is reached by name: {trouble}")
 
     def _refused(self, run: Run, in_the_way: tuple[str, str], world: World) -> NotStarted:
         refused = NotStarted(run, *in_the_way, self._clock.now(), is_port_taken=True)
@@ -236,3 +252,8 @@ def _port_here(service: Service) -> int | None:
     """The port that has to be free on this machine."""
     definition = service.present
     return None if definition.engine in WITH_OWN_PORTS else definition.port
+
+
+def _is_to_start(run: Run, world: World) -> bool:
+    service = world.services.get(run.key)
+    return service is not None and isinstance(service.phase, Launching) and service.phase.run == run

@@ -94,6 +94,11 @@ class Home:
         return os.path.join(self.run, "proxy.sock")
 
     @property
+    def dashboard_socket(self) -> str:
+        """Where the proxy brings who asks for the dashboard by name."""
+        return os.path.join(self.run, "dashboard.sock")
+
+    @property
     def gates(self) -> str:
         """The folder that says which services serve who comes."""
         return os.path.join(self.run, "gates")

@@ -97,7 +97,7 @@ def _proxy() -> Json:
     number: Json = {"type": ["integer", "null"]}
     yes: Json = {"type": "boolean"}
     whose = {"name": TEXT, "service": TEXT, "project": TEXT, "instance": TEXT_OR_NULL}
-    told = dict.fromkeys(("ca", "caddy", "trouble", "hint"), TEXT_OR_NULL)
+    told = dict.fromkeys(("dashboard", "ca", "caddy", "trouble", "hint"), TEXT_OR_NULL)
     return object_of(
         {
             "running": yes,
@@ -105,7 +105,7 @@ def _proxy() -> Json:
             "http_port": number,
             **told,
             "routes": list_of(object_of({**whose, "address": TEXT, "open": yes})),
-            "lost": list_of(object_of({**whose, "owner": TEXT})),
+            "lost": list_of(object_of({**whose, "owner": TEXT_OR_NULL})),
             "notes": list_of(TEXT),
         }
     )

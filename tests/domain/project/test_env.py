@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from locald.domain.knowledge.pagers import PAGERS
-from locald.domain.project import config, env, template
+from locald.domain.project import config, env, template, whereabouts
 from locald.domain.project.resolving import env_file_paths, resolve
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
@@ -257,6 +257,32 @@ def test_a_port_inside_that_only_the_image_knows_has_to_be_named() -> None:
         'locald.toml:18: services.cms.env.V: ${services.admin.port}: the port of "admin" is unknown\n'
         'hint: set `container_port` of "admin"'
     ]
+
+
+def test_what_is_of_the_proxy_is_left_for_the_run_to_be_told() -> None:
+    text = '[services.a]\ncommand = "a ${locald.ca}"\nenv = { W = "${services.admin.https_url}x" }'
+    admin = '[services.admin]\ncommand = "b"\n'
+    spec = config.parse(f'[project]\nname = "shop"\n{text}\n{admin}')
+    definition = resolve(spec, "/shop", {"a": 1, "admin": 2}, {}, {}).definitions["a"]
+    assert definition.env["W"] == "${services.admin.https_url}x"
+    assert whereabouts.is_by_name(definition)
+    others = resolve(spec, "/shop", {"a": 1, "admin": 2}, {}, {}).definitions.values()
+    told = env.ByName({"admin": "https://admin.shop.localhost:7443/"}, "/ca.crt")
+    filled = whereabouts.filled(definition, others, {"admin": 2}, {}, told)
+    assert (filled.spec.command, filled.env["W"]) == ("a /ca.crt", "https://admin.shop.localhost:7443/x")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("${locald.cert}", '${locald.cert}: unknown "cert"'),
+        ("${services.admin.http_url}", '${services.admin.http_url}: unknown "http_url"'),
+    ],
+)
+def test_a_fact_that_is_none_is_named(written: str, said: str) -> None:
+    (problem,) = refused(f'[services.a]\ncommand = "x"\nenv = {{ V = "{written}" }}')
+    assert said in problem
+    assert "hint: " in problem
 
 
 @given(st.text(st.sampled_from("${}:-a.services")))

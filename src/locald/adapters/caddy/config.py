@@ -45,18 +45,19 @@ OWN_PATH = "/.well-known/locald/*"
 HOLD, NOWHERE, LOOP, BROKEN, OWN = "/hold", "/nowhere", "/loop", "/broken", "/own"
 """what the daemon is asked: whether a service is ready, and what to say of a request that leads nowhere"""
 AWAY = "locald does not answer\nhint: run `locald up` in the project's folder\n"
-_COOKIE = r"(^|;\s*)locald[-_][^;]*"
+_COOKIE = r"(^|;\s*)(?:__Host-)?locald[-_][^;]*"
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where things are. `gates`, `requests`: folders; `admin`, `daemon`: paths of sockets; `storage`: what
-    Caddy keeps."""
+    """Where things are. `gates`, `requests`: folders; `admin`, `daemon`, `dashboard`: paths of sockets;
+    `storage`: what Caddy keeps."""
 
     https_port: int
     http_port: int
     admin: str
     daemon: str
+    dashboard: str
     gates: str
     storage: str
     requests: str
@@ -111,6 +112,7 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
         "tls_connection_policies": [{"default_sni": DASHBOARD}],
         **_counted(routes),
         "routes": [
+            {"match": [{"host": [DASHBOARD]}], "terminal": True, "handle": [_dashboard(site)]},
             {"handle": [{"handler": "vars", SERVICE: ""}]},
             *map(_named, reversed(groups)),  # the last word is that of a name that is written out
             {"match": [{"vars": {SERVICE: [""]}}], "terminal": True, "handle": [_asked(site, NOWHERE)]},
@@ -250,6 +252,24 @@ def _asked(site: Site, path: str) -> Json:
             }
         },
         "handle_response": [{"match": {"status_code": [204]}, "routes": []}],
+    }
+
+
+def _dashboard(site: Site) -> Json:
+    """With both ends of the visitor's connection: see `daemon.dashboard.by_name`."""
+    ends = {"There": "remote", "Here": "local"}
+    return {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"unix/{site.dashboard}"}],
+        "load_balancing": {"try_duration": TRIES_LAST, "try_interval": TRIES_EVERY},
+        "headers": {
+            "request": {
+                "set": {
+                    f"X-Locald-{name}": [f"{{http.request.{end}.host}} {{http.request.{end}.port}}"]
+                    for name, end in ends.items()
+                }
+            }
+        },
     }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ABOUT = """\
 Open the dashboard in the browser, signed in, and print its address. The address works
 once, within five minutes. The browser then stays signed in. Starts the daemon if it
-is not running.
+is not running. It also has a name where the proxy runs: https://locald.localhost:7443/.
 """
 
 
@@ -31,13 +31,14 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--no-open", "--url", dest="no_open", action="store_true", help="only print the address"
     )
+    parser.add_argument("--by-name", action="store_true", help="open it at its name, by way of the proxy")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     waits = "starting the daemon"
     api = daemon.start(Home.find(), on_wait=lambda: say.note(waits))
-    url = api.post("/v1/dashboard", {})["url"]
+    url = api.post("/v1/dashboard", {"by_name": True} if args.by_name else {})["url"]
     print(url, flush=True)
     if args.no_open:
         return 0

@@ -62,6 +62,7 @@ def _show(told: dict[str, Any]) -> None:
     if told["running"]:
         ports = f"https port {told['https_port']}, http port {told['http_port']}"
         say.note(f"running: {ports}, Caddy {told['caddy']}")
+        say.note(f"dashboard: {told['dashboard']}")
         _show_trust(told)
     elif told["trouble"]:
         say.warning(f"not running: {told['trouble']}", told["hint"] or "")
@@ -70,7 +71,8 @@ def _show(told: dict[str, Any]) -> None:
     for each in told["notes"]:
         say.warning(each)
     for each in told["lost"]:
-        say.warning(f"{each['name']} is a name of {each['owner']}, not of {':'.join(words.key(_row(each)))}")
+        owner = each["owner"] or "the dashboard"
+        say.warning(f"{each['name']} is a name of {owner}, not of {':'.join(words.key(_row(each)))}")
     if told["routes"]:
         width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
         rows = [_cells(each) for each in told["routes"]]

@@ -47,6 +47,8 @@ def stop(target: Target, *, as_json: bool = False) -> int:
     stopped = [name for name in services if name not in (*again, *done)]
     _tell(target, stopped, "stopped {}")
     _tell(target, again, "running again: {}")
+    later = [row["name"] for row in following.board.rows if row["name"] in stopped and row.get("on_demand")]
+    _tell(target, later, "starts again with the next request, on demand: {}")
     _print(as_json, answer, stopped, again)
     if len(done) == len(services):
         _nothing_runs(kept)

@@ -62,6 +62,18 @@ class Changing:
             told["on_demand"] = later
         return document({"project": command.project.name, **told, **effect})
 
+    async def invite(self, request: Request) -> Answer:
+        by_name = (await _body(request)).get("by_name") is True
+        site = self._core.dashboard
+        url = site.invite(by_name=by_name) if site else None
+        if url is None and by_name and site and site.url:
+            hint = "run `locald proxy status` for the cause, or `locald dashboard` without --by-name"
+            raise Refused(Problem("the proxy is not running", hint=hint))
+        if url is None:
+            hint = "run `locald monitor` instead, or see the daemon's log for the cause"
+            raise Refused(Problem("the dashboard has no port to listen on", hint=hint))
+        return document({"url": url})
+
     def _on_demand(self, command: Up, starting: list[str]) -> list[str]:
         """Those that the first request starts, if they do not run already."""
         names = (name for name, each in command.project.definitions.items() if each.spec.on_demand)

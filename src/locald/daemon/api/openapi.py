@@ -68,7 +68,7 @@ BODIES: dict[str, list[str]] = {
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
-    "/v1/dashboard": [],
+    "/v1/dashboard": ["by_name"],
     "/v1/instances/prune": [],
     "/v1/server/stop": [],
     "/v1/server/restart": [],
@@ -167,6 +167,10 @@ def _content(path: str) -> Json:
 
 
 _BODY: Json = {
+    "by_name": {
+        "type": "boolean",
+        "description": "the address has the dashboard's name, by way of the proxy",
+    },
     "attach": {"type": "boolean", "description": "refuse unless `services` is one that has a terminal"},
     "engine": {"enum": list(Engine), "description": "where to run them (default: what the file says)"},
     "images": {**MAP, "description": "of processes, by service, for engines of containers"},

@@ -89,7 +89,7 @@ class Api:
 
     def __init__(self, core: Core) -> None:
         self.core, self.streams = core, Streams()
-        self.reading, self._changing = Reading(core), Changing(core)
+        self.reading, self.changing = Reading(core), Changing(core)
         self._effects = Effects(core)
 
     def routes(self) -> list[Route]:
@@ -97,10 +97,12 @@ class Api:
 
     def routes_of_owner(self) -> list[Route]:
         """Those, and what is answered on the Unix socket only, which is its owner's alone."""
-        return self._with_description([*self._for_all(), Route("POST", "/v1/dashboard", self._invite)])
+        return self._with_description(
+            [*self._for_all(), Route("POST", "/v1/dashboard", self.changing.invite)]
+        )
 
     def _for_all(self) -> list[Route]:
-        reading, changing = self.reading, self._changing
+        reading, changing = self.reading, self.changing
         return [
             Route("GET", "/v1/ping", reading.ping),
             Route("GET", "/v1/status", reading.status),
@@ -133,13 +135,6 @@ class Api:
             return document(await asyncio.to_thread(described, routes))
 
         return [*routes, Route("GET", "/v1/openapi.json", openapi)]
-
-    async def _invite(self, _: Request) -> Answer:
-        url = self.core.dashboard.invite() if self.core.dashboard else None
-        if url is None:
-            hint = "run `locald monitor` instead, or see the daemon's log for the cause"
-            raise Refused(Problem("the dashboard has no port to listen on", hint=hint))
-        return document({"url": url})
 
 
 async def _no_socket(request: Request) -> Answer:

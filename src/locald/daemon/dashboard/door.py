@@ -7,7 +7,7 @@ Does its own user ask? Another user of this machine is not let in, whatever he k
 ticket on the command line of a browser, or the cookie, which a browser sends to the servers on all ports of
 this machine. Root is let in: it can do anything anyway, and some programs of root's forward connections.
 
-Is it meant for us? `Host` is one of our two names. A page of a domain that was made to point at 127.0.0.1
+Is it meant for us? `Host` is one of our names. A page of a domain that was made to point at 127.0.0.1
 (DNS rebinding) has its own name there.
 
 Does our own page ask? `Origin`, which a browser adds where it matters, is ours; and so is the page that asks,
@@ -30,6 +30,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from locald.domain.explain.routes import suffix
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -38,6 +40,7 @@ TICKET_LASTS = 300.0
 MOST_TICKETS = 100
 """that are valid at the same time; the oldest goes when another is made"""
 SIGN_IN = "run `locald dashboard` to open it signed in"
+SIGN_IN_BY_NAME = "run `locald dashboard --by-name` to open it signed in"
 PUBLIC = ("/signin", "/assets/")
 """What is answered to everybody: the beginnings of paths that know nothing of anybody's services"""
 FAMILIAR = ("same-origin", "none")
@@ -52,13 +55,36 @@ class Refusal:
 
 
 class Door:
-    def __init__(self, port: int, secret: str, owner: int) -> None:
-        """`owner`: the user whose daemon this is."""
-        self._owner = owner
-        self.cookie = f"locald-{port}"
-        """named by the port, for a browser sends it to all ports: that of another locald stays another"""
-        self.secret = secret
-        self.hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+    def __init__(
+        self,
+        scheme: str,
+        hosts: tuple[str, ...],
+        cookie: str,
+        secret: str,
+        owner: int,
+        sign_in: str = SIGN_IN,
+    ) -> None:
+        """`hosts`: with their ports, the first is the one that people are told. `cookie`: its name. `owner`:
+        the user whose daemon this is. `sign_in`: what to do to be let in here."""
+        self.scheme, self.hosts, self.cookie, self.secret = scheme, hosts, cookie, secret
+        self._owner, self.sign_in = owner, sign_in
+
+    @classmethod
+    def of_port(cls, port: int, secret: str, owner: int) -> Door:
+        """The cookie is named by the port, for a browser sends it to all ports: that of another locald stays
+        another."""
+        return cls("http", (f"127.0.0.1:{port}", f"localhost:{port}"), f"locald-{port}", secret, owner)
+
+    @classmethod
+    def of_name(cls, name: str, port: int, secret: str, owner: int) -> Door:
+        """By way of the proxy, so over HTTPS. Nobody below this name, a service for example, can set a cookie
+        whose name begins with `__Host-` for it."""
+        host = f"{name}{suffix(port, 443)}"
+        return cls("https", (host,), f"__Host-locald-{port}", secret, owner, SIGN_IN_BY_NAME)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.hosts[0]}/"
 
     def refuses(
         self,
@@ -86,14 +112,14 @@ class Door:
         if headers.get("Host", "").lower() in self.hosts:
             return None
         what = "this request is for another host"
-        return Refusal(421, what, f"use http://{self.hosts[0]}/ only, {SIGN_IN}")
+        return Refusal(421, what, f"use {self.url} only, {self.sign_in}")
 
     def _is_foreign(self, path: str, headers: Mapping[str, str]) -> Refusal | None:
         origin = headers.get("Origin")
         familiar = headers.get("Sec-Fetch-Site", "none") in FAMILIAR
         if (origin is None or self._is_ours(origin)) and (familiar or not path.startswith("/v1/")):
             return None
-        return Refusal(403, "this request comes from another page", SIGN_IN)
+        return Refusal(403, "this request comes from another page", self.sign_in)
 
     def _is_signed_out(
         self, method: str, path: str, headers: Mapping[str, str], cookies: Mapping[str, str]
@@ -101,11 +127,11 @@ class Door:
         if path.startswith(PUBLIC) or self._has_token(headers):
             return None
         if not self.knows(cookies.get(self.cookie, "")):
-            return Refusal(401, "you are not signed in", SIGN_IN)
+            return Refusal(401, "you are not signed in", self.sign_in)
         harmless = method in ("GET", "HEAD") and "Upgrade" not in headers
         if harmless or "Origin" in headers:
             return None
-        return Refusal(403, "this request has no Origin header", SIGN_IN)
+        return Refusal(403, "this request has no Origin header", self.sign_in)
 
     def _has_token(self, headers: Mapping[str, str]) -> bool:
         scheme, _, token = headers.get("Authorization", "").partition(" ")
@@ -116,7 +142,8 @@ class Door:
         return hmac.compare_digest(secret.encode("utf-8", "surrogateescape"), self.secret.encode())
 
     def _is_ours(self, origin: str) -> bool:
-        return origin.lower().removeprefix("http://") in self.hosts and "://" in origin
+        scheme, _, host = origin.lower().partition("://")
+        return scheme == self.scheme and host in self.hosts
 
 
 class Tickets:

@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 from locald.adapters.caddy.config import ROUNDS
 from locald.adapters.histories import Choice
 from locald.daemon.api.http import Answer, document
-from locald.daemon.proxy.page import POLICY, Part, page
+from locald.daemon.dashboard import link as starting
+from locald.daemon.proxy.page import POLICY, Link, Part, page
 from locald.domain.explain.routes import is_ours, routes, suffix
 from locald.domain.explain.visit import Meets, meets
 from locald.domain.explain.why import root_of
@@ -134,7 +135,16 @@ class Answers:
             Part("Last output", output=output),
             Part("Next steps", [f"{step[0].upper()}{step[1:]}." for step in steps]),
         ]
-        return page(title, _sentence(str(told["because"])), parts, state=word, tag=self._tag(key))
+        link = self._way_to_start(key)
+        return page(title, _sentence(str(told["because"])), parts, state=word, tag=self._tag(key), link=link)
+
+    def _way_to_start(self, key: Key) -> Link | None:
+        """For what does not come by itself. Who asks here may be anybody: only who is signed in at the
+        dashboard has a button there."""
+        service, site = self._core.world.services.get(key), self._core.dashboard
+        if service is None or meets(service) is not Meets.REASON or not (site and site.url):
+            return None
+        return Link(starting.address(site.url, key), f"{starting.word(service)} {key.service}")
 
     async def _output(self, key: Key) -> list[str]:
         """The last lines of what is the matter, as far as it has run. Programs that clear the screen print

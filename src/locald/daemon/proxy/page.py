@@ -34,6 +34,8 @@ ul { padding-left: 1.2rem; margin: 0 }
 .soft, footer { color: var(--soft) }
 footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 0.75rem; font-size: 0.8125rem }
 a { color: var(--accent) }
+.button { display: inline-block; margin: 0.6rem 0 0; padding: 0.35rem 0.9rem; border-radius: 6px;
+  background: var(--accent); color: var(--paper); text-decoration: none; font-weight: 600 }
 code, pre { font: 0.8125rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace }
 code { padding: 0.1em 0.35em; border-radius: 0.3em; background: var(--sunken) }
 pre { background: var(--sunken); border: 1px solid var(--line); border-radius: 6px; padding: 0.75rem;
@@ -76,8 +78,28 @@ class Part:
     output: Sequence[str] = ()
 
 
-def page(title: str, said: str, parts: Iterable[Part] = (), *, state: str = "", tag: str = "") -> str:
-    """`state`: a word for the service, shown with its sign. `tag`: of what is shown, when it may change."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    url: str
+    label: str
+
+
+def page(
+    title: str,
+    said: str,
+    parts: Iterable[Part] = (),
+    *,
+    state: str = "",
+    tag: str = "",
+    link: Link | None = None,
+) -> str:
+    """`state`: a word for the service, shown with its sign. `tag`: of what is shown, when it may change.
+    `link`: what can be done about it."""
+    leads = (
+        f'<p><a class="button" href="{html.escape(link.url)}">{html.escape(link.label)}</a></p>'
+        if link
+        else ""
+    )
     mark = f'<span class="{tone(state)}" aria-hidden="true">{sign(state)}</span> ' if state else ""
     again = '<noscript><meta http-equiv="refresh" content="2"></noscript>' if tag else ""
     script = f"<script>{_SCRIPT}</script>" if tag else ""
@@ -87,7 +109,7 @@ def page(title: str, said: str, parts: Iterable[Part] = (), *, state: str = "", 
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{html.escape(title)} · locald</title><style>{_STYLE}</style></head>"
         f'<body data-tag="{html.escape(tag)}"><main><h1>{mark}{html.escape(title)}</h1>'
-        f'<p role="status">{_formatted(said)}</p>{shown}</main>'
+        f'<p role="status">{_formatted(said)}</p>{leads}{shown}</main>'
         f"<footer>locald</footer>{script}</body></html>\n"
     )
 

@@ -24,7 +24,7 @@ from locald.daemon.proxy import ports
 from locald.daemon.proxy.child import KEY, Child
 from locald.daemon.proxy.gates import Gates
 from locald.daemon.proxy.note import Note, keep, recall
-from locald.domain.explain.routes import has_name, is_open, lost, open_services, routes
+from locald.domain.explain.routes import DASHBOARD, has_name, is_open, lost, open_services, routes, suffix
 from locald.domain.lifecycle.messages import Proxied
 from locald.domain.lifecycle.phase import Live
 from locald.domain.project.names import parts
@@ -77,6 +77,8 @@ class Proxy:
         self._loaded: Json | None = None
         """the configuration that it has"""
         self._is_ending = False
+        self._settled = asyncio.Event()
+        """whether it runs, or why not, has been found out or is another now"""
         self.trouble = ""
         """why there is none although one is needed, one sentence; `hint`: what to do"""
         self.hint = ""
@@ -98,6 +100,7 @@ class Proxy:
             "http_port": note.http_port if is_running else None,
             "ca": root if os.path.exists(root) else None,
             "caddy": note.caddy if is_running else None,
+            "dashboard": f"https://{DASHBOARD}{suffix(note.https_port, 443)}/" if is_running else None,
             "routes": [_told(route, world) for route in routes(world)],
             "lost": [_told_claim(claim) for claim in lost(world)],
             "trouble": f"turned off by {SWITCH}=off" if self.is_off else self.trouble or None,
@@ -137,6 +140,22 @@ class Proxy:
             if service is None:
                 self._shown.pop(key, None)
 
+    async def known(self) -> tuple[World, str]:
+        """Wait until services are reached by name, or it is known why not: one sentence, else empty."""
+        try:
+            async with asyncio.timeout(READY_WITHIN):
+                while self._loop.world.https_port is None and self._is_needed() and not self._has_trouble:
+                    self._settled.clear()
+                    await self._settled.wait()
+        except TimeoutError:
+            return self._loop.world, "the proxy is not ready yet"
+        world = self._loop.world
+        return world, "" if world.https_port else str(self.status()["trouble"] or "no service has a name")
+
+    @property
+    def _has_trouble(self) -> bool:
+        return self.is_off or bool(self.trouble)
+
     # What is done.
 
     async def run(self) -> None:
@@ -152,6 +171,7 @@ class Proxy:
             except (OSError, admin.Failed, _Ended) as error:
                 self.trouble = str(error.strerror or error) if isinstance(error, OSError) else str(error)
                 log.warning("the proxy: %s", self.trouble)
+                self._settled.set()
             if self._is_ending:
                 return
             failures = 0 if time.monotonic() - began > CALM else failures + 1
@@ -177,6 +197,7 @@ class Proxy:
         found = await asyncio.to_thread(program.find)
         if isinstance(found, program.NoCaddy):
             self.trouble, self.hint = found.reason, found.hint
+            self._settled.set()
             return False
         self._caddy, self.trouble, self.hint = found, "", ""
         return True
@@ -185,7 +206,8 @@ class Proxy:
         """Have one, and tell it of every change, until it ends or is needed no longer."""
         if not self._child.is_there:
             await self._start()
-        await self._until_ready()
+        if not await self._until(self._child.ready, READY_WITHIN):
+            raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
         self._gates.begin(open_services(self._loop.world))
         self.trouble, lonely_since = "", None
         await self._announce(self._note.https_port)
@@ -196,7 +218,7 @@ class Proxy:
             lonely_since = None if self._is_needed() else lonely_since or now
             if lonely_since and now - lonely_since >= STAYS:
                 return
-            await self._until_changed(STAYS if lonely_since else None)
+            await self._until(self._changed, STAYS if lonely_since else None)
 
     async def _start(self) -> None:
         assert self._caddy
@@ -219,32 +241,18 @@ class Proxy:
         keep(self._noted, self._note)
         return told
 
-    async def _until_ready(self) -> None:
-        """Raises _Ended."""
-        assert self._child.over
-        ready = asyncio.ensure_future(self._child.ready.wait())
+    async def _until(self, event: asyncio.Event, within: float | None) -> bool:
+        """Whether it came in time. Raises _Ended when Caddy ends before."""
+        over = self._child.over
+        assert over
+        came = asyncio.ensure_future(event.wait())
         try:
-            over = self._child.over
-            await asyncio.wait((ready, over), timeout=READY_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((came, over), timeout=within, return_when=asyncio.FIRST_COMPLETED)
             if over.done():
                 raise _Ended(f"Caddy ended: {over.result()}; its log is in {self._home.proxy}/log")
-            if not ready.done():
-                raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
+            return came.done()
         finally:
-            ready.cancel()
-
-    async def _until_changed(self, within: float | None) -> None:
-        """Raises _Ended."""
-        assert self._child.over
-        changed = asyncio.ensure_future(self._changed.wait())
-        try:
-            await asyncio.wait(
-                (changed, self._child.over), timeout=within, return_when=asyncio.FIRST_COMPLETED
-            )
-            if self._child.over.done():
-                raise _Ended(f"Caddy ended: {self._child.over.result()}")
-        finally:
-            changed.cancel()
+            came.cancel()
 
     async def _load(self) -> None:
         """Tell it of what has changed; raises admin.Failed."""
@@ -262,13 +270,14 @@ class Proxy:
 
     async def _announce(self, https_port: int | None) -> None:
         if self._loop.world.https_port != https_port:
-            await self._loop.ask(Proxied(https_port))
+            await self._loop.ask(Proxied(https_port, authority.root(self._storage)))
+            self._settled.set()
             self._tell()
 
     def _config(self) -> Json:
         world, note, home = self._loop.world, self._note, self._home
         ports = note.https_port, note.http_port
-        sockets = home.proxy_admin, home.proxy_socket
+        sockets = home.proxy_admin, home.proxy_socket, home.dashboard_socket
         site = Site(*ports, *sockets, home.gates, self._storage, home.requests_folder)
         named = [service for service in world.services.values() if has_name(service)]
         domains = {
@@ -297,7 +306,7 @@ def _told(route: Route, world: World) -> Json:
 
 
 def _told_claim(claim: Claim) -> Json:
-    return {"name": claim.name, **_whose(claim.key), "owner": str(claim.owner)}
+    return {"name": claim.name, **_whose(claim.key), "owner": str(claim.owner) if claim.owner else None}
 
 
 def _whose(key: Key) -> Json:

@@ -65,7 +65,10 @@ def because(world: World, service: Service, missing: list[Key]) -> str:
 def _resting(service: Service) -> str:
     if service.runs == 0:
         return "not running, starts on demand" if service.spec.on_demand else "not running"
-    return stop_reason(service) if service.desired is not Desired.UP else "about to start"
+    if service.desired is Desired.UP:
+        return "about to start"
+    comes_back = service.spec.on_demand and service.desired is Desired.DOWN and not service.is_resting
+    return f"{stop_reason(service)}, starts on demand" if comes_back else stop_reason(service)
 
 
 def _sought(before: Launching | Preparing | Starting | Running | Stopping, facts: RunFacts | None) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from locald.domain.explain import addresses
+from locald.domain.explain.routes import https_url
 from locald.domain.project import whereabouts
+from locald.domain.project.env import ByName
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Service
@@ -28,7 +30,8 @@ def located(world: World, definition: Definition) -> Definition:
     # What turned out to have no port keeps the one that `up` has filled in: there is no better word for it.
     ports = {each.spec.name: port for each in services if (port := _port(each) or each.definition.port)}
     hosts = {each.spec.name: addresses.host(each) for each in services if not _moves(each)}
-    return whereabouts.filled(definition, map(_now, services), ports, hosts)
+    by_name = ByName({each.spec.name: https_url(world, each) for each in services}, world.authority)
+    return whereabouts.filled(definition, map(_now, services), ports, hosts, by_name)
 
 
 def others(world: World, project: str) -> dict[str, Definition]:

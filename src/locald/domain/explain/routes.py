@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.world import World
 
 DASHBOARD = "locald.localhost"
+USUAL_PORT = 7443
 OURS = ("localhost", "test")
 """the domains under which a name that leads nowhere is a mistake of ours to explain"""
 
@@ -51,11 +52,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A name that a service would have, and the one that has it."""
+    """A name that a service would have, and the one that has it; None: the dashboard."""
 
     name: str
     key: Key
-    owner: Key
+    owner: Key | None
 
 
 def has_name(service: Service) -> bool:
@@ -77,6 +78,13 @@ def _is_there(world: World, project: str, name: str) -> bool:
     return any(each.spec.name == name and has_name(each) for each in world.of_project(project))
 
 
+def https_url(world: World, service: Service) -> str:
+    """What others are told as its address by name, also where there is no proxy: then at the usual port."""
+    place = next((place for name, place in world.places.items() if service.belongs_to(name)), None)
+    name = own_name(world, service) or f"{service.spec.name}.{place.domain if place else OURS[0]}"
+    return f"https://{name}{suffix(world.https_port or USUAL_PORT, 443)}/"
+
+
 def name_url(world: World, service: Service) -> str | None:
     """Its address by name; None while there is no proxy."""
     name = own_name(world, service) if world.https_port else None
@@ -92,7 +100,8 @@ def routes(world: World) -> tuple[Route, ...]:
     """Where every name leads, exact names first, each once."""
     found: dict[str, Route] = {}
     for _, name, service in _claims(world):
-        found.setdefault(name, _route(name, service))
+        if name != DASHBOARD:
+            found.setdefault(name, _route(name, service))
     return tuple(sorted(found.values(), key=lambda route: (route.name.startswith("*"), route.name)))
 
 
@@ -100,7 +109,9 @@ def lost(world: World) -> tuple[Claim, ...]:
     """Who would have a name that another one has."""
     owners = {route.name: route.key for route in routes(world)}
     claims = {(name, service.key) for _, name, service in _claims(world)}
-    return tuple(Claim(name, key, owners[name]) for name, key in sorted(claims) if owners[name] != key)
+    return tuple(
+        Claim(name, key, owners.get(name)) for name, key in sorted(claims) if owners.get(name) != key
+    )
 
 
 def find(world: World, name: str) -> Route | None:

@@ -268,6 +268,10 @@ class Filler:
         self._unit, self._plan, self._address, self._variable = unit, plan, address, variable
 
     def fact(self, wanted: ServiceFact) -> str:
+        if wanted.is_by_name:
+            hint = "use a variable" if wanted.is_own else f"use ${{services.{wanted.service}.url}}"
+            what = f"{wanted} is of the proxy of locald, which is only on this machine"
+            raise Refused(Problem(what, f"services.{self._unit.name}", hint))
         host, port = self._address(self._unit, self._plan.units[wanted.service])
         if wanted.fact == "host":
             return host

@@ -64,7 +64,7 @@ class Draft:
         self.ready_senders = dict(world.ready_senders)
         self.instances = world.instances
         self.past_runs = dict(world.past_runs)
-        self.https_port = world.https_port
+        self.https_port, self.authority = world.https_port, world.authority
         self.effects: list[Effect] = []
         self._moved: set[Key] = set()
         # Sets that keep their order, so that a step is repeatable.
@@ -160,7 +160,7 @@ class Draft:
         )
         before = (self.before.services.get(key) for key in moved)
         self._forget_places({project for service in before if service for project in self._left(service)})
-        known = self.ready_senders, self.instances, self.past_runs, self.https_port
+        known = self.ready_senders, self.instances, self.past_runs, self.https_port, self.authority
         world = World(self.services, self.dependents, self.places, *known)
         return Step(world, tuple(self.effects), moved)
 

@@ -435,9 +435,11 @@ class Due(Struct, frozen=True):
 
 
 class Proxied(Struct, frozen=True):
-    """Services are reached by name at this port; None: there is no proxy."""
+    """Services are reached by name at this port; None: there is no proxy. `authority`: the path of the
+    certificate of its authority."""
 
     https_port: int | None
+    authority: str = ""
 
 
 class Slept(Struct, frozen=True):

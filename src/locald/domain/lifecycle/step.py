@@ -43,8 +43,8 @@ def step(world: World, message: Message, now: float) -> Step:
     match message:
         case Up() | Stop() | Restart() | Wake() | Rest() | Down() | Shutdown() | Prune():
             carry_out(draft, message)
-        case Proxied(port):
-            draft.https_port = port
+        case Proxied(port, authority):
+            draft.https_port, draft.authority = port, authority or draft.authority
         case Due() | FilesChanged() | WatchTold():
             if service := draft.services.get(message.key):
                 draft.take(_of_service(service, message, now))

@@ -36,6 +36,8 @@ class World(Struct, frozen=True):
     """the number of the last run of services of which nothing is left but what they printed"""
     https_port: int | None = None
     """where services are reached by name; None while there is no proxy. It is not saved"""
+    authority: str = ""
+    """the path of the certificate of the proxy's authority; empty as long as there was no proxy. Not saved"""
 
     @classmethod
     def of(cls, services: Iterable[Service], places: Mapping[str, Place]) -> World:

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from locald.domain.knowledge.pagers import PAGERS
@@ -29,7 +31,7 @@ from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from dotenv.parser import Original
 
@@ -128,6 +130,14 @@ def port(viewer: ServiceSpec, target: ServiceSpec, published: int | None) -> int
     return target.container_port if inside else published
 
 
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """What a run is told of the proxy: `urls` by service, and the path of its authority's certificate."""
+
+    urls: Mapping[str, str]
+    ca: str
+
+
 class Reach:
     """Fills `${…}` for one service (see `template.Lookup`)."""
 
@@ -138,14 +148,18 @@ class Reach:
         ports: Mapping[str, int],
         variables: Mapping[str, str],
         hosts: Mapping[str, str] | None = None,
+        by_name: ByName | None = None,
     ) -> None:
-        """`hosts`: the address of each service that is known to listen elsewhere than on 127.0.0.1."""
-        self._viewer, self._hosts = viewer, hosts or {}
+        """`hosts`: the address of each service that is known to listen elsewhere than on 127.0.0.1.
+        `by_name`: None while nothing runs, then what is of the proxy stands as it was written."""
+        self._viewer, self._hosts, self._by_name = viewer, hosts or {}, by_name
         self._services = services
         self._ports = ports
         self._variables = variables
 
     def fact(self, wanted: ServiceFact) -> str:
+        if wanted.is_own:
+            return self._by_name.ca if self._by_name else str(wanted)
         target = self._services[wanted.service]
         address = host(self._viewer, target, self._hosts.get(target.name, LOCALHOST))
         if wanted.fact == "host":
@@ -153,6 +167,8 @@ class Reach:
         number = port(self._viewer, target, self._ports.get(target.name))
         if number is None:
             raise Bad(f'{wanted}: the port of "{target.name}" is unknown', _port_hint(target))
+        if wanted.fact == "https_url":
+            return self._by_name.urls.get(wanted.service, str(wanted)) if self._by_name else str(wanted)
         shown = f"[{address}]" if ":" in address else address
         return str(number) if wanted.fact == "port" else f"http://{shown}:{number}/"
 

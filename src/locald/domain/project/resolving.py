@@ -119,7 +119,8 @@ def _absent(owner: Path, named: Iterable[str], env_files: EnvFiles) -> Iterator[
 def _names_own(text: str, spec: ProjectSpec) -> bool:
     """Whether it names a service that each instance has for itself: which one, what is shared cannot know."""
     parts = template.parse(text)
-    return any(isinstance(part, ServiceFact) and not spec.services[part.service].shared for part in parts)
+    named = {part.service for part in parts if isinstance(part, ServiceFact) and not part.is_own}
+    return not all(spec.services[name].shared for name in named)
 
 
 class _Filling:

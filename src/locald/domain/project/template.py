@@ -1,12 +1,15 @@
 """`${…}` in the values of `env` and in `command`: what may be written, and what it stands for.
 
     ${services.NAME.port}   ${services.NAME.host}   ${services.NAME.url}   of a service of this file
+    ${services.NAME.https_url}   its address by name, by way of the proxy
+    ${locald.ca}            the file with the certificate of the proxy's authority
     ${VAR}                  a variable of the caller's environment; not set is an error
     ${VAR:-default}         the default where VAR is not set or empty
     $${                     stands for ${ itself
 
 Any other dollar sign is just a dollar sign, so that passwords and patterns can be written as they are.
-A command knows the first three only: every other `${…}` in it is left to the shell that runs it.
+A command knows those of services and of locald only: every other `${…}` in it is left to the shell that
+runs it.
 A text is parsed once into its parts; what they stand for is asked of a `Lookup` when the text is filled.
 """
 
@@ -21,24 +24,37 @@ from locald.domain.values.faults import Bad, one_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FACTS = ("port", "host", "url")
+FACTS = ("port", "host", "url", "https_url")
+OWN_FACTS = ("ca",)
+_URLS = ("url", "https_url")
 
 _FORMS = "write ${services.NAME.port}, ${services.NAME.host}, ${services.NAME.url}, ${VAR} or ${VAR:-default}"
 _HOLE = re.compile(r"\$\$\{|\$\{(?P<inside>[^}]*)\}|\$\{")
-_HOLE_IN_COMMAND = re.compile(r"\$\$\{(?=services\.)|\$\{(?P<inside>services\.[^}]*)\}|\$\{(?=services\.)")
-_SERVICE = re.compile(r"services\.(?P<name>[^.]*)\.(?P<fact>.*)", re.DOTALL)
+_OURS = r"(?:services|locald)\."
+_HOLE_IN_COMMAND = re.compile(rf"\$\$\{{(?={_OURS})|\$\{{(?P<inside>{_OURS}[^}}]*)\}}|\$\{{(?={_OURS})")
+_SERVICE = re.compile(r"services\.(?P<name>[^.]+)\.(?P<fact>.*)", re.DOTALL)
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFact:
-    """`${services.NAME.port}`, `.host` or `.url`."""
+    """`${services.NAME.port}`, `.host`, `.url` or `.https_url`; with an empty `service` `${locald.ca}`."""
 
     service: str
     fact: str
 
+    @property
+    def is_own(self) -> bool:
+        """Of locald itself, not of a service."""
+        return not self.service
+
+    @property
+    def is_by_name(self) -> bool:
+        """Of the proxy."""
+        return self.is_own or self.fact == "https_url"
+
     def __str__(self) -> str:
-        return f"${{services.{self.service}.{self.fact}}}"
+        return f"${{locald.{self.fact}}}" if self.is_own else f"${{services.{self.service}.{self.fact}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,7 @@ class Variable:
 
 Part = str | ServiceFact | Variable
 OpenText = tuple[str | ServiceFact, ...]
-"""a text in which only the services are left to be filled in"""
+"""a text in which only what a run is told when it begins is left to be filled in"""
 
 
 class Lookup(Protocol):
@@ -79,7 +95,8 @@ def fill(text: str, lookup: Lookup, *, command: bool = False) -> str:
 
 
 def open_parts(text: str, lookup: Lookup, *, command: bool = False) -> OpenText | None:
-    """The parts of a text that names services, variables put in already; None for one that names none."""
+    """The parts of a text that names services, or what is locald's, variables put in already; None for one
+    that names none."""
     parts = parse(text, command=command)
     if not any(isinstance(part, ServiceFact) for part in parts):
         return None
@@ -98,7 +115,7 @@ def join(parts: Iterable[Part], lookup: Lookup) -> str:
                 filled += lookup.fact(part)
             case Variable():
                 filled += lookup.variable(part)
-        after_url = isinstance(part, ServiceFact) and part.fact == "url"
+        after_url = isinstance(part, ServiceFact) and part.fact in _URLS
     return filled
 
 
@@ -110,6 +127,8 @@ def _part(hole: re.Match[str]) -> Part:
         raise Bad('"${" without a closing "}"', 'write "$${" for a literal "${"')
     if inside.startswith("services."):
         return _fact(hole.group(), inside)
+    if inside.startswith("locald."):
+        return _own_fact(hole.group(), inside.partition(".")[2])
     return _variable(hole.group(), inside)
 
 
@@ -120,6 +139,12 @@ def _fact(shown: str, inside: str) -> ServiceFact:
     if found["fact"] not in FACTS:
         raise Bad(f'{shown}: unknown "{found["fact"]}"', one_of(found["fact"], FACTS))
     return ServiceFact(found["name"], found["fact"])
+
+
+def _own_fact(shown: str, fact: str) -> ServiceFact:
+    if fact not in OWN_FACTS:
+        raise Bad(f'{shown}: unknown "{fact}"', one_of(fact, OWN_FACTS))
+    return ServiceFact("", fact)
 
 
 def _variable(shown: str, inside: str) -> Variable:

@@ -14,20 +14,29 @@ from msgspec.structs import replace
 
 from locald.domain.project import template
 from locald.domain.project.env import Reach
-from locald.domain.project.template import ServiceFact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from locald.domain.project.env import ByName
     from locald.domain.project.names import Key
     from locald.domain.project.spec import Definition
-    from locald.domain.project.template import OpenText
+    from locald.domain.project.template import OpenText, ServiceFact
 
 
 def names(definition: Definition) -> set[str]:
     """The services whose addresses stand in its `env` or its `command`."""
-    texts = (*definition.open_env.values(), *definition.open_command)
-    return {part.service for text in texts for part in text if isinstance(part, ServiceFact)}
+    return {part.service for part in _parts(definition) if not part.is_own}
+
+
+def is_by_name(definition: Definition) -> bool:
+    """Whether it is told something of the proxy."""
+    return any(part.is_by_name for part in _parts(definition))
+
+
+def _parts(definition: Definition) -> Iterator[ServiceFact]:
+    for text in (*definition.open_env.values(), *definition.open_command):
+        yield from (part for part in text if not isinstance(part, str))
 
 
 def has_address_of(definition: Definition, key: Key) -> bool:
@@ -36,13 +45,18 @@ def has_address_of(definition: Definition, key: Key) -> bool:
 
 
 def filled(
-    definition: Definition, others: Iterable[Definition], ports: Mapping[str, int], hosts: Mapping[str, str]
+    definition: Definition,
+    others: Iterable[Definition],
+    ports: Mapping[str, int],
+    hosts: Mapping[str, str],
+    by_name: ByName | None = None,
 ) -> Definition:
-    """The definition with the addresses of now. `ports`, `hosts`: where the services of its project are."""
+    """The definition with the addresses of now. `ports`, `hosts`: where the services of its project are.
+    `by_name`: what there is of the proxy, for a run."""
     services = {each.spec.name: each.spec for each in others}
     if not names(definition) <= services.keys():
         return definition  # one of them has been removed meanwhile
-    reach = Reach(definition.spec, services, ports, {}, hosts)
+    reach = Reach(definition.spec, services, ports, {}, hosts, by_name)
     env = {name: template.join(parts, reach) for name, parts in definition.open_env.items()}
     spec = replace(definition.spec, command=_command(definition, reach))
     return replace(definition, spec=spec, env=definition.env | env)

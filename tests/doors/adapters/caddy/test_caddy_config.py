@@ -25,7 +25,7 @@ DOMAINS = ("feat.shop.localhost", "shop.localhost")
 
 
 def made(folder: Path = Path("/h")) -> dict[str, Any]:
-    sockets = f"{folder}/caddy.sock", f"{folder}/proxy.sock"
+    sockets = f"{folder}/caddy.sock", f"{folder}/proxy.sock", f"{folder}/board.sock"
     site = Site(7443, 7080, *sockets, f"{folder}/gates", f"{folder}/store", f"{folder}/requests")
     return config(site, ROUTES, DOMAINS)
 
@@ -41,7 +41,7 @@ def parts() -> list[dict[str, Any]]:
 
 
 def test_names_are_matched_each_service_together_and_patterns_last() -> None:
-    hosts = [part["match"][0]["host"] for part in parts() if "host" in part.get("match", [{}])[0]]
+    _, *hosts = [part["match"][0]["host"] for part in parts() if "host" in part.get("match", [{}])[0]]
     own = [["shop.localhost", "web.shop.localhost"], ["api.feat.shop.localhost"], ["*.shop.localhost"]]
     # Of what is known of a request the last word counts; of the services the first that has the name.
     assert hosts == [*reversed(own), *own]
@@ -60,10 +60,21 @@ def test_a_request_goes_to_the_service_while_its_gate_is_open() -> None:
     assert proxied["transport"]["tls"] == {"insecure_skip_verify": True}
 
 
+def test_the_dashboards_name_is_nobody_elses_and_the_daemon_hears_who_comes() -> None:
+    first = parts()[0]
+    assert first["match"] == [{"host": ["locald.localhost"]}]
+    (handler,) = first["handle"]
+    assert handler["upstreams"] == [{"dial": "unix//h/board.sock"}]
+    assert handler["headers"]["request"]["set"] == {
+        "X-Locald-There": ["{http.request.remote.host} {http.request.remote.port}"],
+        "X-Locald-Here": ["{http.request.local.host} {http.request.local.port}"],
+    }
+
+
 def test_what_is_asked_of_the_daemon_is_there_once_however_many_services_there_are() -> None:
     many = [Route(f"s{n}.shop.localhost", Key("shop", f"s{n}"), f"127.0.0.1:{n}") for n in range(1, 51)]
-    site = Site(7443, 7080, "/a", "/d", "/g", "/s", "/r")
-    assert json.dumps(config(site, many, DOMAINS)).count("reverse_proxy") == 50 + 8
+    site = Site(7443, 7080, "/a", "/d", "/b", "/g", "/s", "/r")
+    assert json.dumps(config(site, many, DOMAINS)).count("reverse_proxy") == 50 + 9
 
 
 def test_it_listens_on_loopback_only_and_is_told_on_a_socket_of_the_owner() -> None:
@@ -85,7 +96,7 @@ def test_certificates_are_of_domains_and_not_of_services() -> None:
 
 
 def test_a_name_outside_of_the_domains_has_one_of_its_own() -> None:
-    site = Site(7443, 7080, "/a", "/d", "/g", "/s", "/r")
+    site = Site(7443, 7080, "/a", "/d", "/b", "/g", "/s", "/r")
     odd = Route("deep.below.test", WEB, "127.0.0.1:1")
     automated = config(site, [odd], [])["apps"]["tls"]["certificates"]["automate"]
     assert "deep.below.test" in automated
@@ -93,7 +104,7 @@ def test_a_name_outside_of_the_domains_has_one_of_its_own() -> None:
 
 def test_only_of_services_with_an_idle_timeout_it_is_noted_when_they_were_asked() -> None:
     assert "logs" not in server()
-    site = Site(7443, 7080, "/a", "/d", "/g", "/s", "/r")
+    site = Site(7443, 7080, "/a", "/d", "/b", "/g", "/s", "/r")
     made_for = config(site, [Route("web.shop.localhost", WEB, "127.0.0.1:1", is_counted=True)], [])
     (names,) = made_for["apps"]["http"]["servers"]["locald"]["logs"]["logger_names"].items()
     assert names[0] == "web.shop.localhost"

@@ -120,8 +120,8 @@ class ServiceTable(Table):
         Command,
         Doc(
             "The command to run: a string by `sh -c`, so that `$PORT`, pipes and `&&` work; a list directly, "
-            "each string an argument as it stands. `${services.NAME.port}`, `.host` and `.url` are filled in "
-            "as in `env`. With `image`, the container's command.",
+            "each string an argument as it stands. `${services.NAME.port}`, `.host`, `.url` and `.https_url` "
+            "are filled in as in `env`. With `image`, the container's command.",
             'command = "npm run dev"',
             otherwise="required without `image`; with `image`, what the image says",
         ),
@@ -165,8 +165,9 @@ class ServiceTable(Table):
         Environment,
         Doc(
             "Environment variables, over those of the shell and of the env files. Values may use "
-            "`${services.NAME.port}`, `.host` and `.url` of any service here, `${VAR}` of the shell or the "
-            "env files (not set is an error) and `${VAR:-default}`; `$${` stands for `${`.",
+            "`${services.NAME.port}`, `.host`, `.url` and `.https_url` of any service here, `${locald.ca}`, "
+            "`${VAR}` of the shell or the env files (not set is an error) and `${VAR:-default}`; `$${` "
+            "stands for `${`.",
             'env = { DATABASE_URL = "postgres://localhost:${services.db.port}/shop" }',
             {},
         ),

@@ -133,7 +133,7 @@ def _project_texts(project: Any, services: Any) -> Iterator[Fault]:
             yield Fault(("project", "env", name), bad.what, bad.hint)
             continue
         for part in parts:
-            if isinstance(part, template.ServiceFact) and part.service not in services:
+            if isinstance(part, template.ServiceFact) and not part.is_own and part.service not in services:
                 what = f'{part}: unknown service "{part.service}"'
                 yield Fault(("project", "env", name), what, _services(part.service, services))
 
@@ -214,7 +214,7 @@ def _references(draft: Draft, names: Any, drafts: Mapping[str, Draft]) -> Iterat
             yield Fault(path, bad.what, bad.hint)
             continue
         for part in parts:
-            if isinstance(part, template.ServiceFact):
+            if isinstance(part, template.ServiceFact) and not part.is_own:
                 yield from _reference(draft, path, part, names, drafts)
 
 
