@@ -1,7 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched] [crowded]
-              [growth]
+              [growth] [proxy]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import chain, containers, crowded, footprint, growth, lag, many, page, race, status, watched
+from bench import chain, containers, crowded, footprint, growth, lag, many, page, proxy, race, status, watched
 from bench.table import Measure, save, show
 
 ALL = {
@@ -29,6 +29,7 @@ ALL = {
     "watched": watched.measure,
     "crowded": crowded.measure,
     "growth": growth.measure,
+    "proxy": proxy.measure,
 }
 
 

@@ -96,6 +96,11 @@ class Instance:
     def helpers(self) -> list[int]:
         return self.keepers[1:]
 
+    @property
+    def caddies(self) -> list[int]:
+        """The proxy."""
+        return list(self._processes("/proxy/config.json"))
+
     def _processes(self, part: str = "") -> Iterator[int]:
         """Of this home: the keeper with its helpers, or by default all, services included."""
         home = self.environment["LOCALD_HOME"]
