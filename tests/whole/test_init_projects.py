@@ -139,3 +139,10 @@ def test_processes_beside_containers_find_them_where_compose_published_them(
     assert harbour.up("store")["store"]["health"] == "healthy"
     assert harbour.up()["web"]["health"] == "healthy"
     assert harbour.locald("down").returncode == 0
+
+
+def test_a_file_of_ten_megabytes_is_refused_and_nothing_is_written(machine: Machine) -> None:
+    machine.file("compose.yaml", "services:\n" + "  a: { image: x } # much\n" * 500_000)
+    done = machine.locald("init")
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: compose.yaml: is larger than 1 MB")
+    assert [path.name for path in machine.folder.iterdir()] == ["compose.yaml"]

@@ -154,7 +154,8 @@ def test_a_variable_that_is_not_set_is_refused_where_it_has_to_be_filled_in() ->
 
 def test_what_was_learned_is_used_and_named() -> None:
     service = '[services.db]\nimage = "postgres"\ncontainer_port = 5432'
-    text, losses = one("compose", service, learned={"db": Learned(24004, "protocol", "postgres")})
+    text, losses = one("compose", service, learned={"db": Learned(24004, "protocol", "postgres", 1.62)})
+    assert losses[2].endswith("no limit as start_timeout is, and it was ready after 1.6s here"), losses
     assert "pg_isready -h 127.0.0.1 -p 5432" in text
     assert '"127.0.0.1:24004:5432"' in text
     assert "healthcheck: was not in the file: it was healthy by protocol (postgres)" in losses

@@ -8,7 +8,9 @@ from domain.intake.files import commands, plan, refused, remarks, services, spec
 from locald.domain.project.spec import (
     CommandCheck,
     Condition,
+    FileWatch,
     HttpCheck,
+    KillMode,
     LogCheck,
     RestartPolicy,
     StandardInput,
@@ -32,6 +34,11 @@ def test_a_procfile_is_taken_at_its_word() -> None:
         "release": (Type.TASK, "rake db:migrate"),
     }
     assert found["web"].depends_on == {"release": Condition.HEALTHY}
+
+
+def test_a_procfile_of_windows_is_read_like_any_other() -> None:
+    text = "web: serve -p 3000\r\n\r\n# no\r\nworker: run  \r\n"
+    assert commands({"Procfile": text}) == {"web": "serve -p 3000", "worker": "run"}
 
 
 def test_the_procfile_for_development_goes_before_the_other() -> None:
@@ -200,7 +207,7 @@ ready_http = { url = "http://127.0.0.1:3000/health", timeout = "30s" }
 retry = 3
 dir = "api"
 stop_signal = { signal = "SIGINT", timeout = "3s" }
-watch = ["src/**"]
+watch = ["src/**", "*.{js,ts}", "/etc/hosts"]
 [daemons.tail]
 run = "./tail"
 ready_output = "up$"
@@ -224,11 +231,25 @@ ready_port = 9000
         TcpCheck(),
     ]
     assert found.services["sock"].port == 9000
+    assert api.watch == FileWatch(("src/**",))
     left = remarks({"pitchfork.toml": text}, "left")
     assert left == [
-        "api: watch: files are not watched",
+        'api: watch: "*.{js,ts}": write a glob for each of the alternatives in braces',
+        'api: watch: "/etc/hosts" is no glob relative to the folder of locald.toml',
         "tail: auto: services start with `locald up`, not with the folder",
     ]
+
+
+def test_files_to_watch_are_those_of_the_folder_that_pitchfork_means() -> None:
+    text = '[daemons.api]\nrun = "./api"\nwatch = "src/**"\nwatch_base_dir = "back"\n'
+    assert services({"pitchfork.toml": text})["api"].watch == FileWatch(("back/src/**",))
+    moved = services({"more/pitchfork.toml": text}, "more/pitchfork.toml")["api"]
+    assert moved.watch == FileWatch(("more/back/src/**",))
+
+
+def test_a_signal_for_the_parent_only_is_for_the_main_process() -> None:
+    text = "processes: { api: { command: ./api, shutdown: { parent_only: true } } }"
+    assert services({"process-compose.yaml": text})["api"].kill_mode is KillMode.MIXED
 
 
 # Which of them counts.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,9 @@ from locald.domain.project import config
 from locald.domain.project.spec import Type
 from locald.domain.values import toml
 from locald.domain.values.problem import Refused
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def package(**scripts: str) -> str:
@@ -261,3 +265,42 @@ def valid(files: dict[str, str]) -> None:
     text = writing.text(made, made.name or "shop")
     spec = config.parse(text)
     assert list(spec.services) == [each.name for each in made.present]
+
+
+ROWS = {
+    "compose.yaml": "  S_{0}: {{ image: x, environment: [A=S_{0}/x], depends_on: [S_0], profiles: [p] }}\n",
+    "process-compose.yaml": "  S_{0}: {{ command: x, namespace: n, depends_on: {{ S_0: {{}} }} }}\n",
+    "mprocs.yaml": "  é{0}: {{ shell: x, tags: [t] }}\n",
+    "Procfile": "S_{0}: x\n",
+}
+HEADS = {"compose.yaml": "services:\n", "process-compose.yaml": "processes:\n", "mprocs.yaml": "procs:\n"}
+
+
+@pytest.mark.parametrize("file", ROWS)
+def test_four_times_as_many_services_take_about_four_times_the_work(file: str) -> None:
+    """Lines of ours that are run, for time says nothing on a busy machine."""
+
+    def lines(services: int) -> int:
+        text = HEADS.get(file, "") + "".join(ROWS[file].format(number) for number in range(services))
+        count = 0
+
+        def each(frame: FrameType, event: str, _: Any) -> Any:
+            nonlocal count
+            count += event == "line"
+            return each if "intake" in frame.f_code.co_filename else None
+
+        before = sys.gettrace()
+        sys.settrace(each)
+        try:
+            made = plan({file: text})
+            writing.text(made, "x")
+        finally:
+            sys.settrace(before)
+        return count
+
+    assert lines(400) < 5 * lines(100)
+
+
+def test_thousands_of_names_that_say_nothing_get_a_label_each() -> None:
+    text = "".join(f"{'_' * length}: x\n" for length in range(1, 900))
+    assert len({each.name for each in plan({"Procfile": text}).services}) == 899

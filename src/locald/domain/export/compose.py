@@ -149,7 +149,8 @@ class _Writer:
             "retries": probe.retries,
         }
         if self._spec.start_timeout:
-            self._lost("healthcheck", "start_period is a grace, and no limit as start_timeout is")
+            because = f"start_period is a grace, and no limit as start_timeout is{self._unit.took}"
+            self._lost("healthcheck", because)
             found["start_period"] = duration.show(self._spec.start_timeout)
         return {"healthcheck": found}
 

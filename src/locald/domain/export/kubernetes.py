@@ -223,7 +223,8 @@ class _Writer:
         period, timeout = max(1, math.ceil(probe.interval)), max(1, math.ceil(probe.timeout))
         if (period, timeout) != (probe.interval, probe.timeout):
             self._lost("readinessProbe", "times are whole seconds")
-        self._lost("startupProbe", "when start_timeout is over, the container is started again")
+        because = f"when start_timeout is over, the container is started again{self._unit.took}"
+        self._lost("startupProbe", because)
         patience = math.ceil(self._spec.start_timeout or 60)
         first = {**asked, "periodSeconds": 1, "timeoutSeconds": timeout, "failureThreshold": patience}
         again = {

@@ -27,6 +27,7 @@ from locald.domain.project.spec import (
     TcpCheck,
     Type,
 )
+from locald.domain.values import amounts
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -100,6 +101,12 @@ class Unit:
     @property
     def is_task(self) -> bool:
         return self.spec.type is Type.TASK
+
+    @property
+    def took(self) -> str:
+        """Behind a word on the time of its start: what it was here; empty where it is not known."""
+        seconds = self.learned.ready_seconds if self.learned else None
+        return "" if seconds is None else f", and it was ready after {amounts.length(seconds)} here"
 
     @property
     def serves(self) -> bool:

@@ -196,7 +196,9 @@ def _moved_keys(keys: object, folder: str) -> dict[str, object]:
     assert isinstance(keys, dict)
     place = posixpath.normpath(posixpath.join(folder, str(keys.get("workdir", "."))))
     files = [posixpath.join(folder, str(each)) for each in keys.get("env_file", [])]
-    return {**keys, "workdir": place} | ({"env_file": files} if files else {})
+    watched = [posixpath.join(folder, str(each)) for each in keys.get("watch", [])]
+    moved = ({"env_file": files} if files else {}) | ({"watch": watched} if watched else {})
+    return {**keys, "workdir": place, **moved}
 
 
 def _sound(plan: Plan) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from locald.domain.intake import commands
 from locald.domain.intake.plan import Plan, Planned, Report, named
 from locald.domain.knowledge import signals
+from locald.domain.project import globs
 from locald.domain.values import duration
 from locald.domain.values.problem import Problem, Refused
 
@@ -34,13 +36,15 @@ _READ = {
     "env",
     "env_file",
     "stop_signal",
+    "watch",
+    "watch_base_dir",
 }
 _LEFT = {
     "auto": "services start with `locald up`, not with the folder",
     "boot_start": "services start with `locald up`, not with the machine",
     "cron": "locald starts nothing by the clock",
     "ready_delay": "a process that runs is healthy after 200 ms",
-    "watch": "files are not watched",
+    "watch_mode": "locald hears of changes from the kernel",
     "memory_limit": "locald sets no limits",
     "cpu_limit": "locald sets no limits",
     "user": "services run as the user who starts them",
@@ -94,11 +98,28 @@ def _service(names: dict[str, str], original: str, table: dict[str, Any], report
         keys["env_file"] = files
     if needed := _depends(name, table, names, report):
         keys["depends_on"] = needed
-    keys |= _ends(name, table, report)
+    keys |= _ends(name, table, report) | _watched(name, table, report)
     for key in table:
         if key not in _READ:
             report.left(name, key, _LEFT.get(key, "there is no such key"))
     return Planned(name, keys)
+
+
+def _watched(name: str, table: dict[str, Any], report: Report) -> dict[str, object]:
+    """Globs, relative to the file's folder or to one that it names."""
+    base = table.get("watch_base_dir")
+    found: list[str] = []
+    for each in _list(table.get("watch", [])):
+        if not isinstance(each, str):
+            continue
+        glob = posixpath.join(base, each) if isinstance(base, str) else each
+        if "{" in glob:
+            report.left(name, "watch", f'"{glob}": write a glob for each of the alternatives in braces')
+        elif not globs.is_glob(glob):
+            report.left(name, "watch", f'"{glob}" is no glob relative to the folder of locald.toml')
+        else:
+            found.append(glob)
+    return {"watch": found} if found else {}
 
 
 def _list(given: Any) -> list[Any]:

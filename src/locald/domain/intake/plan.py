@@ -7,6 +7,7 @@ file said. Nothing is dropped in silence: a key is carried, guessed or left.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -121,19 +122,17 @@ class Report:
 def named(names: Iterable[str], report: Report) -> dict[str, str]:
     """For each name of a file the label that its service gets, each label once."""
     given: dict[str, str] = {}
+    taken: set[str] = set()
+    numbers: dict[str, Iterator[int]] = {}
     for name in names:
-        label = next(each for each in _labels(name) if each not in given.values())
+        base = label = labels.near(name) or "service"
+        while label in taken:
+            label = f"{base[:55].rstrip('-')}-{next(numbers.setdefault(base, itertools.count(2)))}"
+        taken.add(label)
         given[name] = label
         if label != name:
             report.guessed(label, "name", f'"{name}" is not a DNS label')
     return given
-
-
-def _labels(name: str) -> Iterator[str]:
-    base = labels.near(name) or "service"
-    yield base
-    for number in range(2, 10_000):
-        yield f"{base[:57].rstrip('-')}-{number}"
 
 
 def depends_on(conditions: Mapping[str, str]) -> list[str] | dict[str, str]:

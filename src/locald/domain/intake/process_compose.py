@@ -286,10 +286,14 @@ class _Process:
             found["stop_signal"] = signals.name(number)
         if isinstance(grace, int) and grace > 0:
             found["stop_timeout"] = f"{grace}s"
-        for key in ("command", "parent_only"):
-            if given.get(key):
-                because = _LEFT["shutdown.command"] if key == "command" else "every process gets the signal"
-                self._report.left(self.name, f"shutdown.{key}", because, given.lines[key])
+        if given.get("parent_only") is True:
+            found["kill_mode"] = "mixed"
+            because = "the signal is for its main process, and what it leaves is ended"
+            self._report.carried(self.name, "kill_mode", because, given.lines["parent_only"])
+        if given.get("command"):
+            self._report.left(
+                self.name, "shutdown.command", _LEFT["shutdown.command"], given.lines["command"]
+            )
         return found
 
     def _rest(self) -> None:

@@ -51,23 +51,29 @@ _EXAMPLE = """
 def text(plan: Plan, name: str) -> str:
     """The file. `name`: the project's."""
     source = f", as {' and '.join(plan.sources)} has it" if plan.sources else ""
-    parts = [_HEAD.format(source=line(source)), "\n".join(_project(plan, name))]
-    parts += ["\n".join(_service(each, _about(plan, each.name))) for each in plan.services]
+    about = _by_service(plan)
+    parts = [_HEAD.format(source=line(source)), "\n".join(_project(plan, name, about.get("", [])))]
+    parts += ["\n".join(_service(each, about.get(each.name, []))) for each in plan.services]
     if plan.groups:
         rows = [f"{toml.key(group)} = {toml.value(members)}" for group, members in plan.groups.items()]
         parts.append("\n".join(["[groups]", *rows]))
     return "\n".join(part.rstrip("\n") + "\n" for part in parts) + ("" if plan.present else _EXAMPLE)
 
 
-def _about(plan: Plan, service: str) -> list[Remark]:
-    return [each for each in plan.remarks if each.service == service and each.outcome is not Outcome.CARRIED]
+def _by_service(plan: Plan) -> dict[str, list[Remark]]:
+    """What stands in the file."""
+    found: dict[str, list[Remark]] = {}
+    for each in plan.remarks:
+        if each.outcome is not Outcome.CARRIED:
+            found.setdefault(each.service, []).append(each)
+    return found
 
 
-def _project(plan: Plan, name: str) -> Iterator[str]:
+def _project(plan: Plan, name: str, about: list[Remark]) -> Iterator[str]:
     keys = {"name": name, **plan.project}
-    yield from (_comment(remark) for remark in _about(plan, "") if remark.key not in keys)
+    yield from (_comment(remark) for remark in about if remark.key not in keys)
     yield "[project]"
-    yield from _keys(keys, _about(plan, ""), ("project",))
+    yield from _keys(keys, about, ("project",))
 
 
 def _service(planned: Planned, remarks: list[Remark]) -> Iterator[str]:

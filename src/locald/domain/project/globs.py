@@ -14,6 +14,12 @@ Parts = tuple[str, ...]
 UP = ".."
 _ANY = "**"
 _WILD = re.compile(r"[*?\[]")
+VALID = r"^(?![/~])[^\x00]*[^\x00\s][^\x00]*$"
+"""a pattern of what is a glob: one that is relative, and says something"""
+
+
+def is_glob(text: str) -> bool:
+    return re.search(VALID, text) is not None
 
 
 def parts(glob: str) -> Parts:

@@ -37,9 +37,11 @@ def read(folder: Folder, main: str, default_name: str = "") -> Plan:
     report = Report(main)
     tables = together.services()
     variables = _env_file(folder, posixpath.dirname(main), report)
+    names = named(tables, report)
     known = Facts(
         report=report,
-        names=named(tables, report),
+        names=names,
+        renamed={old: new for old, new in names.items() if old != new},
         lookup=_lookup(folder, variables),
         in_env_file=frozenset(variables),
         folder=folder,
@@ -106,11 +108,12 @@ def _files(top: Table) -> dict[str, str]:
 
 def _groups(services: Any, planned: tuple[Planned, ...]) -> dict[str, tuple[str, ...]]:
     """A group for each profile, of the services that can run."""
+    names = {each.name for each in planned}
     present = {each.name for each in planned if not each.missing}
-    found: dict[str, tuple[str, ...]] = {}
+    found: dict[str, list[str]] = {}
     for service in services:
         for profile in service.profiles:
             name = labels.near(profile)
-            if name and name not in {each.name for each in planned} and service.name in present:
-                found[name] = (*found.get(name, ()), service.name)
-    return found
+            if name and name not in names and service.name in present:
+                found.setdefault(name, []).append(service.name)
+    return {name: tuple(members) for name, members in found.items()}

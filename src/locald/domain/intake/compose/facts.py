@@ -52,6 +52,8 @@ class Facts:
     report: Report
     names: Mapping[str, str]
     """the label of each service"""
+    renamed: Mapping[str, str]
+    """of those whose label is another name"""
     lookup: Callable[[str], str | None]
     in_env_file: frozenset[str]
     """the variables of `.env`"""
@@ -88,9 +90,10 @@ def seconds(text: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
 
 
-def host_renamed(text: str, names: Mapping[str, str]) -> str:
+_HOST = re.compile(r"(?<![\w.-])[\w.-]+(?=:\d|/|$)")
+"""what may be a host in a value"""
+
+
+def host_renamed(text: str, renamed: Mapping[str, str]) -> str:
     """A value that names a service as a host, with the name that it has now."""
-    for old, new in names.items():
-        if old != new:
-            text = re.sub(rf"(?<![\w.-]){re.escape(old)}(?=:\d|/|$)(?<![\w.]=)", new, text)
-    return text
+    return _HOST.sub(lambda found: renamed.get(found[0], found[0]), text) if renamed else text

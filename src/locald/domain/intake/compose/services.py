@@ -228,7 +228,7 @@ class Service:
             return None, []
         if not exact:
             self._known.report.guessed(self.name, "env", f"{name}: {said} is {text}", line)
-        renamed = facts.host_renamed(text, self._known.names)
+        renamed = facts.host_renamed(text, self._known.renamed)
         if renamed != text:
             self._known.report.guessed(self.name, "env", f"{name}: the host has a new name", line)
         return renamed.replace("\0", ""), names

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, Tag
 
+from locald.domain.project import globs
 from locald.domain.project.config.kinds import (
     BY_SHAPE,
     LIST,
@@ -23,7 +24,7 @@ Glob = Annotated[
     str,
     matching(
         "a glob relative to the folder of locald.toml",
-        r"^(?![/~])[^\x00]*[^\x00\s][^\x00]*$",
+        globs.VALID,
         'like "src/**/*.py", or "../shared/**" for what is beside the folder',
     ),
 ]
