@@ -6,27 +6,41 @@ found so has a test of its own beside the parser.
 
 from __future__ import annotations
 
+import asyncio
+import binascii
 import json
+import re
 import socket
 import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from locald.adapters import http_client
+from locald.adapters.keeper_words import translate
 from locald.adapters.state.document import SCHEMA
 from locald.adapters.state.reading import load
 from locald.capture import frames
 from locald.client import http
+from locald.daemon.api import crowd
+from locald.daemon.api.connection import HttpServer
+from locald.daemon.api.http import Answer, Request, document
+from locald.daemon.api.routes import told
+from locald.daemon.api.streams import Streams
+from locald.domain.knowledge.protocols.http import NotHttp
 from locald.domain.lifecycle import sd_notify
 from locald.domain.project import config, env
+from locald.domain.project.names import Run
 from locald.domain.values.problem import Refused
 from locald.keeper.wire import protocol
 from locald.linux import other_sockets, procfs, server_end, sockdiag
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 usual = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -108,6 +122,32 @@ def test_a_line_to_the_keeper(line: bytes) -> None:
     _order(line)
 
 
+EVENT: dict[str, Any] = {
+    "event": "notified", "run": "shop:web#1", "at": 5.0, "pid": 7, "uid": 0, "program": "x",
+    "standing": "member", "data": "UkVBRFk9MQ==", "line": [[7, "x", True]], "main": 7,
+    "code": None, "signal": 9, "left": 0, "pids": [7], "stage": "program", "errno": 2, "subject": "x",
+    "text": "y",
+}  # fmt: skip
+EVENTS = ("spawned", "refused", "notified", "ended", "exited", "gone", "stuck", "of a later keeper")
+
+
+@given(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(sorted(EVENT)), JSON, max_size=2))
+def test_an_event_of_the_keeper(kind: str, changed: dict[str, Any]) -> None:
+    """What comes of it has the types that the domain counts on."""
+    try:
+        found = translate(Run.parse("shop:web#1"), {**EVENT, "event": kind, **changed})
+    except (protocol.Malformed, binascii.Error):
+        return
+    if found is not None:
+        assert msgspec.convert(msgspec.to_builtins(found), type(found)) == found
+
+
+@given(st.integers(0, 2**31 - 1), st.sampled_from(EVENTS))
+def test_a_sound_event_of_the_keeper(pid: int, kind: str) -> None:
+    found = translate(Run.parse("shop:web#1"), {**EVENT, "event": kind, "pid": pid or 1})
+    assert (found is None) == (kind not in EVENTS[:-1])
+
+
 def _order(line: bytes) -> None:
     with suppress(protocol.Malformed):
         protocol.Order(protocol.decode(line))
@@ -186,7 +226,98 @@ def test_files_of_a_process(data: bytes) -> None:
         procfs.parse_stat(data)
 
 
-# What answers on a socket that should be the daemon's.
+# What comes to the daemon's socket, and what answers there.
+
+HEADS = bytes_of(
+    *(
+        b"GET /v1/status HTTP/1.1\r\n",
+        b"POST /v1/down HTTP/1.0\r\n",
+        b"GET ",
+        b"/",
+        b"?a=%00&",
+        b" HTTP/1.1\r\n",
+    ),
+    *(
+        b"Host: x\r\n",
+        b"Content-Length: 2\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: 99999999999999999999\r\n",
+    ),
+    *(
+        b"Transfer-Encoding: chunked\r\n",
+        b"2\r\n{}\r\n0\r\n\r\n",
+        b"Expect: 100-continue\r\n",
+        b"Upgrade: websocket\r\n",
+    ),
+    *(
+        b"Connection: upgrade\r\n",
+        b"Connection: close\r\n",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"{}",
+        b"%ff",
+        b"http://a/b",
+        b"#",
+    ),
+    *(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\x16\x03\x01\x02\x00", b"A: " + b"b" * 70_000),
+)
+
+
+async def _hand_over() -> asyncio.Protocol:
+    return asyncio.Protocol()
+
+
+async def _respond(request: Request) -> Answer:
+    """As the table of routes does."""
+
+    async def answering() -> Answer:
+        told = [request.path, dict(request.query), dict(request.headers), len(await request.body())]
+        return document(json.loads(json.dumps(told)))
+
+    answer = await told(request.method, request.path, answering())
+    assert isinstance(answer, Answer)
+    return answer
+
+
+@usual
+@given(st.lists(HEADS, min_size=1, max_size=3))
+async def test_a_request_to_the_daemon(parts: list[bytes]) -> None:
+    """It comes in several pieces. Whatever is answered is HTTP, whole, and no fault of ours."""
+    loop, faults = asyncio.get_running_loop(), []
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    server = HttpServer(_respond, _hand_over, Streams(), crowd.Crowd())
+    here, there = socket.socketpair()
+    here.setblocking(False)
+    with here:
+        transport, _ = await loop.connect_accepted_socket(server, there)
+        for part in parts:
+            await loop.sock_sendall(here, part)
+            await asyncio.sleep(0)
+        here.shutdown(socket.SHUT_WR)
+        heard = b"".join([part async for part in _heard(here)])
+        transport.abort()
+        await server.close(1.0)
+    assert not faults
+    _check_answers(heard)
+
+
+async def _heard(connection: socket.socket) -> AsyncIterator[bytes]:
+    with suppress(ConnectionError):
+        while part := await asyncio.get_running_loop().sock_recv(connection, 1 << 16):
+            yield part
+
+
+def _check_answers(heard: bytes) -> None:
+    while heard:
+        head, blank, rest = heard.partition(b"\r\n\r\n")
+        assert blank
+        assert (status := re.match(rb"HTTP/1\.[01] (\d{3}) ", head)), head
+        assert status[1] != b"500", heard
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        assert length or status[1] == b"100", head
+        heard = rest[int(length[1]) if length else 0 :]
+
 
 ANSWERS = bytes_of(
     *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 404 x\r\n", b"HTTP/1.1", b"HTTP/1.1 99999999999999999999 OK\r\n"),
@@ -194,6 +325,24 @@ ANSWERS = bytes_of(
     *(b"Transfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n", b"ffffffffffff\r\n", b"{}", b"[]"),
     b'{"problems":[{"what":1}],"exit":"x"}',
 )
+
+
+@settings(usual, max_examples=40)
+@given(ANSWERS | bytes_of(b"\x15\x03\x01\x00\x02\x02\x28", b"\x16\x03\x03\x00\x04", b"HTTP/1.1 200", b"\r\n"))
+async def test_an_answer_to_a_health_check(data: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        _, port = server.sockets[0].getsockname()
+        for scheme in ("http", "https"):
+            with suppress(OSError, NotHttp, http_client.NotTls, http_client.NotConnected):
+                found = await http_client.get(http_client.Get("127.0.0.1", port, "/", scheme))
+                assert found is None or 100 <= found.status < 600
+        assert await http_client.speaks_tls(http_client.Get("127.0.0.1", port, "/")) in (True, False)
 
 
 @given(ANSWERS)

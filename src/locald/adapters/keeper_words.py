@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from locald.domain.lifecycle.messages import (
     Standing,
     Stuck,
 )
+from locald.keeper.wire.protocol import Malformed, Request
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -32,30 +34,68 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_MOST = 2**31 - 1
+"""a C int, with which the kernel counts processes and errors"""
+
 
 def translate(run: Run, event: Json) -> Event | None:
-    """One event of the keeper's, or None for what a later keeper may say and we do not know."""
-    at = event["at"]
-    match event["event"]:
+    """One event of the keeper's, or None for what a later keeper may say and we do not know.
+
+    Raises Malformed, or ValueError for bytes that are not in Base64: nothing of another kind than we expect
+    gets any further.
+    """
+    said = _Said(event)
+    at = said.moment("at")
+    match said.text("event"):
         case "spawned":
-            return Spawned(run, event["pid"], at)
+            return Spawned(run, said.number("pid", 1, _MOST), at)
         case "refused":
-            about = event.get("subject", ""), event["text"]
-            reason, hint = refusal(event["stage"], event["errno"], *about)
-            return NotStarted(run, reason, hint, at, may_pass=event["stage"] == "resources")
+            subject = said.text("subject") if said.has("subject") else ""
+            stage, text = said.text("stage"), said.text("text")
+            reason, hint = refusal(stage, said.number("errno", 0, _MOST), subject, text)
+            return NotStarted(run, reason, hint, at, may_pass=stage == "resources")
         case "notified":
-            data = base64.b64decode(event["data"])
-            return Notified(run, _sender(event), data, at, event.get("main"))
+            data = base64.b64decode(said.text("data"))
+            return Notified(run, _sender(said), data, at, _optional(said, "main"))
         case "ended":
-            return SenderEnded(run, event["pid"], at)
+            return SenderEnded(run, _pid(said), at)
         case "exited":
-            return Exited(run, event["pid"], Exit(event["code"], event["signal"]), event["left"], at)
+            ended = Exit(_optional(said, "code"), _optional(said, "signal"))
+            return Exited(run, _pid(said), ended, said.number("left", 0, _MOST), at)
         case "gone":
             return Gone(run, at)
         case "stuck":
-            return Stuck(run, tuple(Process(pid, procfs.program(pid)) for pid in event["pids"]), at)
+            pids = [_Said({"pid": each}).number("pid", 0, _MOST) for each in said.parts("pids")]
+            return Stuck(run, tuple(Process(pid, procfs.program(pid)) for pid in pids), at)
         case _:
             return None
+
+
+class _Said(Request):
+    """The fields of an event, checked as those of a request are."""
+
+    __slots__ = ()
+
+    def moment(self, name: str) -> float:
+        value = self._fields.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        raise self.malformed(name, "seconds")
+
+    def parts(self, name: str) -> list[Any]:
+        value = self._fields.get(name)
+        if isinstance(value, list):
+            return value
+        raise self.malformed(name, "a list")
+
+
+def _pid(said: Request) -> int:
+    """0 for one that cannot be seen from here."""
+    return said.number("pid", 0, _MOST)
+
+
+def _optional(said: Request, name: str) -> int | None:
+    return said.number(name, 0, _MOST) if said.has(name) else None
 
 
 _STANDING: dict[str, Standing] = {
@@ -68,19 +108,28 @@ _STANDING: dict[str, Standing] = {
 calls "outside" is "stranger" there."""
 
 
-def _sender(event: Json) -> Sender:
+def _sender(said: _Said) -> Sender:
     """The sender, and whether its standing holds for its user too.
 
     A member of the tree is taken at its pid, whatever user it has become. One that is gone already, or
     that says it is the keeper (only root can), is known by its uid alone.
     """
-    standing = _STANDING[event["standing"]]
-    own = event["uid"] == os.geteuid()
-    if (standing == "exited" and not own) or (standing == "spawner" and event["uid"] != 0):
+    standing, uid = _STANDING.get(said.text("standing")), said.number("uid", 0, 2**32 - 1)
+    if standing is None:
+        raise said.malformed("standing", "one of " + ", ".join(_STANDING))
+    own = uid == os.geteuid()
+    if (standing == "exited" and not own) or (standing == "spawner" and uid != 0):
         standing = "outside"
-    line = event.get("line")
-    told = None if line is None else tuple(Kin(*each) for each in line)
-    return Sender(Process(event["pid"], event["program"]), event["uid"], standing, told)
+    line = tuple(map(_kin, said.parts("line"))) if said.has("line") else None
+    return Sender(Process(_pid(said), said.text("program")), uid, standing, line)
+
+
+def _kin(told: object) -> Kin:
+    match told:
+        case [int(pid), str(program), bool(listens)]:
+            return Kin(pid, program, listens)
+        case _:
+            raise Malformed("a line is of processes")
 
 
 def refusal(stage: str, number: int, subject: str, text: str) -> tuple[str, str]:

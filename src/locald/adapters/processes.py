@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from locald.adapters.keeper_words import Json, refusal, translate
 from locald.domain.lifecycle.messages import Event, Exited, Lost, NotStarted, Process
 from locald.domain.project.names import Run
-from locald.keeper.wire.protocol import LONGEST_LINE
+from locald.keeper.wire.protocol import LONGEST_LINE, Malformed
 from locald.linux import procfs
 from locald.linux.tree import Tree, from_description
 
@@ -259,6 +259,8 @@ class Processes:
         while line := await _line(reader):
             try:
                 self._take(json.loads(line), writer)
+            except Malformed as malformed:
+                log.error("malformed message from the keeper: %s: %.500r", malformed, line)
             except Exception:  # a fault of ours, or the word of a later keeper: it costs this news alone
                 log.exception("malformed message from the keeper: %.500r", line)
 

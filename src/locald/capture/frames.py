@@ -4,7 +4,7 @@ A run's history is a row of *segments*, files named `{run:08d}-{segment:04d}.cap
 service. A segment is a row of *frames*: a header (when the bytes were read, which stream, how many bytes)
 and then the bytes exactly as read, so a frame may hold half a line or half a character; putting lines
 together is the reader's work. A frame without bytes says that its stream has ended. Frames are only ever
-appended, and one frame is written with one `write`, so the only damage that a crash can do is a torn last
+appended, and one frame is written at once, so the only damage that a crash can do is a torn last
 frame. Readers ignore it (it may still be growing); a writer that continues the file cuts it off.
 """
 
@@ -32,7 +32,12 @@ SMALLEST_SEGMENT = 64 * 1024
 
 def encode(at: float, stream: int, payload: bytes) -> bytes:
     """One frame, ready to be appended."""
-    return HEADER.pack(at, stream, len(payload)) + payload
+    return header(at, stream, len(payload)) + payload
+
+
+def header(at: float, stream: int, length: int) -> bytes:
+    """What precedes so many bytes."""
+    return HEADER.pack(at, stream, length)
 
 
 def decode(data: bytes, start: int = 0) -> Iterator[tuple[float, int, bytes, int]]:

@@ -47,10 +47,10 @@ class CaptureWriter:
         self._lost = 0
         self._lost_why = ""
 
-    def write(self, at: float, stream: int, data: bytes) -> bool:
+    def write(self, at: float, stream: int, data: bytes | memoryview) -> bool:
         """Append one frame; when that fails, count it as lost. Whether it was written."""
         try:
-            self._append(self._note_of_loss(at) + frames.encode(at, stream, data))
+            self._append(self._note_of_loss(at) + frames.header(at, stream, len(data)), data)
         except OSError as error:
             self._lost += len(data)
             self._lost_why = error.strerror or str(error)
@@ -75,10 +75,12 @@ class CaptureWriter:
         note = f"{self._lost} bytes of output lost here: {self._lost_why}\n"
         return frames.encode(at, frames.LOCALD, note.encode())
 
-    def _append(self, data: bytes) -> None:
-        file = self._open_for(len(data))
-        written = os.write(file, data)
-        if written < len(data):
+    def _append(self, begin: bytes, data: bytes | memoryview) -> None:
+        """Both in one write; large data is not copied for it."""
+        length = len(begin) + len(data)
+        file = self._open_for(length)
+        written = os.writev(file, [begin, data])
+        if written < length:
             os.ftruncate(file, self._size)
             raise OSError(0, "no space left")
         self._size += written

@@ -345,5 +345,6 @@ def test_where_no_terminal_is_to_be_had_pipes_do(monkeypatch: pytest.MonkeyPatch
     os.write(theirs, b"through\n")
     os.close(theirs)
     stream = streams.Stream(ours, 0)
-    assert stream.read() == (b"through\n", True)
+    data, ended = stream.read()
+    assert (bytes(data), ended) == (b"through\n", True)
     os.close(ours)

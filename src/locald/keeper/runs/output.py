@@ -93,17 +93,17 @@ class Output:
         """Capture what is there; whether there may be more at once."""
         data, ended = stream.read()
         if data:
-            stream.unended = not data.endswith(b"\n")
+            stream.unended = data[-1] != ord("\n")
             self._write(stream.number, data)
             if self.terminal is not None:
-                self.terminal.printed(data)
+                self.terminal.printed(bytes(data))
         if ended:
             self._close(stream)
         return bool(data) and not ended
 
-    def _write(self, number: int, data: bytes) -> None:
+    def _write(self, number: int, data: bytes | memoryview) -> None:
         written = self._capture.write(self._loop.now(), number, data)
-        lost = b"" if written or number == frames.LOCALD else data
+        lost = b"" if written or number == frames.LOCALD else bytes(data)
         self.unwritten = (self.unwritten + lost)[-MOST_UNWRITTEN:]
         self._grew(lost)
 

@@ -27,10 +27,10 @@ import termios
 _WINDOW = struct.pack("HHHH", 24, 80, 0, 0)
 _IUTF8 = 0o40000
 """the erase key takes a whole character away; Python's `termios` does not name it"""
-_PAGE = 4 * 1024
-"""bytes: a terminal gives no more at once. What is asked for and not there would leave holes in memory"""
 CHUNK = 64 * 1024
 """bytes that are read before others get their turn, and the most that one frame holds"""
+_HERE = memoryview(bytearray(CHUNK))
+"""where everything is read to: memory that is asked for and given back each time comes to have holes"""
 
 
 def open_pair(tty: bool) -> tuple[int, int]:
@@ -99,19 +99,17 @@ class Stream:
         poll.register(self.file, select.POLLIN)
         return any(event & select.POLLIN for _, event in poll.poll(0))
 
-    def read(self) -> tuple[bytes, bool]:
-        """(what is there, at most about CHUNK bytes; whether the stream has ended)."""
-        parts: list[bytes] = []
+    def read(self) -> tuple[memoryview, bool]:
+        """(what is there, at most CHUNK bytes, until the next call of any stream; whether it has ended)."""
         length = 0
         while length < CHUNK:
             try:
-                part = os.read(self.file, max(_PAGE, length))
+                part = os.readv(self.file, [_HERE[length:]])
             except BlockingIOError:
                 break
             except OSError:  # EIO: nobody holds the other end of the terminal
-                part = b""
+                part = 0
             if not part:
-                return b"".join(parts), True
-            parts.append(part)
-            length += len(part)
-        return b"".join(parts), False
+                return _HERE[:length], True
+            length += part
+        return _HERE[:length], False
