@@ -209,6 +209,29 @@ def test_what_only_locald_has_a_word_for_is_told(name: str, key: str) -> None:
     assert any(each.startswith(f"{key.split()[0]}: ") for each in losses)
 
 
+@pytest.mark.parametrize(
+    "key", ['watch = ["src"]', "shared = true", 'domains = ["a.test"]', "on_demand = true"]
+)
+def test_it_is_told_of_containers_of_systemd_too(key: str) -> None:
+    losses = one("systemd", f'[services.db]\nimage = "x"\ncontainer_port = 1\nport = 18003\n{key}')[1]
+    assert any(each.startswith(f"{key.split()[0]}: ") for each in losses)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_standard_input_that_stays_open_is_told_to_be_lost(name: str) -> None:
+    service = '[services.web]\ncommand = "x"\nport = 18003\nstdin = "open"'
+    losses = (one(name, service) if name == "systemd" else one(name, service, web="x"))[1]
+    assert "stdin: standard input is at its end at once" in losses
+
+
+def test_a_task_that_is_started_by_name_is_a_suspended_job() -> None:
+    task = '[services.seed]\ntype = "task"\ncommand = "x"\nautostart = false'
+    text = one("kubernetes", task, seed="x")[0]
+    document = yaml.safe_load(text)
+    kubernetes_validate.validate(document, "1.37", strict=True)
+    assert document["spec"]["suspend"] is True
+
+
 def test_the_mode_of_killing_is_systemd_s_own() -> None:
     service = '[services.web]\ncommand = "x"\nport = 18003\nkill_mode = "mixed"'
     assert "KillMode=mixed\n" in one("systemd", service)[0]

@@ -12,7 +12,7 @@ from locald.domain.export import yaml_out
 from locald.domain.export.asking import as_command
 from locald.domain.export.plan import Filler, Loss, need_images
 from locald.domain.export.yaml_out import Comment
-from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type
+from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, StandardInput, Type
 from locald.domain.values import duration
 
 if TYPE_CHECKING:
@@ -176,6 +176,8 @@ def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
     """Keys that no engine of containers has a word for."""
     if spec.watchdog:
         yield "watchdog", "WATCHDOG=1 is not heeded"
+    if spec.stdin is not StandardInput.EMPTY:
+        yield "stdin", "standard input is at its end at once"
     yield from lost_everywhere(spec)
     if spec.workdir != DEFAULT.workdir:
         yield "workdir", "it works in the folder that the image says"

@@ -135,6 +135,7 @@ class _Writer:
             "spec": {
                 "backoffLimit": self._spec.max_restarts if retried else 0,
                 **({"activeDeadlineSeconds": math.ceil(limit)} if limit else {}),
+                **({} if self._spec.autostart else {"suspend": True}),
                 "template": {"metadata": {"labels": self._labels()}, "spec": self._pod("Never")},
             },
         }

@@ -232,6 +232,7 @@ class _Writer:
         yield from self._end()
         if unit.spec.stop_signal != DEFAULT.stop_signal:
             yield self._lost("stop_signal", "the image's own is sent")
+        yield from (self._lost(key, because) for key, because in lost_everywhere(unit.spec))
 
     def _published(self) -> Iterator[str]:
         unit = self._unit
