@@ -26,6 +26,20 @@ function timeline(services: Started[], critical: string[] = []): Timeline {
 const never = () => ({ open: false, failedAt: null });
 
 describe("the timeline", () => {
+  it("shows the long start before a repair as it was, and nothing of it twice", () => {
+    const db = part("db", 0, 100, 600, 900);
+    const failed = part("web", 0, 900, null, null, { ended_at: iso(1_500) });
+    const told = timeline([db, part("web", 60_000, 60_100, null, 61_000)], ["web"]);
+    const before = { services: [db, failed], critical_path: ["db"], total_ms: 900 };
+    const found = starts({ ...told, total_ms: 1_000, before }, ZERO + 70_000, never);
+    expect(found.map((start) => [start.tracks.map((track) => track.name), start.path, start.total])).toEqual([
+      [["web"], ["web"], 1_000],
+      [["db", "web"], ["db"], 900],
+    ]);
+    expect(found[1]?.tracks[1]).toMatchObject({ failed: true, ready: null });
+    expect(found[1]?.span).toBe(1_500);
+  });
+
   it("shows waiting, spawn to listening and listening to ready as bars on one axis", () => {
     const [start] = starts(timeline([part("db", 0, 100, 600, 900), part("web", 0, 900, 1_000, 1_500)], ["db", "web"]), ZERO, never);
     expect(start?.span).toBe(1_500);

@@ -200,3 +200,32 @@ def test_a_service_tells_what_it_runs_and_which_line_says_so(machine: Machine, v
     line = (machine.folder / "locald.toml").read_text().splitlines().index("[services.web]") + 1
     for told in ("worker", "sleep 9999", str(machine.folder), f"{machine.folder}/locald.toml:{line}"):
         expect(about).to_contain_text(told)
+
+
+def test_the_runs_of_a_service_lead_to_their_lines(
+    machine: Machine, visitor: Visitor, puppet: Callable[[str], Puppet]
+) -> None:
+    """And what it takes of the machine is drawn while somebody looks."""
+    web = puppet("web")
+    machine.write(f'[services.web]\ntype = "worker"\ncommand = {web.command}\nrestart = "always"\n')
+    machine.locald("up", "-d")
+    first = web.run()
+    first.say("of the first")
+    machine.until("web", is_healthy)
+    first.do("exit", 3)
+    web.run().say("of the second")
+    machine.until("web", lambda row: row["run"] == 2 and is_healthy(row))
+
+    page = visitor.signed_in("/service/shop/web/why")
+    runs = page.get_by_role("region", name="Runs").get_by_role("listitem")
+    expect(runs).to_have_count(2)
+    expect(runs.first).to_contain_text("running")
+    expect(runs.last).to_contain_text("exit code 3")
+    graph = page.get_by_role("img", name=re.compile("^CPU of the last 15 minutes, at most "))
+    expect(graph).to_be_visible()
+
+    runs.last.get_by_role("link", name="#1").click()
+    expect(page.locator(".line", has_text="of the first")).to_be_visible()
+    expect(page.locator(".line", has_text="of the second")).to_have_count(0)
+    page.get_by_role("link", name="Show all runs").click()
+    expect(page.locator(".line", has_text="of the second")).to_be_visible()

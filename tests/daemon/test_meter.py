@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,10 +14,11 @@ from locald.adapters.usage import Main, Usage, Used
 from locald.daemon import meter as module
 from locald.daemon.meter import Meter
 from locald.domain.project.names import Key, Run
+from locald.domain.project.spec import Sampling
 from locald.linux.tree import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from locald.linux.tree import Tree
 
@@ -52,11 +54,11 @@ def sweeps(monkeypatch: pytest.MonkeyPatch) -> Sweeps:
     return found
 
 
-def meter() -> Meter:
-    s = Story(worker("db"), worker("web"), worker("idle"), worker("stopped"))
+def meter(now: Callable[[], float] = lambda: 1000.0, **db: Any) -> Meter:
+    s = Story(worker("db", **db), worker("web"), worker("idle"), worker("stopped"))
     s.up("db", "web", "idle"), s.healthy("db#1", "web#1", "idle#1")
     runs: Any = Runs()
-    return Meter(lambda: s.world, runs, runs)
+    return Meter(lambda: s.world, runs, runs, now)
 
 
 async def test_what_runs_here_is_looked_at_by_its_tree_or_its_main_process(sweeps: Sweeps) -> None:
@@ -83,3 +85,48 @@ async def test_who_asks_later_gets_another(sweeps: Sweeps, monkeypatch: pytest.M
     monkeypatch.setattr(module, "FRESH", 0.0)
     one = meter()
     assert [(await one.sweep())[DB].memory for _ in range(2)] == [1, 2]
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 1001.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_what_was_seen_is_kept_in_steps_of_ten_seconds(
+    sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FRESH", 0.0)
+    time = Time()
+    one = meter(time)
+    for time.now in (1001.0, 1004.0, 1012.0):
+        await one.sweep()
+    assert [(each.at, each.cpu, each.memory) for each in one.past(DB)] == [(1000.0, 0.5, 2), (1010.0, 0.5, 3)]
+    assert one.past(Key("shop", "stopped")) == []
+    time.now = 1010.0 + 15 * 60
+    assert [each.at for each in one.past(DB)] == [1010.0]
+    time.now += 1
+    assert one.past(DB) == []
+
+
+@asynccontextmanager
+async def at_work(one: Meter) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(one.run())
+        await asyncio.sleep(0)
+        yield
+        task.cancel()
+
+
+async def test_nothing_is_measured_while_nobody_looks(sweeps: Sweeps) -> None:
+    async with at_work(meter()):
+        assert sweeps.seen == []
+
+
+async def test_what_is_to_be_measured_always_is_and_nothing_else(sweeps: Sweeps) -> None:
+    one = meter(usage=Sampling.ALWAYS)
+    async with at_work(one):
+        assert [set(trees) for trees in sweeps.seen] == [{Run(DB, 1)}]
+        assert [each.memory for each in one.past(DB)] == [1]

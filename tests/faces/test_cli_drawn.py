@@ -79,6 +79,27 @@ def test_what_was_up_before_stands_below_without_a_bar(cli: Cli, daemon: FakeDae
     assert shown[2] == "  db   ready 59m59s earlier"
 
 
+def test_a_start_of_more_services_before_is_drawn_below(cli: Cli, daemon: FakeDaemon) -> None:
+    stamps = {
+        name: f"2026-03-01T13:00:0{i}.000Z" for i, name in enumerate(("queued_at", "spawned_at", "ready_at"))
+    }
+    db, web = TIMELINE["services"]
+    failed_then = {**web, "ready_at": None, "ended_at": "2026-03-01T12:00:01.500Z"}
+    before = {"services": [db, failed_then], "critical_path": ["db"], "total_ms": 510}
+    last = {"services": [db, {**web, **stamps}], "critical_path": ["web"], "total_ms": 2000, "before": before}
+    daemon.on("GET /v1/timeline", {**TIMELINE, **last})
+    daemon.on("GET /v1/status", document(row("db"), row("web")))
+
+    shown = screen(cli, "timeline")
+
+    assert shown[1].startswith("◆ web")
+    assert shown[2:5] == ["", "critical path: web", "total: 2.0s"]
+    assert shown[6] == "the start before, of 2 services, 1h00m earlier:"
+    assert shown[9].startswith("◆ db ")
+    assert "✗ failed" in shown[10]
+    assert shown[-3:] == ["not ready: web (failed)", "critical path: db", "total: 510ms"]
+
+
 def test_blockers_are_a_tree_down_to_the_root(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on("GET /v1/why", {**WHY, "blockers": [*WHY["blockers"], failed("mail")]})
     rows = [

@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from faces.fake_daemon import document, row
+from faces.fake_daemon import document, down_row, row
 
 if TYPE_CHECKING:
+    import pytest
+
     from faces.fake_daemon import FakeDaemon
     from faces.run_cli import Cli
 
@@ -86,3 +88,64 @@ def test_open_without_a_choice_names_them(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on("GET /v1/proxy", STATUS)
     result = cli("open", "--no-open")
     assert (result.code, "name one: api, admin" in result.err) == (2, True)
+
+
+def test_open_takes_what_the_domain_of_the_project_leads_to(cli: Cli, daemon: FakeDaemon) -> None:
+    route = {"project": "shop", "instance": None, "address": "127.0.0.1:3", "open": True}
+    names = {"admin.shop.localhost": "admin", "shop.localhost": "admin", "web.shop.localhost": "web"}
+    routes = [{**route, "name": name, "service": service} for name, service in names.items()]
+    rows = [row("web"), row("admin", url="http://127.0.0.1:5/")]
+    daemon.on("GET /v1/status", document(*rows))
+    daemon.on("GET /v1/proxy", {**STATUS, "routes": routes})
+    assert cli("open", "--no-open").out == "http://127.0.0.1:5/\n"
+
+
+def test_open_says_that_a_service_does_not_run_and_how_to_start_it(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on(
+        "GET /v1/status", document(down_row("web", "stopped", "stopped by user", url="http://127.0.0.1:3/"))
+    )
+    daemon.on("GET /v1/proxy", STATUS)
+    result = cli("open", "web", "--no-open")
+    assert (result.code, result.out) == (2, "")
+    assert "web is not running" in result.err
+    assert "hint: run `locald up web`" in result.err
+
+
+def test_open_leads_to_what_is_on_demand_by_its_name(cli: Cli, daemon: FakeDaemon) -> None:
+    facts = {"on_demand": True, "url": "http://127.0.0.1:3/", "name_url": "https://web.shop.localhost:1/"}
+    daemon.on("GET /v1/status", document(down_row("web", "stopped", "no request yet", **facts)))
+    daemon.on("GET /v1/proxy", STATUS)
+    result = cli("open", "--no-open")
+    assert (result.code, result.out) == (0, "https://web.shop.localhost:1/\n")
+    assert "locald proxy trust" in result.err
+
+
+def test_open_says_when_a_service_is_not_ready_yet(cli: Cli, daemon: FakeDaemon) -> None:
+    starting = row("web", state="starting", health="starting", because="not listening on port 3 yet")
+    daemon.on("GET /v1/status", document(starting))
+    daemon.on("GET /v1/proxy", STATUS)
+    result = cli("open", "--no-open")
+    assert result.code == 0
+    assert "not listening on port 3 yet" in result.err
+
+
+def test_open_has_nothing_to_open_where_nothing_speaks_http(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("db", url=None)))
+    daemon.on("GET /v1/proxy", STATUS)
+    result = cli("open", "db")
+    assert result.code == 2
+    assert "no URL: db" in result.err
+
+
+def test_open_runs_the_browser_that_is_wanted(
+    cli: Cli, daemon: FakeDaemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = tmp_path / "shown"
+    program = tmp_path / "browser"
+    program.write_text(f'#!/bin/sh\necho "$1" > {shown}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(program))
+    daemon.on("GET /v1/status", document(row("web", url="http://127.0.0.1:3/")))
+    daemon.on("GET /v1/proxy", STATUS)
+    assert cli("open").code == 0
+    assert shown.read_text() == "http://127.0.0.1:3/\n"

@@ -458,3 +458,39 @@ def test_on_a_terminal_of_any_width_a_row_is_a_line(cli: Cli, daemon: FakeDaemon
     assert head.split()[0] == "SERVICE"
     assert ("UPTIME" in head) is (columns >= 72)
     assert "http" in rows[1]
+
+
+def past_run(number: int, **facts: object) -> dict[str, object]:
+    times = {"started_at": "2026-03-01T12:00:00.000Z", "ready_at": "2026-03-01T12:00:02.000Z"}
+    ended = {"ended_at": "2026-03-01T12:01:00.000Z", "exit_code": 3, "cause": None, "said": "no such table"}
+    return {"service": "web", "run": number, **times, **ended, **facts}
+
+
+def test_status_of_one_service_lists_its_latest_runs(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web", run=7)))
+    daemon.on("GET /v1/runs", {"runs": [past_run(number) for number in range(7, 0, -1)]})
+
+    result = cli("status", "web")
+
+    table, runs = result.out.split("\n\n")
+    assert "web" in table
+    head, latest, *others = runs.splitlines()
+    assert head.split() == ["RUN", "STARTED", "READY", "AFTER", "LASTED", "END", "CAUSE", "SAID"]
+    assert " ".join(latest.split()) == "7 2026-03-01T12:00:00.000Z 2.0s 1m00s exit code 3 - no such table"
+    assert [line.split()[0] for line in others] == ["6", "5", "4", "3"]
+    assert "2 earlier runs: run `locald timeline --all`" in result.err
+
+
+def test_the_runs_are_in_the_document_of_one_service_too(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web", run=1)))
+    daemon.on("GET /v1/runs", {"runs": [past_run(1, ended_at=None, exit_code=None)]})
+
+    assert [run["run"] for run in json.loads(cli("status", "web", "--json").out)["runs"]] == [1]
+    assert "runs" not in json.loads(cli("status", "--json").out)
+
+
+def test_a_service_that_never_ran_has_no_runs_to_list(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/status", document(row("web", run=0)))
+
+    assert cli("status", "web").code == 0
+    assert daemon.asked("GET /v1/runs") == []

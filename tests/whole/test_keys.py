@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from locald.client.http import Api
 from whole import (
     programs,
     test_containers,
@@ -24,14 +25,14 @@ from whole import (
     test_proxy,
     test_shared,
 )
-from whole.machine import free_port
+from whole.machine import free_port, wait_for
 from whole.showing import shown_by, shows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from whole.machine import Machine
+    from whole.machine import Json, Machine
     from whole.puppet import Puppet
 
     Make = Callable[[str], Puppet]
@@ -394,6 +395,33 @@ def test_log_size_bounds_the_history_that_is_kept(machine: Machine) -> None:
     assert large > 1_500_000
     assert small < 300_000
     assert machine.printed("small", "-n", "100000")[-1].startswith("59999 ")
+
+
+# What is measured.
+
+
+@shows("usage", "usage=always", "usage=shown")
+def test_usage_is_measured_always_or_while_somebody_looks(machine: Machine) -> None:
+    """And to measure it from now on restarts nothing."""
+    services = "".join(
+        f'[services.{name}]\ntype = "worker"\ncommand = "exec sleep 9999"\nusage = "{usage}"\n'
+        for name, usage in (("web", "always"), ("db", "shown"))
+    )
+    machine.write(services)
+    machine.up()
+    wait_for(lambda: taken(machine, "web"), "a sample")
+    assert taken(machine, "db") == []
+    machine.write(services.replace("shown", "always"))
+    assert {row["run"] for row in machine.up().values()} == {1}
+    wait_for(lambda: taken(machine, "db"), "a sample of the other")
+
+
+def taken(machine: Machine, service: str) -> list[Json]:
+    told = Api(str(machine.home / "run" / "locald.sock")).get(
+        "/v1/usage", [("project", "shop"), ("service", service)]
+    )
+    found: list[Json] = told["services"][0]["samples"]
+    return found
 
 
 # All of them.

@@ -94,6 +94,10 @@ def test_history_goes_back_over_runs(machine: Machine, web: Puppet) -> None:
     wait_for(lambda: machine.printed("web")[-1:] == ["of the second"], "all of it")
     own = [(line["run"], line["line"]) for line in entries(machine) if line["stream"] != "locald"]
     assert own == [(1, "of the first"), (2, "of the second")]
+    of_the_first = machine.locald("logs", "web", "--run", "1").stdout
+    assert "of the first\n" in of_the_first
+    assert "of the second" not in of_the_first
+    assert machine.locald("logs", "web", "--run", "first").returncode == 2
 
 
 def test_json_tells_when_who_and_on_which_stream(machine: Machine, web: Puppet) -> None:

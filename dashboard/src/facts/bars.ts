@@ -45,6 +45,8 @@ export interface Start {
   span: number;
   tracks: Track[];
   path: string[];
+  /** milliseconds from the first request on the path to the last readiness; null without a path */
+  total: number | null;
 }
 
 /** An axis ends; a service requested this many milliseconds later begins the next one. */
@@ -63,7 +65,18 @@ export function starts(timeline: Timeline, now: number, progress: (name: string)
     groups.at(-1)?.push(one);
     end = Math.max(end, ended(one, now));
   }
-  return groups.map((group) => start(group, timeline.critical_path, now)).reverse();
+  const found = groups.map((group) => start(group, timeline, now));
+  const { before } = timeline;
+  if (!before) return found.reverse();
+  // It has what is left of it among the others too.
+  const own = new Set(before.services.map((part) => `${part.name} ${part.queued_at}`));
+  const others = found.filter((_, i) => !groups[i]?.every(({ part }) => own.has(`${part.name} ${part.queued_at}`)));
+  const group = before.services.map((part) => asItWas(part)).filter((one): one is Timed => one.queued !== null);
+  return [...others, start(group, before, now)].sort((a, b) => b.at - a.at);
+}
+
+function asItWas(part: Started) {
+  return { part, ...moments(part), open: false, failedAt: part.ready_at ? null : moment(part.ended_at) };
 }
 
 /** With what the rows say by now: they come at once, a timeline only when it is requested. */
@@ -103,7 +116,8 @@ function ended(one: Timed, now: number): number {
   return Math.max(one.queued, one.spawned ?? 0, one.listening ?? 0, one.ready ?? 0, failed ?? 0);
 }
 
-function start(group: Timed[], critical: string[], now: number): Start {
+function start(group: Timed[], told: Pick<Timeline, "critical_path" | "total_ms">, now: number): Start {
+  const critical = told.critical_path;
   const at = Math.min(...group.map((one) => one.queued));
   const span = Math.max(...group.map((one) => ended(one, now))) - at;
   const names = new Set(group.map((one) => one.part.name));
@@ -113,7 +127,7 @@ function start(group: Timed[], critical: string[], now: number): Start {
   const tracks = group
     .sort((a, b) => (a.spawned ?? Infinity) - (b.spawned ?? Infinity) || a.part.name.localeCompare(b.part.name))
     .map((one) => track(one, at, path, now));
-  return { at, span: Math.max(span, 1), tracks, path };
+  return { at, span: Math.max(span, 1), tracks, path, total: path.length ? told.total_ms : null };
 }
 
 function track(one: Timed, at: number, path: string[], now: number): Track {

@@ -60,6 +60,13 @@ export interface Usage {
   memory: number | null;
 }
 
+/** What services took of the machine in the last quarter of an hour, as far as it was measured. */
+export interface PastUsage {
+  /** seconds that one sample stands for */
+  step: number;
+  services: { project: string; name: string; samples: { at: string; cpu: number; memory: number }[] }[];
+}
+
 export interface LogRecord {
   at: string;
   project: string;
@@ -117,6 +124,8 @@ export interface Started {
   source: Source;
   waited_for: string[];
   median_ms?: number | null;
+  /** when its run ended without having been ready */
+  ended_at?: string | null;
 }
 
 export interface Timeline {
@@ -124,6 +133,21 @@ export interface Timeline {
   services: Started[];
   critical_path: string[];
   total_ms: number | null;
+  /** the latest earlier start of more services */
+  before?: { services: Started[]; critical_path: string[]; total_ms: number | null } | null;
+}
+
+export interface PastRun {
+  service: string;
+  run: number;
+  started_at: string | null;
+  ready_at: string | null;
+  ended_at: string | null;
+  exit_code: number | null;
+  /** why it began, where nobody asked for it */
+  cause: string | null;
+  /** the line it printed that says most about its end */
+  said: string | null;
 }
 
 export interface Definition {
@@ -173,5 +197,6 @@ export interface LogWatch {
   services: string[];
   n: number;
   since?: number;
+  run?: number;
 }
 export type Order = { usage: boolean } | { logs: LogWatch | null };

@@ -2,7 +2,7 @@
 // the terminal.
 
 import { named } from "../facts/named";
-import type { Action, Definition, Effect, Environment, Problem, Timeline, Why } from "../facts/wire";
+import type { Action, Definition, Effect, Environment, PastRun, PastUsage, Problem, Timeline, Why } from "../facts/wire";
 
 export class Refused extends Error {
   constructor(readonly problems: Problem[]) {
@@ -44,6 +44,10 @@ export const api = {
     request<Environment>(query("/v1/environment", { project, mask: "1" }, [service])),
   definition: (project: string, service: string) =>
     request<Definition>(query("/v1/definition", { project }, [service])),
+  runs: (project: string, service: string) =>
+    request<{ runs: PastRun[] }>(query("/v1/runs", { project }, [service])),
+  usage: (project: string, service: string) =>
+    request<PastUsage>(query("/v1/usage", { project }, [service])),
   effect: (action: Action, project: string, services: readonly string[]) =>
     request<Effect>(query("/v1/effect", { action, project }, services)),
   act: (action: Action, project: string, services: readonly string[]) =>

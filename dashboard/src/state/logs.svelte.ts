@@ -11,6 +11,8 @@ export interface Request {
   /** none: all */
   services: string[];
   n: number;
+  /** only of this run */
+  run?: number;
 }
 
 export class LogSession {
@@ -49,9 +51,10 @@ export class LogSession {
   /** Ask for the same once more: after the connection was lost, or when there are other services. */
   again(): void {
     if (!this.request) return;
-    const { project, services, n } = this.request;
+    const { project, services, n, run } = this.request;
     this.clear();
-    this.order({ logs: { watch: ++this.watch, ...(project ? { project } : {}), services, n } });
+    const only = { ...(project ? { project } : {}), ...(run === undefined ? {} : { run }) };
+    this.order({ logs: { watch: ++this.watch, ...only, services, n } });
   }
 
   /** Show more of the past. */

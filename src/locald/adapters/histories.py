@@ -51,9 +51,13 @@ class Choice:
     level: Level | None = None
     until: float | None = None
     folds: bool = False
+    run: int | None = None
+    """only lines of this run"""
 
     def of(self, block: Block) -> Block:
         """The lines of the block that match, and are as grave as `level`. Raises TooSlow."""
+        if self.run is not None and block.run_number != self.run:
+            return block.numbered([])
         if self.until is not None:
             block = block.until(self.until)
         if self.folds and redraws(block.data):

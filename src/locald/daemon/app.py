@@ -134,10 +134,11 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         logbook.tail, processes.on_unwritten = processes.tail, checks.unwritten
         hub = Hub(lambda: loop.world)
         proxy = Proxy(home, loop, processes, hub.change_all, os.environ)
-        meter = Meter(lambda: loop.world, processes, containers)
+        meter = Meter(lambda: loop.world, processes, containers, clock.now)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         core.usage, core.ports = meter.sweep, ports
         core.engines_ready = partial(engines.ready, elsewhere)
+        core.past_usage = meter.past
         core.troubles = (lambda: shortage.trouble, lambda: store.trouble)
         performer = Performer(
             post=loop.post,
@@ -158,9 +159,9 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         loop.watch(proxy.change)
         loop.watch(hub.change)
         watches = Watches(loop.post, clock.now)
-        for watcher in (last_words, watches):
+        for watcher in (last_words, watches, meter):
             loop.watch(watcher.look)
-            watcher.look(world, world.services)
+            watcher.look(world, frozenset(world.services))
         loop.record(store.change)
         api = Api(core)
         entrance, site = Entrance(api, home.socket), Site(api, home.dashboard, home.dashboard_socket)
@@ -189,6 +190,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
             "let the dashboard be found by the proxy": site.keep(),
             "keep the proxy": proxy.run(),
             "stop idle services": idle.run(),
+            "measure": meter.run(),
         }.items():
             tasks.begin(work, name)
         _announce(core, home, foreground=foreground)

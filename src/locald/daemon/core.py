@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,7 @@ from locald.adapters.state.store import Store
 from locald.adapters.usage import Used
 from locald.daemon.hub import Hub
 from locald.daemon.loop import Loop
+from locald.daemon.meter import Sample
 from locald.daemon.port_choice import PortChoice
 from locald.daemon.texts import KnownTexts
 from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up, Wake
@@ -80,6 +81,8 @@ class Core:
     texts: KnownTexts = field(default_factory=KnownTexts)
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
+    past_usage: Callable[[Key], Sequence[Sample]] = lambda _: ()
+    """what one took in the last quarter of an hour, as far as it was measured"""
     dashboard: Dashboard | None = None
     proxy: Proxy | None = None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)

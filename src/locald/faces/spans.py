@@ -77,15 +77,20 @@ class Span:
 
 
 class Start:
-    """The spans of a project, those that were ready before the picture begins (`earlier`) apart."""
+    """The spans of a project, those that were ready before the picture begins (`earlier`) apart.
+
+    `before`: the picture of the start before, if that was one of more services."""
 
     def __init__(self, document: Document, rows: list[dict[str, Any]], now: float) -> None:
         """`document` is that of `timeline --json`, `rows` those of `status --json`; `now`: epoch seconds."""
         by_name = {row.get("name"): row for row in rows}
         spans = [Span(part, by_name.get(part["name"], {}), now) for part in document["services"]]
+        before = document.get("before")
+        self.before = Start(before, _as_it_was(before), now) if isinstance(before, dict) else None
+        is_told = {span.name for span in self.before.spans} if self.before else set()
         self.origin = _origin(spans, now)
         self.spans = [span for span in spans if span.end >= self.origin]
-        self.earlier = [span for span in spans if span.end < self.origin]
+        self.earlier = [span for span in spans if span.end < self.origin and span.name not in is_told]
         self.end = max((span.end for span in self.spans), default=now)
         self.critical: list[str] = list(document.get("critical_path") or ())
         total = document.get("total_ms")
@@ -134,6 +139,15 @@ class Start:
 
     def _columns_a_second(self, columns: int) -> float:
         return (columns - 1) / max(self.end - self.origin, 0.001)
+
+
+def _as_it_was(start: Document) -> list[dict[str, Any]]:
+    """Rows of what was not ready in an earlier start."""
+    late = [part for part in start["services"] if not part.get("ready_at")]
+    return [
+        {"name": part["name"], "state": "failed", "health": "unknown", "since": part.get("ended_at")}
+        for part in late
+    ]
 
 
 def _tick(seconds: float) -> str:

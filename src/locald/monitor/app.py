@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.worker import Worker
 
+Watched = tuple[str | None, tuple[str, ...], int | None]
+"""whose lines are told: project, services, run"""
+
 PANES = ("logs", *DOCUMENTS)
 FEW = 8
 """services that are always visible, if there are as many"""
@@ -83,7 +86,9 @@ class Monitor(App[None]):
         self._pane = "logs"
         self._merged = False
         self._watch = 0
-        self._watched: tuple[str | None, tuple[str, ...]] | None = None
+        self._watched: Watched | None = None
+        self._run: int | None = None
+        """whose lines alone are shown"""
         self._searching: Literal["find", "only"] = "find"
         self._gone = False
         self._due = False
@@ -164,6 +169,7 @@ class Monitor(App[None]):
         logs = self._logs
         told = logs.told if self._pane == "logs" else ""
         about = "all services" if self._merged else (self._row or {}).get("name", "")
+        about += f" run {self._run}" if self._run else ""
         self._tabs.update(
             header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
         )
@@ -272,19 +278,21 @@ class Monitor(App[None]):
         self.set_timer(BLINK, partial(self._forget_lines, self._watch))
         self.set_timer(PASSING, partial(self._ask_for_lines, self._watch, *wanted))
 
-    def _ask_for_lines(self, watch: int, project: str | None, services: tuple[str, ...]) -> None:
+    def _ask_for_lines(
+        self, watch: int, project: str | None, services: tuple[str, ...], run: int | None
+    ) -> None:
         if watch == self._watch:
-            self._begin(partial(self._feed.watch, watch, project, services), "watch")
+            self._begin(partial(self._feed.watch, watch, project, services, run), "watch")
 
     def _forget_lines(self, watch: int) -> None:
         """Do not show another service's lines while the history takes long."""
         if self._awaited and watch == self._watch:
             self._logs.history([])
 
-    def _wanted(self, key: Key) -> tuple[str | None, tuple[str, ...]]:
+    def _wanted(self, key: Key) -> Watched:
         if not self._merged:
-            return key[0], (key[1],)
-        return (None if self.board.scope.is_everything else key[0]), ()
+            return key[0], (key[1],), self._run
+        return (None if self.board.scope.is_everything else key[0]), (), None
 
     @on(LogPane.Said)
     def _on_said(self) -> None:
@@ -293,6 +301,7 @@ class Monitor(App[None]):
     @on(Roster.Selected)
     def _on_selected(self) -> None:
         self._facts.update(self._selected_facts())
+        self._run = None
         if not self._merged or self._watched is None:
             self._watch_lines()
         self._show_bars()
@@ -327,8 +336,20 @@ class Monitor(App[None]):
         (self.query_one(f"#{self._pane}") if zoomed else self._roster).focus()
         self.call_after_refresh(self._show)
 
+    def action_run(self, step: int) -> None:
+        """All lines, then those of the latest run, of the one before, and so on."""
+        latest = int((self._row or {}).get("run") or 0)
+        wanted = (self._run or latest + 1) + step
+        if not latest or wanted < 1:
+            return
+        self._run = wanted if wanted <= latest else None
+        self._merged = False
+        self.action_pane("logs")
+        self._watch_lines()
+        self._show_bars()
+
     def action_merge(self) -> None:
-        self._merged = not self._merged
+        self._merged, self._run = not self._merged, None
         self._watch_lines()
         self._show_bars()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from locald.domain.values.amounts import length
-from locald.faces import states
+from locald.faces import states, words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.monitor.table import field, style
 
@@ -28,19 +28,28 @@ MARGIN = len(ON_PATH) + 1
 
 def draw(timeline: dict[str, Any], rows: Sequence[Row], now: float, width: int) -> Text:
     """The whole picture in `width` columns. `rows`: those of the project; `now`: epoch seconds."""
-    parts = [part for each in _listed(timeline, "services") if (part := _part(each))]
-    if not parts:
+    document = _read(timeline)
+    if not document["services"]:
         return Text("nothing started yet", "dim")
-    path = [str(name) for name in _listed(timeline, "critical_path")]
-    start = Start({**timeline, "services": parts, "critical_path": path}, list(rows), now)
-    names = min(max(len(part["name"]) for part in parts), max(width // 4, 8))
+    start = Start(document, list(rows), now)
+    lines = _picture(start, width)
+    if before := start.before:
+        ago = length(start.origin - before.origin)
+        head = f"The start before, of {words.counted(len(before.spans), 'service')}, {ago} earlier"
+        lines += [Text(), Text(head, "bold"), *_picture(before, width)]
+    return Text("\n", no_wrap=True).join([*lines, _legend()])
+
+
+def _picture(start: Start, width: int) -> list[Text]:
+    names = max(len(span.name) for span in [*start.spans, *start.earlier])
+    names = min(names, max(width // 4, 8))
     notes = [note(span) for span in start.spans]
     taken = MARGIN + names + 2 + 2 + max((each.cell_len for each in notes), default=0)
     room = min(max(width - taken, NARROWEST), WIDEST)
     lines = [Text(" " * (MARGIN + names + 2)).append(start.marks(room), "dim")]
     lines += [_line(span, told, start, names, room) for span, told in zip(start.spans, notes, strict=True)]
     lines += [_earlier(span, start, names) for span in start.earlier]
-    return Text("\n", no_wrap=True).join([*lines, Text(), _conclusion(start), _legend()])
+    return [*lines, Text(), _conclusion(start)]
 
 
 def note(span: Span) -> Text:
@@ -90,11 +99,23 @@ def _legend() -> Text:
     return text
 
 
+def _read(timeline: dict[str, Any]) -> dict[str, Any]:
+    """With lists where lists belong; the start before too."""
+    parts = [part for each in _listed(timeline, "services") if (part := _part(each))]
+    before = timeline.get("before")
+    return {
+        **timeline,
+        "services": parts,
+        "critical_path": [str(name) for name in _listed(timeline, "critical_path")],
+        "before": _read(before) if isinstance(before, dict) and _listed(before, "services") else None,
+    }
+
+
 def _part(raw: Any) -> dict[str, Any] | None:
     """A service's part in the start, with times where times belong; None for what is none."""
     if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
         return None
-    times = ("queued_at", "spawned_at", "listening_at", "ready_at")
+    times = ("queued_at", "spawned_at", "listening_at", "ready_at", "ended_at")
     stamps = {name: raw[name] for name in times if isinstance(raw.get(name), str)}
     median = raw.get("median_ms")
     return {

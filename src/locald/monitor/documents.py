@@ -84,8 +84,10 @@ class Documents:
     async def _fetch(self, pane: str, key: Key) -> None:
         try:
             document = await self._feed.ask(f"/v1/{pane}", _query(pane, key))
-            printed = await self._printed(key[0], document) if pane == "why" else []
-            shown = self._drawn(pane, key, document, printed)
+            if pane == "why":
+                shown = await self._explained(key, document)
+            else:
+                shown = self._drawn(pane, key, document)
         except Denied as denied:
             shown = explained.trouble(denied.problems)
         except Unreachable:
@@ -93,29 +95,45 @@ class Documents:
         if (pane, key) == self._looked_at():
             self._panes[pane].show(shown)
 
+    async def _explained(self, key: Key, document: dict[str, Any]) -> RenderableType:
+        """With what is known beyond the explanation; a daemon of another version may not tell all of it."""
+        query = _query("why", key)
+        printed = await self._printed(key[0], document)
+        runs = _listed(await self._asked("/v1/runs", query), "runs")
+        used = _listed(await self._asked("/v1/usage", query), "services")
+        samples = _listed(used[0], "samples") if used else []
+        row, width = self._board.get(key), self._width("why")
+        return explained.why(document, row, printed, width, runs=runs, samples=samples, now=time.time())
+
+    async def _asked(self, target: str, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        try:
+            found = await self._feed.ask(target, query)
+        except Denied:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _width(self, pane: str) -> int:
+        return max(self._panes[pane].content_size.width - 1, NARROWEST)
+
     async def _printed(self, project: str, document: dict[str, Any]) -> list[Line]:
         """The last lines of the latest run of what is to blame; of what is ready they are of no interest."""
         if words.is_ready(document):
             return []
         count = max(self._panes["why"].size.height, LAST_LINES)
         query = [("project", project), ("service", explained.root(document)), ("n", str(count))]
-        try:
-            told = (await self._feed.ask("/v1/lines", query)).get("lines")
-        except Denied:
-            return []
-        entries = [each for each in told if isinstance(each, dict)] if isinstance(told, list) else []
+        entries = _listed(await self._asked("/v1/lines", query), "lines")
         run = entries[-1].get("run") if entries else None
         return [line for each in entries if each.get("run") == run and (line := line_of(each))]
 
-    def _drawn(
-        self, pane: str, key: Key, document: dict[str, Any], printed: Sequence[Line]
-    ) -> RenderableType:
-        width = max(self._panes[pane].content_size.width - 1, NARROWEST)
-        if pane == "why":
-            return explained.why(document, self._board.get(key), printed, width)
+    def _drawn(self, pane: str, key: Key, document: dict[str, Any]) -> RenderableType:
         if pane == "environment":
             return explained.environment(document)
-        return bars.draw(document, self._board.of_project(key[0]), time.time(), width)
+        return bars.draw(document, self._board.of_project(key[0]), time.time(), self._width(pane))
+
+
+def _listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    found = document.get(name)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _query(pane: str, key: Key) -> list[tuple[str, str]]:

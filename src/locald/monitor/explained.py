@@ -11,6 +11,7 @@ from rich.text import Text
 
 from locald.faces import states, words
 from locald.faces.when import age
+from locald.monitor import past
 from locald.monitor.drawn import Look
 from locald.monitor.table import style
 
@@ -29,9 +30,18 @@ def root(document: Document) -> str:
     return str((blockers or [document])[-1].get("service") or "")
 
 
-def why(document: Document, row: Row | None, printed: Sequence[Line] = (), width: int = 80) -> RenderableType:
+def why(
+    document: Document,
+    row: Row | None,
+    printed: Sequence[Line] = (),
+    width: int = 80,
+    *,
+    runs: Sequence[Document] = (),
+    samples: Sequence[Document] = (),
+    now: float = 0.0,
+) -> RenderableType:
     """The whole explanation. `row` adds what `why` does not say: whether the source is a fallback. `printed`:
-    what its root printed last."""
+    what its root printed last. `runs`: its own, the newest first; `samples`: what it took of the machine."""
     shown = {**document, **({"check": row.get("check"), "fallback": row.get("fallback")} if row else {})}
     word = words.word(shown)
     name = str(shown.get("service") or "")
@@ -44,6 +54,8 @@ def why(document: Document, row: Row | None, printed: Sequence[Line] = (), width
     parts += _block("Next steps", (_hint(hint) for hint in document.get("hints") or ()))
     parts += _printed(root(document), printed, width)
     parts += _block("Evidence (newest first)", map(_evidence, _listed(document, "evidence")))
+    parts += _block("Last 15 minutes", past.usage(samples, now, width))
+    parts += _block("Runs ({ and } show the lines of one)", past.history(runs))
     return Group(*parts)
 
 

@@ -155,11 +155,16 @@ class Feed:
             raise Unreachable(problem.what, problem.hint)
         return self._session
 
-    async def watch(self, number: int, project: str | None, services: Sequence[str]) -> None:
-        """From now on tell the lines of these services (none: all of the project; None: of all projects)."""
+    async def watch(
+        self, number: int, project: str | None, services: Sequence[str], run: int | None = None
+    ) -> None:
+        """From now on tell the lines of these services (none: all of the project; None: of all projects), or
+        of one run of a service."""
         self._logs = {"watch": number, "services": list(services), "n": HISTORY}
         if project is not None:
             self._logs["project"] = project
+        if run is not None:
+            self._logs["run"] = run
         await self._say({"logs": self._logs})
 
     async def unwatch(self) -> None:

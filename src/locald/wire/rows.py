@@ -6,7 +6,7 @@ Times leave here as UTC in ISO 8601 with milliseconds, whatever they were before
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from locald.domain.project.names import parts
 
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from locald.domain.values.problem import Problem
 
 Json = dict[str, Any]
+
+
+class Sampled(Protocol):
+    """`at`: epoch seconds; `cpu`: cores; `memory`: bytes."""
+
+    at: float
+    cpu: float
+    memory: int
 
 
 def timestamp(at: float | None) -> str | None:
@@ -107,6 +115,13 @@ def timeline(view: Timeline) -> Json:
     return {
         "project": parts(view.project)[0],
         "instance": parts(view.project)[1],
+        **_start(view),
+        "before": _start(view.before) if view.before else None,
+    }
+
+
+def _start(view: Timeline) -> Json:
+    return {
         "services": [_started(part) for part in view.services],
         "critical_path": list(view.critical_path),
         "total_ms": milliseconds(view.total),
@@ -124,6 +139,7 @@ def _started(part: Started) -> Json:
         "waited_for": list(part.waited_for),
         "median_ms": milliseconds(part.median),
         "cause": part.cause or None,
+        "ended_at": timestamp(part.ended_at),
     }
 
 
@@ -142,6 +158,11 @@ def runs(found: Iterable[RunOf]) -> list[Json]:
         }
         for each in found
     ]
+
+
+def samples(found: Iterable[Sampled]) -> list[Json]:
+    """What a service took of the machine, step by step; processors in cores, to a thousandth."""
+    return [{"at": timestamp(e.at), "cpu": round(e.cpu, 3), "memory": e.memory} for e in found]
 
 
 def refusal(problems: Iterable[Problem], exit_code: int) -> Json:

@@ -65,6 +65,7 @@ def schemas() -> Json:
             }
         ),
         "Runs": object_of({"runs": list_of(_run())}),
+        "Usage": _usage(),
         "Terminal": object_of({"run": TEXT}),
         "Lines": object_of({"lines": list_of(line), "truncated": {"type": "boolean"}, "cursor": TEXT}),
         "Dashboard": object_of({"url": TEXT}),
@@ -131,21 +132,20 @@ def _run() -> Json:
     return object_of({"service": TEXT, "run": NUMBER, **times, "exit_code": code, **told})
 
 
+def _usage() -> Json:
+    sample = object_of({"at": TIME, "cpu": {"type": "number"}, "memory": NUMBER})
+    told = {"project": TEXT, "instance": TEXT_OR_NULL, "name": TEXT, "samples": list_of(sample)}
+    return object_of({"step": {"type": "number"}, "services": list_of(object_of(told))})
+
+
 def _timeline(row: Json) -> Json:
-    times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at"), TIME)
+    times = dict.fromkeys(("queued_at", "spawned_at", "listening_at", "ready_at", "ended_at"), TIME)
     source, number = row["properties"]["source"], {"type": ["integer", "null"]}
     ending = {"waited_for": list_of(TEXT), "median_ms": number, "cause": TEXT_OR_NULL}
     part = object_of({"name": TEXT, **times, "source": source, **ending})
-    path, total = list_of(TEXT), number
-    return object_of(
-        {
-            "project": TEXT,
-            "instance": TEXT_OR_NULL,
-            "services": list_of(part),
-            "critical_path": path,
-            "total_ms": total,
-        }
-    )
+    start = {"services": list_of(part), "critical_path": list_of(TEXT), "total_ms": number}
+    before = {"oneOf": [object_of(start), {"type": "null"}]}
+    return object_of({"project": TEXT, "instance": TEXT_OR_NULL, **start, "before": before})
 
 
 def _of_view(view: type) -> Json:

@@ -164,6 +164,66 @@ def test_the_path_is_a_path_and_explains_the_total(times: list[float]) -> None:
     assert abs(shown.total - (took["a"] + took[second] + took["d"])) < 1e-4
 
 
+# The start before.
+
+
+def three() -> Story:
+    """A long start: `web` fails, the others are ready."""
+    s = Story(service("db"), service("api", "db"), service("web", "api", restart="no"))
+    s.up(), starts(s, "db#1", 2), starts(s, "api#1", 3), s.spawned("web#1"), s.wait(1), s.exits("web#1", 3)
+    s.wait(100)
+    return s
+
+
+def test_a_repair_does_not_make_the_long_start_forgotten() -> None:
+    s = three()
+    assert told(s).before is None
+    s.up(), starts(s, "web#2", 1)
+
+    shown = told(s)
+    assert (shown.critical_path, shown.total) == (("web",), 1.0)
+    assert shown.before
+    assert [(p.name, seconds(p.ready_at), seconds(p.ended_at)) for p in shown.before.services] == [
+        ("db", 2.0, None),
+        ("api", 5.0, None),
+        ("web", None, 6.0),
+    ]
+    assert (shown.before.critical_path, shown.before.total) == (("db", "api"), 5.0)
+
+
+def test_nor_do_several() -> None:
+    s = three()
+    s.up(), starts(s, "web#2", 1), s.wait(50)
+    s.restart("db"), s.stopped("db#1"), starts(s, "db#2", 1)
+
+    shown = told(s)
+    assert shown.before
+    assert [(p.name, seconds(p.spawned_at), p.source) for p in shown.before.services] == [
+        ("db", 0.0, "tcp"),
+        ("api", 2.0, "tcp"),
+        ("web", 5.0, "none"),
+    ]
+
+
+def test_a_start_of_as_many_takes_its_place() -> None:
+    s = three()
+    (
+        s.restart(),
+        s.stopped("api#1", "db#1"),
+        starts(s, "db#2", 1),
+        starts(s, "api#2", 1),
+        starts(s, "web#2", 1),
+    )
+    assert told(s).before is None
+
+
+def test_what_is_still_starting_belongs_to_the_present_start() -> None:
+    s = Story(service("db"), service("api"), service("slow", start_timeout=None))
+    s.up(), starts(s, "db#1", 1), starts(s, "api#1", 1), s.spawned("slow#1"), s.wait(30)
+    s.restart("api"), s.stopped("api#1"), starts(s, "api#2", 1)
+    assert told(s).before is None
+
+
 # How long a start takes: the median.
 
 

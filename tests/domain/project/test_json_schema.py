@@ -66,6 +66,7 @@ GOOD: dict[str, list[Any]] = {
     "tty": [True, False],
     "stdin": ["empty", "open", "terminal"],
     "kill_mode": ["all", "mixed"],
+    "usage": ["shown", "always"],
     "watch": [
         "src",
         ["src/**/*.py", "../shared"],
@@ -119,6 +120,7 @@ BAD: dict[str, list[Any]] = {
     "tty": ["yes", 1],
     "stdin": ["tty", "Open", True, 1],
     "kill_mode": ["process", 1],
+    "usage": ["never", True],
     "watch": ["", "/src", "~/src", [], [""], [1], {}, {"paths": []}, {"paths": "src"}, {"ignore": ["a"]}],
     "comand": ["x"],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -61,3 +62,8 @@ def test_lines_of_one_stream_share_a_packet_and_packets_a_list_until_it_is_heavy
         [("api", "stderr", b"oops\n")],
     ]
     assert list(Choice().packed([])) == [[]]
+
+
+def test_the_lines_of_one_run_are_chosen() -> None:
+    first, second = block(b"of the first\n"), replace(block(b"of the second\n"), run_number=2)
+    assert text(Choice(run=2), *map(Choice(run=2).of, (first, second))) == b"of the second\n"

@@ -72,6 +72,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         choices=LEVELS,
         help="only lines that name error, warn, info or debug, or worse",
     )
+    parser.add_argument("--run", metavar="N", type=_run, dest="of_run", help="only lines of this run")
     parser.add_argument("-t", "--timestamps", action="store_true", help="begin each line with its time (UTC)")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.set_defaults(run=run)
@@ -112,6 +113,8 @@ def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
         fields.append(("until", f"{time.time() - args.until:.3f}"))
     if args.grep is not None:
         fields.append(("grep", args.grep))
+    if args.of_run is not None:
+        fields.append(("run", str(args.of_run)))
     if args.level is not None:
         fields.append(("level", args.level))
     return fields
@@ -213,6 +216,12 @@ def _names(api: Api, target: Target) -> list[str]:
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'"{text}" is not a number of lines')
+    return int(text)
+
+
+def _run(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f'"{text}" is not the number of a run: see `locald timeline --all`')
     return int(text)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
+    from locald.client.http import Api
     from locald.client.target import Target
 
 ABOUT = """\
@@ -26,9 +27,15 @@ Show the services of the project: state, health, and the source of the health. B
 the table is the reason for each service that is not healthy. `(fallback)` marks a
 source that is used because there is no better one. Exits 0 whatever the health.
 
+Of one service that is named, its latest runs are listed too. `locald logs SERVICE --run N`
+prints what one of them printed.
+
 With --watch the table is updated until Ctrl-C. Without a terminal it is printed again
 at each change.
 """
+
+LATEST = 5
+"""runs that are listed"""
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -54,17 +61,30 @@ def run(args: argparse.Namespace) -> int:
         return watch.run(args, query)
     if args.bell:
         raise Refused(Problem("--bell needs --watch", hint="run `locald status --watch --bell`"))
-    document = daemon.look(Home.find()).get("/v1/status", query)
+    api = daemon.look(Home.find())
+    document = api.get("/v1/status", query)
     say.about(document.get("daemon") or {})
     if target and document["services"]:
         whereabouts.tell(target, document.get("moved_from"))
+    runs = _runs(api, target, document["services"])
     if args.json:
+        if runs is not None:
+            document["runs"] = runs
         import json
 
         print(json.dumps(document, indent=2))
     else:
         _show(document["services"], args.all)
+        _show_runs(runs or [])
     return 0
+
+
+def _runs(api: Api, target: Target | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """The latest runs of the one service that was named; None where none was, or it never ran."""
+    if target is None or len(target.services) != 1 or len(rows) != 1 or not rows[0]["run"]:
+        return None
+    found: list[dict[str, Any]] = api.get("/v1/runs", target.query)["runs"]
+    return found
 
 
 def _query(args: argparse.Namespace, target: Target | None) -> list[tuple[str, str]]:
@@ -83,3 +103,14 @@ def _show(rows: list[dict[str, Any]], everywhere: bool) -> None:
 
     width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
     print("\n".join(overview.whole(rows, everywhere, width)))
+
+
+def _show_runs(runs: list[dict[str, Any]]) -> None:
+    if not runs:
+        return
+    from locald.cli.shared import history
+
+    width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
+    print("\n".join(["", *history.listed(runs[:LATEST], width, named=False)]))
+    if len(runs) > LATEST:
+        say.note(f"{len(runs) - LATEST} earlier runs: run `locald timeline --all`")

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-from locald.cli.shared import say
+from locald.cli.shared import history, say
 from locald.cli.shared.table import Cell, table
 from locald.client import daemon
 from locald.client.target import choose
@@ -17,7 +17,6 @@ from locald.domain.values.amounts import length
 from locald.faces import states, words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
-from locald.faces.when import seconds_of
 from locald.wire.home import Home
 
 TYPE_CHECKING = False
@@ -37,7 +36,6 @@ started, how long it took until it was ready, how it ended, and why it began.
 Without a terminal it is a table of times, in seconds since the start began.
 """
 HEAD = ("SERVICE", "REQUESTED", "SPAWNED", "LISTENING", "READY", "MEDIAN", "SOURCE", "WAITED FOR")
-RUNS = ("SERVICE", "RUN", "STARTED", "READY AFTER", "LASTED", "END", "CAUSE", "SAID")
 
 NARROWEST, WIDEST = 16, 100
 """columns of the bars"""
@@ -65,10 +63,18 @@ def run(args: argparse.Namespace) -> int:
         say.note("nothing was started yet")
         return 0
     start = Start(document, api.get("/v1/status", target.where)["services"], time.time())
-    lines = _drawn(start, say.width(sys.stdout)) if say.is_terminal(sys.stdout) else _listed(start)
-    for line in [*lines, "", *_conclusion(start)]:
+    lines = [*_picture(start), "", *_conclusion(start)]
+    if before := start.before:
+        ago = length(start.origin - before.origin)
+        head = f"the start before, of {words.counted(len(before.spans), 'service')}, {ago} earlier:"
+        lines += ["", head, "", *_picture(before), "", *_conclusion(before)]
+    for line in lines:
         print(line)
     return 0
+
+
+def _picture(start: Start) -> list[str]:
+    return _drawn(start, say.width(sys.stdout)) if say.is_terminal(sys.stdout) else _listed(start)
 
 
 def _list_runs(document: dict[str, Any], *, as_json: bool) -> int:
@@ -78,22 +84,10 @@ def _list_runs(document: dict[str, Any], *, as_json: bool) -> int:
     if not document["runs"]:
         say.note("nothing was started yet")
         return 0
-    cells = [[Cell(plain(text)) for text in _past(run)] for run in document["runs"]]
-    is_drawn = say.is_terminal(sys.stdout)
-    width = say.width(sys.stdout) if is_drawn else None
-    for line in table(RUNS, cells, colour=say.has_colour(sys.stdout), width=width):
+    width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
+    for line in history.listed(document["runs"], width):
         print(line)
     return 0
-
-
-def _past(run: dict[str, Any]) -> list[str]:
-    started, ready, ended = (seconds_of(run[name]) for name in ("started_at", "ready_at", "ended_at"))
-    took = length(ready - started) if ready is not None and started is not None else ""
-    lived = length((time.time() if ended is None else ended) - started) if started is not None else ""
-    end = "running" if ended is None else "" if run["exit_code"] is None else f"exit code {run['exit_code']}"
-    why = run["cause"] or ""
-    said = run["said"] or ""
-    return [run["service"], str(run["run"]), run["started_at"] or "", took, lived, end, why, said]
 
 
 def _conclusion(start: Start) -> list[str]:
@@ -140,7 +134,7 @@ def _drawn(start: Start, width: int) -> list[str]:
         painted = say.paint(note, *_colours(span), on=colour)
         lines.append(f"{label}  {bar}{' ' * max(room - length_, 0)}  {painted}".rstrip())
     lines += [_before(span, start, names, colour) for span in start.earlier]
-    return [*lines, "", *_legend(width, colour)]
+    return lines if start.before else [*lines, "", *_legend(width, colour)]
 
 
 def _label(name: str, width: int, critical: bool, colour: bool) -> str:

@@ -115,7 +115,10 @@ def _choice(asked: Json) -> Choice:
     if since is not None and not (_is_number(since) and math.isfinite(since)):
         raise misused("must be epoch seconds", "since")
     grep = pattern(text(asked, "grep")) if asked.get("grep") else None
-    return Choice(since, grep, asked.get("plain") is True, folds=True)
+    run = asked.get("run")
+    if run is not None and not (isinstance(run, int) and not isinstance(run, bool) and run > 0):
+        raise misused("must be the number of a run", "run")
+    return Choice(since, grep, asked.get("plain") is True, folds=True, run=run)
 
 
 def _is_number(value: object) -> bool:

@@ -10,7 +10,7 @@ again at any time.
             {"kind": "lines", "watch", "lines", "history", "more", "skipped"}    see `lines`
             {"kind": "refused", "watch", "problems"}                      `watch` null: not about one
     asked   {"usage": true | false}
-            {"logs": {"watch": 1, "project", "services", "n", "since", "grep", "plain"}}
+            {"logs": {"watch": 1, "project", "services", "n", "since", "grep", "plain", "run"}}
             {"logs": null}
 
 Lines are those of the services that are there when they are asked for: who sees another service in the rows

@@ -29,6 +29,7 @@ from locald.daemon.api.scope import (
 )
 from locald.daemon.instances import checkouts
 from locald.daemon.last_words import printed_last
+from locald.daemon.meter import STEP
 from locald.domain.explain import in_use
 from locald.domain.explain.last_word import is_over, last_word
 from locald.domain.explain.located import located, others
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 MOST_LINES, MOST_BYTES = 10_000, 1_000_000
 """of a page"""
+MOST_RUNS = 1 << 31
 HEARTBEAT = 15.0
 """seconds between two comments on a quiet stream, so that both sides notice a broken one"""
 
@@ -184,6 +186,16 @@ class Reading:
         chosen = await scope(self._core, request.query, request.query.getall("service"))
         world = self._core.world
         return document({"runs": rows.runs(runs([world.services[key] for key in chosen.keys(world)]))})
+
+    async def usage(self, request: Request) -> Answer:
+        """What services took in the last quarter of an hour, as far as it was measured."""
+        chosen = await scope(self._core, request.query, request.query.getall("service"))
+        past = self._core.past_usage
+        told = [
+            {**whose(key), "name": key.service, "samples": rows.samples(past(key))}
+            for key in chosen.keys(self._core.world)
+        ]
+        return document({"step": STEP, "services": told})
 
     async def environment(self, request: Request) -> Answer:
         key = await one(self._core, request.query, request.query.getall("service"))
@@ -327,7 +339,15 @@ def _choice(query: Mapping[str, str]) -> Choice:
     is_plain = query.get("plain") == "1"
     folds = is_plain or query.get("fold") == "1"
     since, until = _moment(query, "since"), _moment(query, "until")
-    return Choice(since, grep, is_plain, _level(query), until, folds)
+    return Choice(since, grep, is_plain, _level(query), until, folds, _run(query))
+
+
+def _run(query: Mapping[str, str]) -> int | None:
+    if "run" not in query:
+        return None
+    if not (query["run"].isdecimal() and query["run"].isascii() and 0 < int(query["run"]) <= MOST_RUNS):
+        raise misused("must be the number of a run", "run")
+    return int(query["run"])
 
 
 def _moment(query: Mapping[str, str], field: str) -> float | None:

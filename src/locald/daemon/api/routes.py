@@ -110,6 +110,7 @@ class Api:
             Route("GET", LIVE, _no_socket, allows_head=False),
             Route("GET", "/v1/why", reading.why),
             Route("GET", "/v1/runs", reading.runs),
+            Route("GET", "/v1/usage", reading.usage),
             Route("GET", "/v1/timeline", reading.timeline),
             Route("GET", "/v1/logs", reading.logs),
             Route("GET", "/v1/lines", reading.lines),

@@ -2,22 +2,31 @@
 
 The critical path is read backwards: from the service that was ready last, to the dependency that it waited
 for longest, and so on to one that waited for nobody. Making anything else faster changes nothing.
+
+A service that is repaired and started again makes a start of its own, and a short one. So with it comes the
+one `before`: the latest earlier start of more services, made of the runs that are remembered.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle.health import Source, strongest
-from locald.domain.lifecycle.phase import Completed
+from locald.domain.lifecycle.past import past_of
+from locald.domain.lifecycle.phase import Blocked, Completed, Failed, Stopped
+from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from locald.domain.lifecycle.past import PastRun
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Service
+
+
+SETTLED = (Blocked, Completed, Failed, Stopped)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +44,8 @@ class Started:
     """seconds from spawn to ready of earlier starts, their median; None when there was none"""
     cause: str = ""
     """why it was restarted, where nobody asked for that"""
+    ended_at: float | None = None
+    """when its run ended without having been ready"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class Timeline:
     critical_path: tuple[str, ...]
     total: float | None
     """seconds from the first request on the critical path to the last readiness; None before there is one"""
+    before: Timeline | None = None
+    """the latest earlier start, if more services had a part in it"""
 
 
 def timeline(project: str, services: Sequence[Service]) -> Timeline:
@@ -52,12 +65,66 @@ def timeline(project: str, services: Sequence[Service]) -> Timeline:
     waited = {name for service in asked for name in service.waited_for}
     own = [each for each in asked if each.key.project == project or each.spec.name in waited]
     parts = [_part(each) for each in own]
+    earlier = [part for each in own for part in _earlier_parts(each)]
+    moving = {each.spec.name for each in own if not isinstance(each.phase, SETTLED)}
+    return replace(_told(project, parts), before=_before(project, parts, earlier, moving))
+
+
+def _told(project: str, parts: list[Started]) -> Timeline:
     path = _critical_path({part.name: part for part in parts})
     total = None
     if path and path[-1].ready_at is not None:
         total = path[-1].ready_at - min(part.queued_at for part in path if part.queued_at is not None)
     ordered = sorted(parts, key=lambda part: (part.spawned_at or float("inf"), part.name))
     return Timeline(project, tuple(ordered), tuple(part.name for part in path), total)
+
+
+def _before(project: str, parts: list[Started], earlier: list[Started], moving: set[str]) -> Timeline | None:
+    """Parts that overlap belong to one start. What is not ready yet and `moving` reaches up to now."""
+    present = {id(part) for part in parts if part.name in moving and part.ready_at is None}
+    starts: list[dict[str, Started]] = []
+    end = float("-inf")
+    for part in sorted([*earlier, *parts], key=_asked_at):
+        if _asked_at(part) > end:
+            starts.append({})
+        starts[-1][part.name] = part
+        end = max(end, float("inf") if id(part) in present else _over_at(part))
+    latest = len(starts[-1]) if starts else 0
+    larger = [start for start in starts[:-1] if len(start) > latest]
+    return _told(project, list(larger[-1].values())) if larger else None
+
+
+def _asked_at(part: Started) -> float:
+    return part.queued_at or 0.0
+
+
+def _over_at(part: Started) -> float:
+    known = (part.queued_at, part.spawned_at, part.listening_at, part.ready_at, part.ended_at)
+    return max(at for at in known if at is not None)
+
+
+def _earlier_parts(service: Service) -> list[Started]:
+    """Its part in starts before this one: of the runs of one start the last."""
+    past = [*service.past, *([past_of(service.facts)] if service.facts else [])]
+    runs = {run.queued_at: run for run in past if run.queued_at not in (None, service.queued_at)}
+    return [_part_of_past(service, run) for run in runs.values()]
+
+
+def _part_of_past(service: Service, run: PastRun) -> Started:
+    is_completed = service.spec.type is Type.TASK and run.exit_code == 0
+    ready_at = run.ended_at if is_completed else run.ready_at
+    return Started(
+        service.spec.name,
+        run.queued_at,
+        run.spawned_at,
+        run.listening_at,
+        ready_at,
+        run.source,
+        run.waited_for,
+        None,
+        run.cause,
+        None if ready_at is not None else run.ended_at,
+    )
 
 
 def _part(service: Service) -> Started:
@@ -73,6 +140,7 @@ def _part(service: Service) -> Started:
         tuple(sorted(service.waited_for)),
         median(service.durations) if service.durations else None,
         facts.cause if facts else "",
+        facts.ended_at if facts and facts.ready_at is None and not completed else None,
     )
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from locald.domain.lifecycle.health import Source, strongest
+
 if TYPE_CHECKING:
     from locald.domain.lifecycle.run_facts import RunFacts
 
@@ -26,9 +28,18 @@ class PastRun(Struct, frozen=True):
     """why it began, where nobody asked for it"""
     said: str = ""
     """the line it printed that says most about its end"""
+    queued_at: float | None = None
+    """when the start was asked for that it was a run of; retries are of one start"""
+    listening_at: float | None = None
+    waited_for: tuple[str, ...] = ()
+    """the dependencies that this start really had to wait for"""
+    source: Source = Source.NONE
+    """who said that it was ready"""
 
 
 def past_of(facts: RunFacts) -> PastRun:
     exit_code = facts.exit.shown if facts.exit else None
     times = facts.spawned_at, facts.ready_at, facts.ended_at
-    return PastRun(facts.run.number, *times, exit_code, facts.cause, facts.said or "")
+    word = strongest(facts.evidence) if facts.ready_at is not None else None
+    told = facts.cause, facts.said or "", facts.queued_at, facts.listening_at, facts.waited_for
+    return PastRun(facts.run.number, *times, exit_code, *told, word.source if word else Source.NONE)

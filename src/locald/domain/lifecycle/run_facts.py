@@ -126,6 +126,10 @@ class RunFacts(Struct, frozen=True):
     """why nobody can tell how the run is, or empty"""
     cause: str = ""
     """why it began, where nobody asked for it: "src/api.py changed"; empty otherwise"""
+    queued_at: float | None = None
+    """when the start was asked for that it is a run of"""
+    waited_for: tuple[str, ...] = ()
+    """the dependencies that this start really had to wait for"""
     paused: bool = False
     """its container is paused"""
     found: int | None = None

@@ -203,6 +203,8 @@ def launch(service: Service) -> tuple[Service, Run]:
         watchdog=service.spec.watchdog,
         speaks_after=_speaks_after(service),
         cause=service.cause,
+        queued_at=service.queued_at,
+        waited_for=tuple(sorted(service.waited_for)),
     )
     took = service.facts.took if service.facts else None
     durations = service.durations if took is None else (*service.durations, took)[-REMEMBERED_STARTS:]

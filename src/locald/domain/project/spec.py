@@ -79,6 +79,14 @@ class StandardInput(StrEnum):
     """what somebody types who is attached to it; its output goes to the same terminal"""
 
 
+class Sampling(StrEnum):
+    """When it is measured what a service takes of the machine."""
+
+    SHOWN = "shown"
+    """while a page or a monitor shows it"""
+    ALWAYS = "always"
+
+
 class HttpCheck(Struct, frozen=True):
     """GET `path`; healthy when the status is one of `status` (empty: any 2xx or 3xx)."""
 
@@ -196,6 +204,7 @@ class ServiceSpec(Struct, frozen=True):
     """it is started by the first request to its name"""
     idle_timeout: float | None = None
     """seconds without a request to its name after which it is stopped"""
+    usage: Sampling = Sampling.SHOWN
 
     @property
     def in_container(self) -> bool:
@@ -259,7 +268,10 @@ class Definition(Struct, frozen=True):
         return Key(of_all(self.key.project) if name in self.shared else self.key.project, name)
 
     def is_like(self, other: Definition) -> bool:
-        """Whether a run of one is a run of the other. What is shared runs in the folder of any instance."""
+        """Whether a run of one is a run of the other. What is shared runs in the folder of any instance; what
+        is measured of a run is not part of it."""
+        if self.spec.usage is not other.spec.usage:
+            other = replace(other, spec=replace(other.spec, usage=self.spec.usage))
         return self == (replace(other, directory=self.directory) if self.key.is_shared else other)
 
 

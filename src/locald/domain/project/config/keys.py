@@ -46,6 +46,7 @@ from locald.domain.project.spec import (
     KillMode,
     ProjectSpec,
     RestartPolicy,
+    Sampling,
     ServiceSpec,
     StandardInput,
     Type,
@@ -345,6 +346,16 @@ class ServiceTable(Table):
             "WebSocket counts). Only with `on_demand = true`.",
             'idle_timeout = "15m"',
             otherwise="none",
+        ),
+    ] = NOT_GIVEN
+    usage: Annotated[
+        Annotated[Sampling, choice("when usage is measured", Sampling, Sampling, {})],
+        Doc(
+            "When processor and memory are measured, for the graphs of the last 15 minutes on the "
+            "dashboard and in the monitor: `shown`, while one of them is open, or `always`. Another value "
+            "restarts nothing.",
+            'usage = "always"',
+            "shown",
         ),
     ] = NOT_GIVEN
 

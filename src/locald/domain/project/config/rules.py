@@ -16,7 +16,7 @@ from locald.domain.project import graph, template
 from locald.domain.project.config import commands, domains
 from locald.domain.project.config.checks import OF_A_PORT
 from locald.domain.project.config.unknown import meant
-from locald.domain.project.spec import Condition, StandardInput, Type
+from locald.domain.project.spec import Condition, ServiceSpec, StandardInput, Type
 from locald.domain.values.faults import Bad, Fault, one_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ PROCESS_ONLY = {
     "watchdog": "a container has no NOTIFY_SOCKET",
 }
 """keys without a meaning for the other kind, and why"""
+_KEYS = frozenset(ServiceSpec.__struct_fields__)
 OF_PORTS = ("port", "domains", "on_demand", "idle_timeout")
 """keys without a meaning for what has no port"""
 
@@ -140,7 +141,8 @@ def _project_texts(project: Any, services: Any) -> Iterator[Fault]:
 
 def _what_is_run(draft: Draft) -> Iterator[Fault]:
     # A misspelt key has its own problem, and is the reason why the right one is missing.
-    present = set(draft.raw) | {meant(key, ("command", "image")) for key in draft.raw}
+    misspelt = draft.raw.keys() - _KEYS
+    present = set(draft.raw) | {meant(key, ("command", "image")) for key in misspelt}
     said = draft.raw.get("type")
     if said == Type.CONTAINER and "image" not in present:
         yield Fault(draft.path(), "image is missing", 'a container needs image = "…"')
