@@ -87,6 +87,7 @@ class Start:
         spans = [Span(part, by_name.get(part["name"], {}), now) for part in document["services"]]
         before = document.get("before")
         self.before = Start(before, _as_it_was(before), now) if isinstance(before, dict) else None
+        self.spans: list[Span]
         is_told = {span.name for span in self.before.spans} if self.before else set()
         self.origin = _origin(spans, now)
         self.spans = [span for span in spans if span.end >= self.origin]

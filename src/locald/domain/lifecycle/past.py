@@ -38,8 +38,17 @@ class PastRun(Struct, frozen=True):
 
 
 def past_of(facts: RunFacts) -> PastRun:
-    exit_code = facts.exit.shown if facts.exit else None
-    times = facts.spawned_at, facts.ready_at, facts.ended_at
     word = strongest(facts.evidence) if facts.ready_at is not None else None
-    told = facts.cause, facts.said or "", facts.queued_at, facts.listening_at, facts.waited_for
-    return PastRun(facts.run.number, *times, exit_code, *told, word.source if word else Source.NONE)
+    return PastRun(
+        facts.run.number,
+        facts.spawned_at,
+        facts.ready_at,
+        facts.ended_at,
+        facts.exit.shown if facts.exit else None,
+        facts.cause,
+        facts.said or "",
+        facts.queued_at,
+        facts.listening_at,
+        facts.waited_for,
+        word.source if word else Source.NONE,
+    )
