@@ -1,7 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched] [crowded]
-              [growth] [proxy]
+              [growth] [proxy] [attach]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -15,7 +15,21 @@ from __future__ import annotations
 import argparse
 import sys
 
-from bench import chain, containers, crowded, footprint, growth, lag, many, page, proxy, race, status, watched
+from bench import (
+    attach,
+    chain,
+    containers,
+    crowded,
+    footprint,
+    growth,
+    lag,
+    many,
+    page,
+    proxy,
+    race,
+    status,
+    watched,
+)
 from bench.table import Measure, save, show
 
 ALL = {
@@ -30,6 +44,7 @@ ALL = {
     "crowded": crowded.measure,
     "growth": growth.measure,
     "proxy": proxy.measure,
+    "attach": attach.measure,
 }
 
 

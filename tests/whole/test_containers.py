@@ -14,6 +14,7 @@ from engine.session import PrivateDocker
 from whole.harbour import harbour, image, write
 from whole.machine import Machine, free_port, wait_for
 from whole.showing import shows
+from whole.test_watch import folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,3 +317,17 @@ def inside(docker: Docker, container: str, command: str) -> None:
     """Run a command in a container, and do not wait for it."""
     made = docker.api.post(f"/containers/{container}/exec", {"Cmd": ["sh", "-c", command]})
     docker.api.post(f"/exec/{made['Id']}/start", {"Detach": True})
+
+
+def test_a_file_that_is_mounted_into_a_container_restarts_it(harbour: Machine) -> None:
+    """What is watched is the file here; the next run sees it changed."""
+    harbour.file("conf/app.conf", "one\n")
+    command = 'command = ["sh", "-c", "cat /conf/app.conf; exec sleep 1000000"]'
+    mounts = 'volumes = ["./conf:/conf:ro"]\nwatch = ["conf"]\nstop_timeout = "1s"'
+    write(harbour, f"[services.db]\n{image('plain')}{command}\n{mounts}\n")
+    harbour.up()
+    wait_for(lambda: folders(harbour.daemon_pid()), "a watched folder")
+    harbour.file("conf/app.conf", "two\n")
+    harbour.until("db", lambda row: row["run"] == 2 and row["health"] == "healthy", 60)
+    assert harbour.printed("db") == ["one", "two"]
+    assert harbour.why("db")["cause"] == "conf/app.conf changed"

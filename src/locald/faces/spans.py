@@ -102,6 +102,11 @@ class Start:
         return not any(span.is_moving for span in self.spans)
 
     @property
+    def has_path(self) -> bool:
+        """Whether the critical path explains this start: it is over, and all of the path is in it."""
+        return self.is_over and {span.name for span in self.spans}.issuperset(self.critical)
+
+    @property
     def unready(self) -> str:
         """What is not ready, in a sentence; empty when all is. Of what has failed nothing comes `yet`."""
         late = [f"{span.name} ({span.word})" for span in [*self.spans, *self.earlier] if span.word]

@@ -86,7 +86,7 @@ def _label(name: str, width: int, *, critical: bool) -> Text:
 
 
 def _conclusion(start: Start) -> Text:
-    if start.unready or not start.is_over or start.total is None:
+    if start.unready or not start.has_path or start.total is None:
         return Text(start.unready)
     text = Text().append(f"{ON_PATH} critical path: ", "bold cyan").append(" → ".join(start.critical))
     return text.append(f"   total: {length(start.total)}")

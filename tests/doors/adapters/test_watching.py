@@ -7,6 +7,8 @@ import errno
 import os
 import resource
 import shutil
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -243,6 +245,46 @@ async def test_a_limit_of_the_kernel_is_told_with_the_remedy(
     told = await watched.begin("src")
     assert f"({limit})" in told.trouble
     assert f"sudo sysctl fs.inotify.{limit}=" in told.hint
+
+
+LIMITED = """
+import sys
+from locald.adapters.watching import Folders, Limit
+from locald.domain.project.spec import FileWatch
+with open("/proc/sys/user/max_inotify_watches", "w") as file:
+    file.write("20")
+folders = Folders(sys.argv[1], FileWatch(("src",)))
+try:
+    folders.look_through()
+except Limit as limit:
+    print(limit.trouble, limit.hint, len(folders.names), sep="\\n")
+"""
+
+
+def test_a_tree_that_is_larger_than_the_limit_is_watched_as_far_as_it_goes(watched: Watched) -> None:
+    """A real limit: that of a user namespace."""
+    for number in range(100):
+        watched.write(f"src/{number}/a.py")
+    command = ["unshare", "--user", "--map-root-user", sys.executable, "-c", LIMITED, str(watched.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unshare" in done.stderr:
+        pytest.skip(f"no user namespace can be made here: {done.stderr}")
+    assert done.returncode == 0, done.stderr
+    trouble, hint, count = done.stdout.splitlines()
+    assert trouble.startswith(f"not all files below {watched.folder} are watched: ")
+    assert "fs.inotify.max_user_watches=" in hint
+    assert int(count) == 20
+
+
+async def test_a_glob_that_matches_everything_leaves_out_what_is_left_out(watched: Watched) -> None:
+    for name in ("a.py", "src/b.py", "node_modules/x/c.js", ".git/HEAD", ".venv/d.py"):
+        watched.write(name)
+    await watched.begin("**")
+    watched.write("node_modules/x/c.js", "changed")
+    watched.write(".git/HEAD", "changed")
+    watched.write("a.py", "changed")
+    watched.write("src/b.py", "changed")
+    await watched.sees("a.py", "src/b.py")
 
 
 async def test_ten_thousand_files_take_little_memory_and_no_time_while_nothing_changes(

@@ -93,7 +93,7 @@ def _list_runs(document: dict[str, Any], *, as_json: bool) -> int:
 def _conclusion(start: Start) -> list[str]:
     lines = [f"{span.name} restarted: {plain(span.cause)}" for span in start.spans if span.cause]
     lines += [plain(start.unready)] if start.unready else []
-    if not start.is_over or start.total is None:
+    if not start.has_path or start.total is None:
         return lines
     path = f"critical path: {' → '.join(map(plain, start.critical))}"
     return [*lines, path, f"total: {length(start.total)}"]
