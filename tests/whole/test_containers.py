@@ -321,6 +321,7 @@ def inside(docker: Docker, container: str, command: str) -> None:
 
 def test_a_file_that_is_mounted_into_a_container_restarts_it(harbour: Machine) -> None:
     """What is watched is the file here; the next run sees it changed."""
+    (harbour.folder / "conf").mkdir()
     harbour.file("conf/app.conf", "one\n")
     command = 'command = ["sh", "-c", "cat /conf/app.conf; exec sleep 1000000"]'
     mounts = 'volumes = ["./conf:/conf:ro"]\nwatch = ["conf"]\nstop_timeout = "1s"'
