@@ -618,11 +618,12 @@ async def test_a_second_folder_of_the_same_name_is_an_instance(office: Office) -
     await office.up(folder)
     seen = (await office.rows(directory=copy))["web"]
     assert (seen["project"], seen["instance"]) == ("shop", "copy"), "what it would be is told before"
-    assert (await office.up(copy)).json["project"] == "shop@copy"
+    assert (await office.up(copy)).json["instance"] == "copy"
     own, other = (await office.rows(directory=folder))["web"], (await office.rows(directory=copy))["web"]
     assert (own["directory"], own["instance"]) == (folder, None)
     assert (other["directory"], other["instance"]) == (copy, "copy")
-    assert (await office.rows(project="shop@copy")) == await office.rows(directory=copy)
+    named = (await office.rows(project="shop@copy"))["web"]
+    assert (named["directory"], named["port"]) == (copy, other["port"])
 
 
 async def test_an_instance_s_name_is_that_of_its_folder_also_when_the_first_one_is_down(
@@ -634,7 +635,7 @@ async def test_an_instance_s_name_is_that_of_its_folder_also_when_the_first_one_
     for each in (folder, copy):
         await office.post("down", directory=each)
     await office.until(lambda world: not world.places)
-    assert (await office.up(copy)).json["project"] == "shop@copy"
+    assert (await office.up(copy)).json["instance"] == "copy"
     assert (await office.up(folder)).json["project"] == "shop"
 
 
@@ -650,7 +651,7 @@ async def test_a_folder_that_is_gone_keeps_no_name(office: Office) -> None:
 async def test_a_label_that_was_set_is_taken_and_two_alike_are_refused(office: Office) -> None:
     labelled = SHELL | {"env": {**SHELL["env"], "LOCALD_INSTANCE": "mine"}}
     folder, copy = office.project(SHOP), office.project(SHOP, folder="copy")
-    assert (await office.up(folder, caller=labelled)).json["project"] == "shop@mine"
+    assert (await office.up(folder, caller=labelled)).json["instance"] == "mine"
     refused = await office.up(copy, caller=labelled)
     is_refused(refused)
     assert folder in refused.problem["what"]

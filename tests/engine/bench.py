@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from children import free_port
 from engine import images
 from locald.adapters.containers.containers import Containers
-from locald.adapters.containers.create import INSTANCE, Order
+from locald.adapters.containers.create import OWNER, Order
 from locald.capture import frames
 from locald.capture.reader import CaptureReader
 from locald.daemon.tasks import Tasks
@@ -40,7 +40,7 @@ class Bench:
     def __init__(self, docker: Docker, folder: Path) -> None:
         self.docker, self.api, self.folder = docker, docker.api, folder
         self.project = f"t{secrets.token_hex(4)}"
-        self.instance = secrets.token_hex(8)
+        self.owner = secrets.token_hex(8)
         self.clock = Clock(time.time() - time.monotonic())
         self.posted = Posted()
         self._gone: set[Run] = set()
@@ -54,7 +54,7 @@ class Bench:
         """What a daemon has, from its start to its end; then another one may be had."""
         self.posted.events.clear()
         async with Tasks() as tasks:
-            self._containers = Containers(self._post, self.clock, tasks, self._on_output, self.instance)
+            self._containers = Containers(self._post, self.clock, tasks, self._on_output, self.owner)
             try:
                 yield self._containers
             finally:
@@ -157,7 +157,7 @@ class Bench:
 
     def left(self) -> list[str]:
         """The names of all containers and networks of this bench that are there."""
-        label = f"{INSTANCE}={self.instance}"
+        label = f"{OWNER}={self.owner}"
         return [each["Names"][0] for each in self.api.labelled(label)] + self.api.networks_labelled(label)
 
     async def until_not_running(self, name: str = "db") -> None:
@@ -214,7 +214,7 @@ async def bench(docker: Docker, folder: Path) -> AsyncIterator[Bench]:
     try:
         yield made
     finally:
-        await asyncio.to_thread(docker.api.remove_labelled, f"{INSTANCE}={made.instance}")
+        await asyncio.to_thread(docker.api.remove_labelled, f"{OWNER}={made.owner}")
 
 
 @asynccontextmanager

@@ -146,7 +146,7 @@ def test_instances_are_listed_with_what_runs_in_each(machine: Machine, trees: di
     listed = json.loads(machine.locald("instances", "--json").stdout)["instances"]
     shown = {each["instance"]: (each["directory"], each["branch"], each["running"]) for each in listed}
     assert shown == {
-        None: (str(trees[""]), None, 3),
+        None: (str(trees[""]), "main", 3),
         "feat-login": (str(trees["feat-login"]), "feat/login", 3),
         "fix": (str(trees["fix"]), "fix", 0),
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from whole.looking import is_healthy
-from whole.machine import is_alive
+from whole.machine import is_alive, wait_for
 from whole.programs import SERVE, command
 from whole.showing import shows
 from whole.worktrees import everything, in_each, up, worktrees
@@ -70,6 +70,21 @@ def test_status_marks_it(machine: Machine, trees: dict[str, Path]) -> None:
     before = machine.status("-C", str(trees["fix"]))
     assert before["db"]["state"] == "running", "also where nobody has said `up` yet"
     assert before["web"]["state"] == "stopped"
+
+
+def test_it_is_listed_beside_the_instances(machine: Machine, trees: dict[str, Path]) -> None:
+    """With the folder in which it runs, and with its own logs, which count for no instance."""
+    up(machine, trees["feat"])
+    listed = json.loads(machine.locald("instances", "--json").stdout)["instances"]
+    shown = {each["instance"]: (each["shared"], each["directory"], each["running"]) for each in listed}
+    folder = str(trees["feat"])
+    assert shown == {None: (False, folder, 2), "_": (True, folder, 1)}
+    assert all(each["disk_bytes"] > 0 for each in listed)
+    assert "shop@_ (shared)" in machine.locald("instances").stdout
+    shutil.rmtree(trees["feat"])
+    pruned = json.loads(machine.locald("instances", "prune", "--json").stdout)
+    assert [each["instance"] for each in pruned["removed"]] == [None]
+    wait_for(lambda: not everything(machine), "nobody wants it any more")
 
 
 def test_stop_and_down_leave_it_while_another_wants_it(machine: Machine, trees: dict[str, Path]) -> None:

@@ -118,13 +118,13 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         ports = PortChoice(home.state)
         post = _also_to(checks, asking, loop, ports)
         listeners = Listeners(post, clock.now)
-        instance = _instance(home)
+        owner = _owner(home)
         containers = ContainerRunner(
-            lambda library: library.Containers(post, clock, tasks, logbook.hint, instance), logbook
+            lambda library: library.Containers(post, clock, tasks, logbook.hint, owner), logbook
         )
         elsewhere = {
             engine: EngineRunner(
-                library, lambda module: module.Adapter(post, clock, tasks, logbook.hint, instance), logbook
+                library, lambda module: module.Adapter(post, clock, tasks, logbook.hint, owner), logbook
             )
             for engine, library in ADAPTERS.items()
         }
@@ -216,7 +216,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
             await runner.close()
 
 
-def _instance(home: Home) -> str:
+def _owner(home: Home) -> str:
     """What tells our containers from those of another locald on the same engine: whose state they are in."""
     return hashlib.sha256(os.fsencode(home.state)).hexdigest()[:12]
 

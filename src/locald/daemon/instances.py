@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locald.adapters.checkout import branch_of_worktree
+from locald.adapters.checkout import branch_of, branch_of_worktree
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.instances import VARIABLE, Folder, choose, named
-from locald.domain.project.names import parts
+from locald.domain.project.names import is_of_all, parts
 from locald.wire.folder import identity
 
 if TYPE_CHECKING:
@@ -37,31 +37,37 @@ def remembered(world: World, project: str, directory: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A folder that is or was an instance of a project."""
+    """A folder that is or was an instance of a project, or in which run the services that they share."""
 
     project: str
     folder: str
     branch: str
-    """of a linked worktree; empty for all other folders"""
+    """what git has checked out in it; empty for nothing"""
     is_there: bool
     """the folder and the file in it"""
     services: int
     running: int
     disk: int
-    """bytes of what its services have printed"""
+    """bytes of what its own services have printed"""
+
+    @property
+    def is_shared(self) -> bool:
+        return is_of_all(self.project)
 
 
 def checkouts(world: World, size: Callable[[str], int]) -> list[Checkout]:
-    """Every folder that is known, by project. `size`: of what the services of a project keep on disk."""
+    """Every folder that is known, by project, and where what they share is. `size`: of what the services of a
+    project keep on disk."""
     running = {place.directory: name for name, place in world.places.items()}
-    known = {**world.instances, **running}
-    return [_checkout(world, path, known[path], size) for path in sorted(known, key=lambda path: known[path])]
+    shared = {key.project: each.present.directory for key, each in world.services.items() if key.is_shared}
+    folders = [(name, path) for path, name in {**world.instances, **running}.items()]
+    return [_checkout(world, path, name, size) for name, path in sorted([*folders, *shared.items()])]
 
 
 def _checkout(world: World, path: str, project: str, size: Callable[[str], int]) -> Checkout:
     services = world.of_project(project)
     active = sum(service.run is not None for service in services)
-    branch = branch_of_worktree(path) if os.path.isdir(path) else ""
+    branch = branch_of(path) if os.path.isdir(path) else ""
     return Checkout(project, path, branch, _has_file(path), len(services), active, size(project))
 
 

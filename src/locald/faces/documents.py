@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from locald.domain.project.names import parts
 from locald.domain.values.problem import Problem
+from locald.wire import named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _level(problem: Problem) -> dict[str, str]:
 
 def stopped(answer: Mapping[str, Any], names: Sequence[str], again: Sequence[str] = ()) -> Json:
     """What a stop came to. `answer`: the daemon's, or none; `again`: those that somebody has restarted."""
-    project, label = parts(answer.get("project") or "")
+    project, label = parts(named.project(answer))
     told = {"project": project or None, "instance": label, "moved_from": answer.get("moved_from")}
     return {**told, "stopped": list(names), "running_again": list(again), "kept": answer.get("kept") or {}}
 

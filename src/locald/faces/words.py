@@ -80,6 +80,11 @@ def beside(row: Mapping[str, Any]) -> str:
     return why.removeprefix(said).lstrip(" ,:") if says_it else why
 
 
+def marked(name: str, row: Mapping[str, Any]) -> str:
+    """A name, with a mark on what all instances of a project share."""
+    return f"{name} (shared)" if row.get("shared") else name
+
+
 def name_colours(names: Sequence[str]) -> dict[str, str]:
     """A colour for each service, in turn, for its name before its lines."""
     return {name: _OF_NAMES[index % len(_OF_NAMES)] for index, name in enumerate(names)}

@@ -1,6 +1,6 @@
 """Where things live: the folders of one locald, and the names of the files that its parts meet at.
 
-`LOCALD_HOME` puts everything under one folder and so makes a separate instance. Without it the XDG
+`LOCALD_HOME` puts everything under one folder and so makes a separate locald. Without it the XDG
 folders are used: sockets in `$XDG_RUNTIME_DIR/locald` (or a folder of the user's own in the temporary
 directory), state in `$XDG_STATE_HOME/locald`. Folders are 0700, for what is in them (environments,
 output) is the owner's alone.
@@ -25,7 +25,7 @@ LONGEST_SOCKET_PATH = 107
 
 
 class Home:
-    """The folders of one instance, and what is where in them. All paths are absolute."""
+    """The folders of one locald, and what is where in them. All paths are absolute."""
 
     __slots__ = ("logs", "run", "state")
 

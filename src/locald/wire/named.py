@@ -18,5 +18,5 @@ def key(row: Mapping[str, Any]) -> tuple[str, str]:
 
 def project(row: Mapping[str, Any]) -> str:
     """Its project as it is named anywhere: `shop`, or `shop@feat` for an instance."""
-    name, instance = row.get("project", ""), row.get("instance")
+    name, instance = row.get("project") or "", row.get("instance")
     return f"{name}@{instance}" if instance else name

@@ -42,6 +42,12 @@ def milliseconds(seconds: float | None) -> int | None:
     return None if seconds is None else round(seconds * 1000)
 
 
+def whose(project: str) -> Json:
+    """The two fields for a project or an instance: only people say `shop@feat`."""
+    name, instance = parts(project)
+    return {"project": name, "instance": instance}
+
+
 def row(view: Row) -> Json:
     """One entry of `services` in `status --json`."""
     return {
@@ -113,8 +119,7 @@ def evidence(seen: Evidence) -> Json:
 def timeline(view: Timeline) -> Json:
     """`timeline --json`."""
     return {
-        "project": parts(view.project)[0],
-        "instance": parts(view.project)[1],
+        **whose(view.project),
         **_start(view),
         "before": _start(view.before) if view.before else None,
     }

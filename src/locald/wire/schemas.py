@@ -35,7 +35,7 @@ def schemas() -> Json:
     daemon = {"pid": NUMBER, "version": TEXT, "started_at": TIME, "dashboard_url": TEXT_OR_NULL}
     way_in = object_of({"id": TEXT, "docker": MAP})
     runs: Json = {"type": "object", "additionalProperties": NUMBER}
-    affected = {"project": TEXT_OR_NULL, "services": list_of(TEXT), "ends": runs}
+    affected = {"project": TEXT_OR_NULL, "instance": TEXT_OR_NULL, "services": list_of(TEXT), "ends": runs}
     of_line = {"at": TIME, "project": TEXT, "instance": TEXT_OR_NULL, "service": TEXT, "run": NUMBER}
     streams: Json = {"enum": ["stdout", "stderr", "locald"]}
     line = object_of({**of_line, "stream": streams, "level": {"enum": [*LEVELS, None]}, "line": TEXT})
@@ -80,6 +80,7 @@ def schemas() -> Json:
                 "project": TEXT,
                 "instance": TEXT_OR_NULL,
                 "directory": TEXT,
+                "shared": {"type": "boolean"},
                 "branch": TEXT_OR_NULL,
                 "exists": {"type": "boolean"},
                 **dict.fromkeys(("services", "running", "disk_bytes"), NUMBER),

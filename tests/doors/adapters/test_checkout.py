@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locald.adapters.checkout import branch_of_worktree
+from locald.adapters.checkout import branch_of, branch_of_worktree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,15 +56,38 @@ def test_the_repository_itself_is_no_linked_worktree(shop: Path) -> None:
     assert branch_of_worktree(str(shop)) == ""
 
 
+def test_but_it_has_a_branch_as_a_worktree_has(shop: Path) -> None:
+    git(shop, "worktree", "add", "-b", "feat", "../tree")
+    assert branch_of(str(shop)) == "main"
+    assert branch_of(str(shop.parent / "tree")) == "feat"
+    git(shop, "switch", "--detach")
+    assert branch_of(str(shop)) == ""
+    assert branch_of(str(shop.parent)) == ""
+
+
 @pytest.mark.parametrize(
     "lie",
     [b"", b"gitdir: ", b"gitdir: /nowhere/worktrees/x", b"gitdir: \xff\n", b"gitdir: .", b"\0" * 10_000],
 )
 def test_a_file_that_lies_says_nothing(tmp_path: Path, lie: bytes) -> None:
     (tmp_path / ".git").write_bytes(lie)
-    assert branch_of_worktree(str(tmp_path)) == ""
+    assert branch_of_worktree(str(tmp_path)) == branch_of(str(tmp_path)) == ""
+
+
+@pytest.mark.parametrize(
+    "lie", [b"", b"ref: refs/heads/\n", b"ref: refs/heads/\xff\n", b"\0" * 10_000, b"gitdir: .\n"]
+)
+def test_a_head_that_lies_says_nothing(tmp_path: Path, lie: bytes) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_bytes(lie)
+    assert branch_of(str(tmp_path)) == ""
 
 
 def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / ".git")
+    assert branch_of_worktree(str(tmp_path)) == ""
+
+
+def test_a_link_in_a_circle_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".git").symlink_to(".git")
     assert branch_of_worktree(str(tmp_path)) == ""

@@ -46,7 +46,7 @@ async def test_a_started_container_is_told_with_its_id_and_its_first_process(her
 async def test_it_carries_labels_a_name_and_an_init(here: Bench) -> None:
     await here.spawned("plain", command=SLEEP)
     found = here.inspect()
-    assert found["Config"]["Labels"] == create.labels(here.run(), here.instance)
+    assert found["Config"]["Labels"] == create.labels(here.run(), here.owner)
     assert found["HostConfig"]["Init"]
 
 

@@ -82,7 +82,7 @@ async def test_a_container_that_is_not_there_any_more_is_lost(here: Bench) -> No
 
 
 async def test_a_container_that_was_made_and_not_started_is_removed_and_lost(here: Bench) -> None:
-    body = {"Image": here.order("plain").image, "Labels": create.labels(here.run(), here.instance)}
+    body = {"Image": here.order("plain").image, "Labels": create.labels(here.run(), here.owner)}
     await asyncio.to_thread(here.api.post, "/containers/create", body)
     async with here.daemon() as daemon:
         daemon.adopt(here.run(), here.order("plain"))
@@ -113,7 +113,7 @@ async def test_what_an_earlier_run_left_does_not_keep_its_name(here: Bench) -> N
         await here.spawned("plain", "keeps-the-link", command=SLEEP)
         body = {
             "Image": here.order("plain").image,
-            "Labels": create.labels(here.run(number=8), here.instance),
+            "Labels": create.labels(here.run(number=8), here.owner),
         }
         name = create.name(here.run().key)
         await asyncio.to_thread(here.api.post, "/containers/create", body, name=name)

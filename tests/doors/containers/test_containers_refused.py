@@ -17,7 +17,7 @@ from msgspec import structs
 from engine import images
 from engine.bench import Bench, served
 from engine.registry import Registry
-from locald.adapters.containers.create import INSTANCE
+from locald.adapters.containers.create import OWNER
 from locald.adapters.containers.engine import Refusal, find
 from locald.domain.lifecycle.messages import NotStarted, Prepares, Spawned
 from nonblocking import blocking_raises
@@ -257,9 +257,9 @@ async def test_a_name_that_another_locald_has(here: Bench, docker: Docker, tmp_p
         other.project = here.project
         theirs = await other.spawned("plain", command=SLEEP)
         said = await here.not_started(here.start("plain", command=SLEEP))
-        assert "outside this locald instance" in said or "of another locald instance" in said
+        assert "outside this locald" in said or "of another locald" in said
         assert here.inspect()["Id"] == theirs.container
-        assert here.inspect()["Config"]["Labels"][INSTANCE] == other.instance
+        assert here.inspect()["Config"]["Labels"][OWNER] == other.owner
 
 
 # What goes into a path.

@@ -371,7 +371,7 @@ def test_a_container_is_labelled_named_and_published_on_loopback_only() -> None:
     body = create.body(RUN, order(container_port=5432), PLAIN, "mine")
     assert create.name(RUN.key) == "locald-shop-db"
     assert create.run_of(body["Labels"]) == RUN
-    assert body["Labels"][create.INSTANCE] == "mine"
+    assert body["Labels"][create.OWNER] == "mine"
     host = body["HostConfig"]
     assert host["PortBindings"] == {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": "24001"}]}
     assert host["NetworkMode"] == "locald-shop"

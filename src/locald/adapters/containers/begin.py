@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 class Begin:
     """One attempt. `container` is its id, as soon as there is one."""
 
-    def __init__(self, engine: Engine, networks: Networks, run: Run, order: Order, instance: str) -> None:
+    def __init__(self, engine: Engine, networks: Networks, run: Run, order: Order, owner: str) -> None:
         self.engine, self.networks = engine, networks
-        self.run, self.order, self.instance = run, order, instance
+        self.run, self.order, self.owner = run, order, owner
         self.container: str | None = None
 
     async def carry_out(self, tell: Callable[[str], None]) -> None:
@@ -66,7 +66,7 @@ class Begin:
     # Create.
 
     async def _create(self, image: Image) -> None:
-        body = create.body(self.run, self.order, image, self.instance)
+        body = create.body(self.run, self.order, image, self.owner)
         name = create.name(self.run.key)
         for last in (False, True):
             try:
@@ -88,10 +88,10 @@ class Begin:
             return  # it has just gone
         labels = labels_of(found)
         ours = create.run_of(labels)
-        if labels.get(create.INSTANCE) == self.instance and ours and ours.key == self.run.key and not last:
+        if labels.get(create.OWNER) == self.owner and ours and ours.key == self.run.key and not last:
             await remove(self.engine, holder)
             return
-        raise CannotBegin(_foreign(name, labels, ours, self.instance))
+        raise CannotBegin(_foreign(name, labels, ours, self.owner))
 
     async def _check_program(self, image: Image) -> None:
         """An init would find out only after the start, when the program is missing."""
@@ -132,15 +132,15 @@ def _check_volumes(order: Order) -> None:
             raise CannotBegin(refusals.no_source(volume.source))
 
 
-def _foreign(name: str, labels: dict[str, str], held_by: Run | None, instance: str) -> Reason:
+def _foreign(name: str, labels: dict[str, str], held_by: Run | None, owner: str) -> Reason:
     """Who has the name. It may be a service of ours: `b` of `shop-a` is called as `a-b` of `shop` is."""
-    if held_by is None or create.INSTANCE not in labels:
+    if held_by is None or create.OWNER not in labels:
         hint = f"run `docker rename {name} another-name`, or `docker rm -f {name}` to remove it"
         return refusals.name_held(name, "a container outside locald", hint)
-    if labels[create.INSTANCE] == instance:
+    if labels[create.OWNER] == owner:
         return refusals.name_held(name, f"the container of {held_by.key}", "rename one of the two services")
     hint = "run `locald down` there, or rename this project"
-    return refusals.name_held(name, f"the container of {held_by.key} of another locald instance", hint)
+    return refusals.name_held(name, f"the container of {held_by.key} of another locald", hint)
 
 
 def _process_on(port: int) -> str:

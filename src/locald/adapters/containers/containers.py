@@ -45,12 +45,12 @@ class Containers:
         clock: Clock,
         tasks: asyncio.TaskGroup,
         on_output: Callable[[Run], None],
-        instance: str,
+        owner: str,
     ) -> None:
-        """`tasks`: where the work lives. `on_output` is called when a run has printed something. `instance`:
+        """`tasks`: where the work lives. `on_output` is called when a run has printed something. `owner`:
         what tells our containers from those of another locald on the same engine; always the same."""
         self._post, self._clock, self._tasks = post, clock, tasks
-        self._on_output, self._instance = on_output, instance
+        self._on_output, self._owner = on_output, owner
         self._held: dict[Run, Held] = {}
         self._clearing: set[asyncio.Task[Any]] = set()
         """the tasks of runs that have ended, while their network may have to go"""
@@ -135,7 +135,7 @@ class Containers:
             run,
             order,
             pid=pid,
-            instance=self._instance,
+            owner=self._owner,
             reach=self._reach,
             sharing=self._sharing,
             printing=Printing(capture, self._in_thread, lambda: self._on_output(run)),
@@ -186,8 +186,8 @@ class Containers:
         except EngineAbsent as absent:
             absent.was_there = not self._met.isdisjoint(candidates)
             raise
-        networks = Networks(self._instance, self._in_use, self._members)
-        link = Link(engine, self._instance, self._held.keys, networks)
+        networks = Networks(self._owner, self._in_use, self._members)
+        link = Link(engine, self._owner, self._held.keys, networks)
         task = self._tasks.create_task(link.hold(), name=f"engine at {engine.address.url}")
         self._links[engine.address] = (link, task)
         return link

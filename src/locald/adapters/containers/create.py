@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-PROJECT, SERVICE, RUN, INSTANCE = (f"locald.{word}" for word in ("project", "service", "run", "instance"))
-"""the labels of what is ours"""
+PROJECT, SERVICE, RUN = (f"locald.{word}" for word in ("project", "service", "run"))
+OWNER = "locald.instance"
+"""the labels of what is ours; the last, which tells one locald from another, has the name that it had before
+projects had instances: containers that are up bear it"""
 LOCALHOST = "127.0.0.1"
 
 
@@ -63,12 +65,12 @@ def network(project: str) -> str:
     return f"locald-{project.replace(AT, '.')}"
 
 
-def labels(run: Run, instance: str) -> dict[str, str]:
+def labels(run: Run, owner: str) -> dict[str, str]:
     return {
         PROJECT: run.key.project,
         SERVICE: run.key.service,
         RUN: str(run.number),
-        INSTANCE: instance,
+        OWNER: owner,
     }
 
 
@@ -167,7 +169,7 @@ def places(program: str, image: Image) -> list[str]:
     return [program] if "/" in program else [f"{folder}/{program}" for folder in image.path]
 
 
-def body(run: Run, order: Order, image: Image, instance: str) -> Json:
+def body(run: Run, order: Order, image: Image, owner: str) -> Json:
     """What `create` takes."""
     definition, spec = order.definition, order.definition.spec
     inside = container_port(definition, image)
@@ -175,7 +177,7 @@ def body(run: Run, order: Order, image: Image, instance: str) -> Json:
     return {
         "Image": spec.image,
         "OpenStdin": spec.stdin is StandardInput.OPEN,
-        "Labels": labels(run, instance),
+        "Labels": labels(run, owner),
         "Env": list(_environment(order.env, inside)),
         "StopSignal": str(NUMBERS.get(spec.stop_signal, 15)),
         "StopTimeout": max(1, round(spec.stop_timeout)),

@@ -61,7 +61,7 @@ class Held:
         order: Order,
         *,
         pid: int,
-        instance: str,
+        owner: str,
         reach: Reach,
         sharing: Callable[[Run], Collection[str]],
         printing: Printing,
@@ -73,7 +73,7 @@ class Held:
         self.run, self.order = run, order
         self.printing = printing
         self.gone = self._known = False
-        self._instance, self._reach, self._sharing = instance, reach, sharing
+        self._owner, self._reach, self._sharing = owner, reach, sharing
         self._post, self._clock = post, clock
         self._looking = Looking(run, pid, post, clock)
         self._beginning: asyncio.Timeout | None = None
@@ -140,7 +140,7 @@ class Held:
         try:
             async with asyncio.timeout(None) as self._beginning:
                 link, engine = await self._engine_for_a_start()
-                begin = Begin(engine, link.networks, self.run, self.order, self._instance)
+                begin = Begin(engine, link.networks, self.run, self.order, self._owner)
                 await begin.carry_out(self._tell_progress)
         except TimeoutError:
             if begin:
@@ -190,7 +190,7 @@ class Held:
     async def _find(self) -> Found:
         """Raises Vanished."""
         self._looking.link = await self._reach_patiently()
-        labels = [f"{name}={value}" for name, value in create.labels(self.run, self._instance).items()]
+        labels = [f"{name}={value}" for name, value in create.labels(self.run, self._owner).items()]
         query = {"all": "1", "filters": json.dumps({"label": labels})}
         while not self.container:
             try:

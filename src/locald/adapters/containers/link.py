@@ -51,13 +51,13 @@ class Link:
     def __init__(
         self,
         engine: Engine,
-        instance: str,
+        owner: str,
         runs: Callable[[], Collection[Run]],
         networks: Networks,
     ) -> None:
         """`engine` answers now; it is closed with the link. `runs`: all that anybody knows."""
         self.engine = engine
-        self._instance, self._runs = instance, runs
+        self._owner, self._runs = owner, runs
         self._up = asyncio.Event()
         self._is_away = False
         self._users: set[User] = set()
@@ -164,7 +164,7 @@ class Link:
 
     @property
     def _label(self) -> str:
-        return f"{create.INSTANCE}={self._instance}"
+        return f"{create.OWNER}={self._owner}"
 
     async def _tidy(self) -> None:
         """Remove containers of runs that nobody knows, and networks without any. Raises EngineAbsent."""

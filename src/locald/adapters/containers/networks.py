@@ -40,12 +40,12 @@ class CannotBegin(Exception):
 
 
 class Networks:
-    """Those of one engine and one instance of locald."""
+    """Those of one engine and one locald."""
 
-    def __init__(self, instance: str, in_use: InUse, members: Members) -> None:
+    def __init__(self, owner: str, in_use: InUse, members: Members) -> None:
         """`in_use`: whether a project has, or is about to have, a container of its own here; `members`: those
         that run, by their ids, with the names of their services; what it shares is among them."""
-        self._instance, self._in_use, self._members = instance, in_use, members
+        self._owner, self._in_use, self._members = owner, in_use, members
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def have(self, engine: Engine, project: str) -> None:
@@ -74,7 +74,7 @@ class Networks:
             await engine.post(("networks", "create"), body)
             return set()
         if not is_labelled(found, labels):
-            held = name_held(name, "a network outside this locald instance", f"docker network rm {name}")
+            held = name_held(name, "a network outside this locald", f"docker network rm {name}")
             raise CannotBegin(held)
         return set(found.get("Containers") or ())
 
@@ -108,4 +108,4 @@ class Networks:
         return self._turns.setdefault(project, asyncio.Lock())
 
     def _labels(self, project: str) -> dict[str, str]:
-        return {create.PROJECT: project, create.INSTANCE: self._instance}
+        return {create.PROJECT: project, create.OWNER: self._owner}

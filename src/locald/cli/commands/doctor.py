@@ -117,7 +117,7 @@ def _show(found: dict[str, Check]) -> None:
             print(f"{'':<18}{say.paint('hint:', 'bold', 'cyan', on=colour)} {plain(check.hint)}")
 
 
-# Of this instance.
+# Of this locald.
 
 
 def _folders(home: Home) -> Check:

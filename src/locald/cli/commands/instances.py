@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 ABOUT = """\
-List the folders that are known: of each its project or instance (`shop@feat`), the
-branch of a linked git worktree, what runs, and the disk space of its logs.
+List the folders that are known: of each its project or instance (`shop@feat`), what
+runs, the disk space of its logs, and the branch that git has checked out there. What
+instances share has a line of its own (`shop@_`), with the folder in which it runs.
 
 `locald instances prune` stops and forgets those whose folders are gone.
 """
@@ -72,7 +73,7 @@ def _cells(found: dict[str, Any]) -> list[Cell]:
     gone = "" if found["exists"] else " (gone)"
     running = f"{found['running']}/{found['services']}" if found["services"] else ""
     return [
-        Cell(words.project(found)),
+        Cell(words.marked(words.project(found), found)),
         Cell(running, *(["green"] if found["running"] else [])),
         Cell(size(found["disk_bytes"])),
         Cell(found["branch"]),

@@ -35,7 +35,7 @@ def whole(rows: Sequence[Row], everywhere: bool, width: int | None) -> list[str]
 def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[list[str], list[str]]:
     """The lines of the table, and those below it."""
     names = [":".join(words.key(row)) if everywhere else row["name"] for row in rows]
-    cells = [_cells(_marked(name, row), row) for name, row in zip(names, rows, strict=True)]
+    cells = [_cells(words.marked(name, row), row) for name, row in zip(names, rows, strict=True)]
     named = list(zip(names, rows, strict=True))
     late = [(name, row) for name, row in named if not (words.is_ready(row) or _waits(row))]
     lines = table(HEAD, cells, colour=say.has_colour(sys.stdout), width=width, spare=SPARE)
@@ -45,10 +45,6 @@ def parts(rows: Sequence[Row], everywhere: bool, width: int | None) -> tuple[lis
 def _waits(row: Row) -> bool:
     """For the first request."""
     return bool(row.get("on_demand")) and row["state"] == "stopped"
-
-
-def _marked(name: str, row: Row) -> str:
-    return f"{name} (shared)" if row.get("shared") else name
 
 
 def _cells(name: str, row: Row) -> list[Cell]:

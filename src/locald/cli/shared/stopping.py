@@ -90,7 +90,7 @@ def down(target: Target, *, as_json: bool = False) -> int:
         return 0
     api = api or daemon.start(home)
     answer = api.post("/v1/down", target.body)
-    project = answer["project"]
+    project = words.project(answer)
     whereabouts.tell(target, answer.get("moved_from"), goes_on=False)
     _tell_kept(target, answer)
     # Each service is forgotten when it is gone, so they cannot be asked about by name.

@@ -24,7 +24,7 @@ from locald.domain.project.names import of_all
 from locald.domain.project.spec import Caller, Engine, Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec
-from locald.wire.rows import problem
+from locald.wire.rows import problem, whose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Changing:
         told: Json = {"services": requests.starting(command.project, command.services), "warnings": warnings}
         if later := self._on_demand(command, told["services"]):
             told["on_demand"] = later
-        return document({"project": command.project.name, **told, **effect})
+        return document({**whose(command.project.name), **told, **effect})
 
     async def invite(self, request: Request) -> Answer:
         by_name = (await _body(request)).get("by_name") is True
@@ -188,7 +188,7 @@ class Changing:
         effect = self._effect(project, command)
         await self._core.ask(command)
         told = {"services": [key.service for key in keys], "warnings": list(map(problem, warnings))}
-        return document({"project": project, **told, **effect})
+        return document({**whose(project), **told, **effect})
 
     async def down(self, request: Request) -> Answer:
         asked = await _body(request)
@@ -206,7 +206,7 @@ class Changing:
         """Stop and forget every instance whose folder is gone."""
         await _body(request)
         known = await asyncio.to_thread(checkouts, self._core.world, lambda _: 0)
-        gone = [each for each in known if not each.is_there]
+        gone = [each for each in known if not (each.is_there or each.is_shared)]
         for each in gone:
             if each.project in self._core.world.places:
                 await self._core.ask(Down(each.project))
@@ -244,8 +244,8 @@ class Changing:
     ) -> Answer:
         """`kept`: what goes on because other instances want it, and which."""
         ordered = requests.ending(self._core.world, project, keys)
-        told = {"project": project, "moved_from": moved, "services": ordered, "ends": ends, "kept": kept}
-        return document(told)
+        told = {"moved_from": moved, "services": ordered, "ends": ends, "kept": kept}
+        return document({**whose(project), **told})
 
 
 async def _prepared(command: Up) -> None:
@@ -255,7 +255,8 @@ async def _prepared(command: Up) -> None:
 
 
 def _nothing() -> Answer:
-    return document({"project": None, "moved_from": None, "services": [], "ends": {}, "kept": {}})
+    none = {"project": None, "instance": None, "moved_from": None}
+    return document({**none, "services": [], "ends": {}, "kept": {}})
 
 
 async def _body(request: Request) -> dict[str, Any]:

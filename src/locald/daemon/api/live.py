@@ -32,11 +32,11 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from locald.daemon.api.lines import lines
-from locald.daemon.api.reading import told, whose
+from locald.daemon.api.reading import told
 from locald.daemon.api.scope import misused
 from locald.daemon.tasks import Tasks
 from locald.domain.values.problem import Refused
-from locald.wire.rows import problem
+from locald.wire.rows import problem, whose
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -161,7 +161,7 @@ class _Face:
         while True:
             used = await self._core.usage()
             services = [
-                {**whose(key), "name": key.service, "cpu": each.cpu, "memory": each.memory}
+                {**whose(key.project), "name": key.service, "cpu": each.cpu, "memory": each.memory}
                 for key, each in used.items()
             ]
             await self._tell("usage", services=services)

@@ -45,7 +45,7 @@ from locald.domain.lifecycle import sharing
 from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
 from locald.domain.project import attaching, env
-from locald.domain.project.names import Key, Run, parts
+from locald.domain.project.names import Key, Run
 from locald.domain.values.problem import Problem, Refused
 from locald.wire import rows
 from locald.wire.version import __version__
@@ -192,7 +192,7 @@ class Reading:
         chosen = await scope(self._core, request.query, request.query.getall("service"))
         past = self._core.past_usage
         told = [
-            {**whose(key), "name": key.service, "samples": rows.samples(past(key))}
+            {**rows.whose(key.project), "name": key.service, "samples": rows.samples(past(key))}
             for key in chosen.keys(self._core.world)
         ]
         return document({"step": STEP, "services": told})
@@ -323,7 +323,7 @@ def told(core: Core, news: News) -> dict[str, Any]:
     body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
     if news.complete:
         return body | {"daemon": core.identity()}
-    return body | {"removed": [{**whose(key), "name": key.service} for key in news.removed]}
+    return body | {"removed": [{**rows.whose(key.project), "name": key.service} for key in news.removed]}
 
 
 def _count(text: str) -> int | None:
@@ -426,11 +426,10 @@ def _ndjson(lines: list[LogLine]) -> bytes:
 
 def checkout(found: Checkout) -> dict[str, Any]:
     """One entry of `instances --json`."""
-    project, instance = parts(found.project)
     return {
-        "project": project,
-        "instance": instance,
+        **rows.whose(found.project),
         "directory": found.folder,
+        "shared": found.is_shared,
         "branch": found.branch or None,
         "exists": found.is_there,
         "services": found.services,
@@ -439,17 +438,11 @@ def checkout(found: Checkout) -> dict[str, Any]:
     }
 
 
-def whose(key: Key) -> dict[str, Any]:
-    """The project and instance of a service."""
-    project, instance = parts(key.project)
-    return {"project": project, "instance": instance}
-
-
 def log_line(line: LogLine) -> dict[str, Any]:
     """One line of `logs --json`."""
     return {
         "at": rows.timestamp(line.at),
-        **whose(line.key),
+        **rows.whose(line.key.project),
         "service": line.key.service,
         "run": line.run,
         "stream": line.stream,

@@ -27,7 +27,7 @@ from locald.daemon.proxy.note import Note, keep, recall
 from locald.domain.explain.routes import DASHBOARD, has_name, is_open, lost, open_services, routes, suffix
 from locald.domain.lifecycle.messages import Proxied
 from locald.domain.lifecycle.phase import Live
-from locald.domain.project.names import parts
+from locald.wire.rows import whose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -299,19 +299,16 @@ class Proxy:
 def _told(route: Route, world: World) -> Json:
     return {
         "name": route.name,
-        **_whose(route.key),
+        "service": route.key.service,
+        **whose(route.key.project),
         "address": route.address,
         "open": is_open(world.services[route.key]),
     }
 
 
 def _told_claim(claim: Claim) -> Json:
-    return {"name": claim.name, **_whose(claim.key), "owner": str(claim.owner) if claim.owner else None}
-
-
-def _whose(key: Key) -> Json:
-    project, instance = parts(key.project)
-    return {"service": key.service, "project": project, "instance": instance}
+    key, owner = claim.key, str(claim.owner) if claim.owner else None
+    return {"name": claim.name, "service": key.service, **whose(key.project), "owner": owner}
 
 
 class _Ended(Exception):

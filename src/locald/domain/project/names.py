@@ -32,6 +32,11 @@ def of_all(project: str) -> str:
     return with_label(parts(project)[0], SHARED)
 
 
+def is_of_all(project: str) -> bool:
+    """Whether it stands for what all instances of a project share."""
+    return project.endswith(AT + SHARED)
+
+
 class Key(NamedTuple):
     """A service, wherever it is spoken of: `shop:web`, `shop@feat:web`."""
 
@@ -45,7 +50,7 @@ class Key(NamedTuple):
     @property
     def is_shared(self) -> bool:
         """One for all instances of its project."""
-        return self.project.endswith(AT + SHARED)
+        return is_of_all(self.project)
 
     @classmethod
     def parse(cls, text: str) -> Key:
