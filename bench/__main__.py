@@ -1,7 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched] [crowded]
-              [growth] [proxy] [attach]
+              [growth] [proxy] [attach] [worktrees]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -29,6 +29,7 @@ from bench import (
     race,
     status,
     watched,
+    worktrees,
 )
 from bench.table import Measure, save, show
 
@@ -45,6 +46,7 @@ ALL = {
     "growth": growth.measure,
     "proxy": proxy.measure,
     "attach": attach.measure,
+    "worktrees": worktrees.measure,
 }
 
 

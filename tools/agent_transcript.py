@@ -1,8 +1,9 @@
 """Writes the transcript in docs/guides/agents.md: what an agent asks `locald mcp`, and what it is answered.
 
 Its client is the SDK's, its project a folder of its own, the daemon one of its own. Of the answers what
-matters is shown, and what differs from time to time is set to a fixed value. `--check` writes nothing and
-exits 1 when the page does not show these calls, or keys that the answers do not have; it starts nothing.
+matters is shown, and what differs from time to time is numbered in order of its appearance. `--check` writes
+nothing and exits 1 when the page does not show these calls, or keys that the answers do not have; it starts
+nothing.
 """
 
 from __future__ import annotations
@@ -109,9 +110,17 @@ def part(name: str, value: Any) -> Any:
 
 def steady(value: Any) -> Any:
     """Numbers of processes and ports differ each time."""
-    if isinstance(value, str):
-        return re.sub(r"\b(?=\d{5}\b)\d+", "24001", re.sub(r"\bpid \d+", "pid 4711", value))
-    return value
+    return re.sub(r"\bpid \d+|\b\d{5}\b", _numbered, value) if isinstance(value, str) else value
+
+
+_SEEN: dict[str, dict[str, int]] = {"pid ": {}, "": {}}
+
+
+def _numbered(found: re.Match[str]) -> str:
+    """The same number again for the same process or port, the next one for another."""
+    what = "pid " if found[0].startswith("pid ") else ""
+    seen = _SEEN[what]
+    return f"{what}{seen.setdefault(found[0], len(seen) + (4711 if what else 24001))}"
 
 
 def is_right(page: str) -> bool:

@@ -516,7 +516,8 @@ async def test_streams_do_not_hold_up_the_end_of_the_daemon(office: Office) -> N
 async def test_up_answers_with_what_is_wanted_now_dependencies_first(office: Office) -> None:
     answer = await office.up(office.project(SHOP), "web")
     begun = {"ends": {}, "starts": ["db", "web"], "changed": [], "removed": []}
-    assert answer.json == {"project": "shop", "services": ["db", "web"], "warnings": [], **begun}
+    whose = {"project": "shop", "instance": None}
+    assert answer.json == {**whose, "services": ["db", "web"], "warnings": [], **begun}
     await office.until(lambda world: world.services[Key("shop", "web")].is_healthy)
     assert office.crew.said(Start) == ["shop:db#1", "shop:web#1"]
 
@@ -658,6 +659,16 @@ async def test_a_label_that_was_set_is_taken_and_two_alike_are_refused(office: O
     assert (await office.up(copy)).json["project"] == "shop"
 
 
+async def test_a_folder_that_gets_another_label_goes_on_under_it_alone(office: Office) -> None:
+    folder = office.project(SHOP)
+    await office.up(folder)
+    labelled = SHELL | {"env": {**SHELL["env"], "LOCALD_INSTANCE": "mine"}}
+    answer = (await office.up(folder, caller=labelled)).json
+    (warning,) = answer["warnings"]
+    assert warning["what"].startswith('instance renamed from "shop" to "shop@mine"')
+    assert (answer["instance"], set(office.loop.world.places)) == ("mine", {"shop@mine"})
+
+
 async def test_a_fixed_port_gives_way_to_that_of_another_instance(office: Office) -> None:
     text = server("web", "port = 28411")
     folder, copy = office.project(text), office.project(text, folder="copy")
@@ -693,7 +704,7 @@ async def test_under_a_new_name_a_project_begins_when_the_old_one_has_ended(offi
     answer = await renamed
     assert answer.json["project"] == "store"
     (warning,) = answer.json["warnings"]
-    assert warning["what"] == 'project renamed from "shop", services under the old name were stopped'
+    assert warning["what"].startswith('project renamed from "shop" to "store", services under the old name')
     assert office.loop.world.places.keys() == {"store", "other"}
     assert (await office.rows(directory=folder)).keys() == {"db", "web", "alone"}
     is_refused(await office.get("status", project="shop"))

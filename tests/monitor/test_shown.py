@@ -78,6 +78,12 @@ def test_services_of_all_projects_are_called_with_their_project() -> None:
     assert entries(known("db"), everywhere=True)[0].name == "shop:db"
 
 
+def test_what_all_instances_share_is_marked() -> None:
+    db = known("db", instance="_", shared=True, shared_by=["shop"])
+    assert entries(db)[0].name == "db (shared)"
+    assert entries(db, everywhere=True)[0].name == "shop@_:db (shared)"
+
+
 def test_what_a_service_uses_is_told_like_every_amount() -> None:
     (entry,) = entries(known("db"), usage=Usage(0.004, 1_200_000_000))
     assert "0.4%  1.2GB" in table.line(entry, table.layout([entry], 100)).plain
@@ -139,6 +145,33 @@ def test_what_the_file_says_is_shown_until_the_daemon_knows_the_project() -> Non
     assert [each["state"] for each in board.rows] == ["running"]
 
 
+def shop_and_feat() -> list[Row]:
+    """Two folders of a project, and what they share, which is in the folder of the first."""
+    return [
+        known("db", instance="_", shared=True, shared_by=["shop", "shop@feat"], directory="/shop"),
+        known("web", "db", directory="/shop"),
+        known("web", "db", instance="feat", directory="/feat"),
+    ]
+
+
+@pytest.mark.parametrize(("folder", "own"), [("/shop", "shop"), ("/feat", "shop@feat")])
+def test_what_is_shared_is_shown_in_every_folder_that_shares_it(folder: str, own: str) -> None:
+    board = Board(Scope(frozenset({folder})))
+    board.begin({}, shop_and_feat())
+    assert [words.key(each) for each in board.of_project(own)] == [
+        *([(own, "web"), ("shop@_", "db")] if own == "shop" else [("shop@_", "db"), (own, "web")])
+    ]
+    assert len(board.rows) == 2
+    board.change([], [("shop@_", "db")])
+    assert [words.key(each) for each in board.rows] == [(own, "web")]
+
+
+def test_what_is_shared_is_shown_once_among_all_projects() -> None:
+    board = Board(Scope())
+    board.begin({}, shop_and_feat())
+    assert len(board.rows) == 3
+
+
 # The tree.
 
 
@@ -154,6 +187,13 @@ def test_what_nothing_needs_stands_at_the_left_and_what_it_needs_beneath() -> No
 def test_what_several_need_is_shown_beneath_each_and_its_own_needs_once() -> None:
     rows = [known("db"), known("api", "db"), known("web", "api"), known("admin", "api")]
     assert drawn(*rows) == ["web", "└─ api", "   └─ db", "admin", "└─ api…"]
+
+
+def test_what_is_shared_is_beneath_each_instance_that_needs_it() -> None:
+    rows = shop_and_feat()
+    assert drawn(*rows) == ["web", "└─ db", "web", "└─ db"]
+    rows[1]["waiting_on"] = rows[2]["waiting_on"] = ["db"]
+    assert tree.blocking(rows, ("shop@feat", "web")) == {("shop@feat", "web"), ("shop@_", "db")}
 
 
 def test_a_circle_and_an_unknown_name_end_the_tree() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -23,7 +23,6 @@ from whole.programs import SERVE, STAY, command
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from whole.machine import Machine
 
@@ -403,23 +402,34 @@ async def test_a_folder_without_a_project_is_told_what_to_do(machine: Machine, t
     assert "`locald init`" in text
 
 
-async def test_a_status_takes_some_milliseconds(machine: Machine) -> None:
-    """Measured from the client: its own work and the pipe count too. The bound is one for a busy machine."""
+def test_a_status_is_the_work_of_some_milliseconds(machine: Machine) -> None:
+    """Of server and daemon, on a processor: how long it takes beside that depends on what else is running."""
     machine.write(SHOP)
     machine.up()
+    daemon = json.loads(machine.locald("status", "--json").stdout)["daemon"]["pid"]
+    with raw(machine) as server:
+        assert server.stdin
+        assert server.stdout
+        server.stdin.write(HELLO)
+        before = 0.0
+        for number in range(2, 60):
+            server.stdin.write(message(number, "tools/call", name="status", arguments={}))
+            server.stdin.flush()
+            while json.loads(server.stdout.readline()).get("id") != number:
+                pass
+            if number == 9:  # what it takes to begin counts for nothing
+                before = worked(server.pid, daemon)
+        work = (worked(server.pid, daemon) - before) / 50
+        server.stdin.close()
+        server.wait(PATIENCE)
+    print(f"status over mcp: {work * 1000:.1f} ms of work")
+    assert work < 0.01
 
-    async with client(machine) as agent:
-        await told(agent, "status")
-        taken = []
-        for _ in range(50):
-            began = time.perf_counter()
-            await told(agent, "status")
-            taken.append(time.perf_counter() - began)
 
-    print(
-        f"status over mcp: median {statistics.median(taken) * 1000:.1f} ms, best {min(taken) * 1000:.1f} ms"
-    )
-    assert min(taken) < 0.01
+def worked(*pids: int) -> float:
+    """Seconds on a processor so far, of all threads: proc_pid_schedstat."""
+    threads = [thread for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
 def test_without_the_library_it_is_said_how_to_install_it(machine: Machine) -> None:

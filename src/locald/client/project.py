@@ -1,4 +1,4 @@
-"""Where the project is: the folder that holds `locald.toml`, and the text in it.
+"""Where the project is: the folder that holds `locald.toml`.
 
 A command that runs somewhere in a project means the nearest `locald.toml` upward, as git does with its
 folder. `-C DIR` names the project's folder itself and is taken at its word. Links are followed, so that a
@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import os
 
-from locald.domain.project.file import FILE, LOCAL, decode
+from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from locald.domain.project.texts import Texts
 
 
 def find_project(directory: str | None) -> str:
@@ -65,29 +63,11 @@ def kept_projects() -> dict[str, str]:
     return known
 
 
-def read_file(project: str, name: str = FILE) -> bytes:
-    """The bytes of a file in the project's folder. Raises Refused when it cannot be read."""
-    path = os.path.join(project, name)
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        raise Refused(Problem(what, path, "check its permissions")) from None
-
-
-def read_texts(project: str) -> Texts:
-    """The texts of its files. Raises Refused when one of them cannot be read."""
-    from locald.domain.project.texts import Texts  # only for who reads them
-
-    has_local = os.path.lexists(os.path.join(project, LOCAL))
-    local = decode(read_file(project, LOCAL), LOCAL) if has_local else None
-    return Texts(decode(read_file(project)), local)
-
-
 def has_no_services(project: str) -> bool:
     """Whether the file of this project's folder is right, and has no service in it."""
     import tomllib  # only where something is amiss
+
+    from locald.wire.project_files import read_file
 
     try:
         return not tomllib.loads(read_file(project).decode()).get("services")

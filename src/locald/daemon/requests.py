@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from locald.adapters import files
 from locald.daemon import instances
 from locald.daemon.placement import ANYWHERE, as_it_runs, losses
 from locald.daemon.port_choice import giving_way
-from locald.daemon.texts import read
 from locald.domain.lifecycle import sharing
 from locald.domain.lifecycle.messages import Restart, Up
 from locald.domain.lifecycle.place import Place
@@ -33,7 +31,9 @@ from locald.domain.project.spec import ServiceSpec
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
 from locald.domain.values.sentence import listed
+from locald.wire import files
 from locald.wire.folder import identity
+from locald.wire.project_files import read_texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -102,14 +102,14 @@ async def _resolved(
 
 
 def _review(directory: str, shell: Mapping[str, str], texts: KnownTexts) -> tuple[str, Review]:
-    written = read(directory)
+    written = read_texts(directory)
     around = Around(directory, shell, partial(_read_env_file, directory), os.path.isdir, which)
     return written.main, review(texts.understand(written), around)
 
 
 async def as_written(world: World, directory: str, texts: KnownTexts, ports: PortChoice) -> Project:
     """The same for who only looks: without what it takes somebody's shell and env files to know."""
-    spec = await asyncio.to_thread(lambda: texts.parse(read(directory)))
+    spec = await asyncio.to_thread(lambda: texts.parse(read_texts(directory)))
     own = await asyncio.to_thread(instances.of_folder, world, spec, directory, {})
     spec, _ = giving_way(world, as_it_runs(world, own))
     services = {name: replace(each, env={}, env_file=()) for name, each in spec.services.items()}

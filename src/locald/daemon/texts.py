@@ -7,19 +7,18 @@ believed when the file has just this text. What a text says depends on nothing e
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters import files
-from locald.domain.project.file import FILE, LOCAL, decode
+from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.spec import ProjectSpec
 from locald.domain.project.texts import Texts
 from locald.domain.project.understood import Understood
 from locald.domain.values.lines import Path, Places
-from locald.domain.values.problem import Problem, Refused
+from locald.domain.values.problem import Refused
 from locald.wire.dataclass_json import Unfit, codec
+from locald.wire.project_files import read_texts
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class KnownTexts:
     def name_in(self, directory: str) -> str:
         """What the file in this folder calls the project; empty when it does not tell."""
         try:
-            return self.parse(read(directory)).name
+            return self.parse(read_texts(directory)).name
         except Refused:
             return ""
 
@@ -81,38 +80,16 @@ class KnownTexts:
             self._specs.popitem(last=False)
 
 
-def read(directory: str) -> Texts:
-    """The texts of the files in this folder. Raises Refused."""
-    return Texts(_read(directory, FILE), _read(directory, LOCAL) if _is_there(directory) else None)
-
-
 def place(directory: str, path: Path) -> tuple[str, int | None]:
     """Which of the files in this folder has the path, and on which line; the first, and None, where none has.
     Raises Refused, ValueError for what is no TOML."""
-    found = _places(read(directory))
+    found = _places(read_texts(directory))
     for places in (found, found.over):
         if places and path in places.lines:
             return places.where, places.lines[path]
     return FILE, None
 
 
-def _is_there(directory: str) -> bool:
-    return os.path.lexists(os.path.join(directory, LOCAL))
-
-
 def _places(texts: Texts) -> Places:
     over = None if texts.local is None else Places.of(LOCAL, texts.local)
     return replace(Places.of(FILE, texts.main), over=over)
-
-
-def _read(directory: str, name: str) -> str:
-    path = os.path.join(directory, name)
-    try:
-        return decode(files.read(path), name)
-    except OSError as error:
-        hint = "check its permissions"
-        if isinstance(error, FileNotFoundError):
-            is_there = os.path.isdir(directory)
-            gone = f"the folder no longer exists, run `locald down {directory}` to remove the project"
-            hint = "run `locald init` to create it" if is_there else gone
-        raise Refused(Problem(error.strerror or "cannot be read", path, hint)) from None

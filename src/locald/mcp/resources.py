@@ -10,9 +10,9 @@ import mcp_types as types
 
 from locald.client import daemon
 from locald.client.http import Denied, Unreachable
-from locald.client.project import read_file
 from locald.domain.project.file import FILE, LOCAL, decode
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.project_files import read_file
 
 if TYPE_CHECKING:
     from locald.mcp.asking import Asking

@@ -37,7 +37,8 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return f"{self.row['project']}:{self.row['name']}" if self.everywhere else str(self.row["name"])
+        name = f"{self.row['project']}:{self.row['name']}" if self.everywhere else str(self.row["name"])
+        return words.marked(name, self.row)
 
 
 @dataclass(frozen=True, slots=True)

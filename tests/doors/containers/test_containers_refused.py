@@ -129,8 +129,8 @@ async def test_an_image_that_is_not_there_is_fetched_with_progress(here: Bench, 
     first = await here.wait_for(Prepares)
     assert first.detail == f"fetching {registry.image}"
     await asyncio.to_thread(registry.waiting.wait, 20)
-    half = await here.wait_for(Prepares, lambda event: "of 2 layers are there" in event.detail)
-    assert "MB" in half.detail
+    half = await here.wait_for(Prepares, lambda event: "MB" in event.detail)
+    assert "of 2 layers are there" in half.detail
     registry.gate.set()
     await here.wait_for(Spawned)
     await here.end(run)

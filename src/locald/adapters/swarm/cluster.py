@@ -53,12 +53,12 @@ class User(Protocol):
 
 
 class Cluster:
-    def __init__(self, engine: Engine, instance: str, runs: Callable[[], Collection[Run]]) -> None:
+    def __init__(self, engine: Engine, owner: str, runs: Callable[[], Collection[Run]]) -> None:
         """`engine` is a manager that answers now; it is closed with this. `runs`: all that anybody knows."""
         self.engine = engine
         self.own_node = ""
         """the id of the node that this manager is"""
-        self._instance, self._runs = instance, runs
+        self._owner, self._runs = owner, runs
         self._users: set[User] = set()
         self._wake = asyncio.Event()
         self._up = asyncio.Event()
@@ -155,7 +155,7 @@ class Cluster:
                 return
 
     def _ours(self, project: str = "") -> dict[str, str]:
-        wanted = [f"{create.INSTANCE}={self._instance}"]
+        wanted = [f"{create.OWNER}={self._owner}"]
         wanted += [f"{containers.PROJECT}={project}"] if project else []
         return {"filters": json.dumps({"label": wanted})}
 
@@ -183,7 +183,7 @@ class Cluster:
             for found in await self.engine.get(("networks",), self._ours(project)):
                 if found["Name"] == name:
                     return str(found["Id"])
-            labels = {containers.PROJECT: project, create.INSTANCE: self._instance}
+            labels = {containers.PROJECT: project, create.OWNER: self._owner}
             body = {"Name": name, "Driver": "overlay", "CheckDuplicate": True, "Labels": labels}
             return str((await self.engine.post(("networks", "create"), body))["Id"])
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-INSTANCE = "locald.swarm"
+OWNER = "locald.swarm"
 """the label of what is ours; another one than that of local containers, which are tidied by theirs"""
 LONGEST = 63
 """characters of a service's name in a swarm"""
@@ -57,21 +57,21 @@ def network(project: str) -> str:
     return f"locald_{project.replace(AT, '_')}"
 
 
-def labels(run: Run, instance: str) -> dict[str, str]:
+def labels(run: Run, owner: str) -> dict[str, str]:
     return {
         create.PROJECT: run.key.project,
         create.SERVICE: run.key.service,
         create.RUN: str(run.number),
-        INSTANCE: instance,
+        OWNER: owner,
     }
 
 
-def body(run: Run, order: Order, inside: int | None, network_id: str, instance: str, *, soon: bool) -> Json:
+def body(run: Run, order: Order, inside: int | None, network_id: str, owner: str, *, soon: bool) -> Json:
     """What `services/create` takes. `inside`: the port to publish. `soon`: the engine knows StartInterval."""
     spec, published = order.definition.spec, order.definition.port
     return {
         "Name": name(run.key),
-        "Labels": labels(run, instance),
+        "Labels": labels(run, owner),
         "TaskTemplate": {
             "ContainerSpec": _container(order, inside, soon=soon),
             "RestartPolicy": _restart(spec),
@@ -150,9 +150,9 @@ def _ns(seconds: float) -> int:
     return round(seconds * 1e9)
 
 
-def is_ours(found: Mapping[str, Any], instance: str) -> bool:
+def is_ours(found: Mapping[str, Any], owner: str) -> bool:
     """Whether a service or a network of the swarm was made by this locald."""
-    return carried(found).get(INSTANCE) == instance
+    return carried(found).get(OWNER) == owner
 
 
 def carried(found: Mapping[str, Any]) -> dict[str, str]:

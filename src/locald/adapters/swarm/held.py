@@ -75,7 +75,7 @@ class Held:
         run: Run,
         order: Order,
         *,
-        instance: str,
+        owner: str,
         reach: Reach,
         printing: Printing,
         post: Callable[[Event], None],
@@ -85,7 +85,7 @@ class Held:
         self.service = ""
         self.cluster: Cluster | None = None
         self.gone = False
-        self._instance, self._reach, self._post, self._clock = instance, reach, post, clock
+        self._owner, self._reach, self._post, self._clock = owner, reach, post, clock
         self._beginning: asyncio.Timeout | None = None
         self._ending = self._silent = self._spawned = False
         self._give_up_at: float | None = None
@@ -229,7 +229,7 @@ class Held:
     async def _create(self, cluster: Cluster, engine: Engine, inside: int | None) -> None:
         """Raises Refusal, EngineAbsent, CannotBegin."""
         network = await cluster.network(self.run.key.project)
-        body = create.body(self.run, self.order, inside, network, self._instance, soon=engine.knows(1, 44))
+        body = create.body(self.run, self.order, inside, network, self._owner, soon=engine.knows(1, 44))
         for last in (False, True):
             try:
                 made = await engine.post(("services", "create"), body)
@@ -246,7 +246,7 @@ class Held:
         """Remove what an earlier run of this service left. What is not ours stays. Raises CannotBegin."""
         found = await engine.get(("services", name))
         run = containers.run_of(create.carried(found))
-        if not (create.is_ours(found, self._instance) and run and run.key == self.run.key):
+        if not (create.is_ours(found, self._owner) and run and run.key == self.run.key):
             hint = f"run `docker service rm {name}` to remove it, or rename one of the two"
             raise CannotBegin(name_held(name, "a service that is not of this locald", hint))
         await remove(engine, str(found["ID"]))
@@ -275,7 +275,7 @@ class Held:
                     raise Vanished(f"the run was lost: its service {name} is not in the swarm") from None
                 log.warning("%s cannot be looked for: %s", self.run, refusal)
             else:
-                if create.carried(found) != create.labels(self.run, self._instance):
+                if create.carried(found) != create.labels(self.run, self._owner):
                     raise Vanished(f"the run was lost: the service {name} is of another run")
                 self.service = str(found["ID"])
                 self.cluster.hurry()

@@ -42,11 +42,11 @@ class Adapter:
         clock: Clock,
         tasks: asyncio.TaskGroup,
         on_output: Callable[[Run], None],
-        instance: str,
+        owner: str,
     ) -> None:
-        """`tasks`: where the work lives. `instance`: what tells our services from those of another locald."""
+        """`tasks`: where the work lives. `owner`: what tells our services from those of another locald."""
         self._post, self._clock, self._tasks = post, clock, tasks
-        self._on_output, self._instance = on_output, instance
+        self._on_output, self._owner = on_output, owner
         self._held: dict[Run, Held] = {}
         self._lives: set[asyncio.Task[None]] = set()
         self._clearing: set[asyncio.Task[None]] = set()
@@ -123,7 +123,7 @@ class Adapter:
         held = self._held[run] = Held(
             run,
             order,
-            instance=self._instance,
+            owner=self._owner,
             reach=self._reach,
             printing=printing,
             post=self._post,
@@ -162,7 +162,7 @@ class Adapter:
                 cluster = known[0]
             else:
                 engine = await first(candidates)
-                cluster = Cluster(engine, self._instance, self._held.keys)
+                cluster = Cluster(engine, self._owner, self._held.keys)
                 task = self._tasks.create_task(cluster.hold(), name=f"swarm at {engine.address.url}")
                 self._clusters[engine.address] = (cluster, task)
             cluster.use(held)

@@ -14,9 +14,10 @@ import json
 import os
 
 from locald.cli.shared import checking, say
-from locald.client.project import find_project, read_texts
+from locald.client.project import find_project
 from locald.domain.project.file import FILE
 from locald.faces import documents
+from locald.wire.project_files import read_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from locald.cli.shared import say
 from locald.cli.shared.images import images
 from locald.client import daemon
 from locald.client.http import Denied, Unreachable
-from locald.client.project import find_project, read_texts
+from locald.client.project import find_project
 from locald.client.target import choose
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.home import Home
+from locald.wire.project_files import read_file, read_texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,15 +98,8 @@ def _env_files(spec: ProjectSpec, folder: str) -> Mapping[str, Mapping[str, str]
     from locald.domain.project.resolving import env_file_paths
 
     paths = [path for path in env_file_paths(spec) if Path(folder, path).is_file()]
-    return {path: env.parse(_text(Path(folder, path)), path) for path in paths}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        what = f"cannot be read: {error.strerror}"
-        raise Refused(Problem(what, str(path), "check its permissions")) from None
+    texts = {path: read_file(folder, path).decode("utf-8-sig", "replace") for path in paths}
+    return {path: env.parse(text, path) for path, text in texts.items()}
 
 
 def _learned(directory: str | None) -> Mapping[str, Learned]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from locald.client.project import read_file, read_texts
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.project_files import read_file, read_texts
 
 
 def look(folder: str) -> tuple[tuple[Problem, ...], int]:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def read(directory: str) -> dict[str, Any] | None:
     """The `read` of a request: the file's text, and what it asks for. None when there is something wrong with
     it, which the daemon finds as well."""
-    from locald.client.project import read_texts
     from locald.domain.project import config
     from locald.domain.project.spec import ProjectSpec
     from locald.wire.dataclass_json import codec
+    from locald.wire.project_files import read_texts
 
     try:
         texts = read_texts(directory)

@@ -20,7 +20,7 @@ from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Prune, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.file import FILE
-from locald.domain.project.names import of_all
+from locald.domain.project.names import of_all, parts
 from locald.domain.project.spec import Caller, Engine, Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec
@@ -119,7 +119,7 @@ class Changing:
                 effect = self._effect(command.project.name, command)
                 await self._core.ask(command)
                 return command, effect, [problem(warning) for warning in warnings]
-        renamed = [problem(await self._bring_down(name)) for name in earlier]
+        renamed = [problem(await self._bring_down(name, command.project.name)) for name in earlier]
         command, effect, others = await self._up(directory, names, caller, where, attach=attach)
         return command, effect, renamed + others
 
@@ -145,8 +145,8 @@ class Changing:
         own = self._core.world.of_project(project)
         return {each.spec.name: each.runs for each in own if each.key in ends or is_ending(each)}
 
-    async def _bring_down(self, project: str) -> Problem:
-        """Its file calls it by another name now: nobody would find its services under the old one."""
+    async def _bring_down(self, project: str, now: str) -> Problem:
+        """It is called by another name now: nobody would find its services under the old one."""
         await self._core.ask(Down(project))
         reader = self._core.hub.subscribe(Scope(project).holds, "down")
         try:
@@ -159,8 +159,10 @@ class Changing:
             raise Refused(Problem(what, f"{FILE}: project.name", hint)) from None
         finally:
             self._core.hub.unsubscribe(reader)
-        what = f'project renamed from "{project}", services under the old name were stopped'
-        return Problem(what, f"{FILE}: project.name", "its ports and logs are discarded")
+        is_label = parts(project)[0] == parts(now)[0]
+        kind, where = ("instance", "") if is_label else ("project", f"{FILE}: project.name")
+        what = f'{kind} renamed from "{project}" to "{now}", services under the old name were stopped'
+        return Problem(what, where, "its ports and logs are discarded")
 
     async def stop(self, request: Request) -> Answer:
         asked = await _body(request)

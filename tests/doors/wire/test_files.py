@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from locald.adapters import files
+from locald.wire import files
 
 if TYPE_CHECKING:
     from pathlib import Path
