@@ -14,6 +14,7 @@ import errno
 import logging
 import os
 import resource
+import socket
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Shortage(logging.Filter):
     def _handle(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if _is_one(context.get("exception")):
             self._begin()
-        else:
+        elif not _is_late(context.get("handle")):
             loop.default_exception_handler(context)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -70,6 +71,14 @@ class Shortage(logging.Filter):
 
 def _is_one(error: object) -> bool:
     return isinstance(error, OSError) and error.errno in OUT
+
+
+def _is_late(handle: object) -> bool:
+    """A server that could not take a connection tries again a second later, also when it was closed
+    meanwhile (asyncio in Python 3.11, `BaseSelectorEventLoop._accept_connection`)."""
+    name = getattr(getattr(handle, "_callback", None), "__name__", "")
+    sockets = [each for each in getattr(handle, "_args", None) or () if isinstance(each, socket.socket)]
+    return name == "_start_serving" and any(each.fileno() < 0 for each in sockets)
 
 
 def _are_free(number: int) -> bool:
