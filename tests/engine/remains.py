@@ -56,6 +56,11 @@ class Slot:
         """Where the engine's further networks get their addresses: the second half of the slot's /20."""
         return f"10.231.{self.number * 16 + 8}.0/21"
 
+    @property
+    def namespace(self) -> str:
+        """The network namespace of an engine that is a node of a swarm."""
+        return f"ldnode{self.number}"
+
     def owns(self, address: str) -> bool:
         """Whether an IPv4 address is one of this slot's /20."""
         first, second, third, _ = (int(part) for part in address.split("."))
@@ -66,6 +71,7 @@ def remove(slot: Slot) -> None:
     """Leave nothing of the slot's engine, whether it runs, died, or never was."""
     _end_processes(slot)
     _unmount(slot)
+    _do("ip", "netns", "del", slot.namespace)
     _remove_links(slot)
     _remove_cgroups(slot)
     shutil.rmtree(slot.folder, ignore_errors=True)

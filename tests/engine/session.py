@@ -37,16 +37,18 @@ class Docker:
 class PrivateDocker(Docker):
     """One that may be killed: it belongs to this session alone."""
 
-    def __init__(self) -> None:
-        """Raises Unable."""
+    def __init__(self, *words: str) -> None:
+        """`words`: for the warden. Raises Unable."""
         self._warden = subprocess.Popen(
-            [sys.executable, str(Path(warden.__file__))],
+            [sys.executable, str(Path(warden.__file__)), *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
         try:
-            super().__init__(self._hear("host"))
+            said = self._heard("host")
+            self.address, self.slot = said["address"], said["slot"]
+            super().__init__(said["host"])
         except BaseException:
             self.close()
             raise
@@ -81,11 +83,16 @@ class PrivateDocker(Docker):
         self._hear("done")
 
     def _hear(self, word: str) -> str:
+        return self._heard(word)[word]
+
+    def _heard(self, word: str) -> dict[str, str]:
+        """A line in which this word is told."""
         assert self._warden.stdout
-        said = json.loads(self._warden.stdout.readline() or '{"error": "its warden ended"}')
+        said: dict[str, str] = json.loads(self._warden.stdout.readline() or '{"error": "its warden ended"}')
         if "error" in said:
             raise warden.Unable(said["error"])
-        return str(said[word])
+        assert word in said
+        return said
 
     def close(self) -> None:
         for pipe in (self._warden.stdin, self._warden.stdout):
@@ -97,12 +104,12 @@ class PrivateDocker(Docker):
 @pytest.fixture(scope="session")
 def private_docker() -> Iterator[PrivateDocker]:
     """For tests in which the engine goes away."""
-    if why := _no_private_engine():
-        _cannot(why)
+    if why := no_private_engine():
+        cannot(why)
     try:
         docker = PrivateDocker()
     except warden.Unable as unable:
-        _cannot(str(unable))
+        cannot(str(unable))
     yield docker
     docker.close()
 
@@ -119,14 +126,14 @@ def docker(request: pytest.FixtureRequest) -> Iterator[Docker]:
     images.remove_all(shared.api)
 
 
-def _no_private_engine() -> str:
+def no_private_engine() -> str:
     missing = warden.missing()
     if missing or images.is_static():
         return missing
     return f"{images.BUSYBOX} needs libraries, and images need one that does not (busybox-static)"
 
 
-def _cannot(why: str) -> NoReturn:
+def cannot(why: str) -> NoReturn:
     """Not running these tests is a failure on a build machine."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"no Docker Engine to test with: {why}")

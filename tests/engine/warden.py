@@ -40,8 +40,14 @@ class Unable(Exception):
 
 
 class Warden:
-    def __init__(self, slot: Slot) -> None:
+    """`node`: the engine is a node of a swarm, in a network namespace of its own, with which goes what swarms
+    leave. Nodes are linked by a bridge: that of the first, or that of the slot which is `joins`."""
+
+    def __init__(self, slot: Slot, *, node: bool = False, joins: int | None = None) -> None:
         self.slot = slot
+        self._node = node
+        self._link = slot if joins is None else Slot(joins)
+        self.address = f"{self._link.gateway.rpartition('.')[0]}.{2 + slot.number}" if node else ""
         self._process: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
@@ -50,9 +56,23 @@ class Warden:
         self.slot.folder.mkdir(mode=0o755)
         self.slot.folder.joinpath("daemon.json").write_text("{}")
         _mount_cgroups()
-        _do("ip", "link", "add", self.slot.bridge, "type", "bridge")
-        _do("ip", "addr", "add", f"{self.slot.gateway}/24", "dev", self.slot.bridge)
-        _do("ip", "link", "set", self.slot.bridge, "up")
+        if self._link is self.slot:
+            _do("ip", "link", "add", self.slot.bridge, "type", "bridge")
+            _do("ip", "addr", "add", f"{self.slot.gateway}/24", "dev", self.slot.bridge)
+            _do("ip", "link", "set", self.slot.bridge, "up")
+        if self._node:
+            self._plug()
+
+    def _plug(self) -> None:
+        """Put the node on the bridge."""
+        name, end = self.slot.namespace, f"ldveth{self.slot.number}"
+        _do("ip", "netns", "add", name)
+        _do("ip", "link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", name)
+        _do("ip", "link", "set", end, "master", self._link.bridge, "up")
+        _do("ip", "-n", name, "addr", "add", f"{self.address}/24", "dev", "eth0")
+        for link in ("lo", "eth0"):
+            _do("ip", "-n", name, "link", "set", link, "up")
+        _do("ip", "-n", name, "route", "add", "default", "via", self._link.gateway)
 
     def start(self) -> None:
         log = self.slot.folder / "dockerd.log"
@@ -60,12 +80,12 @@ class Warden:
             self.slot.folder.joinpath(stale).unlink(missing_ok=True)
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [shutil.which("dockerd", path=PATH) or "dockerd", *self._options()],
+                [*self._inside(), shutil.which("dockerd", path=PATH) or "dockerd", *self._options()],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={"PATH": PATH, "HOME": str(self.slot.folder)},
+                env={"PATH": PATH, "HOME": str(self.slot.folder), "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"},
                 preexec_fn=_die_with_parent,
             )
         deadline = time.monotonic() + STARTS_WITHIN
@@ -73,6 +93,10 @@ class Warden:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise Unable(f"dockerd did not start: {_last_line(log)}")
             time.sleep(0.02)
+
+    def _inside(self) -> list[str]:
+        """Not by `ip netns exec`, which hides the cgroups."""
+        return ["nsenter", f"--net=/run/netns/{self.slot.namespace}"] if self._node else []
 
     def _options(self) -> list[str]:
         slot, folder = self.slot, self.slot.folder
@@ -86,7 +110,7 @@ class Warden:
             f"--storage-driver={_storage(folder)}",
             "--exec-opt=native.cgroupdriver=cgroupfs",
             f"--cgroup-parent=/{slot.cgroup}",
-            f"--bridge={slot.bridge}",
+            f"--bridge={'none' if self._node else slot.bridge}",
             f"--host-gateway-ip={slot.gateway}",
             f"--default-address-pool=base={slot.pool},size=27",
             "--iptables=false",
@@ -203,11 +227,12 @@ def main() -> None:
     except Unable as unable:
         say(error=str(unable))
         return
-    warden = Warden(slot)
+    words = sys.argv[1:]
+    warden = Warden(slot, node="node" in words, joins=int(words[1]) if len(words) > 1 else None)
     try:
         warden.prepare()
         warden.start()
-        say(host=f"unix://{slot.socket}")
+        say(host=f"unix://{slot.socket}", address=warden.address, slot=str(slot.number))
         for line in sys.stdin:
             _obey(warden, line.strip())
             say(done=line.strip())

@@ -68,6 +68,38 @@ def test_up_waits_until_all_are_healthy_and_tells_each_change(
     assert asked == [("directory", str(project)), ("service", "db"), ("service", "web"), ("until", "ready")]
 
 
+def test_up_sends_the_engine_and_the_images_that_were_named(cli: Cli, daemon: FakeDaemon) -> None:
+    accept(daemon, snapshot(row("db"), row("web"), settled=True))
+    cli("up")
+    cli("up", "--on", "swarm", "--image", "web=shop/web:1")
+    plain, there = (each.body for each in daemon.asked("POST /v1/up"))
+    assert not plain.keys() & {"engine", "images"}
+    assert (there["engine"], there["images"]) == ("swarm", {"web": "shop/web:1"})
+
+
+def test_up_says_that_services_move_to_another_engine(cli: Cli, daemon: FakeDaemon) -> None:
+    answer = {"project": "shop", "services": ["db"], "ends": {"db": 1}, "moved": {"db": "swarm"}}
+    daemon.on("POST /v1/up", answer)
+    daemon.on("GET /v1/events", lambda _: Stream(gated(snapshot(row("db", run=2), settled=True))))
+    assert "restarting: db (moves to swarm)" in cli("up", "--on", "swarm").err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--on", "swrm"), 'unknown engine: "swrm"'),
+        (("--image", "web"), '"web" is not SERVICE=REF'),
+    ],
+)
+def test_an_engine_or_an_image_that_is_none_is_refused_without_a_daemon(
+    cli: Cli, daemon: FakeDaemon, words: tuple[str, str], told: str
+) -> None:
+    result = cli("up", *words)
+    assert result.code == 2
+    assert told in result.err
+    assert daemon.asked("POST /v1/up") == []
+
+
 def test_up_sends_the_shell_that_asked(cli: Cli, daemon: FakeDaemon, project: Path) -> None:
     accept(daemon, snapshot(row("db"), row("web"), settled=True))
     umask = os.umask(0o027)

@@ -117,6 +117,16 @@ def test_what_is_stopping_is_not_replaced() -> None:
     assert story.row("db").restarts == 0
 
 
+def test_what_has_nothing_to_look_at_is_believed_when_news_of_its_end_would_have_come() -> None:
+    story = OnSwarm(service("job", type=Type.WORKER, image="job:1"))
+    story.up()
+    story.starts("job#1")
+    story.wait(1.9)
+    assert story.row("job").health == "starting"
+    story.wait(0.2)
+    assert (story.row("job").health, story.row("job").source) == ("healthy", "process")
+
+
 def test_up_on_another_engine_moves_what_runs() -> None:
     story = OnSwarm(db())
     story.up()

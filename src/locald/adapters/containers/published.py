@@ -102,11 +102,11 @@ class Published:
         )
 
 
-async def connects(port: int) -> bool:
+async def connects(port: int, host: str = LOCALHOST) -> bool:
     """Whether a connection to the published port is made: the engine's own part of the way."""
     try:
         async with asyncio.timeout(CONNECTS_WITHIN):
-            (await connected(LOCALHOST, port)).close()
+            (await connected(host, port)).close()
     except OSError:  # TimeoutError is one
         return False
     return True

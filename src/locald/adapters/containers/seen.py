@@ -62,7 +62,7 @@ def listeners(target: Target, table: Iterable[Listening]) -> tuple[Listener, ...
 
 def own(target: Target, seen: Iterable[Listener]) -> Listener | None:
     """Its published port among them."""
-    at = (LOCALHOST, target.published)
+    at = (target.host, target.published)
     return next((each for each in seen if (each.address, each.port) == at), None)
 
 
@@ -70,7 +70,7 @@ def _shown(listening: Listening, target: Target, holders: list[int]) -> Listener
     pid = holders[0] if holders else _speaker(target.pid)
     owner = Process(pid, procfs.program(pid))
     if target.is_own(listening):
-        return Listener(LOCALHOST, target.published, owner)
+        return Listener(target.host, target.published, owner)
     return Listener(listening.address, listening.port, owner)
 
 

@@ -163,7 +163,7 @@ class Within:
         if acceptor and acceptance.answer is Answer.FOREIGN:  # what it holds could not be seen before
             shown = tuple(replace(each, owner=acceptor) if each is own else each for each in shown)
         server = await asyncio.to_thread(_server, (acceptor or owner).pid)
-        accepts = await published.connects(self._target.published)
+        accepts = await published.connects(self._target.published, self._target.host)
         self._telling.tell(
             shown,
             accepts=accepts,

@@ -17,6 +17,7 @@ from locald.adapters.swarm.tasks import ended, in_order
 from locald.domain.lifecycle.messages import (
     Exit,
     Exited,
+    NotStarted,
     Prepares,
     Replaced,
     Reported,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from locald.domain.project.names import Run
 
 
+NO_NODE = "each node has to be able to pull its image, and to have the folders of `volumes`"
 NOTHING = Exit(reason="nothing of it has started")
 
 
@@ -140,6 +142,8 @@ class Following:
             return self._coming(task)
         news: list[Event] = []
         at = self._steady(task.at)
+        if not self._spawned and task.state == "rejected":
+            return [NotStarted(self._run, self._told(task), NO_NODE, at)]
         if not self._spawned:
             self._spawned = True
             news.append(Spawned(self._run, 0, at, task.container or task.id, self._port))

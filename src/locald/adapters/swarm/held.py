@@ -16,18 +16,17 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from locald.adapters.containers import create as containers
 from locald.adapters.containers.engine import EngineAbsent, Refusal
-from locald.adapters.containers.listening import Target, is_of_this_machine, listen
 from locald.adapters.containers.networks import CannotBegin
-from locald.adapters.containers.refusals import Reason, name_held, shown
+from locald.adapters.containers.refusals import Reason
 from locald.adapters.swarm import create
+from locald.adapters.swarm.begin import Begin
 from locald.adapters.swarm.cluster import remove
 from locald.adapters.swarm.following import NOTHING, Following
+from locald.adapters.swarm.port import Port
 from locald.domain.lifecycle.messages import (
     Exited,
     Gone,
-    Listens,
     Lost,
     NotStarted,
     Prepares,
@@ -36,7 +35,6 @@ from locald.domain.lifecycle.messages import (
     Silenced,
     Spawned,
 )
-from locald.domain.lifecycle.run_facts import carries_out
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -56,12 +54,12 @@ log = logging.getLogger(__name__)
 
 READS_WITHIN = 1.0
 """seconds for which the news of an end waits for the last output"""
+LAST_WORDS = 0.3
+"""seconds that the last output of a container that was removed has to come from its node"""
 AGAIN, PATIENT = 0.2, 2.0
 """seconds before something that failed is tried again: at first, and at most"""
 GIVES_UP = 10.0
 """seconds after SIGKILL was asked for in which a swarm that is away may come back"""
-REACHED_WITHIN = 5.0
-"""seconds in which a port on another machine has to answer, before the swarm's word has to do"""
 CALLED_OFF = Reason("stopped before it started")
 
 
@@ -77,14 +75,17 @@ class Held:
         *,
         owner: str,
         reach: Reach,
+        clear: Callable[[Held], Awaitable[None]],
         printing: Printing,
         post: Callable[[Event], None],
         clock: clocks.Clock,
     ) -> None:
+        """`clear`: removes what the project needs no more, now that this is gone."""
         self.run, self.order, self.printing = run, order, printing
         self.service = ""
         self.cluster: Cluster | None = None
         self.gone = False
+        self._clear = clear
         self._owner, self._reach, self._post, self._clock = owner, reach, post, clock
         self._beginning: asyncio.Timeout | None = None
         self._ending = self._silent = self._spawned = False
@@ -93,8 +94,7 @@ class Held:
         self._tasks: list[Task] | None = None
         self._nodes: Mapping[str, Node] = {}
         self._following: Following | None = None
-        self._listening: asyncio.Task[None] | None = None
-        self._listened_to = ""
+        self._port: Port | None = None
 
     # For the cluster.
 
@@ -166,9 +166,10 @@ class Held:
     async def live(self, *, known: bool) -> None:
         """`known`: it was begun by an earlier daemon, and is looked for."""
         try:
-            inside = await (self._find() if known else self._start())
-            ended = await self._follow(inside)
+            await (self._find() if known else self._start())
+            ended = await self._follow()
         except CannotBegin as cannot:
+            await self._take_away()
             self._post(NotStarted(self.run, *cannot.reason, self._clock.now()))
         except Vanished as vanished:
             self._post(Lost(self.run, str(vanished), self._clock.now()))
@@ -176,96 +177,46 @@ class Held:
             await self._read_on()
             self._post(ended)
             self.gone = await self._take_away()
+            await self._clear(self)
             self._post(Gone(self.run, self._clock.now()))
 
-    async def _start(self) -> int | None:
-        """Returns its port inside. Raises CannotBegin, and then nothing of it is left."""
+    async def _start(self) -> None:
+        """Raises CannotBegin, and then nothing of it is left."""
+        begin = Begin(self.run, self.order, self._owner)
         try:
             async with asyncio.timeout(None) as self._beginning:
                 self.cluster = cluster = await self._reach(self)
-                engine = await cluster.up()
-                inside = await self._look_at_image(engine)
-                await self._create(cluster, engine, inside)
+                await begin.carry_out(cluster, await cluster.up())
         except TimeoutError:
-            await self._undo()
+            if self.cluster:
+                await begin.undo(self.cluster.engine)
             raise CannotBegin(CALLED_OFF) from None
         except EngineAbsent as absent:
             raise CannotBegin(Reason(absent.reason, absent.hint)) from None
-        except Refusal as refusal:
-            raise CannotBegin(_refused(refusal.message)) from None
         finally:
             self._beginning = None
-        return inside
+        self._begun(begin, begin.service, again=False)
 
-    async def _look_at_image(self, engine: Engine) -> int | None:
-        """Its port inside, and whether it has a HEALTHCHECK: of an image that this engine has."""
-        spec = self.order.definition.spec
-        config: Mapping[str, object] | None = None
-        try:
-            found = await engine.get(("images", *self.order.image.split("/"), "json"))
-            config = found.get("Config") or {}
-        except Refusal as refusal:
-            if refusal.status != 404:
-                raise
-        has_check: bool | None = None if config is None else _tests(config.get("Healthcheck"))
-        if spec.health_check:
-            has_check = carries_out(spec.health_check.check)
-        exposed = config.get("ExposedPorts") if config else None
-        names = list(exposed) if isinstance(exposed, dict) else []
-        ports = [int(name.partition("/")[0]) for name in names if name.endswith("/tcp")]
-        inside = spec.container_port or (ports[0] if len(ports) == 1 else None)
-        if self.order.definition.port is None:
-            inside = None
-        self._following = Following(
-            self.run,
-            create.name(self.run.key),
-            inside,
-            self._clock.now,
-            self._steady,
-            has_check=has_check,
-        )
-        return inside
+    def _begun(self, begin: Begin, service: str, *, again: bool) -> None:
+        """The service is there: follow it."""
+        now, published = self._clock.now, self.order.definition.port
+        name, inside = create.name(self.run.key), begin.inside
+        following = Following(self.run, name, inside, now, self._steady, has_check=begin.has_check)
+        self._following = following
+        self._port = Port(self.run, following, inside, published, self._post, now, again=again)
+        self.service = service
+        assert self.cluster
+        self.cluster.hurry()
 
-    async def _create(self, cluster: Cluster, engine: Engine, inside: int | None) -> None:
-        """Raises Refusal, EngineAbsent, CannotBegin."""
-        network = await cluster.network(self.run.key.project)
-        body = create.body(self.run, self.order, inside, network, self._owner, soon=engine.knows(1, 44))
-        for last in (False, True):
-            try:
-                made = await engine.post(("services", "create"), body)
-            except Refusal as refusal:
-                if last or "name conflicts" not in refusal.message:
-                    raise
-                await self._make_way(engine, str(body["Name"]))
-            else:
-                self.service = str(made["ID"])
-                cluster.hurry()
-                return
-
-    async def _make_way(self, engine: Engine, name: str) -> None:
-        """Remove what an earlier run of this service left. What is not ours stays. Raises CannotBegin."""
-        found = await engine.get(("services", name))
-        run = containers.run_of(create.carried(found))
-        if not (create.is_ours(found, self._owner) and run and run.key == self.run.key):
-            hint = f"run `docker service rm {name}` to remove it, or rename one of the two"
-            raise CannotBegin(name_held(name, "a service that is not of this locald", hint))
-        await remove(engine, str(found["ID"]))
-
-    async def _undo(self) -> None:
-        if self.service and self.cluster:
-            try:
-                await remove(self.cluster.engine, self.service)
-            except (EngineAbsent, Refusal) as error:  # it is removed when the swarm is there again
-                log.warning("%s has not been removed yet: %s", self.run, error)
-
-    async def _find(self) -> int | None:
+    async def _find(self) -> None:
         """Raises Vanished."""
         pause, name = AGAIN, create.name(self.run.key)
+        begin = Begin(self.run, self.order, self._owner)
         while True:
             try:
                 self.cluster = self.cluster or await self._reach(self)
                 engine = await self._patiently_up(self.cluster)
-                inside = await self._look_at_image(engine)
+                await begin.look_at_image(engine)
                 found = await engine.get(("services", name))
             except EngineAbsent as absent:
                 self._spawned = True
@@ -277,9 +228,8 @@ class Held:
             else:
                 if create.carried(found) != create.labels(self.run, self._owner):
                     raise Vanished(f"the run was lost: the service {name} is of another run")
-                self.service = str(found["ID"])
-                self.cluster.hurry()
-                return inside
+                self._begun(begin, str(found["ID"]), again=True)
+                return
             self._check_patience()
             await asyncio.sleep(pause)
             pause = min(pause * 2, PATIENT)
@@ -302,23 +252,24 @@ class Held:
 
     # Following it.
 
-    async def _follow(self, inside: int | None) -> Exited:
-        """From its first task to its end. Raises Vanished."""
-        assert self._following
+    async def _follow(self) -> Exited:
+        """From its first task to its end. Raises Vanished, CannotBegin."""
+        assert self._port
         async with asyncio.TaskGroup() as group:
             prints = group.create_task(self._print(), name=f"output of {self.run}")
             try:
-                return await self._until_ended(group, inside)
-            except Vanished as vanished:
-                gone = vanished
+                ended = await self._until_ended(group, self._port)
+                if self._ending:  # the output of what was removed cannot be asked for again
+                    await asyncio.sleep(LAST_WORDS)
+                return ended
+            except (Vanished, CannotBegin) as over:
+                gone = over
             finally:
                 prints.cancel()
-                if self._listening:
-                    self._listening.cancel()
+                self._port.let_go()
         raise gone
 
-    async def _until_ended(self, group: asyncio.TaskGroup, inside: int | None) -> Exited:
-        assert self._following
+    async def _until_ended(self, group: asyncio.TaskGroup, port: Port) -> Exited:
         is_removed = False
         while True:
             self._news.clear()
@@ -327,7 +278,7 @@ class Held:
             if self._tasks is not None and not self._silent:
                 if ended := self._told(self._tasks, is_removed=is_removed):
                     return ended
-                await self._attend(group, inside)
+                await port.attend(group)
             if self._ending:
                 self._check_patience()
             try:
@@ -351,9 +302,11 @@ class Held:
         for event in following.look(self._of_interest(tasks, is_removed=is_removed)):
             if isinstance(event, Exited):
                 return event
+            if isinstance(event, NotStarted):
+                raise CannotBegin(Reason(event.reason, event.hint))
             self._spawned = self._spawned or isinstance(event, Spawned)
-            if isinstance(event, Replaced):
-                self._stop_listening()
+            if isinstance(event, Replaced) and self._port:
+                self._port.let_go()
             self._post(event)
         return None
 
@@ -380,56 +333,6 @@ class Held:
         self.cluster.hurry()
         return True
 
-    # Its port, its output.
-
-    async def _attend(self, group: asyncio.TaskGroup, inside: int | None) -> None:
-        """Look at the port of the task that is alive now."""
-        assert self._following
-        task, published = self._following.task, self.order.definition.port
-        if task is None or not task.is_alive or task.id == self._listened_to or not task.container:
-            return
-        if task.state != "running" and not (task.pid and self._following.has_check):
-            return  # its process is told of later
-        self._listened_to = task.id
-        is_here = await asyncio.to_thread(is_of_this_machine, task.pid, task.container)
-        node = self._nodes.get(task.node)
-        if inside is None or published is None:
-            if not self._following.has_check:
-                self._say_unseen("and its image has neither a HEALTHCHECK nor a port")
-            return
-        host = containers.LOCALHOST if is_here or node is None else node.address
-        target = Target(task.container, task.pid if is_here else 0, inside, published, host)
-        self._listening = group.create_task(self._listen(target, is_here=is_here), name=f"port of {self.run}")
-
-    async def _listen(self, target: Target, *, is_here: bool) -> None:
-        heard = asyncio.Event()
-
-        def post(event: Listens) -> None:
-            if event.accepts:
-                heard.set()
-            self._post(event)
-
-        async with asyncio.TaskGroup() as group:
-            again = listen(self.run, target, post, self._clock.now, again=self._spawned)
-            group.create_task(again)
-            if is_here or self._following is None or self._following.has_check:
-                return
-            try:
-                async with asyncio.timeout(REACHED_WITHIN):
-                    await heard.wait()
-            except TimeoutError:
-                self._say_unseen(f"but {target.host}:{target.published} cannot be reached from here")
-
-    def _say_unseen(self, why: str) -> None:
-        assert self._following
-        for event in self._following.unseen(why):
-            self._post(event)
-
-    def _stop_listening(self) -> None:
-        if self._listening:
-            self._listening.cancel()
-            self._listening = None
-
     async def _print(self) -> None:
         """Until cancelled. Where the stream ends too early, from our place on again."""
         assert self.cluster
@@ -453,8 +356,9 @@ class Held:
 
     async def _take_away(self) -> bool:
         """Remove the service, if it is not; a swarm that is away does so when it is back."""
-        assert self.cluster
         self._ending = True
+        if not self.service:
+            return True
         while True:
             if await self._remove():
                 return True
@@ -469,16 +373,3 @@ class Held:
         """A moment of a node's clock on ours; now, where it is not known. Never later than now."""
         now = self._clock.now()
         return now if wall is None else min(now, now - (time.time() - wall))
-
-
-def _tests(healthcheck: object) -> bool:
-    test = healthcheck.get("Test") if isinstance(healthcheck, dict) else None
-    return bool(test) and test != ["NONE"]
-
-
-def _refused(message: str) -> Reason:
-    """What a swarm says is passed on, without the wrapping of its protocol."""
-    told = message.rpartition("desc = ")[2]
-    if "address pool" in told or "could not find an available" in told:
-        return Reason("the swarm has no addresses left for another network", "run `docker network prune`")
-    return Reason(f"the swarm refuses to create it: {shown(told)}", "correct it, then run `locald up` again")

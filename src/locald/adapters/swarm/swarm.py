@@ -125,6 +125,7 @@ class Adapter:
             order,
             owner=self._owner,
             reach=self._reach,
+            clear=self._clear,
             printing=printing,
             post=self._post,
             clock=self._clock,
@@ -171,11 +172,15 @@ class Adapter:
     def _in_use(self, project: str) -> bool:
         return any(held.run.key.project == project and not held.gone for held in self._held.values())
 
-    async def _leave(self, held: Held, cluster: Cluster) -> None:
-        """With the last service of a project goes its network, and with the last of all the connection."""
+    async def _clear(self, held: Held) -> None:
+        """With the last service of a project goes its network."""
         project = held.run.key.project
-        if not self._in_use(project):
-            await cluster.drop_network(project, lambda: self._in_use(project))
+        if held.cluster and not self._in_use(project):
+            await held.cluster.drop_network(project, lambda: self._in_use(project))
+
+    async def _leave(self, held: Held, cluster: Cluster) -> None:
+        """With the last run of all goes the connection."""
+        await self._clear(held)
         if cluster.leave(held):
             _, task = self._clusters.pop(cluster.engine.address)
             task.cancel()

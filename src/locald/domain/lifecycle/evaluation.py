@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from locald.domain.lifecycle import background, belief, given_port, senders
 from locald.domain.lifecycle.health import Evidence, Health, HealthResult, Source, only, strongest
-from locald.domain.lifecycle.run_facts import PROCESS_SPEAKS_AFTER
+from locald.domain.lifecycle.run_facts import patience
 from locald.domain.lifecycle.sd_notify import clean
 from locald.domain.lifecycle.strangers import beside
 from locald.domain.project.spec import (
@@ -176,7 +176,7 @@ def _silence(facts: RunFacts, expects_ready: bool) -> str:
             return closed(facts)
         case check if isinstance(check, PortCheck) and facts.checks_own_port and not facts.open:
             return closed(facts)
-        case None if facts.speaks_after > PROCESS_SPEAKS_AFTER:
+        case None if facts.speaks_after > patience(facts.definition.engine):
             short = f"not yet for {length(facts.speaks_after)}, and the run before failed sooner"
             return f"process running (pid {facts.pid}), but {short}"
         case None:

@@ -40,6 +40,8 @@ REMEMBERED = 30
 
 PROCESS_SPEAKS_AFTER = 0.2
 """seconds from spawn until a live process counts as evidence"""
+SPEAKS_AFTER_ELSEWHERE = 2.0
+"""the same of one on another engine: the news that it has ended comes late from there"""
 
 
 CERTAIN = frozenset({Source.SWARM, Source.DOCKER})
@@ -193,6 +195,11 @@ def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -
         rest = rest[1:]
     latest = facts.evidence | {evidence.source: evidence} if counts else facts.evidence
     return replace(facts, evidence=latest, history=(evidence, *rest)[:REMEMBERED])
+
+
+def patience(engine: Engine) -> float:
+    """Seconds from spawn until a live process counts as evidence there."""
+    return PROCESS_SPEAKS_AFTER if engine is Engine.LOCAL else SPEAKS_AFTER_ELSEWHERE
 
 
 def carries_out(check: Check | None) -> bool:

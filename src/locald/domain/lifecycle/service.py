@@ -33,7 +33,7 @@ from locald.domain.lifecycle.phase import (
     Then,
 )
 from locald.domain.lifecycle.restarts import CALM, Restarts
-from locald.domain.lifecycle.run_facts import PROCESS_SPEAKS_AFTER, RunFacts
+from locald.domain.lifecycle.run_facts import RunFacts, patience
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Caller, Definition, ServiceSpec
 from locald.domain.values.amounts import length
@@ -218,7 +218,7 @@ def _speaks_after(service: Service) -> float:
     is believed to be more than alive, and never less than a run before had to: runs differ."""
     before = service.facts
     if not service.restarts.streak or before is None or before.spawned_at is None or before.ended_at is None:
-        return PROCESS_SPEAKS_AFTER
+        return patience(service.definition.engine)
     lived = before.ended_at - before.spawned_at
     return min(max(before.speaks_after, LONGER * lived), LONGEST_DOUBT)
 
