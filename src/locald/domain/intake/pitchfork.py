@@ -44,7 +44,7 @@ _LEFT = {
     "boot_start": "services start with `locald up`, not with the machine",
     "cron": "locald starts nothing by the clock",
     "ready_delay": "a process that runs is healthy after 200 ms",
-    "watch_mode": "locald hears of changes from the kernel",
+    "watch_mode": "the kernel tells locald of changes",
     "memory_limit": "locald sets no limits",
     "cpu_limit": "locald sets no limits",
     "user": "services run as the user who starts them",
