@@ -80,6 +80,7 @@ ASKED: dict[str, Json] = {
     "/v1/why": {"project": "shop", "service": "web"},
     "/v1/timeline": {"project": "shop"},
     "/v1/runs": {"project": "shop"},
+    "/v1/usage": {"project": "shop"},
     "/v1/lines": {"project": "shop"},
     "/v1/environment": {"project": "shop", "service": "web", "mask": "1"},
     "/v1/definition": {"project": "shop", "service": "web"},
@@ -476,14 +477,14 @@ async def event(stream: Any) -> tuple[str, Json]:
 async def test_a_quiet_stream_says_that_it_is_still_there(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("locald.daemon.api.reading.HEARTBEAT", 0.01)
+    monkeypatch.setattr("locald.daemon.api.events.HEARTBEAT", 0.01)
     async with office.client.get("http://locald/v1/events") as stream:
         assert (await event(stream))[0] == "snapshot"
         assert await stream.content.readline() == b": still here\n"
 
 
 async def test_who_has_left_is_not_remembered(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("locald.daemon.api.reading.HEARTBEAT", 0.01)
+    monkeypatch.setattr("locald.daemon.api.events.HEARTBEAT", 0.01)
     async with office.client.get("http://locald/v1/events") as stream:
         await event(stream)
         assert len(office.hub._readers) == 1

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
-from locald.daemon.api.reading import log_line
+from locald.daemon.api.logs import log_line
 from locald.daemon.api.scope import misused, pattern, scope, text, too_slow
 from locald.domain.knowledge.structured import as_fields
 

@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from locald.daemon.api.events import told
 from locald.daemon.api.lines import lines
-from locald.daemon.api.reading import told
 from locald.daemon.api.scope import misused
 from locald.daemon.tasks import Tasks
 from locald.domain.values.problem import Refused

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters import pages, ports
-from locald.adapters.histories import Choice
-from locald.adapters.pages import Limits
-from locald.adapters.patterns import TooSlow
+from locald.adapters import ports
 from locald.daemon import requests, runners
-from locald.daemon.api import crowd
-from locald.daemon.api.http import Answer, Failure, Request, Stream, document
-from locald.daemon.api.scope import (
-    at,
-    folder,
-    misused,
-    moved_from,
-    one,
-    pattern,
-    project_of,
-    scope,
-    text,
-    too_slow,
-)
+from locald.daemon.api.http import Answer, Failure, Request, document
+from locald.daemon.api.scope import at, folder, moved_from, one, project_of, scope, text
 from locald.daemon.instances import checkouts
 from locald.daemon.last_words import printed_last
 from locald.daemon.meter import STEP
@@ -39,7 +21,6 @@ from locald.domain.explain.timeline import timeline
 from locald.domain.explain.view import row
 from locald.domain.explain.why import root_of, why
 from locald.domain.knowledge.in_use import port_in_use
-from locald.domain.knowledge.level import LEVELS, level
 from locald.domain.knowledge.masking import masked
 from locald.domain.lifecycle import sharing
 from locald.domain.lifecycle.service import Service
@@ -51,23 +32,10 @@ from locald.wire import rows
 from locald.wire.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-
-    from locald.adapters.histories import LogLine, Packet
     from locald.daemon.api.scope import Scope
     from locald.daemon.core import Core
-    from locald.daemon.hub import News, Subscription
     from locald.daemon.instances import Checkout
-    from locald.domain.knowledge.level import Level
 
-MOST_LINES, MOST_BYTES = 10_000, 1_000_000
-"""of a page"""
-MOST_RUNS = 1 << 31
-HEARTBEAT = 15.0
-"""seconds between two comments on a quiet stream, so that both sides notice a broken one"""
-
-
-MIXED = "application/octet-stream"
 FOUND_WITHIN = 0.4
 """seconds that who asks for the status waits for a keeper that has not answered a new daemon yet"""
 
@@ -77,7 +45,6 @@ class Reading:
         self._core = core
         self._last: tuple[World | None, object, Answer | None] = (None, None, None)
         """of which world somebody asked for the status, what exactly, and what was answered"""
-        self._last_event: tuple[News | None, bytes] = (None, b"")
 
     async def ping(self, request: Request) -> Answer:
         return document({"pid": self._core.identity()["pid"], "version": __version__})
@@ -239,190 +206,6 @@ class Reading:
         found = self._core.way_in(service.run) if service.run else None
         return {"id": found[0], "docker": found[1]} if found else None
 
-    # Streams.
-
-    async def logs(self, request: Request) -> Stream:
-        """One JSON object a line: the history, and with `follow` what is printed from now on.
-
-        An empty line says that we are still here; one with `problems`, the last, why it does not go on.
-        With `format=text` the history comes as it is, which is a tenth of the work: a line with the names of
-        the `services`, and then, again and again, one with `service`, `stream` and a number of `bytes`, and
-        so many bytes behind it, which are lines.
-        """
-        query, book = request.query, self._core.logbook
-        chosen = await scope(self._core, query, query.getall("service"))
-        keys = chosen.keys(self._core.world)
-        count, choice = _count(query.get("n", "100")), _choice(query)
-        if query.get("format") == "text":
-            if query.get("follow") == "1":
-                raise misused("is for the history only, not with follow", "format")
-            return Stream(MIXED, lambda: _as_text(keys, book.packets(keys, count, choice)))
-        read = book.follow if query.get("follow") == "1" else book.history
-        return Stream("application/x-ndjson", lambda: _printed(read(keys, count, choice)))
-
-    async def lines(self, request: Request) -> Answer:
-        """A page of log lines, and the cursor that the next one begins at."""
-        query = request.query
-        chosen = await scope(self._core, query, query.getall("service"))
-        limits = Limits(
-            _at_most(query, "n", 100, MOST_LINES), _at_most(query, "bytes", MOST_BYTES, MOST_BYTES)
-        )
-        marks, choice = _marks(query), _choice(query)
-        try:
-            page = await self._core.logbook.page(chosen.keys(self._core.world), marks, limits, choice)
-        except TooSlow as slow:
-            raise too_slow(slow) from None
-        told = {"lines": list(map(log_line, page.lines)), "truncated": page.more}
-        return document(told | {"cursor": pages.written(page.marks)})
-
-    async def events(self, request: Request) -> Stream:
-        """Rows as they change, as server-sent events: a `snapshot`, then `change` after `change`."""
-        chosen = await scope(self._core, request.query, request.query.getall("service"))
-        until = request.query.get("until", "ready")
-        if until not in ("ready", "down"):
-            raise misused("must be ready or down", "until")
-        return Stream("text/event-stream", lambda: self._events(chosen, until), crowd.READ_WITHIN)
-
-    async def _events(self, chosen: Scope, until: str) -> AsyncGenerator[bytes]:
-        reader = self._core.hub.subscribe(chosen.holds, until)
-        try:
-            async for news in self._news(reader):
-                yield self._event(news) if news else b": still here\n\n"
-        finally:
-            self._core.hub.unsubscribe(reader)
-
-    async def _news(self, reader: Subscription) -> AsyncIterator[News | None]:
-        """All news, and None when there was none for a while. When the daemon ends, its last are told too."""
-        hub = self._core.hub
-        while True:
-            try:
-                async with asyncio.timeout(HEARTBEAT):
-                    news = await hub.next(reader)
-            except TimeoutError:
-                yield None
-            except asyncio.CancelledError:
-                for last in hub.rest(reader):
-                    yield last
-                raise
-            else:
-                yield news
-
-    def _event(self, news: News) -> bytes:
-        """Many who look at the same are told the same."""
-        last, event = self._last_event
-        if news == last and not news.complete:
-            return event
-        name = "snapshot" if news.complete else "change"
-        event = f"event: {name}\ndata: {json.dumps(told(self._core, news))}\n\n".encode()
-        self._last_event = (news, event)
-        return event
-
-
-def told(core: Core, news: News) -> dict[str, Any]:
-    """A piece of news, of a `snapshot` or of a `change`."""
-    body: dict[str, Any] = {"services": [rows.row(one) for one in news.rows], "settled": news.settled}
-    if news.complete:
-        return body | {"daemon": core.identity()}
-    return body | {"removed": [{**rows.whose(key.project), "name": key.service} for key in news.removed]}
-
-
-def _count(text: str) -> int | None:
-    if text == "all":
-        return None
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    raise misused("must be a number of lines, or all", "n")
-
-
-def _choice(query: Mapping[str, str]) -> Choice:
-    grep = pattern(query["grep"]) if "grep" in query else None
-    is_plain = query.get("plain") == "1"
-    folds = is_plain or query.get("fold") == "1"
-    since, until = _moment(query, "since"), _moment(query, "until")
-    return Choice(since, grep, is_plain, _level(query), until, folds, _run(query))
-
-
-def _run(query: Mapping[str, str]) -> int | None:
-    if "run" not in query:
-        return None
-    if not (query["run"].isdecimal() and query["run"].isascii() and 0 < int(query["run"]) <= MOST_RUNS):
-        raise misused("must be the number of a run", "run")
-    return int(query["run"])
-
-
-def _moment(query: Mapping[str, str], field: str) -> float | None:
-    try:
-        at = float(query[field]) if field in query else None
-    except ValueError:
-        at = math.nan
-    if at is not None and not math.isfinite(at):
-        raise misused("must be epoch seconds", field)
-    return at
-
-
-def _level(query: Mapping[str, str]) -> Level | None:
-    if "level" not in query:
-        return None
-    found = next((level for level in LEVELS if level == query["level"]), None)
-    if found is None:
-        raise misused(f"must be one of {', '.join(LEVELS)}", "level")
-    return found
-
-
-def _at_most(query: Mapping[str, str], field: str, usual: int, most: int) -> int:
-    asked = query.get(field, str(usual))
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 20 and int(asked) <= most):
-        raise misused(f"must be a number, {most} at most", field)
-    return int(asked)
-
-
-def _marks(query: Mapping[str, str]) -> pages.Marks | None:
-    if not query.get("cursor"):
-        return None
-    try:
-        return pages.understood(query["cursor"])
-    except pages.NoCursor:
-        raise misused("must be the `cursor` of an earlier answer", "cursor") from None
-
-
-async def _printed(batches: AsyncGenerator[list[LogLine]]) -> AsyncGenerator[bytes]:
-    try:
-        async with aclosing(batches) as found:
-            async for lines in found:
-                yield await asyncio.to_thread(_ndjson, lines) or b"\n"
-    except TooSlow as slow:
-        yield _refusal(too_slow(slow))
-
-
-async def _as_text(keys: list[Key], batches: AsyncGenerator[list[Packet]]) -> AsyncGenerator[bytes]:
-    yield _line({"services": [key.service for key in keys]})
-    try:
-        async with aclosing(batches) as found:
-            async for packets in found:
-                if packets:
-                    yield b"".join(part for packet in packets for part in _packed(packet))
-    except TooSlow as slow:
-        yield _refusal(too_slow(slow))
-
-
-def _packed(packet: Packet) -> list[bytes]:
-    size = sum(map(len, packet.data))
-    head = {"service": packet.key.service, "stream": packet.stream, "bytes": size}
-    return [_line(head), *packet.data]
-
-
-def _line(told: Any) -> bytes:
-    return json.dumps(told).encode() + b"\n"
-
-
-def _refusal(refused: Refused) -> bytes:
-    """In place of a line."""
-    return _line(rows.refusal(refused.problems, 2))
-
-
-def _ndjson(lines: list[LogLine]) -> bytes:
-    return b"".join(_line(log_line(line)) for line in lines)
-
 
 def checkout(found: Checkout) -> dict[str, Any]:
     """One entry of `instances --json`."""
@@ -435,17 +218,4 @@ def checkout(found: Checkout) -> dict[str, Any]:
         "services": found.services,
         "running": found.running,
         "disk_bytes": found.disk,
-    }
-
-
-def log_line(line: LogLine) -> dict[str, Any]:
-    """One line of `logs --json`."""
-    return {
-        "at": rows.timestamp(line.at),
-        **rows.whose(line.key.project),
-        "service": line.key.service,
-        "run": line.run,
-        "stream": line.stream,
-        "level": level(line.line),
-        "line": line.line,
     }

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from locald.daemon.api.changing import Changing
 from locald.daemon.api.defined import Defined
 from locald.daemon.api.effect import Effects
+from locald.daemon.api.events import Events
 from locald.daemon.api.http import Answer, Failure, Route, document
+from locald.daemon.api.logs import Logs
 from locald.daemon.api.reading import Reading
 from locald.daemon.api.scope import misused
 from locald.daemon.api.streams import Streams
@@ -102,18 +104,18 @@ class Api:
         )
 
     def _for_all(self) -> list[Route]:
-        reading, changing = self.reading, self.changing
+        reading, changing, logs = self.reading, self.changing, Logs(self.core)
         return [
             Route("GET", "/v1/ping", reading.ping),
             Route("GET", "/v1/status", reading.status),
-            Route("GET", "/v1/events", reading.events),
+            Route("GET", "/v1/events", Events(self.core).events),
             Route("GET", LIVE, _no_socket, allows_head=False),
             Route("GET", "/v1/why", reading.why),
             Route("GET", "/v1/runs", reading.runs),
             Route("GET", "/v1/usage", reading.usage),
             Route("GET", "/v1/timeline", reading.timeline),
-            Route("GET", "/v1/logs", reading.logs),
-            Route("GET", "/v1/lines", reading.lines),
+            Route("GET", "/v1/logs", logs.logs),
+            Route("GET", "/v1/lines", logs.lines),
             Route("GET", "/v1/environment", reading.environment),
             Route("GET", "/v1/definition", Defined(self.core).definition),
             Route("GET", "/v1/terminal", reading.terminal),

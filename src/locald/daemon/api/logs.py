@@ -1,0 +1,182 @@
+"""Log lines that are asked for: as a stream, and in pages with a cursor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from locald.adapters import pages
+from locald.adapters.histories import Choice
+from locald.adapters.pages import Limits
+from locald.adapters.patterns import TooSlow
+from locald.daemon.api.http import Answer, Request, Stream, document
+from locald.daemon.api.scope import misused, pattern, scope, too_slow
+from locald.domain.knowledge.level import LEVELS, level
+from locald.wire import rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from locald.adapters.histories import LogLine, Packet
+    from locald.daemon.core import Core
+    from locald.domain.knowledge.level import Level
+    from locald.domain.project.names import Key
+    from locald.domain.values.problem import Refused
+
+MOST_LINES, MOST_BYTES = 10_000, 1_000_000
+"""of a page"""
+MOST_RUNS = 1 << 31
+MIXED = "application/octet-stream"
+
+
+class Logs:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def logs(self, request: Request) -> Stream:
+        """One JSON object a line: the history, and with `follow` what is printed from now on.
+
+        An empty line says that we are still here; one with `problems`, the last, why it does not go on.
+        With `format=text` the history comes as it is, which is a tenth of the work: a line with the names of
+        the `services`, and then, again and again, one with `service`, `stream` and a number of `bytes`, and
+        so many bytes behind it, which are lines.
+        """
+        query, book = request.query, self._core.logbook
+        chosen = await scope(self._core, query, query.getall("service"))
+        keys = chosen.keys(self._core.world)
+        count, choice = _count(query.get("n", "100")), _choice(query)
+        if query.get("format") == "text":
+            if query.get("follow") == "1":
+                raise misused("is for the history only, not with follow", "format")
+            return Stream(MIXED, lambda: _as_text(keys, book.packets(keys, count, choice)))
+        read = book.follow if query.get("follow") == "1" else book.history
+        return Stream("application/x-ndjson", lambda: _printed(read(keys, count, choice)))
+
+    async def lines(self, request: Request) -> Answer:
+        """A page of log lines, and the cursor that the next one begins at."""
+        query = request.query
+        chosen = await scope(self._core, query, query.getall("service"))
+        limits = Limits(
+            _at_most(query, "n", 100, MOST_LINES), _at_most(query, "bytes", MOST_BYTES, MOST_BYTES)
+        )
+        marks, choice = _marks(query), _choice(query)
+        try:
+            page = await self._core.logbook.page(chosen.keys(self._core.world), marks, limits, choice)
+        except TooSlow as slow:
+            raise too_slow(slow) from None
+        told = {"lines": list(map(log_line, page.lines)), "truncated": page.more}
+        return document(told | {"cursor": pages.written(page.marks)})
+
+
+def _count(text: str) -> int | None:
+    if text == "all":
+        return None
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    raise misused("must be a number of lines, or all", "n")
+
+
+def _choice(query: Mapping[str, str]) -> Choice:
+    grep = pattern(query["grep"]) if "grep" in query else None
+    is_plain = query.get("plain") == "1"
+    folds = is_plain or query.get("fold") == "1"
+    since, until = _moment(query, "since"), _moment(query, "until")
+    return Choice(since, grep, is_plain, _level(query), until, folds, _run(query))
+
+
+def _run(query: Mapping[str, str]) -> int | None:
+    if "run" not in query:
+        return None
+    if not (query["run"].isdecimal() and query["run"].isascii() and 0 < int(query["run"]) <= MOST_RUNS):
+        raise misused("must be the number of a run", "run")
+    return int(query["run"])
+
+
+def _moment(query: Mapping[str, str], field: str) -> float | None:
+    try:
+        at = float(query[field]) if field in query else None
+    except ValueError:
+        at = math.nan
+    if at is not None and not math.isfinite(at):
+        raise misused("must be epoch seconds", field)
+    return at
+
+
+def _level(query: Mapping[str, str]) -> Level | None:
+    if "level" not in query:
+        return None
+    found = next((level for level in LEVELS if level == query["level"]), None)
+    if found is None:
+        raise misused(f"must be one of {', '.join(LEVELS)}", "level")
+    return found
+
+
+def _at_most(query: Mapping[str, str], field: str, usual: int, most: int) -> int:
+    asked = query.get(field, str(usual))
+    if not (asked.isascii() and asked.isdecimal() and len(asked) < 20 and int(asked) <= most):
+        raise misused(f"must be a number, {most} at most", field)
+    return int(asked)
+
+
+def _marks(query: Mapping[str, str]) -> pages.Marks | None:
+    if not query.get("cursor"):
+        return None
+    try:
+        return pages.understood(query["cursor"])
+    except pages.NoCursor:
+        raise misused("must be the `cursor` of an earlier answer", "cursor") from None
+
+
+async def _printed(batches: AsyncGenerator[list[LogLine]]) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(batches) as found:
+            async for lines in found:
+                yield await asyncio.to_thread(_ndjson, lines) or b"\n"
+    except TooSlow as slow:
+        yield _refusal(too_slow(slow))
+
+
+async def _as_text(keys: list[Key], batches: AsyncGenerator[list[Packet]]) -> AsyncGenerator[bytes]:
+    yield _line({"services": [key.service for key in keys]})
+    try:
+        async with aclosing(batches) as found:
+            async for packets in found:
+                if packets:
+                    yield b"".join(part for packet in packets for part in _packed(packet))
+    except TooSlow as slow:
+        yield _refusal(too_slow(slow))
+
+
+def _packed(packet: Packet) -> list[bytes]:
+    size = sum(map(len, packet.data))
+    head = {"service": packet.key.service, "stream": packet.stream, "bytes": size}
+    return [_line(head), *packet.data]
+
+
+def _line(told: Any) -> bytes:
+    return json.dumps(told).encode() + b"\n"
+
+
+def _refusal(refused: Refused) -> bytes:
+    """In place of a line."""
+    return _line(rows.refusal(refused.problems, 2))
+
+
+def _ndjson(lines: list[LogLine]) -> bytes:
+    return b"".join(_line(log_line(line)) for line in lines)
+
+
+def log_line(line: LogLine) -> dict[str, Any]:
+    """One line of `logs --json`."""
+    return {
+        "at": rows.timestamp(line.at),
+        **rows.whose(line.key.project),
+        "service": line.key.service,
+        "run": line.run,
+        "stream": line.stream,
+        "level": level(line.line),
+        "line": line.line,
+    }
