@@ -79,7 +79,7 @@ class _Writer:
                 name for name, members in self._plan.project.groups.items() if self._unit.name in members
             ]
             found["profiles"] = groups or ["manual"]
-        for key, because in lost_keys(self._spec):
+        for key, because in (*lost_start(self._unit), *lost_keys(self._spec)):
             self._lost(key, because)
         return found, self._losses
 
@@ -176,15 +176,25 @@ def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
     """Keys that no engine of containers has a word for."""
     if spec.watchdog:
         yield "watchdog", "WATCHDOG=1 is not heeded"
-    if spec.stdin is not StandardInput.EMPTY:
-        yield "stdin", "standard input is at its end at once"
     yield from lost_everywhere(spec)
     if spec.workdir != DEFAULT.workdir:
         yield "workdir", "it works in the folder that the image says"
 
 
+def lost_start(unit: Unit) -> Iterator[tuple[str, str]]:
+    """What containers lose of a limit that was set, where there is no probe that has it."""
+    limit = unit.spec.start_timeout
+    is_set = limit is not None and limit != DEFAULT.start_timeout
+    if is_set and (unit.probe is None or unit.is_task):
+        yield "start_timeout", "its start has no limit"
+
+
 def lost_everywhere(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
     """Keys that only locald has a word for."""
+    if spec.stdin is not StandardInput.EMPTY:
+        yield "stdin", "standard input is at its end at once"
+    if spec.log_size != DEFAULT.log_size:
+        yield "log_size", "how much output is kept is set where it runs"
     if spec.domains:
         yield "domains", "there is no proxy"
     if spec.watch:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.export import yaml_out
 from locald.domain.export.asking import ASKED
-from locald.domain.export.compose import lost_check, lost_keys
+from locald.domain.export.compose import lost_check, lost_keys, lost_start
 from locald.domain.export.plan import Filler, Loss, filled_now, need_images
 from locald.domain.export.yaml_out import Comment
 from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type
@@ -273,7 +273,10 @@ class _Writer:
             self._lost("terminationGracePeriodSeconds", "times are whole seconds")
         if spec.type is Type.CONTAINER and self._unit.port is None:
             self._lost("ports", "the port in the container is unknown: set `container_port`")
-        for key, because in lost_keys(spec):
+        if self._unit.serves and spec.port is not None and spec.type is Type.CONTAINER:
+            self._lost("port", f"nothing listens on {spec.port} of a machine: it is reached by its name")
+        of_start = () if self._unit.is_task else lost_start(self._unit)  # a Job has a deadline
+        for key, because in (*of_start, *lost_keys(spec)):
             self._lost(key, because)
 
 

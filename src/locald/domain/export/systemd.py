@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from locald.domain.export.asking import NEEDS_GREP, listens
 from locald.domain.export.compose import lost_check, lost_everywhere
 from locald.domain.export.plan import Filler, Loss, filled_now
-from locald.domain.project.spec import Condition, KillMode, RestartPolicy, ServiceSpec, StandardInput, Type
+from locald.domain.project.spec import Condition, KillMode, RestartPolicy, ServiceSpec, Type
 from locald.domain.values import duration
 from locald.domain.values.problem import Problem, Refused
 
@@ -134,8 +134,6 @@ class _Writer:
         yield from self._started_when()
         yield f"WorkingDirectory={self._folder()}"
         yield from self._environment()
-        if self._spec.stdin is not StandardInput.EMPTY:
-            yield self._lost("stdin", "standard input is at its end at once")
         yield from self._restart()
         yield from self._end()
         yield from (self._lost(key, because) for key, because in lost_everywhere(self._spec))
