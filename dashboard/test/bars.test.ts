@@ -57,6 +57,14 @@ describe("the timeline", () => {
     });
   });
 
+  it("shows a repair apart that comes so soon that the start before is hardly over", () => {
+    const db = part("db", 0, 100, 600, 900);
+    const told = timeline([db, part("web", 2_000, 2_100, null, 2_900)], ["web"]);
+    const before = { services: [db, part("web", 0, 900, null, 1_500)], critical_path: ["db", "web"], total_ms: 1_500 };
+    const found = starts({ ...told, total_ms: 900, before }, ZERO + 70_000, never);
+    expect(found.map((start) => start.tracks.map((track) => track.name))).toEqual([["web"], ["db", "web"]]);
+  });
+
   it("takes a program's word that came before its listener was seen", () => {
     const [start] = starts(timeline([part("db", 0, 100, 910, 900)]), ZERO, never);
     expect(start?.tracks[0]?.bars).toEqual([

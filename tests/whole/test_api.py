@@ -219,10 +219,10 @@ def test_why_timeline_and_environment_are_documents_too(machine: Machine) -> Non
     assert all(list(each) == ["source", "check", "ok", "at", "detail"] for each in why["evidence"])
     assert why["evidence"][0]["ok"] is True
     timeline = get(machine, f"/v1/timeline?directory={machine.folder}")
-    assert list(timeline) == ["project", "instance", "services", "critical_path", "total_ms"]
+    assert list(timeline) == ["project", "instance", "services", "critical_path", "total_ms", "before"]
     assert list(timeline["services"][0]) == [
         "name", "queued_at", "spawned_at", "listening_at", "ready_at", "source", "waited_for", "median_ms",
-        "cause",
+        "cause", "ended_at",
     ]  # fmt: skip
     environment = get(machine, "/v1/environment?project=shop&service=db")
     assert environment["workdir"] == str(machine.folder)

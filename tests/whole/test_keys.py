@@ -24,6 +24,7 @@ from whole import (
     test_local_file,
     test_proxy,
     test_shared,
+    test_swarm,
 )
 from whole.machine import free_port, wait_for
 from whole.showing import shown_by, shows
@@ -433,7 +434,15 @@ def test_every_key_of_the_file_is_shown_to_work(machine: Machine) -> None:
     project = {key for schema in schemas for key in schema["$defs"]["ProjectTable"]["properties"]}
     known = {f"project.{key}" for key in project} | {"groups"}
     known |= set(_keys(tables, tables["ServiceTable"]["properties"]))
-    others = (test_keys_of_checks, test_containers, test_groups, test_local_file, test_proxy, test_shared)
+    others = (
+        test_keys_of_checks,
+        test_containers,
+        test_groups,
+        test_local_file,
+        test_proxy,
+        test_shared,
+        test_swarm,
+    )
     modules = (sys.modules[__name__], *others)
     assert shown_by(*modules) == known
 

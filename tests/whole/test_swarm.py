@@ -11,6 +11,7 @@ from engine.swarm import Swarm, swarm
 from whole.harbour import image, write
 from whole.looking import at, is_healthy
 from whole.machine import Machine, wait_for
+from whole.showing import shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,6 +200,7 @@ def test_nothing_is_created_where_a_process_has_no_image(fleet: Machine, swarm: 
     assert swarm.services(fleet.name) == []
 
 
+@shows("project.engine")
 def test_the_local_file_makes_the_swarm_the_default_and_on_local_brings_it_back(
     fleet: Machine, swarm: Swarm
 ) -> None:

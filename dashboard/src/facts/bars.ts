@@ -65,12 +65,12 @@ export function starts(timeline: Timeline, now: number, progress: (name: string)
     groups.at(-1)?.push(one);
     end = Math.max(end, ended(one, now));
   }
-  const found = groups.map((group) => start(group, timeline, now));
   const { before } = timeline;
-  if (!before) return found.reverse();
-  // It has what is left of it among the others too.
+  if (!before) return groups.map((group) => start(group, timeline, now)).reverse();
+  // What is left of it is among the latest too, where it does not belong.
   const own = new Set(before.services.map((part) => `${part.name} ${part.queued_at}`));
-  const others = found.filter((_, i) => !groups[i]?.every(({ part }) => own.has(`${part.name} ${part.queued_at}`)));
+  const later = groups.map((group) => group.filter(({ part }) => !own.has(`${part.name} ${part.queued_at}`)));
+  const others = later.filter((group) => group.length).map((group) => start(group, timeline, now));
   const group = before.services.map((part) => asItWas(part)).filter((one): one is Timed => one.queued !== null);
   return [...others, start(group, before, now)].sort((a, b) => b.at - a.at);
 }
