@@ -189,7 +189,7 @@ def _count(lines: Sequence[Printed], stream: str, number: int) -> list[str]:
     broken, lossy = [], False
     for position, line in enumerate(lines):
         if line.stream == "locald":
-            lossy = lossy or "output lost here" in line.text
+            lossy = lossy or _tells_loss(line)
             continue
         found = _NUMBERED.fullmatch(line.text)
         if not found or line.text != text_of(found[1], number, int(found[3])):
@@ -212,7 +212,7 @@ def _is_ours(text: str) -> bool:
 def _excused(lines: Sequence[Printed], position: int, stream: str) -> bool:
     """A line that is the first we have, the last of its run, or beside a loss that was told."""
     around = lines[max(position - 3, 0) : position + 4]
-    if any(line.stream == "locald" and "output lost here" in line.text for line in around):
+    if any(map(_tells_loss, around)):
         return True
     following = next((line for line in lines[position + 1 :] if line.stream == stream), None)
     found = following and _NUMBERED.fullmatch(following.text)
@@ -220,19 +220,27 @@ def _excused(lines: Sequence[Printed], position: int, stream: str) -> bool:
     return position == 0 or not found or not own or found[1] != own[1]
 
 
-def nothing_printed_is_lost(seen: Sight, cut_off: Collection[str]) -> list[str]:
+def nothing_printed_is_lost(
+    seen: Sight, cut_off: Collection[str], at_full_disk: Collection[str] = ()
+) -> list[str]:
     """All that was printed is in the logs. `cut_off`: incarnations that ended with their keeper, or while the
-    disk was full."""
+    disk was full. `at_full_disk`: those that lived on when it was not full any more; of what they lost the
+    log tells."""
     newest = _newest(seen.logs)
     broken = []
     for (service, incarnation, stream), count in sorted(seen.marks.items()):
         if service in seen.rows and incarnation not in cut_off:
             got = newest.get((service, incarnation, stream), 0)
-            if got < count:
+            is_told = incarnation in at_full_disk and any(map(_tells_loss, seen.logs.get(service, ())))
+            if got < count and not is_told:
                 broken.append(
                     f"{service} ({incarnation}) printed {count} lines on {stream}, its log has {got}"
                 )
     return broken
+
+
+def _tells_loss(line: Printed) -> bool:
+    return line.stream == "locald" and "output lost here" in line.text
 
 
 def _newest(logs: Mapping[str, Sequence[Printed]]) -> dict[tuple[str, str, int], int]:

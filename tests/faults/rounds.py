@@ -74,6 +74,7 @@ class Campaign:
         self._told = Told()
         self._concerned = set(concerned)
         self._cut_off: set[str] = set()
+        self._at_full_disk: set[str] = set()
         self._harmed = self._unsure = self._forgot = False
 
     def _bring_up_all(self) -> None:
@@ -170,7 +171,9 @@ class Campaign:
         for harm in harms:
             harm.undo()
             if harm.fills_disk:
-                self._cut_off |= {i for _, i, _ in self.yard.marks() if not _lives(i)}
+                there = {incarnation for _, incarnation, _ in self.yard.marks()}
+                self._cut_off |= {each for each in there if not _lives(each)}
+                self._at_full_disk |= there
         self._unsure = self._unsure or any(harm.unsure for harm in harms)
 
     def _begin(self, operation: Operation) -> Command:
@@ -279,7 +282,7 @@ class Campaign:
         while True:
             logs = self.yard.logs(self.wishes.known)
             seen = replace(seen, marks=marks, logs=logs)
-            lost = checks.nothing_printed_is_lost(seen, self._cut_off)
+            lost = checks.nothing_printed_is_lost(seen, self._cut_off, self._at_full_disk)
             if not lost or time.monotonic() > until:
                 self._told.broken += lost
                 return seen

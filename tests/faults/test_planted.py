@@ -325,6 +325,11 @@ def test_a_line_that_was_printed_and_is_not_in_the_log_is_named(campaign: Campai
     assert all(each.startswith(PRINTS) for each in broken)
     incarnation = next(incarnation for service, incarnation, _ in seen.marks if service == PRINTS)
     assert checks.nothing_printed_is_lost(lost, {incarnation}) == []
+    assert checks.nothing_printed_is_lost(lost, (), {incarnation}), "a full disk is no excuse by itself"
+    note = Printed("locald", "80 bytes of output lost here: No space left on device")
+    told = replace(lost, logs={**lost.logs, PRINTS: (*lost.logs[PRINTS], note)})
+    assert checks.nothing_printed_is_lost(told, (), {incarnation}) == []
+    assert checks.nothing_printed_is_lost(told, ())
 
 
 # What is held.
