@@ -13,6 +13,7 @@ import pytest
 from locald.adapters.questions import Place, put
 from locald.domain.knowledge.protocols import PROTOCOLS, Meaning
 from nonblocking import blocking_raises
+from starved import starved
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -89,8 +90,10 @@ async def asked_of_all(says: Says, *, again: bool) -> list[tuple[str, Answer]]:
     ids=lambda says: says.__name__,
 )
 async def test_what_is_no_answer_is_no_yes_and_soon_over(says: Says, again: bool) -> None:
-    began = time.monotonic()
+    began = time.monotonic() - starved()
     answers = await asked_of_all(says, again=again)
     assert [name for name, answer in answers if answer.meaning is Meaning.READY] == []
     assert all("\n" not in answer.detail and len(answer.detail) < 200 for _, answer in answers)
-    assert time.monotonic() - began < 10 * TIMEOUT, "it is given up at the timeout, and not at the end"
+    assert time.monotonic() - starved() - began < 10 * TIMEOUT, (
+        "it is given up at the timeout, and not at the end"
+    )
