@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.export import yaml_out
 from locald.domain.export.asking import as_command
+from locald.domain.export.losses import lost_check, lost_keys, lost_start
 from locald.domain.export.plan import Filler, Loss, need_images
 from locald.domain.export.yaml_out import Comment
-from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, StandardInput, Type
+from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type
 from locald.domain.values import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from locald.domain.export.plan import Plan, Unit
     from locald.domain.project.template import Variable
 
@@ -170,47 +169,6 @@ class _Writer:
         signal, grace = self._spec.stop_signal, self._spec.stop_timeout
         found = {"stop_signal": signal} if signal != DEFAULT.stop_signal else {}
         return found | {"stop_grace_period": duration.show(grace)}
-
-
-def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
-    """Keys that no engine of containers has a word for."""
-    if spec.watchdog:
-        yield "watchdog", "WATCHDOG=1 is not heeded"
-    yield from lost_everywhere(spec)
-    if spec.workdir != DEFAULT.workdir:
-        yield "workdir", "it works in the folder that the image says"
-
-
-def lost_start(unit: Unit) -> Iterator[tuple[str, str]]:
-    """What containers lose of a limit that was set, where there is no probe that has it."""
-    limit = unit.spec.start_timeout
-    is_set = limit is not None and limit != DEFAULT.start_timeout
-    if is_set and (unit.probe is None or unit.is_task):
-        yield "start_timeout", "its start has no limit"
-
-
-def lost_everywhere(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
-    """Keys that only locald has a word for."""
-    if spec.stdin is not StandardInput.EMPTY:
-        yield "stdin", "standard input is at its end at once"
-    if spec.log_size != DEFAULT.log_size:
-        yield "log_size", "how much output is kept is set where it runs"
-    if spec.domains:
-        yield "domains", "there is no proxy"
-    if spec.watch:
-        yield "watch", "files are not watched"
-    if spec.on_demand:
-        yield "on_demand", "it starts with the others, not with the first request"
-    if spec.shared:
-        yield "shared", "there are no instances"
-
-
-def lost_check(unit: Unit) -> str:
-    """What is lost of a check that no command can make; empty where nothing is."""
-    given = unit.spec.health_check
-    if given and given.check.kind in ("log", "notify"):
-        return f"a check of type {given.check.kind} is lost"
-    return "READY=1 is not heeded" if unit.speaks else ""
 
 
 def _variable(wanted: Variable) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.export import yaml_out
 from locald.domain.export.asking import ASKED
-from locald.domain.export.compose import lost_check, lost_keys, lost_start
+from locald.domain.export.losses import lost_check, lost_keys, lost_start
 from locald.domain.export.plan import Filler, Loss, filled_now, need_images
 from locald.domain.export.yaml_out import Comment
 from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type

@@ -1,6 +1,7 @@
-"""What `up --on ENGINE` cannot express: a row for each meaning of the file that is lost there, or only near.
+"""What engines cannot express: a row for each meaning of the file that is lost there, or only near.
 
-What locald itself holds (order, restarts by `watch`, `log` checks, limits of a start) is not lost.
+With `up --on ENGINE`, what locald itself holds (order, restarts by `watch`, `log` checks, limits of a start)
+is not lost. What only one format of an export loses is told where that is written.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from locald.domain.export.asking import as_command
 from locald.domain.export.plan import Loss, explicit
-from locald.domain.project.spec import Engine, ServiceSpec, Type
+from locald.domain.project.spec import Engine, ServiceSpec, StandardInput, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from locald.domain.export.plan import Unit
 
 DEFAULT = ServiceSpec("")
 
@@ -34,16 +37,57 @@ def _on_a_swarm(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
         is_path = source.startswith((".", "/"))
         what = "has to exist on the node that runs it" if is_path else "is a volume of its node"
         yield "volumes", f"{source} {what}: another node does not have it"
-    yield from _of_a_process(spec)
+    yield from _of_containers(spec)
     if spec.health_check is not None and (probe := explicit(spec, spec.container_port)):
         for because in as_command(probe)[1]:
             yield "health_check", because
         yield "health_check", "when it fails later, the swarm kills the container and starts another"
 
 
-def _of_a_process(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
-    """Keys that containers do not have at all."""
+def _of_containers(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
+    """What is of a process, and not of a container."""
     if spec.watchdog:
         yield "watchdog", "WATCHDOG=1 is not heeded"
     if spec.workdir != DEFAULT.workdir:
-        yield "workdir", "it works in the folder that its image says"
+        yield "workdir", "it works in the folder that the image says"
+
+
+# What the files of an export do not say.
+
+
+def lost_keys(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
+    """Keys that no engine of containers has a word for."""
+    yield from lost_everywhere(spec)
+    yield from _of_containers(spec)
+
+
+def lost_start(unit: Unit) -> Iterator[tuple[str, str]]:
+    """What containers lose of a limit that was set, where there is no probe that has it."""
+    limit = unit.spec.start_timeout
+    is_set = limit is not None and limit != DEFAULT.start_timeout
+    if is_set and (unit.probe is None or unit.is_task):
+        yield "start_timeout", "its start has no limit"
+
+
+def lost_everywhere(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
+    """Keys that only locald has a word for."""
+    if spec.stdin is not StandardInput.EMPTY:
+        yield "stdin", "standard input is at its end at once"
+    if spec.log_size != DEFAULT.log_size:
+        yield "log_size", "how much output is kept is set where it runs"
+    if spec.domains:
+        yield "domains", "there is no proxy"
+    if spec.watch:
+        yield "watch", "files are not watched"
+    if spec.on_demand:
+        yield "on_demand", "it starts with the others, not with the first request"
+    if spec.shared:
+        yield "shared", "there are no instances"
+
+
+def lost_check(unit: Unit) -> str:
+    """What is lost of a check that no command can make; empty where nothing is."""
+    given = unit.spec.health_check
+    if given and given.check.kind in ("log", "notify"):
+        return f"a check of type {given.check.kind} is lost"
+    return "READY=1 is not heeded" if unit.speaks else ""

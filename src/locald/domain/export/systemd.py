@@ -13,7 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from locald.domain.export.asking import NEEDS_GREP, listens
-from locald.domain.export.compose import lost_check, lost_everywhere
+from locald.domain.export.losses import lost_check, lost_everywhere
 from locald.domain.export.plan import Filler, Loss, filled_now
 from locald.domain.project.spec import Condition, KillMode, RestartPolicy, ServiceSpec, Type
 from locald.domain.values import duration
