@@ -10,17 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from locald.adapters.containers import inside
 from locald.adapters.containers.engine import EngineAbsent, first, where
 from locald.adapters.containers.held import Held
 from locald.adapters.containers.link import Link
-from locald.adapters.containers.logs import Capture
+from locald.adapters.containers.lives import Lives
 from locald.adapters.containers.networks import Networks
-from locald.adapters.containers.printing import Printing
-from locald.domain.lifecycle.messages import Lost
 from locald.domain.project.names import of_all
 
 if TYPE_CHECKING:
@@ -34,9 +31,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLEARED_WITHIN = 5.0
-"""seconds that the end of the daemon may wait for networks to be removed"""
-
 
 class Containers:
     def __init__(
@@ -49,17 +43,12 @@ class Containers:
     ) -> None:
         """`tasks`: where the work lives. `on_output` is called when a run has printed something. `owner`:
         what tells our containers from those of another locald on the same engine; always the same."""
-        self._post, self._clock, self._tasks = post, clock, tasks
-        self._on_output, self._owner = on_output, owner
-        self._held: dict[Run, Held] = {}
-        self._clearing: set[asyncio.Task[Any]] = set()
-        """the tasks of runs that have ended, while their network may have to go"""
-        self._lives: set[asyncio.Task[None]] = set()
+        self._post, self._clock, self._tasks, self._owner = post, clock, tasks, owner
+        self._lives: Lives[Held] = Lives(post, clock, tasks, on_output)
         self._links: dict[Address, tuple[Link, asyncio.Task[None]]] = {}
         self._met: set[Address] = set()
         """where an engine has answered"""
         self._connecting = asyncio.Lock()
-        self._disk = ThreadPoolExecutor(1, "output of containers")
 
     # Orders.
 
@@ -74,7 +63,7 @@ class Containers:
 
     def signal(self, run: Run, number: int) -> None:
         """Tell the first process of the container; call off what has not begun."""
-        if held := self._held.get(run):
+        if held := self._lives.held.get(run):
             held.signal(number)
 
     def kill(self, run: Run) -> None:
@@ -82,18 +71,15 @@ class Containers:
         self.signal(run, signal.SIGKILL)
 
     def note(self, run: Run, line: str) -> None:
-        if held := self._held.get(run):
-            held.printing.note(line)
-            self._on_output(run)
+        self._lives.note(run, line)
 
     def forget(self, run: Run) -> None:
-        if held := self._held.pop(run, None):
-            held.printing.close(over=True)
+        self._lives.forget(run)
 
     async def exec_check(self, run: Run, command: str, timeout: float) -> tuple[bool, str]:
         """Run `sh -c command` in the container, for `timeout` seconds at most: whether it exited with 0, and
         one sentence. Never raises for what the command or the engine does."""
-        held = self._held.get(run)
+        held = self._lives.held.get(run)
         if held is None or not held.container or held.link is None:
             return False, "the container does not exist yet"
         return await inside.check(held.link.engine, held.container, command, timeout)
@@ -101,68 +87,36 @@ class Containers:
     def main(self, run: Run) -> tuple[int, str] | None:
         """The main process of the run and the id of its container, as the engine tells them: the process may
         be one of another machine. None while there is none."""
-        held = self._held.get(run)
+        held = self._lives.held.get(run)
         return (held.pid, held.container) if held and held.pid and held.container else None
 
     def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
         """The id of its container, and the environment with which the docker command finds that. None while
         there is none."""
-        held = self._held.get(run)
+        held = self._lives.held.get(run)
         if held is None or not held.pid or held.link is None:
             return None
         return held.container, held.link.engine.address.variables
 
     async def close(self) -> None:
         """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
-        if self._clearing:
-            await asyncio.wait(self._clearing, timeout=CLEARED_WITHIN)
-        working = [*self._lives, *(task for _, task in self._links.values())]
-        for task in working:
-            task.cancel()
-        if working:
-            await asyncio.wait(working)
-        for held in self._held.values():
-            held.printing.close(over=False)
-        self._held.clear()  # what is still asked for comes too late
-        await asyncio.to_thread(self._disk.shutdown)
+        await self._lives.close(lambda: [task for _, task in self._links.values()])
 
     # Runs.
 
     def _hold(self, run: Run, order: Order, *, known: bool, pid: int = 0) -> None:
-        log_size = order.definition.spec.log_size
-        capture = Capture(order.logs, run.number, log_size, self._clock)
-        held = self._held[run] = Held(
+        held = Held(
             run,
             order,
             pid=pid,
             owner=self._owner,
             reach=self._reach,
             sharing=self._sharing,
-            printing=Printing(capture, self._in_thread, lambda: self._on_output(run)),
+            printing=self._lives.printing(run, order),
             post=self._post,
             clock=self._clock,
         )
-        facts = self._tasks.create_task(self._look_after(held, known=known), name=f"container of {run}")
-        self._lives.add(facts)
-        facts.add_done_callback(self._lives.discard)
-
-    async def _look_after(self, held: Held, *, known: bool) -> None:
-        """A fault of ours costs one run, not the daemon."""
-        try:
-            await held.live(known=known)
-        except Exception as error:
-            log.exception("%s can no longer be managed", held.run)
-            reason = f"internal error while managing its container: {error!r}"
-            self._post(Lost(held.run, reason, self._clock.now()))
-        held.gone = True
-        if task := asyncio.current_task():
-            self._clearing.add(task)
-            task.add_done_callback(self._clearing.discard)
-        if held.link:  # when all of this is called off, the daemon ends, and everything stays
-            await self._leave(held, held.link)
-
-    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)
+        self._lives.begin(held, self._leave, known=known)
 
     # Engines.
 
@@ -187,7 +141,7 @@ class Containers:
             absent.was_there = not self._met.isdisjoint(candidates)
             raise
         networks = Networks(self._owner, self._in_use, self._members)
-        link = Link(engine, self._owner, self._held.keys, networks)
+        link = Link(engine, self._owner, self._lives.held.keys, networks)
         task = self._tasks.create_task(link.hold(), name=f"engine at {engine.address.url}")
         self._links[engine.address] = (link, task)
         return link
@@ -200,19 +154,23 @@ class Containers:
         return {held.container: held.run.key.service for held in there if held.container}
 
     def _of(self, project: str) -> list[Held]:
-        return [held for held in self._held.values() if held.run.key.project == project and not held.gone]
+        return [
+            held for held in self._lives.held.values() if held.run.key.project == project and not held.gone
+        ]
 
     def _sharing(self, run: Run) -> set[str]:
         """The projects with a network that this container has to be in too: those that share it."""
         return {
             held.run.key.project
-            for held in self._held.values()
+            for held in self._lives.held.values()
             if run.key.is_shared and held.order.definition.key_of(run.key.service) == run.key
             if not (held.gone or held.order.is_alone or held.run.key.is_shared)
         }
 
-    async def _leave(self, held: Held, link: Link) -> None:
+    async def _leave(self, held: Held) -> None:
         """With the last container of a project goes its network, and with the last of all the connection."""
+        if (link := held.link) is None:
+            return
         await link.networks.drop(link.engine, held.run.key.project)
         if link.leave(held):
             _, task = self._links.pop(link.engine.address)

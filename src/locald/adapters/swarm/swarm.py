@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from locald.adapters.containers.engine import EngineAbsent, Refusal, first, where
-from locald.adapters.containers.logs import Capture
-from locald.adapters.containers.printing import Printing
+from locald.adapters.containers.lives import Lives
 from locald.adapters.swarm.cluster import Cluster, usable
 from locald.adapters.swarm.held import Held
-from locald.domain.lifecycle.messages import Lost
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -31,9 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CLEARED_WITHIN = 5.0
-"""seconds that the end of the daemon may wait for networks to be removed"""
-
 
 class Adapter:
     def __init__(
@@ -45,14 +39,10 @@ class Adapter:
         owner: str,
     ) -> None:
         """`tasks`: where the work lives. `owner`: what tells our services from those of another locald."""
-        self._post, self._clock, self._tasks = post, clock, tasks
-        self._on_output, self._owner = on_output, owner
-        self._held: dict[Run, Held] = {}
-        self._lives: set[asyncio.Task[None]] = set()
-        self._clearing: set[asyncio.Task[None]] = set()
+        self._post, self._clock, self._tasks, self._owner = post, clock, tasks, owner
+        self._lives: Lives[Held] = Lives(post, clock, tasks, on_output, "service")
         self._clusters: dict[Address, tuple[Cluster, asyncio.Task[None]]] = {}
         self._connecting = asyncio.Lock()
-        self._disk = ThreadPoolExecutor(1, "output of a swarm")
 
     async def ready(self, shell: Mapping[str, str]) -> None:
         """Raises Refused where there is no swarm that takes orders."""
@@ -76,81 +66,46 @@ class Adapter:
         self._hold(run, order, known=True)
 
     def stop(self, run: Run) -> None:
-        if held := self._held.get(run):
+        if held := self._lives.held.get(run):
             held.stop()
 
     def signal(self, run: Run, number: int) -> None:
-        if held := self._held.get(run):
+        if held := self._lives.held.get(run):
             held.signal(number)
 
     def kill(self, run: Run) -> None:
-        if held := self._held.get(run):
+        if held := self._lives.held.get(run):
             held.kill()
 
     def note(self, run: Run, line: str) -> None:
-        if held := self._held.get(run):
-            held.printing.note(line)
-            self._on_output(run)
+        self._lives.note(run, line)
 
     def forget(self, run: Run) -> None:
-        if held := self._held.pop(run, None):
-            held.printing.close(over=True)
+        self._lives.forget(run)
 
     def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
         """Of a container on the node that we talk to; the others cannot be entered from there."""
-        held = self._held.get(run)
+        held = self._lives.held.get(run)
         return held.way_in if held else None
 
     async def close(self) -> None:
         """Let go of everything; services keep running. What is being cleared away is cleared away first."""
-        if self._clearing:
-            await asyncio.wait(self._clearing, timeout=CLEARED_WITHIN)
-        working = [*self._lives, *(task for _, task in self._clusters.values())]
-        for task in working:
-            task.cancel()
-        if working:
-            await asyncio.wait(working)
-        for held in self._held.values():
-            held.printing.close(over=False)
-        self._held.clear()
-        await asyncio.to_thread(self._disk.shutdown)
+        await self._lives.close(lambda: [task for _, task in self._clusters.values()])
 
     # Runs.
 
     def _hold(self, run: Run, order: Order, *, known: bool) -> None:
-        capture = Capture(order.logs, run.number, order.definition.spec.log_size, self._clock)
-        printing = Printing(capture, self._in_thread, lambda: self._on_output(run), kind="services")
-        held = self._held[run] = Held(
+        held = Held(
             run,
             order,
             owner=self._owner,
             reach=self._reach,
             clear=self._clear,
-            printing=printing,
+            printing=self._lives.printing(run, order),
             post=self._post,
             clock=self._clock,
         )
-        life = self._tasks.create_task(self._look_after(held, known=known), name=f"service of {run}")
-        self._lives.add(life)
-        life.add_done_callback(self._lives.discard)
-
-    async def _look_after(self, held: Held, *, known: bool) -> None:
-        """A fault of ours costs one run, not the daemon."""
-        try:
-            await held.live(known=known)
-        except Exception as error:
-            log.exception("%s can no longer be managed", held.run)
-            reason = f"internal error while managing its service: {error!r}"
-            self._post(Lost(held.run, reason, self._clock.now()))
-        held.gone = True
-        if task := asyncio.current_task():
-            self._clearing.add(task)
-            task.add_done_callback(self._clearing.discard)
-        if held.cluster:
-            await self._leave(held, held.cluster)
-
-    def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
-        return asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)
+        self._lives.begin(held, self._leave, known=known)
 
     # Swarms.
 
@@ -163,14 +118,14 @@ class Adapter:
                 cluster = known[0]
             else:
                 engine = await first(candidates)
-                cluster = Cluster(engine, self._owner, self._held.keys)
+                cluster = Cluster(engine, self._owner, self._lives.held.keys)
                 task = self._tasks.create_task(cluster.hold(), name=f"swarm at {engine.address.url}")
                 self._clusters[engine.address] = (cluster, task)
             cluster.use(held)
             return cluster
 
     def _in_use(self, project: str) -> bool:
-        return any(held.run.key.project == project and not held.gone for held in self._held.values())
+        return any(held.run.key.project == project and not held.gone for held in self._lives.held.values())
 
     async def _clear(self, held: Held) -> None:
         """With the last service of a project goes its network."""
@@ -178,8 +133,10 @@ class Adapter:
         if held.cluster and not self._in_use(project):
             await held.cluster.drop_network(project, lambda: self._in_use(project))
 
-    async def _leave(self, held: Held, cluster: Cluster) -> None:
+    async def _leave(self, held: Held) -> None:
         """With the last run of all goes the connection."""
+        if (cluster := held.cluster) is None:
+            return
         await self._clear(held)
         if cluster.leave(held):
             _, task = self._clusters.pop(cluster.engine.address)
