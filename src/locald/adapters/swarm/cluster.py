@@ -64,6 +64,8 @@ class Cluster:
         self._up = asyncio.Event()
         self._nodes: dict[str, Node] = {}
         self._nodes_at = 0.0
+        self._tasks: set[str] = set()
+        """the ids of the tasks that were there the last time"""
         self._turn = asyncio.Lock()
         """of what concerns networks"""
 
@@ -129,13 +131,16 @@ class Cluster:
         return RESTLESS if any(user.is_restless for user in self._users) else STILL
 
     async def _ask(self) -> None:
-        """Raises EngineAbsent, Refusal."""
+        """Of the nodes after their tasks: where one has gone down, another task is there because of that.
+        Raises EngineAbsent, Refusal."""
         now = asyncio.get_running_loop().time()
-        if now - self._nodes_at >= NODES or not self._nodes:
+        tasks = [*map(task, await self.engine.get(("tasks",), self._ours()))]
+        known, self._tasks = self._tasks, {each.id for each in tasks}
+        if now - self._nodes_at >= NODES or not self._tasks <= known or not self._nodes:
             self._nodes_at = now
             self._nodes = {each.id: each for each in map(node, await self.engine.get(("nodes",)))}
         by_service: dict[str, list[Task]] = {}
-        for each in map(task, await self.engine.get(("tasks",), self._ours())):
+        for each in tasks:
             by_service.setdefault(each.service, []).append(each)
         for user in list(self._users):
             if user.service:
