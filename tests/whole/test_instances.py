@@ -152,7 +152,7 @@ def test_instances_are_listed_with_what_runs_in_each(machine: Machine, trees: di
     }
     assert all(each["disk_bytes"] > 0 for each in listed if each["running"])
     table = machine.locald("instances").stdout.splitlines()
-    assert table[0].split() == ["INSTANCE", "RUNNING", "LOGS", "BRANCH", "FOLDER"]
+    assert table[0].split() == ["INSTANCE", "RUNNING", "DISK", "BRANCH", "FOLDER"]
     assert any(line.startswith("shop@feat-login  3/4") for line in table)
 
 

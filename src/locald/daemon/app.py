@@ -23,7 +23,7 @@ from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.state.reading import load
 from locald.adapters.state.store import Store
-from locald.daemon import engines, limits, supervisor
+from locald.daemon import disk, engines, limits, supervisor
 from locald.daemon.api.entrance import Entrance
 from locald.daemon.api.routes import Api
 from locald.daemon.core import Core
@@ -137,6 +137,7 @@ async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) ->
         meter = Meter(lambda: loop.world, processes, containers, clock.now)
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         core.usage, core.ports = meter.sweep, ports
+        core.volumes = lambda within: disk.volumes(loop.world, owner, within)
         core.engines_ready = partial(engines.ready, elsewhere)
         core.past_usage = meter.past
         core.troubles = (lambda: shortage.trouble, lambda: store.trouble)

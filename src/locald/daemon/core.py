@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from locald.adapters.containers.translate import Volumes
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
 from locald.adapters.state.store import Store
@@ -56,6 +57,10 @@ async def _nothing() -> Mapping[Key, Used]:
     return {}
 
 
+async def _unmeasured(_: float) -> None:
+    """Where there is no engine nothing has volumes."""
+
+
 async def _ready(_: Up) -> None:
     """Where everything runs on this machine nothing has to be asked for."""
 
@@ -79,6 +84,8 @@ class Core:
     engines_ready: Callable[[Up], Awaitable[None]] = _ready
     """raises Refused where the engine of what is to be brought up cannot be used"""
     texts: KnownTexts = field(default_factory=KnownTexts)
+    volumes: Callable[[float], Awaitable[Volumes | None]] = _unmeasured
+    """what the volumes of projects take on disk, as far as it is known within so many seconds"""
     usage: Callable[[], Awaitable[Mapping[Key, Used]]] = _nothing
     """what services take of the machine; costs something only when it is asked for"""
     past_usage: Callable[[Key], Sequence[Sample]] = lambda _: ()

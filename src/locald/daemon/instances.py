@@ -15,6 +15,7 @@ from locald.wire.folder import identity
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from locald.adapters.containers.translate import Volumes
     from locald.domain.lifecycle.world import World
     from locald.domain.project.spec import ProjectSpec
 
@@ -47,28 +48,44 @@ class Checkout:
     """the folder and the file in it"""
     services: int
     running: int
-    disk: int
+    logs: int
     """bytes of what its own services have printed"""
+    volumes: int
+    """bytes of its volumes, as far as they are known"""
+    unknown: str
+    """why not all of them are: a sentence, or empty"""
 
     @property
     def is_shared(self) -> bool:
         return is_of_all(self.project)
 
 
-def checkouts(world: World, size: Callable[[str], int]) -> list[Checkout]:
+def checkouts(world: World, size: Callable[[str], int], volumes: Volumes | None = None) -> list[Checkout]:
     """Every folder that is known, by project, and where what they share is. `size`: of what the services of a
-    project keep on disk."""
+    project have printed."""
     running = {place.directory: name for name, place in world.places.items()}
     shared = {key.project: each.present.directory for key, each in world.services.items() if key.is_shared}
     folders = [(name, path) for path, name in {**world.instances, **running}.items()]
-    return [_checkout(world, path, name, size) for name, path in sorted([*folders, *shared.items()])]
+    return [_checkout(world, path, name, size, volumes) for name, path in sorted([*folders, *shared.items()])]
 
 
-def _checkout(world: World, path: str, project: str, size: Callable[[str], int]) -> Checkout:
+def _checkout(
+    world: World, path: str, project: str, size: Callable[[str], int], volumes: Volumes | None
+) -> Checkout:
     services = world.of_project(project)
-    active = sum(service.run is not None for service in services)
-    branch = branch_of(path) if os.path.isdir(path) else ""
-    return Checkout(project, path, branch, _has_file(path), len(services), active, size(project))
+    return Checkout(
+        project=project,
+        folder=path,
+        branch=branch_of(path) if os.path.isdir(path) else "",
+        is_there=_has_file(path),
+        services=len(services),
+        running=sum(service.run is not None for service in services),
+        logs=size(project),
+        volumes=volumes.sizes[project] if volumes else 0,
+        unknown=volumes.unknown.get(project, "" if services else volumes.unknown_elsewhere)
+        if volumes
+        else "",
+    )
 
 
 def _known(world: World, directory: str) -> tuple[str | None, dict[str, str]]:

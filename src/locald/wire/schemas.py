@@ -83,7 +83,8 @@ def schemas() -> Json:
                 "shared": {"type": "boolean"},
                 "branch": TEXT_OR_NULL,
                 "exists": {"type": "boolean"},
-                **dict.fromkeys(("services", "running", "disk_bytes"), NUMBER),
+                **dict.fromkeys(("services", "running", "disk_bytes", "logs_bytes", "volumes_bytes"), NUMBER),
+                "disk_unknown": TEXT_OR_NULL,
             }
         ),
         "Instances": object_of({"instances": list_of(ref("Instance"))}),

@@ -455,3 +455,31 @@ def test_a_stream_of_two_may_be_cut_anywhere() -> None:
 
 def test_the_longer_nothing_listens_the_rarer_it_is_looked_for() -> None:
     assert pace(0) <= 0.01 < pace(30) < pace(600) <= 0.5
+
+
+# Volumes.
+
+
+@pytest.mark.parametrize(
+    ("project", "name"),
+    [
+        ("shop", "locald_shop_data"),
+        ("shop@feat", "locald_shop.feat_data"),
+        ("shop@_", "locald_shop.__data"),
+    ],
+)
+def test_a_volume_is_called_after_its_project_and_instance(project: str, name: str) -> None:
+    assert create.volume(project, "data") == name
+    assert create.project_of(name) == project
+    assert create.project_of(f"{name}_of_many_words") == project
+
+
+@pytest.mark.parametrize("name", ["shop_data", "locald_data", "my_locald_shop_data"])
+def test_any_other_volume_is_of_no_project(name: str) -> None:
+    assert create.project_of(name) is None
+
+
+def test_a_volume_of_another_driver_has_no_size() -> None:
+    used = [{"Name": "a", "UsageData": {"Size": 12, "RefCount": 1}}, {"Name": "b", "UsageData": {"Size": -1}}]
+    assert translate.sizes({"Volumes": [*used, {"Name": "c"}]}) == [("a", 12), ("b", None), ("c", None)]
+    assert translate.sizes({"Volumes": None}) == []

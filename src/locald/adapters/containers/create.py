@@ -13,6 +13,7 @@ Source: docs.docker.com/reference/api/engine (ContainerCreate).
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -95,6 +96,7 @@ def container_port(definition: Definition, image: Image) -> int | None:
 # Volumes.
 
 EXTERNAL = "external:"
+_OF_PROJECT = re.compile(r"locald_([a-z0-9-]+(?:\.(?:_|[a-z0-9-]+))?)_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,19 @@ def _volume(written: str, definition: Definition) -> Volume:
     if source.startswith((".", "/")):
         source = os.path.normpath(os.path.join(definition.directory, source))
     elif named == written:
-        source = f"locald_{definition.key.project.replace(AT, '.')}_{source}"
+        source = volume(definition.key.project, source)
     return Volume(source, target, tuple(options[0].split(",")) if options else ())
+
+
+def volume(project: str, name: str) -> str:
+    """What the engine calls a volume of a project: `locald_shop_data`, `locald_shop.feat_data`."""
+    return f"locald_{project.replace(AT, '.')}_{name}"
+
+
+def project_of(volume: str) -> str | None:
+    """The project or instance that a volume is called after; None for all others."""
+    found = _OF_PROJECT.match(volume)
+    return found[1].replace(".", AT) if found else None
 
 
 def _mount(volume: Volume) -> Json:

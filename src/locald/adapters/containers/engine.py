@@ -64,6 +64,10 @@ class EngineAbsent(Exception):
         self.was_there = False
 
 
+class NoEngine(EngineAbsent):
+    """There is none on this machine, as far as anybody can see."""
+
+
 class Refusal(Exception):
     """The engine said no. `status` is HTTP's, `message` the engine's own words."""
 
@@ -224,7 +228,7 @@ async def first(candidates: tuple[Address, ...]) -> Engine:
             failed.append(absent_)
     if failed:
         raise failed[0]
-    raise EngineAbsent("no Docker Engine found on this machine", INSTALL)
+    raise NoEngine("no Docker Engine found on this machine", INSTALL)
 
 
 def absent(address: Address, error: Exception) -> EngineAbsent:

@@ -9,8 +9,9 @@ written there is written here, as real engines do it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -248,3 +249,27 @@ def image(inspected: Json) -> Image:
     variables = dict(str(each).partition("=")[::2] for each in config.get("Env") or ())
     path = (variables.get("PATH") or _USUAL_PATH).split(":")
     return Image(tuple(ports), bool(config.get("Entrypoint")), tuple(each for each in path if each))
+
+
+# Volumes.
+
+
+@dataclass(slots=True)
+class Volumes:
+    """What the volumes of projects take on disk."""
+
+    sizes: Counter[str] = field(default_factory=Counter)
+    """bytes by project"""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """by project, why not all of its volumes are known: a sentence"""
+    unknown_elsewhere: str = ""
+    """the same for projects of which no container is known"""
+
+    def why_unknown(self, project: str, *, is_up: bool) -> str:
+        return self.unknown.get(project, "" if is_up else self.unknown_elsewhere)
+
+
+def sizes(usage: Json) -> list[tuple[str, int | None]]:
+    """Name and bytes of every volume, from the answer to `/system/df`; None: it cannot be measured."""
+    found = [(str(each.get("Name", "")), each.get("UsageData") or {}) for each in usage.get("Volumes") or []]
+    return [(name, size if (size := used.get("Size", -1)) >= 0 else None) for name, used in found]

@@ -7,6 +7,7 @@ import os
 import sys
 
 from locald.cli.shared import say
+from locald.cli.shared.durations import seconds
 from locald.cli.shared.table import Cell, table
 from locald.client import daemon
 from locald.domain.values.amounts import size
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 List the folders that are known: of each its project or instance (`shop@feat`), what
-runs, the disk space of its logs, and the branch that git has checked out there. What
-instances share has a line of its own (`shop@_`), with the folder in which it runs.
+runs, the disk space of its logs and volumes, and the branch that git has checked out
+there. What instances share has a line of its own (`shop@_`), with the folder in which
+it runs. `+ ?`: not all volumes are known, and a line below says why.
 
 `locald instances prune` stops and forgets those whose folders are gone.
 """
-HEAD = ("INSTANCE", "RUNNING", "LOGS", "BRANCH", "FOLDER")
+HEAD = ("INSTANCE", "RUNNING", "DISK", "BRANCH", "FOLDER")
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -38,6 +40,12 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         choices=("list", "prune"),
         default="list",
         help="list (default), or prune: stop and forget those whose folders are gone",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="D",
+        type=seconds,
+        help="wait this long for the container engine to measure volumes (default: 1s)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
@@ -52,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "prune":
         removed = api.post("/v1/instances/prune", {})["removed"]
         return _say(removed, args, "nothing to prune: every folder is there", "removed")
-    return _say(api.get("/v1/instances")["instances"], args, "no instances")
+    query = [] if args.timeout is None else [("timeout", str(args.timeout))]
+    return _say(api.get("/v1/instances", query)["instances"], args, "no instances")
 
 
 def _say(found: Sequence[dict[str, Any]], args: argparse.Namespace, nothing: str, removed: str = "") -> int:
@@ -65,8 +74,16 @@ def _say(found: Sequence[dict[str, Any]], args: argparse.Namespace, nothing: str
     else:
         width = say.width(sys.stdout) if say.is_terminal(sys.stdout) else None
         rows = [_cells(each) for each in found]
-        print("\n".join(table(HEAD, rows, colour=say.has_colour(sys.stdout), width=width, spare=("LOGS",))))
+        print("\n".join(table(HEAD, rows, colour=say.has_colour(sys.stdout), width=width, spare=("DISK",))))
+        _say_unknown(found)
     return 0
+
+
+def _say_unknown(found: Sequence[dict[str, Any]]) -> None:
+    """Why not all that is on disk is counted, once for each reason."""
+    for reason in dict.fromkeys(each["disk_unknown"] for each in found if each["disk_unknown"]):
+        of = [words.project(each) for each in found if each["disk_unknown"] == reason]
+        say.note(f"not all volumes of {words.listed(of)} are counted: {reason}")
 
 
 def _cells(found: dict[str, Any]) -> list[Cell]:
@@ -75,7 +92,7 @@ def _cells(found: dict[str, Any]) -> list[Cell]:
     return [
         Cell(words.marked(words.project(found), found)),
         Cell(running, *(["green"] if found["running"] else [])),
-        Cell(size(found["disk_bytes"])),
+        Cell(f"{size(found['disk_bytes'])}{' + ?' if found['disk_unknown'] else ''}"),
         Cell(found["branch"]),
         Cell(f"{found['directory']}{gone}", *(["yellow"] if gone else [])),
     ]

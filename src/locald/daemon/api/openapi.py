@@ -44,6 +44,7 @@ QUERIES: dict[str, dict[str, str]] = {
         "action": "`up`, `stop`, `restart` or `down`",
     },
     "/v1/timeline": dict(_CHOICE),
+    "/v1/instances": {"timeout": "seconds to wait for an engine to measure its volumes (default: 1)"},
     "/v1/logs": {
         **_CHOICE,
         "service": _SERVICES,
@@ -90,7 +91,7 @@ SUMMARIES = {
     "/v1/usage": "Processor (cores) and memory (bytes) of the last 15 minutes, as far as they were measured",
     "/v1/terminal": "The run of a service that has a terminal to attach to",
     "/v1/effect": "What an action would stop and start",
-    "/v1/instances": "Every known folder of every project: its instance, branch, and what of it runs",
+    "/v1/instances": "Every known folder of every project: its instance, branch, what runs, disk used",
     "/v1/instances/prune": "Stop and forget the instances whose folders are gone",
     "/v1/proxy": "The proxy: its ports, its authority, and where every name leads",
     "/v1/up": "Apply locald.toml and start services with their dependencies",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters import ports
 from locald.daemon import requests, runners
 from locald.daemon.api.http import Answer, Failure, Request, document
-from locald.daemon.api.scope import at, folder, moved_from, one, project_of, scope, text
+from locald.daemon.api.scope import at, folder, misused, moved_from, one, project_of, scope, text
 from locald.daemon.instances import checkouts
 from locald.daemon.last_words import printed_last
 from locald.daemon.meter import STEP
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 FOUND_WITHIN = 0.4
 """seconds that who asks for the status waits for a keeper that has not answered a new daemon yet"""
+
+
+MEASURED_WITHIN = 1.0
+"""seconds that who asks for the instances waits for an engine to measure volumes, unless it says otherwise"""
 
 
 class Reading:
@@ -192,8 +197,10 @@ class Reading:
         return document({"run": str(service.run)})
 
     async def instances(self, request: Request) -> Answer:
-        """Every folder that is known: which project or instance it is, and what of it runs."""
-        found = await asyncio.to_thread(checkouts, self._core.world, self._core.logbook.size)
+        """Every folder that is known: which project or instance it is, what of it runs, and what it takes on
+        disk."""
+        volumes = await self._core.volumes(_within(request.query.get("timeout")))
+        found = await asyncio.to_thread(checkouts, self._core.world, self._core.logbook.size, volumes)
         return document({"instances": [checkout(each) for each in found]})
 
     async def proxy(self, request: Request) -> Answer:
@@ -217,5 +224,19 @@ def checkout(found: Checkout) -> dict[str, Any]:
         "exists": found.is_there,
         "services": found.services,
         "running": found.running,
-        "disk_bytes": found.disk,
+        "disk_bytes": found.logs + found.volumes,
+        "logs_bytes": found.logs,
+        "volumes_bytes": found.volumes,
+        "disk_unknown": found.unknown or None,
     }
+
+
+def _within(written: str | None) -> float:
+    """Seconds to wait for an engine that measures its volumes. Raises Refused."""
+    try:
+        seconds = float(written) if written else MEASURED_WITHIN
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise misused("must be seconds", "timeout")
+    return seconds
