@@ -391,6 +391,22 @@ async def test_a_call_that_is_cancelled_ends(machine: Machine) -> None:
         assert (await told(agent, "status"))["services"][0]["name"] == "web"
 
 
+async def test_a_daemon_that_was_replaced_is_found_again(machine: Machine) -> None:
+    machine.write(SHOP)
+    machine.up()
+
+    async with client(machine) as agent:
+        before = await told(agent, "status")
+        machine.locald("server", "restart")
+        after = await told(agent, "status")
+        machine.kill_daemon()
+        again = await told(agent, "status")
+
+    pids = {each["daemon"]["pid"] for each in (before, after, again)}
+    assert len(pids) == 3
+    assert [row["pid"] for row in again["services"]] == [row["pid"] for row in before["services"]]
+
+
 async def test_a_folder_without_a_project_is_told_what_to_do(machine: Machine, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()

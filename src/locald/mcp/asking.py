@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from locald.client import daemon, oneoff
 from locald.client.caller import caller
 from locald.client.follow import Following, TimedOut
-from locald.client.http import Denied
+from locald.client.http import Denied, Unanswered
 from locald.client.target import choose, here
 from locald.domain.project.file import FILE
 from locald.domain.values.problem import Problem, Refused
@@ -43,6 +43,8 @@ class Asking:
         self.home = Home.find()
         self._directory = directory
         self._check = check
+        self._last: Api | None = None
+        """the daemon that has answered last, where the next question goes first"""
 
     @property
     def folder(self) -> str:
@@ -145,7 +147,17 @@ class Asking:
     # What they have in common.
 
     def _get(self, path: str, target: Target, fields: Sequence[tuple[str, str]] = ()) -> Json:
-        found: Json = daemon.look(self.home).get(path, [*target.query, *fields])
+        query = [*target.query, *fields]
+        if last := self._last:
+            try:
+                return self._got(last, path, query)
+            except Unanswered:
+                pass  # it has ended since; another one may be at another place
+        self._last = daemon.look(self.home)
+        return self._got(self._last, path, query)
+
+    def _got(self, api: Api, path: str, query: Sequence[tuple[str, str]]) -> Json:
+        found: Json = api.get(path, query)
         return found
 
     def _started(self, call: Call, path: str, asked: arguments.Start) -> Json:
