@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from faults.clock import SettableClock
 from locald.adapters.caddy.program import Caddy, find
 from whole.machine import Gate, free_port, is_alive, kill, wait_for
 from whole.showing import shows
@@ -510,6 +511,20 @@ def test_a_service_that_nobody_asks_for_is_stopped_and_starts_again(proxy: Proxi
     row = proxy.machine.until("web", lambda row: row["state"] == "stopped")
     assert row["because"] == "stopped, no request for 1s"
     assert proxy.ask("web.shop.localhost")[0] == 200
+
+
+def test_it_is_stopped_also_when_the_wall_clock_was_set_back(proxy: Proxied, tmp_path: Path) -> None:
+    """The time of the last request is that of a file, and that is in the future now."""
+    clock = SettableClock(tmp_path)
+    if not clock.env:
+        pytest.skip("there is no compiler")
+    proxy.machine.env |= clock.env
+    proxy.machine.write(IDLE)
+    proxy.machine.locald("up")
+    proxy.ready()
+    assert proxy.ask("web.shop.localhost")[0] == 200
+    clock.set(-26 * 3600)
+    proxy.machine.until("web", lambda row: row["state"] == "stopped")
 
 
 def test_an_open_websocket_keeps_it_up(proxy: Proxied) -> None:

@@ -172,12 +172,16 @@ export interface Effect {
 }
 
 /** What the live socket sends. */
-export type Message =
+export type Message = {
+  /** epoch seconds on the daemon's clock; an older daemon does not say */
+  now?: number;
+} & (
   | { kind: "snapshot"; daemon: Daemon; services: Row[] }
   | { kind: "change"; services: Row[]; removed: { project: string; name: string }[] }
   | { kind: "usage"; services: Usage[] }
   | LinesMessage
-  | { kind: "refused"; watch?: number | null; problems: Problem[] };
+  | { kind: "refused"; watch?: number | null; problems: Problem[] }
+);
 
 export interface LinesMessage {
   kind: "lines";

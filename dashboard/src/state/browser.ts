@@ -1,5 +1,6 @@
 // The parts of a browser that the connection uses.
 
+import { clock } from "./clock";
 import type { Outside, Socket } from "./connection";
 
 export function browser(): Outside {
@@ -10,7 +11,7 @@ export function browser(): Outside {
       const timer = setTimeout(run, ms);
       return () => clearTimeout(timer);
     },
-    now: () => Date.now(),
+    now: () => clock.now(),
     random: () => Math.random(),
   };
 }

@@ -4,6 +4,7 @@
 import { untrack } from "svelte";
 import { LogBuffer, KEPT, type Choice } from "../logs/buffer";
 import type { LinesMessage, LogRecord, Message, Order, Problem } from "../facts/wire";
+import { clock } from "./clock";
 
 export interface Request {
   /** null: of all projects */
@@ -136,5 +137,5 @@ export class LogSession {
 function gap(next: LogRecord | undefined): LogRecord {
   const line = "lines skipped, output is too fast";
   const about = { project: next?.project ?? "", service: next?.service ?? "", run: next?.run ?? 0 };
-  return { at: next?.at ?? new Date().toISOString(), ...about, stream: "locald", line, level: "warn" };
+  return { at: next?.at ?? new Date(clock.now()).toISOString(), ...about, stream: "locald", line, level: "warn" };
 }

@@ -7,6 +7,7 @@ import { notices, type Notice } from "../facts/notices";
 import { href, parse, type Route } from "../facts/route";
 import { Connection, type Link } from "./connection";
 import { browser } from "./browser";
+import { clock } from "./clock";
 import { LogSession } from "./logs.svelte";
 import { remember, remembered } from "./remembered";
 import { ownVersion, reloadFor } from "./version";
@@ -26,8 +27,8 @@ export class Page {
   link = $state.raw<Link>({ is: "opening" });
   route = $state.raw<Route>(parse(location.hash));
   notices = $state.raw<Shown[]>([]);
-  /** epoch milliseconds; updated each second while the page is visible */
-  now = $state(Date.now());
+  /** epoch milliseconds on the daemon's clock; updated each second while the page is visible */
+  now = $state(clock.now());
   theme = $state<Theme>(stored());
   private systemDark = $state(DARK.matches);
   /** what the title says until the page is visible again */
@@ -57,7 +58,7 @@ export class Page {
     addEventListener("online", () => this.connection.hurry());
     DARK.addEventListener("change", () => (this.systemDark = DARK.matches));
     addEventListener("focus", () => (this.news = null));
-    setInterval(() => document.hidden || (this.now = Date.now()), 1000);
+    setInterval(() => document.hidden || (this.now = clock.now()), 1000);
     this.connection.order({ usage: !document.hidden });
     this.connection.start();
     this.dress();
@@ -104,6 +105,7 @@ export class Page {
   }
 
   private receive(message: Message): void {
+    if (message.now !== undefined) clock.hear(message.now);
     if (message.kind === "lines" || message.kind === "refused") {
       this.logs.receive(message);
       return;
@@ -134,7 +136,7 @@ export class Page {
   private seen(): void {
     this.connection.order({ usage: !document.hidden });
     if (document.hidden) return;
-    this.now = Date.now();
+    this.now = clock.now();
     this.connection.hurry();
   }
 }

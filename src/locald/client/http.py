@@ -18,6 +18,7 @@ import time
 from locald.client.patience import STALLED, Patience, left
 from locald.domain.values.problem import Problem, Refused
 from locald.linux import ownership
+from locald.wire import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ LOOK_EVERY = 1.0
 """seconds between two looks at a daemon that has not answered"""
 SILENCE = 60.0
 """seconds: the daemon sends a heartbeat every 15 s, so an event stream this quiet is a dead one"""
+
+NOW = now.FIELD.lower().encode()
 
 UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:")
 
@@ -155,6 +158,8 @@ class _Answer:
         for name, _, value in (field.partition(b":") for field in fields):
             if name.lower() == b"content-length" and value.strip().isdigit():
                 self._length = int(value)
+            elif name.lower() == NOW:
+                _note_time(value)
         return _status(first)
 
     def body(self) -> bytes:
@@ -313,6 +318,13 @@ def _request(method: str, target: str, body: dict[str, Any] | None) -> bytes:
     content = b"" if body is None else json.dumps(body).encode()
     kind = "" if body is None else f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
     return f"{method} {target} HTTP/1.0\r\nHost: locald\r\n{kind}\r\n".encode() + content
+
+
+def _note_time(told: bytes) -> None:
+    try:
+        now.told(float(told))
+    except ValueError:
+        raise _not_ours() from None
 
 
 def _status(line: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from locald.wire.now import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def age(stamp: Any) -> str:
         return ""
     from locald.domain.values.amounts import length
 
-    return length(time.time() - then)
+    return length(now() - then)
 
 
 def between(start: str | None, end: str | None) -> float | None:

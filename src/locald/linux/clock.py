@@ -34,6 +34,12 @@ class Clock:
         """The moment so many seconds after the boot."""
         return since + self.epoch
 
+    def of_wall(self, moment: float | None) -> float:
+        """The same moment on this clock, of one on the wall clock: now, where there is none. Exact unless the
+        wall clock was set between then and now; never later than now."""
+        now = self.now()
+        return now if moment is None else min(now, now - (time.time() - moment))
+
     def monotonic(self, at: float) -> float:
         """The same moment on the event loop's clock, unless the machine sleeps until then."""
         return at - self.epoch - self.asleep()

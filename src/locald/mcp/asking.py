@@ -135,7 +135,7 @@ class Asking:
             "cursor": asked.cursor,
         }
         if asked.since is not None:
-            wanted["since"] = f"{time.time() - seconds(asked.since):.3f}"
+            wanted["since"] = f"-{seconds(asked.since)}"
         fields = [(name, str(value)) for name, value in wanted.items() if value is not None]
         return self._get("/v1/lines", self.target(asked.services), fields)
 

@@ -7,7 +7,6 @@ time. An answer that comes when another pane or service is already shown is drop
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Any
 
 from textual.containers import VerticalScroll
@@ -17,6 +16,7 @@ from locald.client.http import Denied, Unreachable
 from locald.faces import words
 from locald.monitor import bars, explained
 from locald.monitor.lines import line_of
+from locald.wire.now import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +103,7 @@ class Documents:
         used = _listed(await self._asked("/v1/usage", query), "services")
         samples = _listed(used[0], "samples") if used else []
         row, width = self._board.get(key), self._width("why")
-        return explained.why(document, row, printed, width, runs=runs, samples=samples, now=time.time())
+        return explained.why(document, row, printed, width, runs=runs, samples=samples, now=now())
 
     async def _asked(self, target: str, query: Sequence[tuple[str, str]]) -> dict[str, Any]:
         try:
@@ -128,7 +128,7 @@ class Documents:
     def _drawn(self, pane: str, key: Key, document: dict[str, Any]) -> RenderableType:
         if pane == "environment":
             return explained.environment(document)
-        return bars.draw(document, self._board.of_project(key[0]), time.time(), self._width(pane))
+        return bars.draw(document, self._board.of_project(key[0]), now(), self._width(pane))
 
 
 def _listed(document: dict[str, Any], name: str) -> list[dict[str, Any]]:

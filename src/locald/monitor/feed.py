@@ -24,6 +24,7 @@ from locald.faces import words
 from locald.monitor import safe
 from locald.monitor.board import Key, Row, Usage, row_of
 from locald.monitor.lines import Line, line_of
+from locald.wire import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -242,7 +243,11 @@ def understood(text: str) -> News | None:
         message = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return read(message) if isinstance(message, dict) else None
+    if not isinstance(message, dict):
+        return None
+    if isinstance(at := message.get("now"), int | float):
+        now.told(at)
+    return read(message)
 
 
 def read(message: dict[str, Any]) -> News | None:

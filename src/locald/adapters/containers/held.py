@@ -222,7 +222,7 @@ class Held:
         """From the news that it runs to its end. Raises Vanished."""
         looking = self._looking
         looking.pid = looking.pid or state.pid
-        at = looking.steady(state.started_at)
+        at = self._clock.of_wall(state.started_at)
         self._post(Spawned(self.run, looking.pid, at, self.container, port))
         looking.is_here = await asyncio.to_thread(is_of_this_machine, state.pid, state.id)
         looking.tell_health(state)

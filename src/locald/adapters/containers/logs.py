@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,9 +171,8 @@ class Capture:
         return False
 
     def _keep(self, message: Message) -> None:
-        now = self._clock.now()
-        behind = time.time() - message.moment / 1e9 if message.moment else 0.0
-        self._at = max(self._at, min(now, now - behind))
+        at = self._clock.of_wall(message.moment / 1e9 if message.moment else None)
+        self._at = max(self._at, at)
         self._writer.write(self._at, message.stream, message.data)
         self._advance(message)
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from locald.adapters.containers import translate
@@ -170,7 +169,7 @@ class Looking:
             await self._pause(state)
 
     def _exited(self, exit_: Exit, wall: float | None) -> Exited:
-        return Exited(self.run, self.pid, exit_, 0, self.steady(wall))
+        return Exited(self.run, self.pid, exit_, 0, self._clock.of_wall(wall))
 
     async def _pause(self, state: translate.State) -> None:
         """Until something happens, or it is time to look."""
@@ -188,7 +187,7 @@ class Looking:
         said = word(state.health) if state.health and state.running else None
         if said and said[:2] != (self._told and self._told[:2]):
             self._told = said
-            self._post(Checked(self.run, said.ok, said.detail, self.steady(said.at)))
+            self._post(Checked(self.run, said.ok, said.detail, self._clock.of_wall(said.at)))
 
     def _tell_pause(self, state: translate.State) -> None:
         if state.paused != self._paused:
@@ -216,11 +215,6 @@ class Looking:
             self._signals.pop(0)
             if number == signal.SIGKILL:
                 self._dies_by = self._clock.now() + DIES_WITHIN
-
-    def steady(self, wall: float | None) -> float:
-        """A moment of the engine's clock on ours; now, where it is not known. Never later than now."""
-        now = self._clock.now()
-        return now if wall is None else min(now, now - (time.time() - wall))
 
 
 def pace(health: translate.Health | None) -> float:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 from typing import TYPE_CHECKING
 
 from locald.adapters.containers.engine import EngineAbsent, Refusal
@@ -201,7 +200,7 @@ class Held:
         """The service is there: follow it."""
         now, published = self._clock.now, self.order.definition.port
         name, inside = create.name(self.run.key), begin.inside
-        following = Following(self.run, name, inside, now, self._steady, has_check=begin.has_check)
+        following = Following(self.run, name, inside, now, self._clock.of_wall, has_check=begin.has_check)
         self._following = following
         self._port = Port(self.run, following, inside, published, self._post, now, again=again)
         self.service = service
@@ -368,8 +367,3 @@ class Held:
                 self.printing.note(str(vanished))
                 return True
             await asyncio.sleep(AGAIN)
-
-    def _steady(self, wall: float | None) -> float:
-        """A moment of a node's clock on ours; now, where it is not known. Never later than now."""
-        now = self._clock.now()
-        return now if wall is None else min(now, now - (time.time() - wall))

@@ -12,7 +12,6 @@ import argparse
 import json
 import re
 import sys
-import time
 
 from locald.cli.shared import say
 from locald.cli.shared.durations import seconds
@@ -24,6 +23,7 @@ from locald.domain.values.problem import Problem, Refused
 from locald.faces.when import seconds_of
 from locald.faces.words import project
 from locald.wire.home import Home
+from locald.wire.now import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,9 +86,9 @@ def run(args: argparse.Namespace) -> int:
     home = Home.find()
     api = daemon.look(home)
     printer = Printer(lambda: _names(api, target), with_times=args.timestamps)
-    seen = _Seen(time.time())
     query = [*target.query, *_fields(args)]
     lines = api.lines("/v1/logs", query)
+    seen = _Seen(now())
     while True:
         try:
             _copy(lines, seen, printer, _write_json if args.json else printer.line)
@@ -108,9 +108,9 @@ def _fields(args: argparse.Namespace) -> list[tuple[str, str]]:
         fields.append(("format", "text"))  # a daemon that does not know it sends objects
     fields.append(("fold", "1"))
     if args.since is not None:
-        fields.append(("since", f"{time.time() - args.since:.3f}"))
+        fields.append(("since", f"-{args.since}"))
     if args.until is not None:
-        fields.append(("until", f"{time.time() - args.until:.3f}"))
+        fields.append(("until", f"-{args.until}"))
     if args.grep is not None:
         fields.append(("grep", args.grep))
     if args.of_run is not None:
@@ -153,7 +153,7 @@ def _reopen(home: Home, query: list[tuple[str, str]], seen: _Seen) -> Lines | No
     """The stream of the next daemon, or None when there is nothing more to follow."""
     seen.begin_anew()
     kept = [field for field in query if field[0] not in ("n", "since")]
-    fields = [*kept, ("n", ALL_LINES), ("since", f"{seen.newest - OVERLAP:.3f}")]
+    fields = [*kept, ("n", ALL_LINES), ("since", f"{max(seen.newest - OVERLAP, 0.0):.3f}")]
     try:
         return daemon.again(home, lambda api: api.lines("/v1/logs", fields), begin=daemon.look)
     except Unreachable:

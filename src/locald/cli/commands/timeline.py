@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
 from locald.cli.shared import history, say
 from locald.cli.shared.table import Cell, table
@@ -18,6 +17,7 @@ from locald.faces import states, words
 from locald.faces.spans import LEGEND, LOOK, NOTHING_THERE, ON_PATH, Span, Start
 from locald.faces.text import plain, shorten
 from locald.wire.home import Home
+from locald.wire.now import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if not document["services"]:
         say.note("nothing was started yet")
         return 0
-    start = Start(document, api.get("/v1/status", target.where)["services"], time.time())
+    start = Start(document, api.get("/v1/status", target.where)["services"], now())
     lines = [*_picture(start), "", *_conclusion(start)]
     if before := start.before:
         ago = length(start.origin - before.origin)

@@ -23,6 +23,7 @@ from locald.daemon.api.incoming import Incoming
 from locald.daemon.api.routes import failed, failure
 from locald.domain.values.problem import Problem
 from locald.linux import ownership
+from locald.wire import now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +40,8 @@ WAITING = 8
 
 class HttpServer:
     """Makes the protocol of each connection, and ends them all. `respond` answers a request;
-    `hand_over` gives the protocol that talks to who wants a WebSocket."""
+    `hand_over` gives the protocol that talks to who wants a WebSocket. `clock`: that of the times in
+    its answers, which then say what time it is on it."""
 
     def __init__(
         self,
@@ -47,8 +49,10 @@ class HttpServer:
         hand_over: Callable[[], Awaitable[asyncio.Protocol]],
         streams: Streams,
         crowd: Crowd,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.respond, self.hand_over, self.streams, self.crowd = respond, hand_over, streams, crowd
+        self.clock = clock
         self.connections: dict[Connection, None] = {}
         """the oldest first"""
         self.is_closing = False
@@ -235,6 +239,8 @@ class Connection(asyncio.Protocol):
         lines = [f"HTTP/{incoming.version} {status} {REASONS[status]}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         lines.append(time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime()))
+        if self._server.clock:
+            lines.append(f"{now.FIELD}: {self._server.clock():.3f}")
         if not self._keeps(incoming):
             lines.append("Connection: close")
         elif incoming.version == "1.0":

@@ -24,7 +24,9 @@ class Entrance:
         self.routes = api.routes_of_owner()
         self._api = api
         self._crowd = Crowd()
-        self._server = HttpServer(Table(self.routes).answer, self._of_sockets, api.streams, self._crowd)
+        self._server = HttpServer(
+            Table(self.routes).answer, self._of_sockets, api.streams, self._crowd, api.core.clock.now
+        )
         self._sockets: web.AppRunner | None = None
         """the server of those who asked for a WebSocket, made for the first one"""
         self._making = asyncio.Lock()

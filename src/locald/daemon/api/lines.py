@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
 from locald.daemon.api.logs import log_line
-from locald.daemon.api.scope import misused, pattern, scope, text, too_slow
+from locald.daemon.api.scope import misused, moment, pattern, scope, text, too_slow
 from locald.domain.knowledge.structured import as_fields
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ USUAL = 1_000
 
 async def lines(core: Core, asked: Json) -> AsyncGenerator[Json]:
     """The batches that somebody asked for, without end. Raises Refused for what cannot be asked."""
-    count, choice = _count(asked), _choice(asked)
+    count, choice = _count(asked), _choice(asked, core.clock.now())
     chosen = await scope(core, asked, _names(asked))
     keys = chosen.keys(core.world)
     skipped = False
@@ -110,10 +110,10 @@ def _count(asked: Json) -> int:
     return count
 
 
-def _choice(asked: Json) -> Choice:
+def _choice(asked: Json, now: float) -> Choice:
     since = asked.get("since")
-    if since is not None and not (_is_number(since) and math.isfinite(since)):
-        raise misused("must be epoch seconds", "since")
+    if since is not None:
+        since = moment(since if _is_number(since) else math.nan, "since", now)
     grep = pattern(text(asked, "grep")) if asked.get("grep") else None
     run = asked.get("run")
     if run is not None and not (isinstance(run, int) and not isinstance(run, bool) and run > 0):

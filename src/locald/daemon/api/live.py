@@ -13,6 +13,9 @@ again at any time.
             {"logs": {"watch": 1, "project", "services", "n", "since", "grep", "plain", "run"}}
             {"logs": null}
 
+Each message says with `now` what time it is on the daemon's clock, the one of all times in it (epoch
+seconds).
+
 Lines are those of the services that are there when they are asked for: who sees another service in the rows
 asks again. The first batch of a watch is always told, also an empty one, with `history`: these lines were
 there already; `more`: the next batch belongs to them.
@@ -117,8 +120,8 @@ class _Face:
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _tell(self, kind: str, **what: Any) -> None:
-        text = json.dumps({"kind": kind, **what})
         async with self._turn:
+            text = json.dumps({"kind": kind, "now": round(self._core.clock.now(), 3), **what})
             await self._socket.send_str(text)
 
     async def _tell_news(self, reader: Subscription) -> None:

@@ -13,7 +13,7 @@ from locald.adapters.histories import Choice
 from locald.adapters.pages import Limits
 from locald.adapters.patterns import TooSlow
 from locald.daemon.api.http import Answer, Request, Stream, document
-from locald.daemon.api.scope import misused, pattern, scope, too_slow
+from locald.daemon.api.scope import misused, moment, pattern, scope, too_slow
 from locald.domain.knowledge.level import LEVELS, level
 from locald.wire import rows
 
@@ -47,7 +47,7 @@ class Logs:
         query, book = request.query, self._core.logbook
         chosen = await scope(self._core, query, query.getall("service"))
         keys = chosen.keys(self._core.world)
-        count, choice = _count(query.get("n", "100")), _choice(query)
+        count, choice = _count(query.get("n", "100")), _choice(query, self._core.clock.now())
         if query.get("format") == "text":
             if query.get("follow") == "1":
                 raise misused("is for the history only, not with follow", "format")
@@ -62,7 +62,7 @@ class Logs:
         limits = Limits(
             _at_most(query, "n", 100, MOST_LINES), _at_most(query, "bytes", MOST_BYTES, MOST_BYTES)
         )
-        marks, choice = _marks(query), _choice(query)
+        marks, choice = _marks(query), _choice(query, self._core.clock.now())
         try:
             page = await self._core.logbook.page(chosen.keys(self._core.world), marks, limits, choice)
         except TooSlow as slow:
@@ -79,11 +79,11 @@ def _count(text: str) -> int | None:
     raise misused("must be a number of lines, or all", "n")
 
 
-def _choice(query: Mapping[str, str]) -> Choice:
+def _choice(query: Mapping[str, str], now: float) -> Choice:
     grep = pattern(query["grep"]) if "grep" in query else None
     is_plain = query.get("plain") == "1"
     folds = is_plain or query.get("fold") == "1"
-    since, until = _moment(query, "since"), _moment(query, "until")
+    since, until = _moment(query, "since", now), _moment(query, "until", now)
     return Choice(since, grep, is_plain, _level(query), until, folds, _run(query))
 
 
@@ -95,14 +95,12 @@ def _run(query: Mapping[str, str]) -> int | None:
     return int(query["run"])
 
 
-def _moment(query: Mapping[str, str], field: str) -> float | None:
+def _moment(query: Mapping[str, str], field: str, now: float) -> float | None:
     try:
         at = float(query[field]) if field in query else None
     except ValueError:
         at = math.nan
-    if at is not None and not math.isfinite(at):
-        raise misused("must be epoch seconds", field)
-    return at
+    return None if at is None else moment(at, field, now)
 
 
 def _level(query: Mapping[str, str]) -> Level | None:

@@ -7,6 +7,7 @@ A person speaks of `web` inside its project and of `shop:web` from anywhere; the
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -162,6 +163,14 @@ def _groups(world: World, project: str) -> Mapping[str, tuple[str, ...]]:
 def misused(what: str, where: str = "") -> Refused:
     """A request that no command of ours would make."""
     return Refused(Problem(what, where, "see `GET /v1/openapi.json` for every request"))
+
+
+def moment(at: float, field: str, now: float) -> float:
+    """Epoch seconds for what was asked for: these, or with a minus seconds before `now`, for who cannot know
+    what time it is here. Raises Refused for what is no moment."""
+    if not math.isfinite(at):
+        raise misused("must be epoch seconds, or with a minus seconds before now", field)
+    return now + at if at < 0 else at
 
 
 def pattern(text: str) -> Pattern:

@@ -1,8 +1,9 @@
 """Stops services that nobody asks for: those with an `idle_timeout`, while there is a proxy to start them
 again.
 
-When the last request was answered is the time of a file that Caddy writes for each of them; whether one is
-being answered, WebSockets too, Caddy tells when the time is up. Both hold while the daemon is away.
+When the last request was answered is the time of a file that Caddy writes for each of them (see `Answered`);
+whether one is being answered, WebSockets too, Caddy tells when the time is up. Both hold while the daemon is
+away.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from typing import TYPE_CHECKING
 
 from locald.adapters.caddy import admin
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key
+    from locald.linux.clock import Clock
     from locald.wire.home import Home
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Idle:
         self._core, self._home = core, home
         self._busy_at: dict[Key, float] = {}
         """when a service was last seen to answer, by the clock of the world"""
+        self._answered = Answered(core.clock)
         self._moved = asyncio.Event()
 
     def change(self, _: World, moved: frozenset[Key]) -> None:
@@ -81,7 +83,28 @@ class Idle:
         now = self._core.clock.now()
         began = max(service.since, self._busy_at.get(service.key, 0.0))
         try:
-            answered = time.time() - os.stat(self._home.requests(gate(service.key))).st_mtime
+            written = os.stat(self._home.requests(gate(service.key))).st_mtime_ns
         except OSError:
             return now - began
-        return min(now - began, answered)
+        return now - max(began, self._answered.last(service.key, written))
+
+
+class Answered:
+    """When services last answered, by the clock of the world.
+
+    The times of files are by the wall clock, which may be set. So one counts only within what is known beside
+    it: a file that has changed since the last look was written between the two.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[Key, tuple[int, float, float]] = {}
+        """the time of the file, when that was, when it was last looked at"""
+
+    def last(self, key: Key, written: int) -> float:
+        """`written`: the time of its file, nanoseconds."""
+        known, at, looked_at = self._seen.get(key, (None, 0.0, 0.0))
+        if written != known:
+            at = max(self._clock.of_wall(written / 1e9), looked_at)
+        self._seen[key] = written, at, self._clock.now()
+        return at
