@@ -289,6 +289,40 @@ def test_bash_completes_commands_options_and_services(cli: Cli, project: Path) -
     assert bash_completes(cli, f"locald -C {project} why w", project.parent) == {"web"}
 
 
+def fish_completes(cli: Cli, line: str, cwd: Path) -> set[str]:
+    script = f"""
+        function locald; {os.fspath(shutil.which("env") or "env")} {" ".join(quoted_command())} $argv; end
+        locald completion fish | source
+        complete -C '{line}'
+    """
+    done = subprocess.run(
+        ["fish", "-N", "-c", script],
+        cwd=cwd,
+        env=cli.environment(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stderr == ""
+    return {offered.partition("\t")[0] for offered in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_an_action_has_options_of_its_own_and_words_are_offered_where_they_are_possible(
+    cli: Cli, project: Path, shell: str
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"there is no {shell} here")
+    completes = {"bash": bash_completes, "fish": fish_completes}[shell]
+
+    assert completes(cli, "locald config schema --", project) == {"--help", "--local"}
+    assert completes(cli, "locald config check --", project) == {"--help", "--json"}
+    assert completes(cli, "locald config ch", project) == {"check"}
+    assert completes(cli, "locald instances p", project) == {"prune"}
+    assert completes(cli, "locald export s", project) == {"systemd"}
+    assert completes(cli, "locald logs --level ", project) == {"error", "warn", "info", "debug"}
+
+
 @pytest.mark.parametrize("shell", sorted(SHELLS))
 def test_every_command_is_in_the_script_of_each_shell(shell: str) -> None:
     script = SHELLS[shell](commands())

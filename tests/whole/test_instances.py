@@ -173,6 +173,8 @@ def test_instances_that_are_up_are_completed_in_a_shell(machine: Machine, trees:
         up(machine, folder, "jobs")
     offered = machine.locald("-C", str(trees[""]), "completion", "services").stdout.split()
     assert offered == ["web", "db", "told", "jobs", "shop@feat-login", "shop@fix"]
+    for_down = machine.locald("completion", "projects").stdout.split()
+    assert for_down == ["shop", "shop@feat-login", "shop@fix"]
 
 
 def test_six_worktrees_of_eight_services_come_up_at_once(machine: Machine) -> None:

@@ -17,6 +17,8 @@ class Option(NamedTuple):
     flags: tuple[str, ...]
     value: str
     help: str
+    choices: tuple[str, ...] = ()
+    """what it may be, where only some words are possible"""
 
 
 class Command(NamedTuple):
@@ -34,7 +36,14 @@ class Command(NamedTuple):
 
     @property
     def takes_services(self) -> bool:
-        return any(argument.value == "SERVICE" for argument in self.arguments)
+        return self._takes("SERVICE")
+
+    @property
+    def takes_projects(self) -> bool:
+        return self._takes("PROJECT")
+
+    def _takes(self, what: str) -> bool:
+        return any(argument.value == what for argument in self.arguments)
 
 
 def commands() -> list[Command]:
@@ -68,4 +77,4 @@ def _command(name: str, group: str, text: str, parser: argparse.ArgumentParser) 
 
 def _option(action: argparse.Action) -> Option:
     value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
-    return Option(tuple(action.option_strings), value, action.help or "")
+    return Option(tuple(action.option_strings), value, action.help or "", tuple(action.choices or ()))
