@@ -27,8 +27,11 @@ CONNECT = 1.0
 """seconds that a connection may take"""
 SAME = 0.05
 """seconds after which a listener that cannot be asked has to be the same one still"""
-FIRST, LAST = 0.0005, 0.005
-"""seconds between two looks at an end: at first, and from a few looks on"""
+AT_ONCE = 8
+"""looks at an end between which only what else is due is done: a program that waits for connections takes
+one within a fraction of a millisecond, which is less than a timer can wait"""
+FIRST, LAST = 0.001, 0.005
+"""seconds between two looks that follow: at first, and from a few looks on"""
 PATIENT = 10.0
 """seconds after which looks become rarer still"""
 RARE = 0.05
@@ -103,7 +106,7 @@ class Door:
         is_there: Callable[[], bool],
         untaken: Callable[[], None],
     ) -> Acceptance:
-        waited, wait, told = 0.0, FIRST, False
+        looks, waited, wait, told = 0, 0.0, FIRST, False
         while True:
             end = self._end(trial)
             if end is None or end.state == SYN_RECV:
@@ -112,6 +115,10 @@ class Door:
                 return await self._owner(trial, end, pids)
             if end.state != ESTABLISHED:  # closed already: only who has taken it can do that
                 return Acceptance(Answer.TAKEN)
+            looks += 1
+            if looks < AT_ONCE:
+                await asyncio.sleep(0)
+                continue
             await asyncio.sleep(wait)
             waited, wait = waited + wait, _next(wait, waited)
             if waited >= SAME and not told:

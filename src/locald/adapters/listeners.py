@@ -35,7 +35,6 @@ from locald.adapters.own_listeners import (
     Seen,
     Watched,
     listener_of,
-    own_listener,
     pace,
 )
 from locald.adapters.ports import ephemeral
@@ -69,6 +68,7 @@ class Listeners:
         self._post = post
         self._clock = clock
         self._table = Table()
+        self._last = Look.of([])
         self._door = Door()
         self._programs = Programs()
         self._watched: dict[Run, Watched] = {}
@@ -221,21 +221,36 @@ class Listeners:
         """Look once, for all. What follows from it may take a moment more, in `tasks`."""
         if not self._watched:
             return
-        look, now = Look.of(self._table.read()), self._clock()
-        if any(each.missing and each.is_wide(now) for each in self._watched.values()):
-            look.others = elsewhere.sockets({each.port for each in self._watched.values()}, ephemeral())
+        look, now = self._dump(), self._clock()
+        to_prepare = [each for each in self._watched.values() if each.is_to_prepare(now)]
+        if to_prepare:
+            tasks.create_task(self._prepare(to_prepare), name="programs")
         for watched in list(self._watched.values()):
-            watched.sort(look, now)
-            watched.note(now)
-            if watched.main_due(now) is not None:
-                watched.look_at_main(now)
-            if watched.is_to_prepare(now):
-                tasks.create_task(self._prepare(watched), name=f"programs of {watched.run}")
-            if watched.missing and not watched.connecting and now >= watched.connect_at:
-                self._connect(watched, tasks)
-            self._try_elsewhere(watched, tasks)
-            self._tell(watched, now)
+            if not watched.is_settled(look, now):
+                self._look_at(watched, look, now, tasks)
         self._name_foreign(look, tasks)
+
+    def _dump(self) -> Look:
+        """The same look as the last time where nothing has changed, and no others are asked for."""
+        listening, now = self._table.read(), self._clock()
+        if listening is not self._last.listening:
+            self._last = Look.of(listening)
+        if any(each.missing and each.is_wide(now) for each in self._watched.values()):
+            look = Look.of(listening)
+            look.others = elsewhere.sockets({each.port for each in self._watched.values()}, ephemeral())
+            return look
+        return self._last
+
+    def _look_at(self, watched: Watched, look: Look, now: float, tasks: asyncio.TaskGroup) -> None:
+        watched.sort(look, now)
+        watched.note(now)
+        if watched.main_due(now) is not None:
+            watched.look_at_main(now)
+        if watched.missing and not watched.connecting and now >= watched.connect_at:
+            self._connect(watched, tasks)
+        self._try_elsewhere(watched, tasks)
+        self._tell(watched, now)
+        watched.settle(look, now)
 
     def _tell(self, watched: Watched, now: float) -> None:
         """Post what has changed. While the first connection is under way, what it shows is awaited."""
@@ -250,8 +265,11 @@ class Listeners:
             watched.told = seen
             self._post(Listens(watched.run, at=now, **seen._asdict()))
 
-    async def _prepare(self, watched: Watched) -> None:
-        watched.can_tell = await asyncio.to_thread(self._programs.prepare, watched.pids())
+    async def _prepare(self, all_watched: list[Watched]) -> None:
+        pids = [watched.pids() for watched in all_watched]
+        found = await asyncio.to_thread(lambda: list(map(self._programs.prepare, pids)))
+        for watched, can_tell in zip(all_watched, found, strict=True):
+            watched.can_tell = can_tell
 
     # Whether it accepts.
 
@@ -363,7 +381,7 @@ class Listeners:
         """Whether it belongs to one of our runs after all: a process that was too young to be seen."""
         for watched in self._watched.values():
             if listening.inode in watched.foreign and (ours := set(watched.pids()).intersection(pids)):
-                watched.own[listening.inode] = own_listener(listening, sorted(ours))
+                watched.claim(listening, sorted(ours))
                 return True
         return False
 

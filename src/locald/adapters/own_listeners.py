@@ -17,22 +17,20 @@ from msgspec.structs import replace
 
 from locald.adapters.elsewhere import Place, socket_at
 from locald.adapters.main_process import MainProcess
-from locald.domain.knowledge.origin import NOTHING_KNOWN, origin_of
+from locald.domain.knowledge.origin import origin_of
 from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listener, Process, Work
 from locald.domain.project.names import Run
 from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from locald.domain.knowledge.servers import Server
 
-FAST = 0.005
+FAST = 0.004
 """seconds between two looks at first"""
 STEADY = 0.02
 """seconds between two, at most, as long as a program may be about to listen"""
-SHARE = 40
+SHARE = 200
 """a look is due when so small a part of the time has passed that a listener has been missing"""
 LEISURE = 0.1
 """the same when the program says by itself that it is ready, or can, and is waited for anyway"""
@@ -40,7 +38,7 @@ PATIENT = 10.0
 """seconds after which looks become rarer"""
 WIDE = 0.5
 """seconds between two looks at everything that a starting run listens on"""
-PREPARED = 0.015
+PREPARED = 0.05
 """seconds after the start of a run until its programs are looked at, before it listens"""
 DOUBT = 0.01
 """seconds after which a foreign listener is first looked at again: it may be a child's, just born"""
@@ -79,13 +77,14 @@ class Seen(NamedTuple):
 class Look:
     """One dump, by port and by inode; sometimes with the sockets of UDP and Unix."""
 
+    listening: list[Listening]
     by_port: dict[int, list[Listening]]
     by_inode: dict[int, Listening]
     others: dict[int, Place] | None = None
 
     @classmethod
-    def of(cls, listening: Iterable[Listening]) -> Look:
-        look = cls({}, {})
+    def of(cls, listening: list[Listening]) -> Look:
+        look = cls(listening, {}, {})
         for each in listening:
             look.by_port.setdefault(each.port, []).append(each)
             look.by_inode[each.inode] = each
@@ -139,6 +138,8 @@ class Watched:
     """when it was urgent for the last time"""
     prepare_at: float = 0.0
     """when to look next at which programs it runs"""
+    settled: Look | None = None
+    """a look after which there was nothing to wait for but another one"""
     untaken_since: float = 0.0
     """since when a connection waits to be taken; 0: none does"""
     probes: int = 0
@@ -151,6 +152,16 @@ class Watched:
     """one of its programs can"""
     told: Seen | None = None
     """None: nothing was told yet, and whatever is seen will be"""
+
+    def is_settled(self, look: Look, now: float) -> bool:
+        """This look shows nothing new: it is the same as one that has settled everything."""
+        return look is self.settled and not self.is_wide(now)
+
+    def settle(self, look: Look, now: float) -> None:
+        """Remember whether this look has."""
+        tried = self.trying or self.connecting or (self.missing and (self.own or self.sockets))
+        unsettled = tried or self.foreign or self.told is None or self.main_due(now) is not None
+        self.settled = None if unsettled else look
 
     def on_port(self) -> list[int]:
         """Our listeners on our port."""
@@ -169,9 +180,8 @@ class Watched:
         others = look.others or {}
         unknown = look.by_inode.keys() - self.own.keys()
         held = socket_owners.holders(unknown | others.keys(), self.pids())
-        self.own.update(
-            (each, own_listener(look.by_inode[each], held[each])) for each in held.keys() & unknown
-        )
+        for each in held.keys() & unknown:
+            self.claim(look.by_inode[each], held[each])
         if look.others is not None:
             self.sockets = {each: socket_at(others[each], held[each]) for each in held.keys() & others.keys()}
             self.serving &= self.sockets.keys()
@@ -182,8 +192,18 @@ class Watched:
         held = socket_owners.holders(left, self.pids()) if left else {}
         for inode, pids in held.items():
             known = self.own[inode]
-            self.own[inode] = own_listener(Listening(known.address, known.port, 0, inode), pids)
+            self.claim(Listening(known.address, known.port, 0, inode), pids)
         return bool(held)
+
+    def claim(self, listening: Listening, pids: list[int]) -> None:
+        """It is its own: these processes hold it. On another port than the one that it was given, hints need
+        to know how its process was started."""
+        listener = listener_of(listening, pids)
+        pid = listener.owner.pid
+        if pid and listening.port != self.assigned:
+            origin = origin_of(procfs.cmdline(pid), procfs.environ(pid))
+            listener = replace(listener, owner=replace(listener.owner, origin=origin))
+        self.own[listening.inode] = listener
 
     def strangers(self) -> list[int]:
         """Listeners on our port that are not ours. Beside our own that is not said before it is certain: a
@@ -219,7 +239,7 @@ class Watched:
         if not self.missing or self.tells or now < self.prepare_at:
             return False
         waited = now - self.missing_since
-        self.prepare_at = now + max(PREPARED, 3 * waited)
+        self.prepare_at = now + max(PREPARED, 4 * waited)
         return waited >= PREPARED
 
     def note(self, now: float) -> None:
@@ -239,7 +259,7 @@ class Watched:
     def look_again(self, port: int, now: float) -> None:
         """Somebody waits for what it listens on, which is told even when that has not changed. `port` is the
         service's from now on."""
-        self.port, self.wide_at, self.told = port, now, None
+        self.port, self.wide_at, self.told, self.settled = port, now, None, None
 
     def end(self) -> None:
         """Nothing is tried any more."""
@@ -329,14 +349,6 @@ def listener_of(listening: Listening, pids: list[int]) -> Listener:
     """Of several processes that share a socket the one with the lowest pid, usually the parent, is named."""
     pid = pids[0] if pids else 0
     return Listener(listening.address, listening.port, Process(pid, procfs.program(pid) if pid else ""))
-
-
-def own_listener(listening: Listening, pids: list[int]) -> Listener:
-    """The same of a run's own, with how its process was started: hints need that to know what it is."""
-    listener = listener_of(listening, pids)
-    pid = listener.owner.pid
-    origin = origin_of(procfs.cmdline(pid), procfs.environ(pid)) if pid else NOTHING_KNOWN
-    return replace(listener, owner=replace(listener.owner, origin=origin))
 
 
 def untried(watched: Watched) -> list[int]:

@@ -98,20 +98,29 @@ def assign(key: Key, home: str, remembered: int | None, taken: Collection[int]) 
 
 def free(port: int) -> bool:
     """Whether a service could listen on the port now, as far as others are concerned."""
-    return all(_bindable(address, port) for address in ADDRESSES)
+    try:
+        _bind("::", port, only_ipv6=False)  # what nobody has at all is free at each address
+    except OSError:
+        return all(_bindable(address, port) for address in ADDRESSES)
+    return True
 
 
 def _bindable(address: str, port: int) -> bool:
     """Whether nobody has the address. One that is not there, or that takes privilege, is no obstacle."""
     try:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # TIME_WAIT does not count
-            if trial.family == socket.AF_INET6:
-                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            trial.bind((address, port))
+        _bind(address, port)
     except OSError as error:
         return error.errno != errno.EADDRINUSE
     return True
+
+
+def _bind(address: str, port: int, *, only_ipv6: bool = True) -> None:
+    """Raises OSError."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # TIME_WAIT does not count
+        if trial.family == socket.AF_INET6:
+            trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only_ipv6)
+        trial.bind((address, port))
 
 
 def holder(port: int) -> Listener | None:

@@ -63,15 +63,20 @@ class Programs:
 
     def _has_word(self, path: str) -> bool:
         try:
+            if (has := self._known.get(_identity(os.stat(path)))) is not None:
+                return has
             with open(path, "rb") as file:
-                found = os.fstat(file.fileno())
-                known = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+                known = _identity(os.fstat(file.fileno()))
                 with self._locks.setdefault(known, Lock()):
                     if known not in self._known:
                         self._known[known] = _search(file.fileno())
                     return self._known[known]
         except (OSError, ValueError):
             return False
+
+
+def _identity(found: os.stat_result) -> _File:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _search(file: int) -> bool:

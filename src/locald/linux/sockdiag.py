@@ -194,7 +194,9 @@ class Table:
         """`open`: makes a socket to ask with; raises OSError. `otherwise`: how to know without one."""
         self._open, self._otherwise = open, otherwise
         self._socket: socket.socket | None = None
-        self._sequence = 0
+        self._answers: dict[bytes, tuple[list[Listening], bool]] = {}
+        """the datagrams of the last answer, decoded"""
+        self._found: list[Listening] = []
 
     def __enter__(self) -> Table:
         return self
@@ -203,24 +205,33 @@ class Table:
         self.close()
 
     def read(self) -> list[Listening]:
-        """Every TCP socket that listens now. Never waits and never fails."""
+        """Every TCP socket that listens now. Never waits and never fails.
+
+        The very same list as the last time when the kernel's answer is the same, so it is not to be altered.
+        """
         try:
-            return self._dump(socket.AF_INET) + self._dump(socket.AF_INET6)
+            answers = self._dump(socket.AF_INET) | self._dump(socket.AF_INET6)
         except OSError:
             self.close()  # half an answer may be left in it
             return self._otherwise()
+        if answers.keys() != self._answers.keys():
+            self._answers = answers
+            self._found = [each for found, _ in answers.values() for each in found]
+        return self._found
 
-    def _dump(self, family: int) -> list[Listening]:
+    def _dump(self, family: int) -> dict[bytes, tuple[list[Listening], bool]]:
+        """One answer. Its sequence number is the family's, each time: what is the same is the same bytes, and
+        need not be decoded again."""
         if self._socket is None:
             self._socket = self._open()
-        self._sequence += 1
-        self._socket.send(encode_dump(family, self._sequence))
-        found: list[Listening] = []
+        self._socket.send(encode_dump(family, family))
+        answers: dict[bytes, tuple[list[Listening], bool]] = {}
         done = False
         while not done:
-            part, done = decode_dump(self._socket.recv(65536), self._sequence)
-            found += part
-        return found
+            data = self._socket.recv(65536)
+            answers[data] = self._answers.get(data) or decode_dump(data, family)
+            _, done = answers[data]
+        return answers
 
     def close(self) -> None:
         if self._socket is not None:

@@ -84,6 +84,10 @@ class Group(Tree):
     def members(self) -> list[int]:
         return cgroup.pids(self.folder)
 
+    def pids(self) -> list[int]:
+        """The kernel names no zombie among them."""
+        return self.members()
+
     def has(self, pid: int) -> bool:
         return cgroup.has(self.folder, pid)
 

@@ -415,7 +415,7 @@ async def test_where_the_kernel_tells_no_deaths_they_are_looked_for(
 
 
 def test_looks_become_rarer_the_longer_nothing_comes() -> None:
-    assert [pace(waited) for waited in (0, 0.2, 0.4, 0.8, 9.9)] == [0.005, 0.005, 0.01, 0.02, 0.02]
+    assert [pace(waited) for waited in (0, 0.8, 2, 4, 9.9)] == [0.004, 0.004, 0.01, 0.02, 0.02]
     assert 0.02 < pace(20) < pace(50) < 0.05
     assert [pace(waited) for waited in (60, 599, 600)] == [0.1, 0.1, 0.5]
 
@@ -527,7 +527,7 @@ async def test_a_program_is_searched_while_it_loads(
 
 def test_only_who_may_say_that_it_is_ready_is_searched_and_ever_more_rarely() -> None:
     run = Watched(WEB, 8000, tuple, 0.0, 0.5, lambda _: False, 8000)
-    assert [run.is_to_prepare(at) for at in (0.0, 0.014, 0.015, 0.059, 0.06, 0.2, 0.24)] == [
+    assert [run.is_to_prepare(at) for at in (0.0, 0.049, 0.05, 0.24, 0.25, 1.2, 1.25)] == [
         *(False, False, True, False, True, False, True)
     ]
     run.tells = True

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.linux import procfs, server_end, sockdiag, socket_owners
+from locald.linux.netns import Place
 from locald.linux.sockdiag import Deaths, Listening, Table, decode_dump, parse_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+TCP = (socket.AF_INET, socket.SOCK_STREAM, 0)
+NETLINK = (socket.AF_NETLINK, socket.SOCK_DGRAM, sockdiag.NETLINK_SOCK_DIAG)
 
 
 @pytest.fixture
@@ -82,6 +87,20 @@ def test_a_dump_of_hundreds_is_complete(table: Table) -> None:
     assert {inode(listener) for listener in listeners} <= found
     for listener in listeners:
         listener.close()
+
+
+def test_as_long_as_nothing_changes_the_answer_is_the_very_same_list(elsewhere: int) -> None:
+    """Whoever asks often knows at once that there is nothing to do. Here nothing else listens."""
+    netlink, one, another = Place(elsewhere).sockets([NETLINK, TCP, TCP])
+    with Table(lambda: netlink) as table, another:
+        with one:
+            one.listen()
+            found = table.read()
+            assert [each.inode for each in found] == [inode(one)]
+            assert table.read() is found
+            another.listen()
+            assert {each.inode for each in table.read()} == {inode(one), inode(another)}
+        assert [each.inode for each in table.read()] == [inode(another)]
 
 
 def test_a_bound_socket_that_does_not_listen_is_not_there(table: Table) -> None:

@@ -56,7 +56,8 @@ class Table:
         file = os.open(self._path(token), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.write(file, data)
-            os.ftruncate(file, len(data))
+            if os.fstat(file).st_size != len(data):
+                os.ftruncate(file, len(data))
         finally:
             os.close(file)
 
