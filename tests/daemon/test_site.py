@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import pytest
 
 from daemon.office import Answer, Office, worker
 from locald.daemon.dashboard import door as doors
+from locald.daemon.dashboard import memory
 from locald.daemon.dashboard.door import Door, Tickets
 from locald.daemon.dashboard.site import PAGE, Site
 from locald.wire.version import __version__
@@ -400,6 +402,32 @@ async def test_it_is_found_again_at_the_same_place_by_who_was_signed_in(visit: V
     await visit.open()
     assert (visit.port, visit.secret) == before
     assert visit.noted.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+async def test_a_note_that_cannot_be_read_now_is_left_for_the_next_daemon(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It may be good: who was signed in is let in again by a daemon that can read it."""
+    before, noted = visit.secret, visit.noted.read_bytes()
+    await visit.site.close()
+
+    def unreadable(file: Any, *more: Any, **options: Any) -> Any:
+        if file == str(visit.noted):
+            raise OSError(number, os.strerror(number))
+        return open(file, *more, **options)
+
+    with monkeypatch.context() as now:
+        now.setattr(memory, "open", unreadable, raising=False)
+        visit.site = visit.made(str(visit.noted), visit.page)
+        await visit.open()
+        assert visit.site.url
+        await visit.site.close()
+    assert visit.noted.read_bytes() == noted
+    visit.site = visit.made(str(visit.noted), visit.page)
+    await visit.open()
+    assert visit.secret == before
+    assert (await visit.signed_in("/v1/status")).status == 200
 
 
 async def test_it_moves_when_its_port_is_taken_or_promised(visit: Visit) -> None:

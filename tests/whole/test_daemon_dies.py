@@ -573,6 +573,25 @@ def test_a_saved_state_that_cannot_be_used_is_kept_aside_and_everything_works(
         assert "Traceback" not in said
 
 
+def test_a_saved_state_that_cannot_be_read_now_costs_nothing(machine: Machine) -> None:
+    """The disk fails for a while: no daemon begins without the state, and what runs goes on until one can."""
+    machine.write(f"[services.web]\ncommand = {programs.SERVE}")
+    before = machine.up()["web"]
+    machine.kill_daemon()
+    state = machine.home / "state" / "state.json"
+    kept = state.rename(state.with_name("kept"))
+    state.symlink_to("/proc/self/mem")  # reading it is a real EIO
+    for _ in range(2):
+        done = machine.locald("up")
+        assert done.returncode == 3
+        assert f"daemon did not start: {state}: Input/output error" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert is_alive(before["pid"])
+    kept.replace(state)
+    row = machine.up()["web"]
+    assert (row["pid"], row["run"]) == (before["pid"], before["run"])
+
+
 def test_what_services_print_after_the_state_was_lost_comes_after_what_they_had_printed(
     machine: Machine,
 ) -> None:

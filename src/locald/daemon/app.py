@@ -21,7 +21,7 @@ from locald.adapters.checks import Checks
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
-from locald.adapters.state.reading import load
+from locald.adapters.state.reading import Saved, load
 from locald.adapters.state.store import Store
 from locald.daemon import disk, engines, limits, supervisor
 from locald.daemon.api.entrance import Entrance
@@ -74,7 +74,7 @@ def main(arguments: list[str], keeper: launch.Begun | None = None) -> int:
         begin_log(home.log, foreground=foreground)
         with Lock(home.lock, home.socket):
             limits.raise_limits()
-            return _run(home, keeper, foreground=foreground)
+            return _run(home, load(home.state_file), keeper, foreground=foreground)
     except Held as held:
         print(f"error: {held}\nhint: run `locald server status` for details", file=sys.stderr)
         return 3
@@ -89,10 +89,10 @@ def main(arguments: list[str], keeper: launch.Begun | None = None) -> int:
         return 3
 
 
-def _run(home: Home, keeper: launch.Begun | None, *, foreground: bool) -> int:
+def _run(home: Home, saved: Saved, keeper: launch.Begun | None, *, foreground: bool) -> int:
     """A fault of ours ends the daemon, not the services; it is in the log, and another one can be started."""
     try:
-        asyncio.run(_live(home, keeper, foreground=foreground))
+        asyncio.run(_live(home, saved, keeper, foreground=foreground))
     except Exception as error:
         log.critical("the daemon stops because of an internal error", exc_info=error)
         print(f"error: internal: {error!r}\nhint: see the log of the daemon: {home.log}", file=sys.stderr)
@@ -100,9 +100,8 @@ def _run(home: Home, keeper: launch.Begun | None, *, foreground: bool) -> int:
     return 0
 
 
-async def _live(home: Home, keeper: launch.Begun | None, *, foreground: bool) -> None:
+async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foreground: bool) -> None:
     """Answer, restore, run; return when told to end."""
-    saved = load(home.state_file)
     if saved.trouble:
         log.error("%s", saved.trouble)
     clock = Clock(saved.epoch) if saved.epoch is not None else Clock.new()

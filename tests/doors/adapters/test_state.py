@@ -417,6 +417,26 @@ def test_several_that_cannot_be_used_are_all_kept(tmp_path: Path) -> None:
     assert kept == ["one", "two"]
 
 
+async def test_one_that_cannot_be_read_now_is_left_as_it_is(desk: Desk) -> None:
+    """It may be good, and what runs would be ended for it. A real EIO: no process has memory at address 0."""
+    desk.hold(service())
+    await desk.store.write()
+    kept = desk.file.rename(desk.file.with_name("kept"))
+    desk.file.symlink_to("/proc/self/mem")
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        load(str(desk.file))
+    assert raised.value.filename == str(desk.file)
+    assert desk.file.is_symlink()
+    kept.replace(desk.file)
+    assert load(str(desk.file)).world.services
+
+
+def test_a_folder_in_its_place_is_kept_aside(tmp_path: Path) -> None:
+    (tmp_path / "state.json").mkdir()
+    assert load(str(tmp_path / "state.json")).trouble
+    assert (tmp_path / "state.json.unusable-1").is_dir()
+
+
 def test_one_that_can_neither_be_read_nor_moved_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,14 +33,18 @@ class Saved:
 
 
 def load(path: str) -> Saved:
-    """Read the file. What cannot be used is kept aside, and told in `trouble`; nothing is raised for it."""
+    """Read the file. What cannot be used is kept aside, and told in `trouble`. What cannot be read now may be
+    good, and hold all that runs: OSError is raised for it, with its name."""
     try:
         with open(path, "rb") as file:
             return _restored(file.read())
     except FileNotFoundError:
         return Saved(World(), None)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (IsADirectoryError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Saved(World(), None, _keep_aside(path, error))
+    except OSError as error:
+        error.filename = path  # who opens it tells, who reads it does not
+        raise
 
 
 def _restored(content: bytes) -> Saved:

@@ -1,8 +1,9 @@
 """What a daemon remembers of its site for the next one: the port and the secret.
 
 So an open page finds the next daemon at the same place, and is still let in. The file is for its owner's eyes
-only; one that cannot be read, or understood, counts as none, and one that cannot be written costs nothing
-but that the next daemon begins afresh.
+only. One that cannot be understood is replaced; one that cannot be read now may be good, so it is left to the
+next daemon, and browsers sign in to this one. One that cannot be written costs nothing but that the next
+daemon begins afresh.
 """
 
 from __future__ import annotations
@@ -26,16 +27,19 @@ class Memory:
     secret: str
 
 
-def recall(path: str) -> Memory:
-    """What the last daemon noted, or a new secret. Blocks; raises nothing."""
+def recall(path: str) -> Memory | None:
+    """What the last daemon noted, or a new secret; None where nobody can tell now. Blocks; raises nothing."""
     try:
         with open(path, encoding="ascii") as file:
             return _understood(json.load(file))
     except FileNotFoundError:
-        return _new()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return new()
+    except (ValueError, KeyError, TypeError, RecursionError, IsADirectoryError):
         log.warning("%s is unusable: browsers have to sign in again", path)
-        return _new()
+        return new()
+    except OSError as error:
+        log.warning("%s: %s: browsers have to sign in again, to this daemon", path, error.strerror)
+        return None
 
 
 def keep(path: str, memory: Memory) -> None:
@@ -51,7 +55,7 @@ def keep(path: str, memory: Memory) -> None:
         log.warning("%s cannot be written: %s", path, error.strerror)
 
 
-def _new() -> Memory:
+def new() -> Memory:
     return Memory(None, secrets.token_urlsafe(32))
 
 

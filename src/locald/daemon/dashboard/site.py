@@ -167,7 +167,8 @@ class Site:
 
 def _listen(noted: str, taken: Collection[int]) -> tuple[socket.socket, Memory]:
     """A socket that listens, on the port of last time if it is free. Raises OSError."""
-    earlier = memory.recall(noted)
+    known = memory.recall(noted)
+    earlier = known or memory.new()
     port = ports.assign(Key("locald", "dashboard"), noted, earlier.port, taken)
     listening = socket.socket()
     try:
@@ -178,6 +179,6 @@ def _listen(noted: str, taken: Collection[int]) -> tuple[socket.socket, Memory]:
         listening.close()
         raise
     now = Memory(port, earlier.secret)
-    if now != earlier:
+    if known and now != known:
         memory.keep(noted, now)
     return listening, now
