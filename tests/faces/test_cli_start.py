@@ -15,6 +15,7 @@ import pytest
 
 from locald.client import daemon
 from locald.client.http import Api, Unanswered, Unreachable
+from locald.daemon.lock import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,6 +111,29 @@ def test_a_daemon_that_is_starting_elsewhere_is_waited_for(home: Home, command: 
         starter.join(20)
 
     assert len(found) == 1
+
+
+def test_one_that_found_the_lock_held_waits_for_the_other_also_when_the_kernel_did_not_tell(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc/locks is told in pieces, and what is there all the time may be left out between two of them."""
+    home.make()
+    (tmp_path / "locks").touch()
+    monkeypatch.setattr(daemon, "LOCKS", str(tmp_path / "locks"))
+    starts = tmp_path / "starts"
+    script = (
+        "import socket, sys\nfrom locald.daemon.lock import Held, Lock\n"
+        "lock, path, starts = sys.argv[1:]\n"
+        "with open(starts, 'a') as file:\n    file.write('x')\nis_second = len(open(starts).read()) > 1\n"
+        "try:\n    Lock(lock, path).__enter__()\n"
+        "except Held as held:\n    print(f'error: {held}', file=sys.stderr)\n"
+        "if is_second:\n"  # by now the other one listens
+        "    listening = socket.socket(socket.AF_UNIX)\n    listening.bind(path)\n    listening.listen()\n"
+        "    listening.accept()\n"
+    )
+    with Lock(home.lock, home.socket):
+        daemon.start(home, [sys.executable, "-c", script, home.lock, home.socket, str(starts)])
+    assert starts.read_text() == "xx"
 
 
 def test_a_lock_on_a_file_of_the_same_number_elsewhere_is_not_the_daemons(

@@ -18,6 +18,7 @@ import time
 
 from locald.client.http import Api, Unreachable
 from locald.client.patience import STALLED, Patience
+from locald.wire.home import SERVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class _Start:
         One that ends without a word was killed by somebody, perhaps after it had been ready: once may be.
         """
         killed = ours.silent and not self._killed
-        if not self._lost and not killed:
+        if not self._lost and not ours.found_another and not killed:
             what, hint = ours.reason()
             raise Unreachable(what, hint or self._hint())
         self._killed = self._killed or killed
@@ -232,6 +233,11 @@ class _Report:
     def silent(self) -> bool:
         """It has not said more than its pid."""
         return not self._text.partition(b"\n")[2].strip()
+
+    @property
+    def found_another(self) -> bool:
+        """By its own word: /proc/locks is told in pieces, and may leave out a lock that is held all along."""
+        return SERVED.encode() in self._text
 
     def reason(self) -> tuple[str, str]:
         """Why it did not start, and what to do. Of a traceback the last line is the reason."""

@@ -10,6 +10,8 @@ import fcntl
 import os
 from typing import Self
 
+from locald.wire.home import SERVED
+
 
 class Held(Exception):
     """Another daemon serves this state folder."""
@@ -28,7 +30,7 @@ class Lock:
         except BlockingIOError:
             with open(self._file, encoding="utf-8", errors="surrogateescape") as file:
                 where = file.readline().strip()
-            raise Held(f"another daemon serves this folder, listening on {where}") from None
+            raise Held(f"{SERVED}, listening on {where}") from None
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, os.fsencode(self._socket) + b"\n", 0)
         return self

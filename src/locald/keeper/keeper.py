@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import signal
 
 from locald.keeper.log import report
@@ -32,13 +33,23 @@ if TYPE_CHECKING:
     from locald.keeper.wire.protocol import Event
 
 ALONE = 3.0
-"""seconds without a daemon after which a keeper that holds nothing ends"""
+"""seconds after which a keeper that holds nothing ends, when its daemon has gone and no other came"""
 
 
 class Keeper:
     """`groups`: where runs can have cgroups, or None. `own_files`, `most_files`: see `Context`."""
 
-    __slots__ = ("_alone", "_context", "_leaving", "_place", "_runs", "_server", "children", "loop")
+    __slots__ = (
+        "_alone",
+        "_context",
+        "_leaving",
+        "_place",
+        "_runs",
+        "_server",
+        "_starter",
+        "children",
+        "loop",
+    )
 
     def __init__(
         self, place: Place, table: Table, groups: str | None, own_files: tuple[int, int], most_files: int
@@ -54,8 +65,21 @@ class Keeper:
         self._runs: dict[str, Run] = {}
         self._leaving = False
         self._alone: Timer | None = None
+        self._starter: int | None = None
+        """a pidfd of who started us: waited for however long it takes, until somebody has said hello"""
         self.loop.before_sleep(self._consider_leaving)
         place.watch(self.loop, self._repair)
+
+    def expect(self, starter: int) -> None:
+        """Stay until it is no more, or somebody has said hello. `starter`: a pidfd, ours from now on."""
+        self._starter = starter
+        self.loop.watch(starter, select.EPOLLIN, self._expect_no_more)
+
+    def _expect_no_more(self) -> None:
+        if self._starter is not None:
+            self.loop.unwatch(self._starter)
+            os.close(self._starter)
+            self._starter = None
 
     def prepare(self) -> None:
         """Have a process that forks, or one that waits; to be called when all is there that will be."""
@@ -162,7 +186,7 @@ class Keeper:
             cgroup.remove(self.children.groups)
 
     def _consider_leaving(self) -> None:
-        if self._runs or (self._server.wanted and not self._leaving):
+        if self._runs or self._starter is not None or (self._server.wanted and not self._leaving):
             self._stay()
         elif self._leaving:
             self.loop.end()
@@ -177,6 +201,7 @@ class Keeper:
     def _replay(self) -> list[Event]:
         """What a new daemon gets first."""
         self._leaving = False
+        self._expect_no_more()
         now = self.loop.now()
         hello = {"event": "hello", "at": now, "protocol": PROTOCOL, "pid": os.getpid()}
         events = [{**hello, "epoch": self.loop.clock.epoch, "version": __version__}]

@@ -28,10 +28,13 @@ _LONGEST_LOG = 1 << 20
 
 def main(folder: str, report: int) -> None:
     """`folder`: where sockets go; `report`: the descriptor to write the one line to."""
+    starter = os.getppid()
     if os.fork():
         os._exit(0)  # so that nobody has to wait for us
     try:
         keeper = _begin(folder, report)
+        if (handle := _opened(starter, report)) is not None:
+            keeper.expect(handle)
     except BlockingIOError:
         _say(report, "busy")
         return
@@ -44,6 +47,21 @@ def main(folder: str, report: int) -> None:
     keeper.prepare()
     keeper.loop.run()
     keeper.close()
+
+
+def _opened(starter: int, report: int) -> int | None:
+    """A pidfd of who started us. None when it has ended: as long as somebody holds the other end of `report`
+    it has not, so the pid cannot be another's."""
+    poll = select.poll()
+    poll.register(report, 0)
+    try:
+        handle = os.pidfd_open(starter)
+    except OSError:
+        return None
+    if not poll.poll(0):
+        return handle
+    os.close(handle)
+    return None
 
 
 def _say(report: int, line: str) -> None:

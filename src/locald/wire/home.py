@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LONGEST_SOCKET_PATH = 107
 """bytes: `sun_path` has 108 of them on Linux, and the last is the NUL (unix(7))"""
 
+SERVED = "another daemon serves this folder"
+"""what a daemon says that found the lock held, and its starter understands"""
+
 
 class Home:
     """The folders of one locald, and what is where in them. All paths are absolute."""

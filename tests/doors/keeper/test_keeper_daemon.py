@@ -5,8 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,10 +29,12 @@ from keeping import (
     tree_of,
     wait_dead,
 )
+from locald.client.daemon import holder_of
 from locald.keeper import launch
 from locald.keeper.runs import reserve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from keeping import Event
@@ -335,6 +342,48 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(launch.CannotStart, match="file"):
         launch.start(str(tmp_path / "file"), str(tmp_path / "log"))
+
+
+HASTY = (
+    "import sys; from locald.keeper import keeper, main; keeper.ALONE = 0.0; "
+    "main.main(sys.argv[1], int(sys.argv[2]))"
+)
+"""a keeper that leaves at once when nobody needs it"""
+
+
+@contextmanager
+def hasty(tmp_path: Path, *before: str) -> Iterator[str]:
+    """Its folder, when it listens. `before`: a program that starts it."""
+    run = tempfile.mkdtemp(prefix="ld")
+    listen, tell = os.pipe()
+    command = [*before, sys.executable, "-c", HASTY, run, str(tell)]
+    with subprocess.Popen(command, pass_fds=(tell,), stderr=subprocess.DEVNULL):
+        os.close(tell)
+        with os.fdopen(listen) as said:
+            assert said.readline() == "ready\n"
+            yield run
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def test_who_started_it_may_take_any_time_to_say_hello(tmp_path: Path) -> None:
+    """A daemon on a busy machine is still being imported when its keeper is there."""
+    with hasty(tmp_path) as run:
+        launch.connect(run).close()  # so its loop has gone round
+        launch.connect(run).close()
+        daemon = Daemon(run, tmp_path)
+        pid = daemon.hello()["pid"]
+        daemon.close()
+        wait_dead([pid])  # and then it waits no more
+
+
+def test_a_keeper_whose_starter_has_ended_without_a_word_ends_too(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    with hasty(tmp_path, "sh", "-c", f'"$@"; read _ < {go}', "sh") as run:
+        pid = holder_of(os.path.join(run, "keeper.lock"))
+        assert pid
+        go.write_text("\n")
+        wait_dead([pid])
 
 
 @own_house
