@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from domain.story import Story, key, project, service, task, worker
-from locald.domain.explain.routes import Claim, find, is_ours, lost, open_services, routes
+from locald.domain.explain.routes import Claim, closed_services, find, is_ours, lost, routes
 from locald.domain.lifecycle.messages import Proxied, Up
 from locald.domain.project.instances import named
 from locald.domain.project.names import Key
@@ -140,20 +140,20 @@ def test_a_name_url_is_there_while_there_is_a_proxy() -> None:
 
 
 def test_only_what_is_healthy_serves_who_comes() -> None:
-    s = Story(service("web"), service("api"))
+    s = Story(service("web"), service("api"), worker("jobs"))
     s.up(), s.healthy("web#1"), s.spawned("api#1")
-    assert open_services(s.world) == {key("web")}
+    assert closed_services(s.world) == {key("api")}
     s.stop("web")
-    assert open_services(s.world) == set()
+    assert closed_services(s.world) == {key("api"), key("web")}
 
 
 def test_what_an_earlier_daemon_left_serves_until_the_opposite_is_known() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1")
     s.daemon_dies()
-    assert open_services(s.world) == {key("web")}
+    assert closed_services(s.world) == set()
     s.lost("web#1")
-    assert open_services(s.world) == set()
+    assert closed_services(s.world) == {key("web")}
 
 
 def test_names_of_others_are_not_ours() -> None:

@@ -1,11 +1,15 @@
 """What Caddy is told: routes in its JSON. Pure.
 
 Of each service there are its names and where it listens; all else is there once. A request goes to where its
-service listens, but only while its *gate* is open: a file that is there as long as the service is healthy.
+service listens, unless its *gate* is closed: a file that is there as long as the service is not healthy.
 So a service that starts or stops costs no new configuration, which would make Caddy let go of connections.
 While the gate is closed the daemon is asked first: it answers what there is to say, or 204 when the service
 has become healthy, and then the request goes on, body and all. The same happens when the service turns out
 not to listen although its gate is open.
+
+Most requests are plain ones for a healthy service by its full name. They have a route of their own in front,
+with as little in it as can be; what it does not take goes the long way, where everything is looked at. A file
+that is there costs Caddy several times as much as one that is not: it opens it, twice.
 
 Caddy goes on without the daemon. What then would have been the daemon's to answer is a plain sentence.
 
@@ -40,7 +44,7 @@ _MANY_ROUNDS: Json = {"header_regexp": {ROUNDS: {"pattern": r"(?:\S+\s+){5}"}}}
 """It has been to so many that the daemon is asked whether it goes in circles"""
 SERVICE, ADDRESS, SCHEME = "locald_service", "locald_address", "locald_scheme"
 """what is known of the service that a request is for, as variables of the request"""
-OWN_PATH = "/.well-known/locald/*"
+_OF_OUR_OWN: Json = {"path": ["/.well-known/locald/*"]}
 """of every name: what the page that is shown in place of a service asks"""
 HOLD, NOWHERE, LOOP, BROKEN, OWN = "/hold", "/nowhere", "/loop", "/broken", "/own"
 """what the daemon is asked: whether a service is ready, and what to say of a request that leads nowhere"""
@@ -102,9 +106,10 @@ def _certified(routes: Iterable[Route], domains: Iterable[str]) -> list[str]:
 
 
 def _server(site: Site, routes: Sequence[Route]) -> Json:
-    """First it is found out whose name it is; then comes what concerns all services; then each one's own."""
+    """First come plain requests; then it is found out whose name it is, and what concerns all services."""
     ports = (site.https_port, site.http_port)
     groups = _grouped(routes)
+    named = [_named(group) for group in reversed(groups)]  # the last word is that of a name written out
     return {
         "listen": [f"{address}:{port}" for port in ports for address in ("127.0.0.1", "[::1]")],
         "protocols": ["h1", "h2"],
@@ -112,16 +117,17 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
         "tls_connection_policies": [{"default_sni": DASHBOARD}],
         **_counted(routes),
         "routes": [
+            *(_plain(site, group) for group in groups if not _is_pattern(group[0])),
             {"match": [{"host": [DASHBOARD]}], "terminal": True, "handle": [_dashboard(site)]},
             {"handle": [{"handler": "vars", SERVICE: ""}]},
-            *map(_named, reversed(groups)),  # the last word is that of a name that is written out
+            *named,
             {"match": [{"vars": {SERVICE: [""]}}], "terminal": True, "handle": [_asked(site, NOWHERE)]},
-            {"match": [{"path": [OWN_PATH]}], "terminal": True, "handle": [_asked(site, OWN)]},
+            {"match": [_OF_OUR_OWN], "terminal": True, "handle": [_asked(site, OWN)]},
             {"match": [_MANY_ROUNDS], "handle": [_asked(site, LOOP)]},
-            {"match": [_closed(site)], "handle": [_asked(site, HOLD)]},
-            *map(_own, groups),
+            {"match": [_closed(site, _var(SERVICE))], "handle": [_asked(site, HOLD)]},
+            *_onwards(),
         ],
-        "errors": {"routes": _when_it_fails(site)},
+        "errors": {"routes": _when_it_fails(site, named)},
     }
 
 
@@ -153,8 +159,21 @@ def _grouped(routes: Sequence[Route]) -> list[list[Route]]:
     """The names of each service together; patterns for themselves, behind all others."""
     groups: dict[tuple[bool, Key], list[Route]] = {}
     for route in routes:
-        groups.setdefault((route.name.startswith("*"), route.key), []).append(route)
+        groups.setdefault((_is_pattern(route), route.key), []).append(route)
     return [groups[key] for key in sorted(groups)]
+
+
+def _is_pattern(route: Route) -> bool:
+    return route.name.startswith("*")
+
+
+def _plain(site: Site, routes: list[Route]) -> Json:
+    """For its own program, from where no service has sent it, while the gate is open."""
+    service = routes[0]
+    others = [_OF_OUR_OWN, {"header": {ROUNDS: []}}, _closed(site, gate(service.key))]
+    handler = _service(service.address, service.scheme, gate(service.key))
+    only = {"match": [{"not": others}], "terminal": True, "handle": [handler]}
+    return {"match": [_of(routes)], "handle": [{"handler": "subroute", "routes": [only]}]}
 
 
 def _named(routes: list[Route]) -> Json:
@@ -163,35 +182,34 @@ def _named(routes: list[Route]) -> Json:
     return {"match": [_of(routes)], "handle": [{"handler": "vars", **known}]}
 
 
-def _own(routes: list[Route]) -> Json:
-    return {
-        "match": [_of(routes)],
-        "terminal": True,
-        "handle": [_service(routes[0].address, routes[0].scheme)],
-    }
-
-
 def _of(routes: list[Route]) -> Json:
     return {"host": [route.name for route in routes]}
 
 
-def _closed(site: Site) -> Json:
-    return {"not": [{"file": {"root": site.gates, "try_files": [f"/{_var(SERVICE)}"]}}]}
+def _closed(site: Site, name: str) -> Json:
+    return {"file": {"root": site.gates, "try_files": [f"/{name}"]}}
 
 
-def _when_it_fails(site: Site) -> list[Json]:
-    """The service does not listen: it was not sent anything, so the request may go to it later. The daemon
-    does not listen: there is no more to ask it. All else: the service broke off."""
-    again = [
-        {"match": [{"vars": {SCHEME: [scheme]}}], "handle": [_service(_var(ADDRESS), scheme)]}
+def _onwards() -> list[Json]:
+    """To the service, whichever it is."""
+    rounds = f"{_var(SERVICE)} {{http.request.header.{ROUNDS}}}"
+    return [
+        {"match": [{"vars": {SCHEME: [scheme]}}], "handle": [_service(_var(ADDRESS), scheme, rounds)]}
         for scheme in ("http", "https")
     ]
+
+
+def _when_it_fails(site: Site, named: list[Json]) -> list[Json]:
+    """The service does not listen: it was not sent anything, so the request may go to it later. The daemon
+    does not listen: there is no more to ask it. All else: the service broke off."""
+    again = {"handler": "subroute", "routes": _onwards()}
     return [
         _when_away(),
+        *named,
         {
             "match": [_said("message", "dial tcp")],
             "terminal": True,
-            "handle": [_asked(site, HOLD), {"handler": "subroute", "routes": again}],
+            "handle": [_asked(site, HOLD), again],
         },
         {"match": [_said("status_code", "^5")], "handle": [_asked(site, BROKEN)]},
     ]
@@ -210,7 +228,7 @@ def _when_away() -> Json:
     return {"match": [_said("message", "dial unix")], "terminal": True, "handle": [_static(503, AWAY)]}
 
 
-def _service(address: str, scheme: str) -> Json:
+def _service(address: str, scheme: str, rounds: str) -> Json:
     """With its own name in `Host`. What it sends without a length (events, streams) Caddy passes on at once
     by itself; to have it do so with everything costs a fifth more."""
     transport: Json = {"protocol": "http", "compression": False}
@@ -223,7 +241,7 @@ def _service(address: str, scheme: str) -> Json:
         "stream_close_delay": STREAMS_LAST,
         "headers": {
             "request": {
-                "set": {ROUNDS: [f"{_var(SERVICE)} {{http.request.header.{ROUNDS}}}"]},
+                "set": {ROUNDS: [rounds]},
                 "replace": {"Cookie": [{"search_regexp": _COOKIE, "replace": ""}]},
                 "delete": ["Forwarded", "X-Real-Ip"],
             }

@@ -1,6 +1,7 @@
-"""Which services serve who comes now, as files that Caddy sees: see `adapters.caddy.config`.
+"""Which services do not serve who comes now, as files that Caddy sees: see `adapters.caddy.config`.
 
-The folder is of this boot: nothing serves after the machine has started, so nothing is open then.
+Only those with names have one. The folder is of this boot, and put in order before the proxy is begun or
+taken over.
 """
 
 from __future__ import annotations
@@ -23,28 +24,28 @@ log = logging.getLogger(__name__)
 class Gates:
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._open: set[Key] | None = None
+        self._closed: set[Key] | None = None
         """None: not known yet"""
 
     def begin(self, keys: Iterable[Key]) -> None:
-        """These are open, and nothing else is, whatever an earlier daemon left."""
-        self._open = set(keys)
-        wanted = {gate(key) for key in self._open}
+        """These are closed, and nothing else is, whatever an earlier daemon left."""
+        self._closed = set(keys)
+        wanted = {gate(key) for key in self._closed}
         with self._told():
             os.makedirs(self._folder, 0o700, exist_ok=True)
-            for name in {*os.listdir(self._folder)} - wanted:
-                os.unlink(self._path(name))
             for name in wanted:
                 self._touch(name)
+            for name in {*os.listdir(self._folder)} - wanted:
+                os.unlink(self._path(name))
 
-    def set(self, key: Key, is_open: bool) -> None:
-        if self._open is None or (key in self._open) == is_open:
+    def set(self, key: Key, *, is_closed: bool) -> None:
+        if self._closed is None or (key in self._closed) == is_closed:
             return
-        if is_open:
-            self._open.add(key)
+        if is_closed:
+            self._closed.add(key)
             self._create(key)
         else:
-            self._open.discard(key)
+            self._closed.discard(key)
             self._remove(key)
 
     def _create(self, key: Key) -> None:
@@ -52,7 +53,7 @@ class Gates:
             try:
                 self._touch(gate(key))
             except FileNotFoundError:  # the folder was tidied away
-                self.begin(self._open or ())
+                self.begin(self._closed or ())
 
     def _remove(self, key: Key) -> None:
         with self._told(), suppress(FileNotFoundError):
@@ -66,7 +67,7 @@ class Gates:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """A gate that cannot be opened costs time only: the daemon is asked about each request."""
+        """One that cannot be closed lets requests through to a service that is not healthy, if it listens."""
         try:
             yield
         except OSError as error:

@@ -24,7 +24,16 @@ from locald.daemon.proxy import ports
 from locald.daemon.proxy.child import KEY, Child
 from locald.daemon.proxy.gates import Gates
 from locald.daemon.proxy.note import Note, keep, recall
-from locald.domain.explain.routes import DASHBOARD, has_name, is_open, lost, open_services, routes, suffix
+from locald.domain.explain.routes import (
+    DASHBOARD,
+    closed_services,
+    has_name,
+    is_closed,
+    is_open,
+    lost,
+    routes,
+    suffix,
+)
 from locald.domain.lifecycle.messages import Proxied
 from locald.domain.lifecycle.phase import Live
 from locald.wire.rows import whose
@@ -132,7 +141,7 @@ class Proxy:
         """The world's watcher."""
         for key in moved:
             service = world.services.get(key)
-            self._gates.set(key, service is not None and is_open(service))
+            self._gates.set(key, is_closed=service is not None and is_closed(service))
             shown = _shown(world, service) if service else None
             if shown != self._shown.get(key):
                 self._shown[key] = shown
@@ -204,11 +213,11 @@ class Proxy:
 
     async def _live(self) -> None:
         """Have one, and tell it of every change, until it ends or is needed no longer."""
+        self._gates.begin(closed_services(self._loop.world))
         if not self._child.is_there:
             await self._start()
         if not await self._until(self._child.ready, READY_WITHIN):
             raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
-        self._gates.begin(open_services(self._loop.world))
         self.trouble, lonely_since = "", None
         await self._announce(self._note.https_port)
         while True:

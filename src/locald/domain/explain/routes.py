@@ -126,12 +126,17 @@ def is_ours(world: World, name: str) -> bool:
     return any(name == domain or name.endswith(f".{domain}") for domain in domains)
 
 
-def open_services(world: World) -> frozenset[Key]:
-    """Those that serve who comes now."""
-    return frozenset(key for key, service in world.services.items() if is_open(service))
+def closed_services(world: World) -> frozenset[Key]:
+    """Those with a name that do not serve who comes now."""
+    return frozenset(key for key, service in world.services.items() if is_closed(service))
+
+
+def is_closed(service: Service) -> bool:
+    return has_name(service) and not is_open(service)
 
 
 def is_open(service: Service) -> bool:
+    """It serves who comes now."""
     return service.run is not None and service.is_healthy
 
 

@@ -40,29 +40,54 @@ def parts() -> list[dict[str, Any]]:
     return found
 
 
+def own_routes() -> list[dict[str, Any]]:
+    """Those in front of all others, of one service each."""
+    return [part for part in parts() if part["handle"][0]["handler"] == "subroute"]
+
+
+def hosts(routes: list[dict[str, Any]]) -> list[list[str]]:
+    return [part["match"][0]["host"] for part in routes if "host" in part.get("match", [{}])[0]]
+
+
 def test_names_are_matched_each_service_together_and_patterns_last() -> None:
-    _, *hosts = [part["match"][0]["host"] for part in parts() if "host" in part.get("match", [{}])[0]]
-    own = [["shop.localhost", "web.shop.localhost"], ["api.feat.shop.localhost"], ["*.shop.localhost"]]
-    # Of what is known of a request the last word counts; of the services the first that has the name.
-    assert hosts == [*reversed(own), *own]
+    own = [["shop.localhost", "web.shop.localhost"], ["api.feat.shop.localhost"]]
+    assert parts()[:2] == own_routes()
+    assert hosts(own_routes()) == own
+    _, *named = hosts(parts()[2:])
+    # Of what is known of a request the last word counts: that of a name which is written out.
+    assert named == [["*.shop.localhost"], *reversed(own)]
 
 
-def test_a_request_goes_to_the_service_while_its_gate_is_open() -> None:
-    (closed,) = (part for part in parts() if "not" in part.get("match", [{}])[0])
-    file = closed["match"][0]["not"][0]["file"]
+def test_a_plain_request_goes_straight_to_the_service_unless_its_gate_is_closed() -> None:
+    (only,) = own_routes()[1]["handle"][0]["routes"]
+    others = {"file", "path", "header"}
+    assert {kind for each in only["match"][0]["not"] for kind in each} == others
+    assert {"file": {"root": "/h/gates", "try_files": ["/shop@feat:api"]}} in only["match"][0]["not"]
+    (handler,) = only["handle"]
+    assert handler["upstreams"] == [{"dial": "[::1]:24001"}]
+    assert handler["transport"]["tls"] == {"insecure_skip_verify": True}
+    assert handler["headers"]["request"]["set"] == {"X-Locald-Route": ["shop@feat:api"]}
+
+
+def test_any_other_request_is_held_while_the_gate_is_closed_and_then_goes_to_the_service() -> None:
+    closed, *onwards = parts()[-3:]
+    file = closed["match"][0]["file"]
     assert file == {"root": "/h/gates", "try_files": ["/{http.vars.locald_service}"]}
     assert closed["handle"][0]["rewrite"] == {"method": "GET", "uri": "/hold"}
-    named, proxied = (
-        part["handle"][0] for part in parts() if part.get("match") == [{"host": ["api.feat.shop.localhost"]}]
+    assert [part["match"] for part in onwards] == [
+        [{"vars": {"locald_scheme": [scheme]}}] for scheme in ("http", "https")
+    ]
+    assert {part["handle"][0]["upstreams"][0]["dial"] for part in onwards} == {"{http.vars.locald_address}"}
+    named = next(
+        part["handle"][0]
+        for part in parts()[2:]
+        if part.get("match") == [{"host": ["api.feat.shop.localhost"]}]
     )
-    assert named["locald_service"] == "shop@feat:api"
-    assert proxied["upstreams"] == [{"dial": "[::1]:24001"}]
-    assert proxied["transport"]["tls"] == {"insecure_skip_verify": True}
+    assert (named["locald_service"], named["locald_address"]) == ("shop@feat:api", "[::1]:24001")
 
 
 def test_the_dashboards_name_is_nobody_elses_and_the_daemon_hears_who_comes() -> None:
-    first = parts()[0]
-    assert first["match"] == [{"host": ["locald.localhost"]}]
+    first = next(part for part in parts() if part.get("match") == [{"host": ["locald.localhost"]}])
     (handler,) = first["handle"]
     assert handler["upstreams"] == [{"dial": "unix//h/board.sock"}]
     assert handler["headers"]["request"]["set"] == {
@@ -74,7 +99,7 @@ def test_the_dashboards_name_is_nobody_elses_and_the_daemon_hears_who_comes() ->
 def test_what_is_asked_of_the_daemon_is_there_once_however_many_services_there_are() -> None:
     many = [Route(f"s{n}.shop.localhost", Key("shop", f"s{n}"), f"127.0.0.1:{n}") for n in range(1, 51)]
     site = Site(7443, 7080, "/a", "/d", "/b", "/g", "/s", "/r")
-    assert json.dumps(config(site, many, DOMAINS)).count("reverse_proxy") == 50 + 9
+    assert json.dumps(config(site, many, DOMAINS)).count("reverse_proxy") == 50 + 11
 
 
 def test_it_listens_on_loopback_only_and_is_told_on_a_socket_of_the_owner() -> None:
