@@ -5,7 +5,7 @@
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
-afterwards. Nothing is written into the checkout but, with `--save`, the table of
+afterwards. Nothing is written into the checkout but, with `--save`, the tables of what was measured in
 docs/explanation/performance.md.
 Numbers depend on the machine and on what else it does; the ratios depend on it less, so they come first.
 """
@@ -55,20 +55,19 @@ def main() -> int:
         return race.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)} (none: all)")
-    parser.add_argument("--save", action="store_true", help="write the table of the documentation")
+    parser.add_argument("--save", action="store_true", help="write these tables of the documentation")
     options = parser.parse_args()
     unknown = set(options.names) - set(ALL)
     if unknown:
         parser.error(f"no measurement is called {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    found: list[Measure] = []
+    found: dict[str, list[Measure]] = {}
     for name in options.names or ALL:
         print(f"{name}: {ALL[name].__doc__}", file=sys.stderr)
-        rows = ALL[name]()
-        print(show(rows), end="\n\n", flush=True)
-        found += rows
+        found[name] = ALL[name]()
+        print(show(found[name]), end="\n\n", flush=True)
     if options.save:
         save(found)
-    return 0 if all(row.is_good for row in found) else 1
+    return 0 if all(row.is_good for rows in found.values() for row in rows) else 1
 
 
 if __name__ == "__main__":

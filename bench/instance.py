@@ -80,6 +80,11 @@ class Instance:
         return next(Path(self.environment["LOCALD_HOME"]).rglob("state.json"))
 
     @property
+    def socket(self) -> str:
+        """Of the daemon."""
+        return os.path.join(self.environment["LOCALD_HOME"], "run", "locald.sock")
+
+    @property
     def daemon(self) -> int:
         return int(json.loads(self.locald("status", "--json", "--all").stdout)["daemon"]["pid"])
 

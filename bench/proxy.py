@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
@@ -30,11 +31,12 @@ from bench.table import Measure
 from locald.adapters.caddy import admin
 from locald.adapters.caddy.config import Site, config
 from locald.adapters.caddy.program import Caddy, find
+from locald.client.http import Api
 from locald.domain.explain.routes import Route
 from locald.domain.project.names import Key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROUNDS, REQUESTS = 30, 200
 """turns of each proxy, and requests in a turn"""
@@ -264,33 +266,41 @@ def _running(command: list[str], folder: str, port: int, env: dict[str, str] | N
 
 
 def _after_health() -> list[Measure]:
-    """A request is held while its service starts; another comes as soon as the service is known to be
-    healthy."""
-    held: list[float] = []
-    first: list[float] = []
+    """A request is held while its service starts; another comes, on a new connection, with the news that it
+    is healthy. Both are counted from the moment at which it was."""
     with Instance(**_ports()) as instance:
         instance.project({"web": service("notify", AFTER)})
         instance.locald("up", "-d")
         ours = _ours(instance)
-        for _ in range(WAITS):
-            instance.locald("restart", "web", "-d")
-            _moment(ours, held)
-            ready = epoch(instance.rows()[0]["ready_at"])
-            held[-1] = 1000 * (held[-1] - ready)
-            before = time.time()
-            _moment(ours, first)
-            first[-1] = 1000 * (first[-1] - before)
+        held = [_late(instance, ours, lambda _: None) for _ in range(WAITS)]
+        first = [_late(instance, ours, partial(_healthy, instance)) for _ in range(WAITS)]
     return [
         Measure(f"held request: answer after health, median of {WAITS}", median(held), "ms", 20),
-        Measure(f"first request on a new connection: its answer, median of {WAITS}", median(first), "ms", 20),
+        Measure(
+            f"request with the news of health: answer after it, median of {WAITS}", median(first), "ms", 20
+        ),
     ]
 
 
-def _moment(proxy: Proxy, moments: list[float]) -> None:
-    """When the answer is there."""
+def _late(instance: Instance, proxy: Proxy, wait: Callable[[int], None]) -> float:
+    """Milliseconds from health, which a restart brings, to the answer to a request that is made after `wait`,
+    which is told the number of the run."""
+    run = instance.rows()[0]["run"] + 1
+    instance.locald("restart", "web", "-d")
+    wait(run)
     with contextlib.closing(_connected(proxy)) as connection:
         _ask(connection, proxy.host)
-        moments.append(time.time())
+        answered = time.time()
+    return 1000 * (answered - epoch(instance.rows()[0]["ready_at"]))
+
+
+def _healthy(instance: Instance, run: int) -> None:
+    """Until the daemon tells of it."""
+    with contextlib.closing(Api(instance.socket).events("/v1/events")) as events:
+        is_healthy = False
+        while not is_healthy:
+            _, told = events.next(WITHIN)
+            is_healthy = any(row["run"] == run and row["health"] == "healthy" for row in told["services"])
 
 
 # Changes, and nothing.

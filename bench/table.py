@@ -49,12 +49,32 @@ def show(rows: list[Measure]) -> str:
     )
 
 
-def save(rows: list[Measure]) -> None:
-    """For the page: the same as Markdown, between its markers."""
-    lines = [f"| {' | '.join(HEAD)} |", "|---|---:|---:|---:|"]
-    lines += [f"| {' | '.join(row.cells)} |" for row in rows]
+def save(found: dict[str, list[Measure]]) -> None:
+    """For the page: the same as Markdown, a table for each measurement, between markers of its own. What was
+    not measured now keeps its table, with its day."""
     day = datetime.datetime.now(datetime.UTC).date()
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
-    block = f"{BEGIN}\n" + "\n".join(lines) + f"\n\nMeasured on {day} ({machine}).\n{END}"
     page = PAGE.read_text()
-    PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: block, page, flags=re.DOTALL))
+    for name, rows in found.items():
+        page = _with(page, name, section(name, [_row(each.cells) for each in rows], f"{day} ({machine})"))
+    PAGE.write_text(page)
+
+
+def section(name: str, rows: list[str], when: str) -> str:
+    table = "\n".join([_row(HEAD), "|---|---:|---:|---:|", *rows])
+    return f"{_marker(name)}\n{table}\n\n`bench/run {name}`, measured on {when}.\n\n"
+
+
+def _with(page: str, name: str, text: str) -> str:
+    """The page with this section in place of the one of before, or behind all others."""
+    if _marker(name) in page:
+        return re.sub(f"{_marker(name)}.*?(?=<!-- measured:)", lambda _: text, page, flags=re.DOTALL)
+    return page.replace(END, text + END)
+
+
+def _marker(name: str) -> str:
+    return f"<!-- measured:{name} -->"
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
