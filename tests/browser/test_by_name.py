@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -12,8 +13,18 @@ from browser.chromium import cannot, launched, needs_page
 from locald.client import trust
 from locald.client.trust import Certificate
 from whole.machine import Gate
+from whole.test_attach import NODE, VITE
 from whole.test_proxy import SERVER, WEB, Proxied
 from whole.test_proxy import pytestmark as pytestmark
+
+LOADED = '<script type="module" src="/main.js"></script>'
+MAIN = """
+import word from "/word.js";
+const show = (text) => { document.querySelector("h1").textContent = text; };
+show(word);
+import.meta.hot.accept("/word.js", (other) => show(other.default));
+import.meta.hot.on("vite:ws:connect", () => { window.isConnected = true; });
+"""
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +78,29 @@ def test_a_page_comes_over_http_2_and_so_does_its_websocket(proxy: Proxied, page
         })"""
     )
     assert said == ["2.0 Caddy", "2.0 Caddy"]
+
+
+@pytest.mark.skipif(not (NODE and VITE.exists()), reason="no Vite here: tools/page.py installs it")
+def test_vite_replaces_a_module_over_http_2(proxy: Proxied, page: Page) -> None:
+    """Its WebSocket is one of the page's own connection. The page is not loaded again."""
+    machine = proxy.machine
+    machine.file("index.html", f"<!doctype html><title>shop</title><h1></h1>{LOADED}\n")
+    machine.file("main.js", MAIN)
+    machine.file("word.js", 'export default "before"\n')
+    machine.write(f'[services.web]\ncommand = "exec {NODE} {VITE} --port $PORT --strictPort"\n')
+    machine.up()
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.goto(f"https://web.shop.localhost:{proxy.https}/")
+    expect(page.get_by_role("heading")).to_have_text("before")
+    page.wait_for_function("window.isConnected")
+    page.evaluate("window.same = true")
+    machine.file("word.js", 'export default "after"\n')
+    expect(page.get_by_role("heading")).to_have_text("after")
+    assert page.evaluate("window.same")
+    protocols = "performance.getEntriesByType('resource').map(each => each.nextHopProtocol)"
+    assert {*page.evaluate(protocols)} == {"h2"}
+    assert [urlsplit(url).netloc for url in sockets] == [f"web.shop.localhost:{proxy.https}"]
 
 
 def test_the_page_in_place_of_a_service_says_why_and_goes_on_by_itself(

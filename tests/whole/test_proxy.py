@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ import pytest
 
 from faults.clock import SettableClock
 from locald.adapters.caddy.program import Caddy, find
+from starved import starved
 from whole.machine import Gate, free_port, is_alive, kill, wait_for
 from whole.showing import shows
 
@@ -416,6 +418,64 @@ def _answers(proxy: Proxied) -> bool:
         return proxy.ask("web.shop.localhost")[0] == 200
     except OSError:
         return False
+
+
+BACK_WITHIN = 2.0
+"""seconds from the end of a keeper until services answer by name again"""
+
+
+def test_after_the_end_of_a_keeper_names_answer_within_two_seconds(proxy: Proxied) -> None:
+    """The best of three: what else the machine does only adds."""
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    took = []
+    for _ in range(3):
+        pid, waited, began = proxy.caddy(), starved(), time.monotonic()
+        kill(proxy.machine.keeper_pid())
+        wait_for(lambda pid=pid: not is_alive(pid) and _answers(proxy), "it answers again")  # type: ignore[misc]
+        took.append(time.monotonic() - began - (starved() - waited))
+    assert min(took) < BACK_WITHIN, took
+
+
+def test_a_proxy_that_ends_at_once_costs_the_services_nothing_and_is_tried_again(proxy: Proxied) -> None:
+    """It cannot have the socket at which it is to be told what to do."""
+    in_its_place = proxy.machine.home / "run/caddy.sock/file"
+    in_its_place.mkdir(parents=True)
+    in_its_place.parent.parent.chmod(0o700)
+    proxy.machine.home.chmod(0o700)
+    proxy.machine.write(WEB)
+    assert proxy.machine.up()["web"]["health"] == "healthy"
+    wait_for(lambda: proxy.status()["trouble"], "it is said")
+    told = proxy.status()
+    assert not told["running"]
+    assert "Caddy ended: it exited; its log is in" in told["trouble"]
+    log = Path(told["trouble"].rpartition(" is in ")[2])
+    assert log.is_dir()
+    assert proxy.machine.status()["web"]["name_url"] is None
+    shutil.rmtree(in_its_place.parent)
+    wait_for(lambda: proxy.status()["running"], "it is there with the next attempt")
+    assert proxy.ask("web.shop.localhost")[0] == 200
+    assert proxy.status()["trouble"] is None
+
+
+def test_a_clock_that_was_ahead_leaves_no_certificates_behind(proxy: Proxied, tmp_path: Path) -> None:
+    """The daemon's is set back a year: what Caddy made before is of the future then."""
+    clock = SettableClock(tmp_path)
+    if not clock.env:
+        pytest.skip("there is no compiler")
+    proxy.machine.env |= clock.env
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    pid, root = proxy.caddy(), proxy.root.read_bytes()
+    clock.set(-365 * 86400)
+    proxy.machine.locald("restart", "web")  # it looks at the clock with each change
+    wait_for(lambda: not is_alive(pid), "the proxy is started again")
+    told = proxy.ready()
+    assert any("was made while the clock was ahead" in note for note in told["notes"])
+    assert proxy.root.read_bytes() != root
+    assert proxy.ask("web.shop.localhost")[0] == 200
 
 
 def test_it_goes_with_server_stop(proxy: Proxied) -> None:

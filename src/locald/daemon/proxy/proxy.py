@@ -3,7 +3,8 @@
 Whether a service serves is told by its gate, at once; which names there are, and where each leads, by a new
 configuration, for which changes are gathered until the loop is idle for a moment. A proxy that ends is
 started again: at once, then ever more rarely. It stays a while when no service has a name any more, and goes
-with `server stop`.
+with `server stop`. When the clock has moved far, its certificates are none of now. Then it is started again,
+for it looks at them when it starts, and else after every ten minutes in which the machine did not sleep.
 
 Without Caddy nothing of this happens, and everything else works.
 """
@@ -64,6 +65,10 @@ CALM = 10.0
 """seconds after which it counts as having been well"""
 STAYS = 10.0
 """seconds without a service that has a name"""
+LOOKS_AT_CLOCK = 60.0
+"""seconds between two looks at the clock while nothing else happens"""
+FAR = 3600.0
+"""seconds by which the clock may move beside the time that passes: certificates hold for half a day"""
 
 
 class Proxy:
@@ -218,7 +223,7 @@ class Proxy:
             await self._start()
         if not await self._until(self._child.ready, READY_WITHIN):
             raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
-        self.trouble, lonely_since = "", None
+        self.trouble, lonely_since, offset = "", None, _offset()
         await self._announce(self._note.https_port)
         while True:
             self._changed.clear()
@@ -227,7 +232,10 @@ class Proxy:
             lonely_since = None if self._is_needed() else lonely_since or now
             if lonely_since and now - lonely_since >= STAYS:
                 return
-            await self._until(self._changed, STAYS if lonely_since else None)
+            if abs(_offset() - offset) > FAR:
+                log.warning("the clock was set, or the machine slept: the proxy is started again")
+                return
+            await self._until(self._changed, STAYS if lonely_since else LOOKS_AT_CLOCK)
 
     async def _start(self) -> None:
         assert self._caddy
@@ -245,7 +253,7 @@ class Proxy:
         """What it finds when it starts. Returns what had to be set right; raises OSError."""
         for folder in (self._home.proxy, self._storage):
             os.makedirs(folder, 0o700, exist_ok=True)
-        told = authority.set_aside(self._storage, time.strftime("%Y%m%dT%H%M%S"))
+        told = authority.set_aside(self._storage, time.strftime("%Y%m%dT%H%M%S"), time.time())
         _write(self._configured, config)
         keep(self._noted, self._note)
         return told
@@ -333,6 +341,11 @@ def _shown(world: World, service: Service) -> object:
     listeners = facts.listeners if facts else ()
     names = place and (place.domain, place.default), tuple(service.users)
     return service.definition, names, listeners, facts and facts.port
+
+
+def _offset() -> float:
+    """Of the clock from the time that has passed while the machine was awake, in seconds."""
+    return time.time() - time.monotonic()
 
 
 def _write(path: str, config: Json) -> None:
