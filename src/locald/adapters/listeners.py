@@ -137,6 +137,15 @@ class Listeners:
         self._look(self._tasks)
         watched.is_urgent = False
 
+    def answer(self, run: Run) -> None:
+        """It said for the first time that it is ready, and was looked at: whoever heard that waits for what
+        was seen, also when it is nothing new."""
+        watched = self._watched.get(run)
+        if watched and not watched.is_answered:
+            watched.told, watched.is_answered, watched.is_urgent = None, True, True
+            self._tell(watched, self._clock())
+            watched.is_urgent = False
+
     async def run(self) -> None:
         """Look until cancelled."""
         try:

@@ -134,6 +134,8 @@ class Watched:
     connect_at: float = 0.0
     is_urgent: bool = False
     """what is seen of it is told at once, whether or not its program has taken a connection"""
+    is_answered: bool = False
+    """what was seen of it when it first said that it is ready was told"""
     urgent_at: float = 0.0
     """when it was urgent for the last time"""
     prepare_at: float = 0.0

@@ -243,20 +243,27 @@ def _also_to(checks: Checks, asking: Asking, loop: Loop, ports: PortChoice) -> C
 
 
 def _after_a_look(listeners: Listeners, loop: Loop) -> Callable[[Event], None]:
-    """What the processes say and do is news for the world. READY=1 of a main process comes after where that
-    listens; that of another one waits for a port off which a connection was taken. The end of a main process
-    comes after what those listen on that it leaves."""
+    """What the processes say and do is news for the world. READY=1 of a main process comes together with
+    where that listens; that of another one waits for a port off which a connection was taken. The end of a
+    main process comes after what those listen on that it leaves."""
 
     def post(event: Event) -> None:
-        if isinstance(event, Notified) and b"READY=1" in event.datagram:
-            service = loop.world.services.get(event.run.key)
-            if service and service.facts and is_main(event.sender, event.main or service.facts.pid):
-                listeners.look_at(event.run)
+        is_ready = isinstance(event, Notified) and b"READY=1" in event.datagram and _is_of_main(event, loop)
+        if is_ready:
+            listeners.look_at(event.run)
         if isinstance(event, Exited) and event.left:
             listeners.look_at(event.run, everywhere=True)
         loop.post(event)
+        if is_ready:
+            listeners.answer(event.run)
 
     return post
+
+
+def _is_of_main(event: Notified, loop: Loop) -> bool:
+    service = loop.world.services.get(event.run.key)
+    facts = service.facts if service else None
+    return facts is not None and is_main(event.sender, event.main or facts.pid)
 
 
 def _announce(core: Core, home: Home, *, foreground: bool) -> None:
