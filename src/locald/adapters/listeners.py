@@ -106,8 +106,10 @@ class Listeners:
         if port is None:
             return
         now, told = self._clock(), None if again else Seen()
-        if run in self._watched:
-            self._watched[run].look_again(port, now)
+        known = self._watched.get(run)
+        if known:
+            if not (known.is_answered and known.port == port):
+                known.look_again(port, now)
         else:
             wide_at = now if again else now + WIDE
             self._watched[run] = Watched(
@@ -138,13 +140,17 @@ class Listeners:
         watched.is_urgent = False
 
     def answer(self, run: Run) -> None:
-        """It said for the first time that it is ready, and was looked at: whoever heard that waits for what
-        was seen, also when it is nothing new."""
+        """It said that it is ready, and was looked at everywhere: whoever heard that waits for what was seen,
+        also when it is nothing new."""
         watched = self._watched.get(run)
-        if watched and not watched.is_answered:
+        if watched:
             watched.told, watched.is_answered, watched.is_urgent = None, True, True
             self._tell(watched, self._clock())
             watched.is_urgent = False
+
+    def is_answered(self, run: Run) -> bool:
+        """It was told once where the run listens since that is ready."""
+        return run in self._watched and self._watched[run].is_answered
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -102,7 +102,7 @@ def _state(main: Stat, below: list[Stat], server: Stat) -> AtWork:
         return "idle"
     if _is_connected((main, *below), server):
         return "client"
-    return "busy" if below else "nothing"
+    return "busy" if below or main.is_at_work else "nothing"
 
 
 def _below(pid: int, server: int) -> list[Stat]:

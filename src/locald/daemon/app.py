@@ -249,12 +249,13 @@ def _after_a_look(listeners: Listeners, loop: Loop) -> Callable[[Event], None]:
 
     def post(event: Event) -> None:
         is_ready = isinstance(event, Notified) and b"READY=1" in event.datagram and _is_of_main(event, loop)
+        is_first = is_ready and not listeners.is_answered(event.run)
         if is_ready:
-            listeners.look_at(event.run)
+            listeners.look_at(event.run, everywhere=is_first)
         if isinstance(event, Exited) and event.left:
             listeners.look_at(event.run, everywhere=True)
         loop.post(event)
-        if is_ready:
+        if is_first:
             listeners.answer(event.run)
 
     return post

@@ -75,6 +75,11 @@ class Stat:
     def alive(self) -> bool:
         return self.state not in "ZXx" or (self.state == "Z" and self.threads > 1)
 
+    @property
+    def is_at_work(self) -> bool:
+        """It runs, or would if a processor or a disk had time for it: it does not wait for anything else."""
+        return self.state in "RD"
+
 
 # Parsers: bytes in, facts out.
 

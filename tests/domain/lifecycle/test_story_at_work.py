@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from domain.story import Story, service
 from locald.domain.lifecycle.messages import Asked, AtWork, Kin, Listener, Listens, Process, Work
@@ -146,9 +147,15 @@ def test_it_is_ready_long_after_it_was_started_and_left_soon_after_that() -> Non
     launching = Work(MAIN, SERVER, Process(72, "pg_ctl"), "launching", s.now)
     s.tell(Listens(WEB, (held,), False, None, s.now, SERVER, work=launching))
     s.wait(20)
-    s.tell(Listens(WEB, (held,), True, None, s.now, SERVER, work=launching))
+    ready = Listens(WEB, (held,), True, None, s.now, SERVER, work=launching)
+    s.tell(ready)
     assert is_held(s)
-    s.wait(0.3)
+    s.wait(0.1)
+    s.tell(replace(ready, at=s.now, probes=1))
+    assert is_held(s)
+    s.wait(0.2)
+    assert s.health("web") == ("healthy", "tcp")
+    s.tell(replace(ready, at=s.now, probes=2))
     assert s.health("web") == ("healthy", "tcp")
 
 

@@ -341,15 +341,18 @@ async def test_of_who_says_that_it_is_ready_it_is_told_at_once_where_it_listens(
         assert len(posted.events) == before
 
 
-async def test_who_says_that_it_is_ready_and_listens_nowhere_is_told_of_once(children: Children) -> None:
+async def test_who_says_that_it_is_ready_and_listens_nowhere_is_told_of_at_once(children: Children) -> None:
     listeners, posted = new()
     async with looking(listeners):
-        child = start(children, SERVER, free_port())
-        listeners.watch(WEB, free_port(), child.pids)
+        child = children.start("told()")
+        port = free_port()
+        listeners.watch(WEB, port, child.pids)
         await asyncio.sleep(0)  # until it runs
-        for _ in range(2):
-            listeners.look_at(WEB)
-            listeners.answer(WEB)
+        listeners.look_at(WEB, everywhere=True)
+        assert not posted.events
+        listeners.answer(WEB)
+        listeners.watch(WEB, port, child.pids, tells=True)
+        await asyncio.sleep(0)
         assert [event.listeners for event in posted.events if isinstance(event, Listens)] == [()]
 
 

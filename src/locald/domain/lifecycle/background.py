@@ -32,8 +32,15 @@ RESTS = {"idle": 0.0, "nothing": 0.2, "launching": 0.3, "busy": 3.0, "client": 3
 def observed(facts: RunFacts, event: Listens) -> RunFacts:
     """What the main process does while a service starts; of one that was ready it makes no difference."""
     work = event.work if facts.ready_at is None else None
-    until = work and rests_at(work)
-    return replace(facts, work=work, rests_at=until if until and until > event.at else None)
+    until = _held_until(facts, work) if work else 0.0
+    return replace(facts, work=work, rests_at=until if until > event.at else None)
+
+
+def _held_until(facts: RunFacts, work: Work) -> float:
+    """What starts a server and goes on doing so is given the time that it has since that is ready."""
+    before = facts.work.state if facts.work and facts.rests_at else None
+    is_same = work.state == before == "launching"
+    return max(rests_at(work), (facts.rests_at or 0.0) if is_same else 0.0)
 
 
 def renewed(facts: RunFacts, before: RunFacts | None, at: float) -> RunFacts:
