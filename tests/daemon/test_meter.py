@@ -58,7 +58,7 @@ def meter(now: Callable[[], float] = lambda: 1000.0, **db: Any) -> Meter:
     s = Story(worker("db", **db), worker("web"), worker("idle"), worker("stopped"))
     s.up("db", "web", "idle"), s.healthy("db#1", "web#1", "idle#1")
     runs: Any = Runs()
-    return Meter(lambda: s.world, runs, runs, now)
+    return Meter(lambda: s.world, runs, runs.main, now)
 
 
 async def test_what_runs_here_is_looked_at_by_its_tree_or_its_main_process(sweeps: Sweeps) -> None:

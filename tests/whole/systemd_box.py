@@ -93,6 +93,11 @@ class Box:
         self._first = self._pid()
         self._until(lambda: self._run("systemctl", "is-active", "default.target").stdout == "active\n")
 
+    @property
+    def enter(self) -> list[str]:
+        """What stands before a command that runs in there."""
+        return ["nsenter", "-t", str(self._first), "-a"]
+
     def systemctl(self, *arguments: str) -> None:
         done = self._run("systemctl", *arguments)
         assert done.returncode == 0, done.stderr
@@ -124,7 +129,7 @@ class Box:
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["nsenter", "-t", str(self._first), "-a", *command],
+            [*self.enter, *command],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

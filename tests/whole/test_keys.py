@@ -417,9 +417,9 @@ def test_usage_is_measured_always_or_while_somebody_looks(machine: Machine) -> N
     wait_for(lambda: taken(machine, "db"), "a sample of the other")
 
 
-def taken(machine: Machine, service: str) -> list[Json]:
+def taken(machine: Machine, service: str, project: str = "shop") -> list[Json]:
     told = Api(str(machine.home / "run" / "locald.sock")).get(
-        "/v1/usage", [("project", "shop"), ("service", service)]
+        "/v1/usage", [("project", project), ("service", service)]
     )
     found: list[Json] = told["services"][0]["samples"]
     return found

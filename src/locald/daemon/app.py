@@ -28,7 +28,6 @@ from locald.daemon.api.entrance import Entrance
 from locald.daemon.api.routes import Api
 from locald.daemon.core import Core
 from locald.daemon.dashboard.site import Site
-from locald.daemon.engines import ADAPTERS, EngineRunner
 from locald.daemon.hub import Hub
 from locald.daemon.keeping import Keeping
 from locald.daemon.last_words import LastWords
@@ -121,19 +120,22 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         containers = ContainerRunner(
             lambda library: library.Containers(post, clock, tasks, logbook.hint, owner), logbook
         )
-        elsewhere = {
-            engine: EngineRunner(
-                library, lambda module: module.Adapter(post, clock, tasks, logbook.hint, owner), logbook
-            )
-            for engine, library in ADAPTERS.items()
-        }
         keeping = Keeping(home, keeper)
         post_after = _after_a_look(listeners, loop)
         processes = Processes(keeping.reach, lambda event: proxy.take(event, post_after), clock, logbook.hint)
         logbook.tail, processes.on_unwritten = processes.tail, checks.unwritten
+        here = ProcessRunner(processes, listeners, logbook)
+        elsewhere = engines.runners(
+            lambda module: module.Adapter(post, clock, tasks, logbook.hint, owner), logbook, here
+        )
         hub = Hub(lambda: loop.world)
         proxy = Proxy(home, loop, processes, hub.change_all, os.environ)
-        meter = Meter(lambda: loop.world, processes, containers, clock.now)
+        meter = Meter(
+            lambda: loop.world,
+            processes,
+            lambda run: containers.main(run) or engines.main_of(elsewhere, run),
+            clock.now,
+        )
         core = Core(loop, hub, logbook, clock, store, processes, clock.now(), saved.trouble)
         core.usage, core.ports = meter.sweep, ports
         core.volumes = lambda within: disk.volumes(loop.world, owner, within)
@@ -146,7 +148,7 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
             clock=clock,
             store=store,
             ports=ports,
-            processes=ProcessRunner(processes, listeners, logbook),
+            processes=here,
             containers=containers,
             engines=elsewhere,
             checks=checks,

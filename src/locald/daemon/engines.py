@@ -9,27 +9,33 @@ what it cannot run is refused by `domain.project.placing`.
 from __future__ import annotations
 
 import asyncio
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order
+from locald.adapters.systemd.unit import Order as UnitOrder
 from locald.daemon.runners import environment, workdir
 from locald.domain.explain.located import Others, located
-from locald.domain.project.spec import Engine
+from locald.domain.project.placing import OF_PROCESSES
+from locald.domain.project.spec import Engine, NotifyCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from locald.adapters.logbook import Logbook
+    from locald.daemon.runners import ProcessRunner
     from locald.domain.lifecycle.messages import Up
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Run
 
-ADAPTERS: Mapping[Engine, str] = {Engine.SWARM: "locald.adapters.swarm.swarm"}
+ADAPTERS: Mapping[Engine, str] = {
+    Engine.SWARM: "locald.adapters.swarm.swarm",
+    Engine.SYSTEMD: "locald.adapters.systemd.systemd",
+}
 """by engine, the module that has its adapter; imported when the first service is to run there"""
 
 
@@ -40,11 +46,12 @@ class Adapter(Protocol):
         """Raises Refused where the engine that this shell means cannot be used; changes nothing."""
         ...
 
-    def start(self, run: Run, order: Order) -> None:
-        """Answered by `Prepares`, `Spawned` or `NotStarted`; then by `Reported`, `Replaced`, `Listens`."""
+    def start(self, run: Run, order: Any) -> None:
+        """Answered by `Prepares`, `Spawned` or `NotStarted`; then by `Reported`, `Replaced`, `Listens`.
+        What is ordered is of the engine's own kind."""
         ...
 
-    def adopt(self, run: Run, order: Order) -> None:
+    def adopt(self, run: Run, order: Any) -> None:
         """Take up a run of an earlier daemon: answered like a start, or by `Lost`."""
         ...
 
@@ -62,15 +69,28 @@ class Adapter(Protocol):
         ...
 
 
-class EngineRunner:
+class UnitAdapter(Adapter, Protocol):
+    """Of an engine that runs processes on this machine."""
+
+    def main(self, run: Run) -> tuple[int, str] | None:
+        """The main process of a run, and what its cgroup is called; None while there is none."""
+        ...
+
+    def pids(self, run: Run) -> list[int]: ...
+
+
+A = TypeVar("A", bound=Adapter)
+
+
+class EngineRunner(Generic[A]):
     """Carries out runs on one engine. `begin` makes its adapter when the first one is of interest."""
 
-    def __init__(self, library: str, begin: Callable[[ModuleType], Adapter], logbook: Logbook) -> None:
+    def __init__(self, library: str, begin: Callable[[ModuleType], A], logbook: Logbook) -> None:
         self._library, self._begin, self._logbook = library, begin, logbook
         self._others = Others()
 
     @cached_property
-    def adapter(self) -> Adapter:
+    def adapter(self) -> A:
         return self._begin(import_module(self._library))
 
     async def ready(self, shell: Mapping[str, str]) -> None:
@@ -79,8 +99,12 @@ class EngineRunner:
         await self.adapter.ready(shell)
 
     async def close(self) -> None:
-        if "adapter" in self.__dict__:
+        if self._has_begun:
             await self.adapter.close()
+
+    @property
+    def _has_begun(self) -> bool:
+        return "adapter" in self.__dict__
 
     def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
         return self.adapter.way_in(run)
@@ -115,7 +139,11 @@ class EngineRunner:
     def target(self, run: Run, service: Service, world: World) -> Target:
         return Target(service.present.port, workdir(service.present))
 
-    def _order(self, service: Service, world: World) -> Order:
+    def main(self, run: Run) -> tuple[int, str] | None:
+        """The main process of a run of this machine, and what its cgroup is called."""
+        return None
+
+    def _order(self, service: Service, world: World) -> Any:
         definition = located(world, service.present)
         return Order(
             definition=definition,
@@ -125,7 +153,65 @@ class EngineRunner:
         )
 
 
-async def ready(runners: Mapping[Engine, EngineRunner], up: Up) -> None:
+class UnitRunner(EngineRunner[UnitAdapter]):
+    """Runs processes on this machine, by another than the keeper: what they listen on is looked at, and
+    checks are carried out, as of any other."""
+
+    def __init__(
+        self,
+        library: str,
+        begin: Callable[[ModuleType], UnitAdapter],
+        logbook: Logbook,
+        processes: ProcessRunner,
+    ) -> None:
+        """`processes`: who runs them here else."""
+        super().__init__(library, begin, logbook)
+        self._processes = processes
+
+    def watch(self, run: Run, service: Service) -> None:
+        self._processes.watch_members(run, service, partial(self.adapter.pids, run), speaks=False)
+
+    def unwatch(self, run: Run) -> None:
+        self._processes.unwatch(run)
+
+    def target(self, run: Run, service: Service, world: World) -> Target:
+        return self._processes.target(run, service, world)
+
+    def main(self, run: Run) -> tuple[int, str] | None:
+        return self.adapter.main(run) if self._has_begun else None
+
+    def _order(self, service: Service, world: World) -> UnitOrder:
+        process, check = self._processes.order(service, world), service.present.spec.health_check
+        waits = check is not None and isinstance(check.check, NotifyCheck)
+        return UnitOrder(
+            definition=service.present,
+            process=process,
+            shell=service.caller.env,
+            logs=process.logs,
+            speaks=waits or (check is None and service.expects_ready),
+        )
+
+
+def runners(
+    begin: Callable[[ModuleType], Any], logbook: Logbook, processes: ProcessRunner
+) -> dict[Engine, EngineRunner[Any]]:
+    """One for each engine. `begin` makes the adapter that is in a module."""
+
+    def runner(engine: Engine, library: str) -> EngineRunner[Any]:
+        if engine in OF_PROCESSES:
+            return UnitRunner(library, begin, logbook, processes)
+        return EngineRunner(library, begin, logbook)
+
+    return {engine: runner(engine, library) for engine, library in ADAPTERS.items()}
+
+
+def main_of(runners: Mapping[Engine, EngineRunner[Any]], run: Run) -> tuple[int, str] | None:
+    """The main process of a run that an engine runs on this machine, and what its cgroup is called."""
+    found = (runner.main(run) for runner in runners.values())
+    return next((each for each in found if each), None)
+
+
+async def ready(runners: Mapping[Engine, EngineRunner[Any]], up: Up) -> None:
     """Raises Refused where an engine of what is to be brought up cannot be used."""
     for engine in {each.engine for each in up.project.definitions.values()} - {Engine.LOCAL}:
         await runners[engine].ready(up.caller.env)

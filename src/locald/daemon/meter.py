@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from locald.adapters.processes import Processes
     from locald.adapters.usage import Used
-    from locald.daemon.runners import ContainerRunner
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
     from locald.domain.project.names import Key, Run
@@ -53,10 +52,11 @@ class Meter:
         self,
         world: Callable[[], World],
         processes: Processes,
-        containers: ContainerRunner,
+        main: Callable[[Run], tuple[int, str] | None],
         now: Callable[[], float],
     ) -> None:
-        self._world, self._processes, self._containers, self._now = world, processes, containers, now
+        """`main`: the main process of what an engine runs, and what its cgroup is called."""
+        self._world, self._processes, self._main, self._now = world, processes, main, now
         self._usage, self._own_usage = Usage(), Usage()
         self._turn = asyncio.Lock()
         self._known: dict[Key, Used] = {}
@@ -128,7 +128,7 @@ class Meter:
         return {run: tree for run, tree in found if tree}
 
     def _tree(self, run: Run) -> Tree | Main | None:
-        main = self._containers.main(run)
+        main = self._main(run)
         return Main(*main) if main else self._processes.tree(run)
 
 

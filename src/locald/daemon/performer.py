@@ -228,7 +228,7 @@ class Performer:
         if run in self._readers:
             return
         self._logbook.began(run)
-        if check and not (service.present.engine is not Engine.LOCAL and carries_out(check.check)):
+        if check and not carries_out(service.present.engine, check.check):
             listened = service.facts is not None and service.facts.listening_at is not None
             self._checks.watch(run, check, runner.target(run, service, world), listened=listened)
         if check and isinstance(check.check, LogCheck):

@@ -22,7 +22,7 @@ from locald.domain.project import env
 from locald.domain.project.spec import Type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from types import ModuleType
 
     from locald.adapters.containers.containers import Containers
@@ -63,12 +63,15 @@ class ProcessRunner:
         self.note, self.forget = processes.note, processes.forget
 
     def start(self, run: Run, service: Service, world: World) -> None:
+        self._processes.start(run, self.order(service, world))
+
+    def order(self, service: Service, world: World) -> ProcessOrder:
         definition = located(world, service.present)
         spec, command = definition.spec, definition.spec.command
-        order = ProcessOrder(
+        return ProcessOrder(
             argv=("/bin/sh", "-c", command) if isinstance(command, str) else tuple(command or ()),
             cwd=workdir(definition),
-            env=environment(service, definition, self._others.of(world, run.key.project)),
+            env=environment(service, definition, self._others.of(world, service.key.project)),
             umask=service.caller.umask,
             limits=service.caller.limits,
             tty=spec.tty,
@@ -77,7 +80,6 @@ class ProcessRunner:
             logs=str(self._logbook.folder(service.key)),
             log_size=spec.log_size,
         )
-        self._processes.start(run, order)
 
     def adopt(self, run: Run, service: Service, world: World) -> None:
         self._processes.adopt(run)
@@ -94,16 +96,22 @@ class ProcessRunner:
         """A process has no container."""
 
     def watch(self, run: Run, service: Service) -> None:
+        self.watch_members(run, service, partial(self._processes.pids, run), speaks=True)
+
+    def watch_members(
+        self, run: Run, service: Service, pids: Callable[[], Collection[int]], *, speaks: bool
+    ) -> None:
+        """Look at what the processes of a run on this machine listen on. `speaks`: its READY=1 is heard."""
         facts, definition = service.facts, service.present
         self._listeners.watch(
             run,
             facts.port if facts else definition.port,
-            partial(self._processes.pids, run),
+            pids,
             again=facts is not None and facts.listening_at is not None,
             may_become=partial(may_become, definition),
             assigned=definition.port,
             tells=_tells(service),
-            may_tell=_may_tell(service),
+            may_tell=speaks and _may_tell(service),
             main=facts.pid if facts else None,
         )
 

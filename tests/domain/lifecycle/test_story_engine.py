@@ -9,7 +9,15 @@ from msgspec.structs import replace
 from domain.story import Story, service
 from locald.domain.lifecycle.messages import Replaced, Reported, Resumed, Spawned
 from locald.domain.project.names import Key, Run
-from locald.domain.project.spec import CommandCheck, Engine, HealthCheck, LogCheck, ServiceSpec, Type
+from locald.domain.project.spec import (
+    CommandCheck,
+    Engine,
+    HealthCheck,
+    LogCheck,
+    NotifyCheck,
+    ServiceSpec,
+    Type,
+)
 
 CHECK = HealthCheck(CommandCheck("wget -q -O /dev/null http://127.0.0.1/"))
 
@@ -144,3 +152,22 @@ def test_up_on_the_same_engine_leaves_it_alone() -> None:
     story.starts("db#1")
     story.reports("db#1", ok=True)
     assert story.up() == []
+
+
+def test_a_watchdog_elsewhere_is_heeded_there_or_nowhere_and_never_expires_here() -> None:
+    story = OnSwarm(db(watchdog=5.0))
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    assert story.wait(60) == []
+    assert story.row("db").health == "healthy"
+
+
+def test_ready_is_the_word_of_systemd_where_that_runs_it() -> None:
+    story = OnSwarm(service("web", health_check=HealthCheck(NotifyCheck())))
+    story.on(Engine.SYSTEMD)
+    story.up()
+    story.tell(Spawned(_run("web#1"), 7, story.now))
+    assert story.row("web").health == "starting"
+    story.reports("web#1", ok=True)
+    assert (story.row("web").health, story.row("web").source) == ("healthy", "explicit")

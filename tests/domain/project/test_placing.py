@@ -141,4 +141,32 @@ def test_an_unknown_engine_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(Refused) as refusal:
         named("nomad")
     (told,) = refusal.value.problems
-    assert (told.what, told.hint) == ('unknown engine: "nomad"', "engines: local, swarm")
+    assert (told.what, told.hint) == ('unknown engine: "nomad"', "engines: local, swarm, systemd")
+
+
+# systemd: processes on this machine.
+
+
+def test_on_systemd_processes_are_units_and_containers_stay_with_the_engine_of_this_machine() -> None:
+    spec = placed(config.parse(SHOP), Engine.SYSTEMD, {})
+    project = resolve(spec, "/shop", {"db": 24001, "web": 24002}, {}, {"HOME": "/me"})
+    engines = {name: each.engine for name, each in project.definitions.items()}
+    assert engines.pop("db") is Engine.LOCAL
+    assert set(engines.values()) == {Engine.SYSTEMD}
+    assert project.definitions["web"].spec.command == "serve --db 127.0.0.1:24001"
+    assert project.definitions["web"].spec.type is Type.EXEC
+
+
+def test_systemd_takes_a_check_for_ready_and_what_is_shared_but_no_terminal_and_no_images() -> None:
+    text = HEAD + '[services.web]\ncommand = "x"\nhealth_check = { type = "notify" }\nshared = true\n'
+    assert placed(config.parse(text), Engine.SYSTEMD, {}).services["web"].shared
+    with pytest.raises(Refused, match="web has a terminal as its input, which systemd cannot give it"):
+        placed(config.parse(f'{text}stdin = "terminal"\n'), Engine.SYSTEMD, {})
+    with pytest.raises(Refused, match="the engine systemd runs processes as they are"):
+        placed(config.parse(text), Engine.SYSTEMD, {"web": "w:1"})
+
+
+def test_what_systemd_has_no_word_for_is_told() -> None:
+    spec = config.parse(HEAD + '[services.web]\ncommand = "x"\nstdin = "open"\nwatchdog = "5s"\n')
+    lost = [(each.key, each.because) for each in lost_on(Engine.SYSTEMD, spec.services["web"])]
+    assert lost == [("stdin", "standard input is at its end at once")]

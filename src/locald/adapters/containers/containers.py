@@ -7,12 +7,12 @@ the environment of the shell that ran `up`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters.containers import inside
+from locald.adapters.containers.connection import Connections
 from locald.adapters.containers.engine import EngineAbsent, first, where
 from locald.adapters.containers.held import Held
 from locald.adapters.containers.link import Link
@@ -21,6 +21,7 @@ from locald.adapters.containers.networks import Networks
 from locald.domain.project.names import of_all
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from locald.adapters.containers.create import Order
@@ -43,12 +44,11 @@ class Containers:
     ) -> None:
         """`tasks`: where the work lives. `on_output` is called when a run has printed something. `owner`:
         what tells our containers from those of another locald on the same engine; always the same."""
-        self._post, self._clock, self._tasks, self._owner = post, clock, tasks, owner
+        self._post, self._clock, self._owner = post, clock, owner
         self._lives: Lives[Held] = Lives(post, clock, tasks, on_output)
-        self._links: dict[Address, tuple[Link, asyncio.Task[None]]] = {}
+        self._links: Connections[Link] = Connections(tasks)
         self._met: set[Address] = set()
         """where an engine has answered"""
-        self._connecting = asyncio.Lock()
 
     # Orders.
 
@@ -100,7 +100,7 @@ class Containers:
 
     async def close(self) -> None:
         """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
-        await self._lives.close(lambda: [task for _, task in self._links.values()])
+        await self._lives.close(self._links.tasks)
 
     # Runs.
 
@@ -123,16 +123,9 @@ class Containers:
     async def _reach(self, held: Held) -> Link:
         """The link to the engine of the run's order, made if there is none. Raises EngineAbsent."""
         candidates = await where(held.order.shell)
-        async with self._connecting:
-            for address in candidates:
-                if found := self._links.get(address):
-                    link = found[0]
-                    break
-            else:
-                link = await self._connect(candidates)
-            self._met.add(link.engine.address)
-            link.use(held)
-            return link
+        link = await self._links.reach(held, candidates, lambda: self._connect(candidates))
+        self._met.add(link.engine.address)
+        return link
 
     async def _connect(self, candidates: tuple[Address, ...]) -> Link:
         try:
@@ -141,10 +134,7 @@ class Containers:
             absent.was_there = not self._met.isdisjoint(candidates)
             raise
         networks = Networks(self._owner, self._in_use, self._members)
-        link = Link(engine, self._owner, self._lives.held.keys, networks)
-        task = self._tasks.create_task(link.hold(), name=f"engine at {engine.address.url}")
-        self._links[engine.address] = (link, task)
-        return link
+        return Link(engine, self._owner, self._lives.held.keys, networks)
 
     def _in_use(self, project: str) -> bool:
         return any(self._of(project))
@@ -172,6 +162,4 @@ class Containers:
         if (link := held.link) is None:
             return
         await link.networks.drop(link.engine, held.run.key.project)
-        if link.leave(held):
-            _, task = self._links.pop(link.engine.address)
-            task.cancel()
+        self._links.leave(held, link)

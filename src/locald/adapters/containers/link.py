@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from locald.adapters.containers import create
+from locald.adapters.containers.connection import Connection
 from locald.adapters.containers.engine import ANSWERS_WITHIN, EngineAbsent, Refusal, absent, documents
 from locald.adapters.containers.translate import event, labels_of
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SOONEST, LATEST = 0.1, 2.0
-"""seconds between two attempts at an engine that has gone: doubled each time"""
 WANTED = ["start", "die", "oom", "health_status", "pause", "unpause"]
 
 
@@ -47,7 +46,7 @@ class User(Protocol):
     def engine_came(self) -> None: ...
 
 
-class Link:
+class Link(Connection[User]):
     def __init__(
         self,
         engine: Engine,
@@ -56,25 +55,15 @@ class Link:
         networks: Networks,
     ) -> None:
         """`engine` answers now; it is closed with the link. `runs`: all that anybody knows."""
+        super().__init__(engine.address)
         self.engine = engine
         self._owner, self._runs = owner, runs
-        self._up = asyncio.Event()
-        self._is_away = False
-        self._users: set[User] = set()
         self._events: asyncio.Timeout | None = None
         self._doubt = ""
         """why the events are not listened to any longer"""
         self.networks = networks
 
     # For its users.
-
-    def use(self, user: User) -> None:
-        self._users.add(user)
-
-    def leave(self, user: User) -> bool:
-        """Whether nobody is left."""
-        self._users.discard(user)
-        return not self._users
 
     async def up(self) -> Engine:
         """The engine, when it is there."""
@@ -83,7 +72,7 @@ class Link:
 
     async def engine_for_a_start(self) -> Engine:
         """The engine, now: who wants to start something decides how long to wait. Raises EngineAbsent."""
-        if self._is_away:
+        if self.is_away:
             await self.engine.negotiate()
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
@@ -102,21 +91,7 @@ class Link:
 
     # The connection.
 
-    async def hold(self) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                why = await self._listen()
-                self._up.clear()
-                self._is_away = True
-                log.warning("lost the connection to the engine: %s", why)
-                for user in list(self._users):
-                    user.engine_went(why)
-                await self._come_back()
-        finally:
-            await self.engine.close()
-
-    async def _listen(self) -> str:
+    async def _talk(self) -> str:
         """Read events until they end, and say why they did."""
         since = str(int(time.time()) - 1)  # an engine begins to listen a little after it has answered
         filters = json.dumps({"type": ["container"], "label": [self._label], "event": WANTED})
@@ -138,22 +113,15 @@ class Link:
         return str(absent(self.engine.address, ConnectionError()))
 
     def _came(self) -> None:
-        self._is_away = False
-        self._up.set()
+        super()._came()
         for user in list(self._users):
             user.engine_came()
 
-    async def _come_back(self) -> None:
-        pause = SOONEST
-        while True:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LATEST)
-            try:
-                await self.engine.negotiate()
-            except EngineAbsent as still:
-                log.debug("%s", still)
-            else:
-                return
+    async def _try_again(self) -> None:
+        await self.engine.negotiate()
+
+    async def _close(self) -> None:
+        await self.engine.close()
 
     def _observe(self, event: Event | None) -> None:
         for user in list(self._users):

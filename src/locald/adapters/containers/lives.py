@@ -18,14 +18,23 @@ from locald.domain.lifecycle.messages import Lost
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from locald.adapters.containers.create import Order
     from locald.domain.project.names import Run
+    from locald.domain.project.spec import Definition
     from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)
 
 CLEARED_WITHIN = 5.0
 """seconds that the end of the daemon may wait for networks to be removed"""
+
+
+class Printed(Protocol):
+    """What its order says of a run that prints. `logs`: its service's folder of captures."""
+
+    @property
+    def definition(self) -> Definition: ...
+    @property
+    def logs(self) -> str: ...
 
 
 class Life(Protocol):
@@ -63,7 +72,7 @@ class Lives(Generic[H]):
         """the tasks of runs that have ended, while their network may have to go"""
         self._disk = ThreadPoolExecutor(1, f"output of {kind}s")
 
-    def printing(self, run: Run, order: Order) -> Printing:
+    def printing(self, run: Run, order: Printed) -> Printing:
         """What keeps its output."""
         capture = Capture(order.logs, run.number, order.definition.spec.log_size, self._clock)
         return Printing(capture, self._in_thread, lambda: self._on_output(run), kind=f"{self._kind}s")

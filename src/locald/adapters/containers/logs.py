@@ -29,6 +29,8 @@ from locald.capture.reader import segments, whole_frames
 from locald.capture.writer import CaptureWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from locald.linux.clock import Clock
 
 _STREAMS = {STDIN: frames.STDOUT, STDOUT: frames.STDOUT, STDERR: frames.STDERR}
@@ -138,7 +140,10 @@ class Capture:
     def feed(self, data: bytes) -> bool:
         """Keep what came of the stream; whether there was anything new."""
         parts = self._demultiplexer.feed(data)
-        said = (found for stream, part in parts if (found := message(stream, part)))
+        return self.take(found for stream, part in parts if (found := message(stream, part)))
+
+    def take(self, said: Iterable[Message]) -> bool:
+        """Keep what is new of these; whether anything is."""
         new = [each for each in said if not self._is_known(each)]
         for each in new:
             self._keep(each)

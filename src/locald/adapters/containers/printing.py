@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from locald.adapters.containers.engine import Engine
-    from locald.adapters.containers.logs import Capture
+    from locald.adapters.containers.logs import Capture, Message
 
     Disk = Callable[..., asyncio.Future[Any]]
     """does what it is given in the one thread that waits for the disk"""
@@ -31,21 +31,34 @@ class Printing:
     async def finish(self, engine: Engine, container: str) -> None:
         """What a container that has ended printed, and was not read yet. Raises EngineAbsent, Refusal."""
         await self._read(engine, container, {})
-        await self._keep(self._capture.end)
+        await self.end()
 
     async def _read(self, engine: Engine, container: str, query: dict[str, str]) -> None:
         query |= {"stdout": "1", "stderr": "1", "timestamps": "1"}
-        if since := await self._disk(self._capture.begin):
+        if since := await self.begin():
             query["since"] = since
         async with engine.stream("GET", (self._kind, container, "logs"), query) as content:
             while data := await content.readany():
                 await self._keep(self._capture.feed, data)
 
-    async def _keep(self, work: Callable[..., bool], *arguments: object) -> None:
+    async def begin(self) -> str:
+        """Since when what was printed is to be asked for; empty: all of it."""
+        since: str = await self._disk(self._capture.begin)
+        return since
+
+    async def take(self, said: list[Message]) -> bool:
+        """What was asked for otherwise than of an engine, since `begin`; whether anything of it is new."""
+        return await self._keep(self._capture.take, said)
+
+    async def end(self) -> None:
+        """It prints no more: lines that it did not end are whole."""
+        await self._keep(self._capture.end)
+
+    async def _keep(self, work: Callable[..., bool], *arguments: object) -> bool:
         """Called off in the middle, it is done all the same, and told of: nobody would do it again."""
-        kept = self._disk(work, *arguments)
+        kept: asyncio.Future[bool] = self._disk(work, *arguments)
         kept.add_done_callback(self._tell)
-        await asyncio.shield(kept)
+        return await asyncio.shield(kept)
 
     def _tell(self, kept: asyncio.Future[Any]) -> None:
         if not kept.cancelled() and kept.exception() is None and kept.result():

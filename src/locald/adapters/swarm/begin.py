@@ -48,7 +48,7 @@ class Begin:
         if found is not None:
             self.has_check = _tests((found.get("Config") or {}).get("Healthcheck"))
         if definition.spec.health_check:
-            self.has_check = carries_out(definition.spec.health_check.check)
+            self.has_check = carries_out(definition.engine, definition.spec.health_check.check)
         ports = read_image(found).ports if found else ()
         inside = definition.spec.container_port or (ports[0] if len(ports) == 1 else None)
         self.inside = None if definition.port is None else inside

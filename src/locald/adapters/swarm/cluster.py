@@ -16,6 +16,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from locald.adapters.containers import create as containers
+from locald.adapters.containers.connection import SOONEST, Connection
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.swarm import create
 from locald.adapters.swarm.tasks import Node, Task, node, task
@@ -32,8 +33,6 @@ RESTLESS, STILL = 0.02, 1.0
 """seconds between two questions: while something starts or ends, and while nothing does"""
 NODES = 2.0
 """seconds between two looks at the nodes"""
-SOONEST, LATEST = 0.1, 2.0
-"""seconds between two attempts at a manager that has gone"""
 TRIES = 40
 """how often a network that is still in use is tried to be removed"""
 
@@ -52,16 +51,17 @@ class User(Protocol):
     def engine_went(self, why: str) -> None: ...
 
 
-class Cluster:
+class Cluster(Connection[User]):
+    KIND = "swarm"
+
     def __init__(self, engine: Engine, owner: str, runs: Callable[[], Collection[Run]]) -> None:
         """`engine` is a manager that answers now; it is closed with this. `runs`: all that anybody knows."""
+        super().__init__(engine.address)
         self.engine = engine
         self.own_node = ""
         """the id of the node that this manager is"""
         self._owner, self._runs = owner, runs
-        self._users: set[User] = set()
         self._wake = asyncio.Event()
-        self._up = asyncio.Event()
         self._nodes: dict[str, Node] = {}
         self._nodes_at = 0.0
         self._tasks: set[str] = set()
@@ -72,21 +72,12 @@ class Cluster:
     # For its users.
 
     def use(self, user: User) -> None:
-        self._users.add(user)
+        super().use(user)
         self.hurry()
-
-    def leave(self, user: User) -> bool:
-        """Whether nobody is left."""
-        self._users.discard(user)
-        return not self._users
 
     def hurry(self) -> None:
         """Ask now."""
         self._wake.set()
-
-    @property
-    def is_up(self) -> bool:
-        return self._up.is_set()
 
     async def up(self) -> Engine:
         """The manager, when it is there."""
@@ -95,20 +86,7 @@ class Cluster:
 
     # The connection.
 
-    async def hold(self) -> None:
-        """Until cancelled."""
-        try:
-            while True:
-                why = await self._ask_on()
-                self._up.clear()
-                log.warning("lost the connection to the swarm: %s", why)
-                for user in list(self._users):
-                    user.engine_went(why)
-                await self._come_back()
-        finally:
-            await self.engine.close()
-
-    async def _ask_on(self) -> str:
+    async def _talk(self) -> str:
         """Ask for as long as answers come, and say why they do not any more."""
         try:
             self.own_node = await usable(self.engine)
@@ -116,7 +94,7 @@ class Cluster:
             while True:
                 self._wake.clear()
                 await self._ask()
-                self._up.set()
+                self._came()
                 try:
                     async with asyncio.timeout(self._pace()):
                         await self._wake.wait()
@@ -146,18 +124,12 @@ class Cluster:
             if user.service:
                 user.seen(by_service.get(user.service, []), self._nodes)
 
-    async def _come_back(self) -> None:
-        pause = SOONEST
-        while True:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LATEST)
-            try:
-                await self.engine.negotiate()
-                await usable(self.engine)
-            except (EngineAbsent, Refusal) as still:
-                log.debug("%s", still)
-            else:
-                return
+    async def _try_again(self) -> None:
+        await self.engine.negotiate()
+        await usable(self.engine)
+
+    async def _close(self) -> None:
+        await self.engine.close()
 
     def _ours(self, project: str = "") -> dict[str, str]:
         wanted = [f"{create.OWNER}={self._owner}"]

@@ -7,10 +7,10 @@ needs it, and let go of with the last.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from locald.adapters.containers.connection import Connections
 from locald.adapters.containers.engine import EngineAbsent, Refusal, first, where
 from locald.adapters.containers.lives import Lives
 from locald.adapters.swarm.cluster import Cluster, usable
@@ -18,13 +18,13 @@ from locald.adapters.swarm.held import Held
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Mapping
 
     from locald.adapters.containers.create import Order
     from locald.domain.lifecycle.messages import Event
     from locald.domain.project.names import Run
     from locald.linux.clock import Clock
-    from locald.wire.engines import Address
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +39,9 @@ class Adapter:
         owner: str,
     ) -> None:
         """`tasks`: where the work lives. `owner`: what tells our services from those of another locald."""
-        self._post, self._clock, self._tasks, self._owner = post, clock, tasks, owner
+        self._post, self._clock, self._owner = post, clock, owner
         self._lives: Lives[Held] = Lives(post, clock, tasks, on_output, "service")
-        self._clusters: dict[Address, tuple[Cluster, asyncio.Task[None]]] = {}
-        self._connecting = asyncio.Lock()
+        self._clusters: Connections[Cluster] = Connections(tasks)
 
     async def ready(self, shell: Mapping[str, str]) -> None:
         """Raises Refused where there is no swarm that takes orders."""
@@ -90,7 +89,7 @@ class Adapter:
 
     async def close(self) -> None:
         """Let go of everything; services keep running. What is being cleared away is cleared away first."""
-        await self._lives.close(lambda: [task for _, task in self._clusters.values()])
+        await self._lives.close(self._clusters.tasks)
 
     # Runs.
 
@@ -112,17 +111,11 @@ class Adapter:
     async def _reach(self, held: Held) -> Cluster:
         """The cluster of the run's order. Raises EngineAbsent."""
         candidates = await where(held.order.shell)
-        async with self._connecting:
-            known = next((self._clusters[each] for each in candidates if each in self._clusters), None)
-            if known:
-                cluster = known[0]
-            else:
-                engine = await first(candidates)
-                cluster = Cluster(engine, self._owner, self._lives.held.keys)
-                task = self._tasks.create_task(cluster.hold(), name=f"swarm at {engine.address.url}")
-                self._clusters[engine.address] = (cluster, task)
-            cluster.use(held)
-            return cluster
+
+        async def connect() -> Cluster:
+            return Cluster(await first(candidates), self._owner, self._lives.held.keys)
+
+        return await self._clusters.reach(held, candidates, connect)
 
     def _in_use(self, project: str) -> bool:
         return any(held.run.key.project == project and not held.gone for held in self._lives.held.values())
@@ -138,6 +131,4 @@ class Adapter:
         if (cluster := held.cluster) is None:
             return
         await self._clear(held)
-        if cluster.leave(held):
-            _, task = self._clusters.pop(cluster.engine.address)
-            task.cancel()
+        self._clusters.leave(held, cluster)

@@ -18,7 +18,7 @@ from locald.domain.values.amounts import size
 from locald.domain.values.problem import Refused
 from locald.faces.text import plain
 from locald.linux import cgroup, procfs, sockdiag
-from locald.wire import engines
+from locald.wire import buses, engines
 from locald.wire.home import Home
 from locald.wire.version import __version__
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ABOUT = """\
 Check what locald needs of this machine: folders, the daemon, containment of processes,
-detection of listeners, limits, Docker, the proxy. Each line is ok, warn or fail, with a hint how
+detection of listeners, limits, Docker, systemd, the proxy. Each line is ok, warn or fail, with a hint how
 to fix it. Exits 1 if a check fails.
 """
 ENOUGH_SPACE = 500_000_000
@@ -85,6 +85,7 @@ def _checks() -> dict[str, Callable[[], Check]]:
         "files": _files,
         "terminals": _terminals,
         "docker": _docker,
+        "systemd": _systemd,
         "names": lambda: Check(*named.resolution()),
     }
     try:
@@ -293,6 +294,14 @@ def _terminals() -> Check:
         hint = "run `sysctl -w kernel.pty.max=4096`, or set `tty = false` (each service takes two)"
         return Check("warn", f"{highest - used} terminals left", hint)
     return Check("ok", f"{highest - used} terminals left" if highest else "available")
+
+
+def _systemd() -> Check:
+    """The one that `up --on systemd` would use from this shell."""
+    try:
+        return Check("ok", f"of this user at {buses.bus(os.environ)} (not checked)")
+    except engines.Unusable as unusable:
+        return Check("ok", f"{unusable.reason} (only `up --on systemd` needs it)")
 
 
 def _docker() -> Check:

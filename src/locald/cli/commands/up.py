@@ -16,7 +16,8 @@ all are healthy. Unchanged services keep running, changed ones are restarted, se
 that are no longer in the file are stopped. Earlier failures are cleared.
 
 --on swarm runs them as services of the swarm that the docker command would use, in the
-same order. `--on local` brings them back. `engine` in locald.local.toml sets a default.
+same order; --on systemd runs processes as units of your own systemd. `--on local` brings
+them back. `engine` in locald.local.toml sets a default.
 
 Returns as soon as every service has settled. Exits 0 when all are healthy, 1 when one
 has failed, with the reason and its last lines. Ctrl-C leaves the services running.
@@ -35,7 +36,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--on",
         metavar="ENGINE",
-        help="where to run the services: local or swarm",
+        help="where to run the services: local, swarm or systemd",
     )
     parser.add_argument(
         "--image",

@@ -27,6 +27,8 @@ def lost_on(engine: Engine, spec: ServiceSpec) -> list[Loss]:
             return []
         case Engine.SWARM:
             return [Loss(spec.name, key, because) for key, because in _on_a_swarm(spec)]
+        case Engine.SYSTEMD:
+            return [Loss(spec.name, key, because) for key, because in _by_systemd(spec)]
 
 
 def _on_a_swarm(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
@@ -42,6 +44,11 @@ def _on_a_swarm(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
         for because in as_command(probe)[1]:
             yield "health_check", because
         yield "health_check", "when it fails later, the swarm kills the container and starts another"
+
+
+def _by_systemd(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
+    if spec.stdin is StandardInput.OPEN:
+        yield "stdin", "standard input is at its end at once"
 
 
 def _of_containers(spec: ServiceSpec) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,8 @@ class Source(StrEnum):
     """the user's own `health_check`"""
     SWARM = "swarm"
     """the swarm that runs it: its task is running, which it is not before its HEALTHCHECK has passed"""
+    SYSTEMD = "systemd"
+    """the systemd that runs it: its unit of type notify is active, which it is not before READY=1"""
     DOCKER = "docker"
     """the image's HEALTHCHECK"""
     NOTIFY = "notify"

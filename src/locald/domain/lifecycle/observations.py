@@ -74,7 +74,7 @@ def observe_report(facts: RunFacts, event: Reported) -> RunFacts:
     """The word of the engine that runs it. It carries out the user's own check, where it can."""
     if event.container:
         facts = replace(facts, container=event.container)
-    if carries_out(facts.check):
+    if carries_out(facts.definition.engine, facts.check):
         kind = facts.check.kind if facts.check else None
         return with_evidence(facts, Evidence(Source.EXPLICIT, event.ok, event.at, event.detail, kind))
     told = Evidence(engine_source(facts.definition.engine), event.ok, event.at, event.detail)

@@ -29,6 +29,7 @@ from locald.domain.project.spec import (
     Engine,
     HttpCheck,
     NoCheck,
+    NotifyCheck,
     PortCheck,
     ProtocolCheck,
     TcpCheck,
@@ -44,7 +45,7 @@ SPEAKS_AFTER_ELSEWHERE = 2.0
 """the same of one on another engine: the news that it has ended comes late from there"""
 
 
-CERTAIN = frozenset({Source.SWARM, Source.DOCKER})
+CERTAIN = frozenset({Source.SWARM, Source.SYSTEMD, Source.DOCKER})
 """who looks for itself whether it is healthy, and was right when it said so"""
 
 
@@ -199,12 +200,19 @@ def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -
 
 def patience(engine: Engine) -> float:
     """Seconds from spawn until a live process counts as evidence there."""
-    return PROCESS_SPEAKS_AFTER if engine is Engine.LOCAL else SPEAKS_AFTER_ELSEWHERE
+    return SPEAKS_AFTER_ELSEWHERE if engine is Engine.SWARM else PROCESS_SPEAKS_AFTER
 
 
-def carries_out(check: Check | None) -> bool:
-    """Whether an engine elsewhere carries out this check of the user's, as a command in the container."""
-    return isinstance(check, HttpCheck | TcpCheck | ProtocolCheck | CommandCheck)
+def carries_out(engine: Engine, check: Check | None) -> bool:
+    """Whether it is the engine that carries out this check of the user's: a swarm as a command in the
+    container, systemd by waiting for READY=1."""
+    match engine:
+        case Engine.LOCAL:
+            return False
+        case Engine.SWARM:
+            return isinstance(check, HttpCheck | TcpCheck | ProtocolCheck | CommandCheck)
+        case Engine.SYSTEMD:
+            return isinstance(check, NotifyCheck)
 
 
 def engine_source(engine: Engine) -> Source:

@@ -35,7 +35,7 @@ from locald.domain.lifecycle.phase import (
 from locald.domain.lifecycle.restarts import CALM, Restarts
 from locald.domain.lifecycle.run_facts import RunFacts, patience
 from locald.domain.project.names import Key, Run
-from locald.domain.project.spec import Caller, Definition, ServiceSpec
+from locald.domain.project.spec import Caller, Definition, Engine, ServiceSpec
 from locald.domain.values.amounts import length
 from locald.domain.values.duration import show
 
@@ -200,7 +200,7 @@ def launch(service: Service) -> tuple[Service, Run]:
     facts = RunFacts(
         run,
         service.definition,
-        watchdog=service.spec.watchdog,
+        watchdog=service.spec.watchdog if service.definition.engine is Engine.LOCAL else None,
         speaks_after=_speaks_after(service),
         cause=service.cause,
         queued_at=service.queued_at,

@@ -23,6 +23,8 @@ INSIDE = 8080
 
 OF_CONTAINERS = frozenset({Engine.SWARM})
 """the engines that run containers only"""
+OF_PROCESSES = frozenset({Engine.SYSTEMD})
+"""those that run processes only: containers stay with the engine of this machine"""
 WITH_OWN_PORTS = frozenset({Engine.SWARM})
 """those that publish ports on machines of their own: whether one is free here says nothing"""
 
@@ -39,13 +41,18 @@ def named(text: str) -> Engine:
 def placed(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> ProjectSpec:
     """The project on this engine. `images`: for processes, by service (`--image`). Raises Refused."""
     problems = [*_images(spec, engine, images)]
-    if engine in OF_CONTAINERS:
+    if engine is not Engine.LOCAL:
         for service in spec.services.values():
             problems += _impossible(service, images.get(service.name, ""), engine)
     if problems:
         raise Refused(*problems)
     services = {name: on_engine(each, engine, images.get(name, "")) for name, each in spec.services.items()}
     return replace(spec, services=services, engine=engine)
+
+
+def engine_of(spec: ServiceSpec, engine: Engine) -> Engine:
+    """The engine that runs this service of a project that is placed on `engine`."""
+    return Engine.LOCAL if engine in OF_PROCESSES and spec.in_container else engine
 
 
 def on_engine(spec: ServiceSpec, engine: Engine, image: str) -> ServiceSpec:
@@ -80,14 +87,16 @@ def _refused(name: str, what: str, hint: str) -> Problem:
 def _impossible(spec: ServiceSpec, image: str, engine: Engine) -> list[Problem]:
     """Why this engine cannot run the service."""
     where, found = f"{FILE}: services.{spec.name}", []
-    if not (spec.image or image):
+    in_container = engine in OF_CONTAINERS
+    if in_container and not (spec.image or image):
         what = f"{spec.name} is a process without an image, which a {engine} cannot run"
         hint = f"build one that its nodes can pull, then add --image {spec.name}=REF"
         found.append(Problem(what, where, hint))
-    if spec.health_check and isinstance(spec.health_check.check, NotifyCheck):
+    if in_container and spec.health_check and isinstance(spec.health_check.check, NotifyCheck):
         what = f"READY=1, which {spec.name} is to say, does not leave a container"
         found.append(Problem(what, f"{where}.health_check", f"set another `health_check` in {LOCAL}"))
     if spec.stdin is StandardInput.TERMINAL:
-        what = f"{spec.name} has a terminal as its input, which a {engine} cannot give it"
+        who = f"a {engine}" if in_container else engine
+        what = f"{spec.name} has a terminal as its input, which {who} cannot give it"
         found.append(Problem(what, f"{where}.stdin", f'set stdin = "empty" in {LOCAL}'))
     return found

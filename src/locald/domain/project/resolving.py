@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from locald.domain.project import env, template
+from locald.domain.project import env, placing, template
 from locald.domain.project.file import FILE
 from locald.domain.project.names import Key, of_all
 from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec, Type
@@ -97,7 +97,7 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
             fill.open_env(),
             fill.open_command(),
             shared,
-            spec.engine,
+            placing.engine_of(service, spec.engine),
         )
         faults += fill.faults
     # What is wrong with the project's own variables is wrong for every service.

@@ -41,6 +41,8 @@ class Engine(StrEnum):
     """on this machine: processes by the keeper, containers by the local Docker Engine"""
     SWARM = "swarm"
     """as services of a swarm of Docker Engines"""
+    SYSTEMD = "systemd"
+    """processes as units of the user's own systemd, containers by the local Docker Engine"""
 
 
 class Condition(StrEnum):

@@ -75,6 +75,7 @@ _TYPES = {
 _ENGINES = {
     **dict.fromkeys(("here", "docker", "podman", "machine", "localhost", "none"), "local"),
     **dict.fromkeys(("docker-swarm", "swarmkit", "stack"), "swarm"),
+    **dict.fromkeys(("systemctl", "systemd-user", "units", "unit"), "systemd"),
 }
 _POLICIES = {
     "never": "no",
@@ -424,7 +425,7 @@ class ProjectTable(Table):
         Annotated[Engine, choice("an engine", Engine, Engine, _ENGINES)],
         Doc(
             "Where `up` runs the services, unless `--on` says otherwise: `local`, this machine; `swarm`, a "
-            "swarm of Docker Engines. Only in `locald.local.toml`.",
+            "swarm of Docker Engines; `systemd`, your own systemd. Only in `locald.local.toml`.",
             'engine = "swarm"',
             otherwise="`local`",
         ),
