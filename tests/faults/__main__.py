@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from random import Random
 
+from engine.session import PrivateDocker, no_private_engine
+from engine.warden import Unable
 from faults import box, clock
 from faults.rounds import Campaign, Told
 from faults.yard import Yard
@@ -49,9 +51,19 @@ def _again(given: argparse.Namespace) -> list[str]:
     return [*options, *["-v"] * given.verbose]
 
 
-def left_out() -> list[str]:
+def engine() -> PrivateDocker | str:
+    """For containers; or why there can be none."""
+    if why := no_private_engine():
+        return why
+    try:
+        return PrivateDocker()
+    except Unable as unable:
+        return str(unable)
+
+
+def left_out(no_engine: str = "") -> list[str]:
     """What no round does here, and why."""
-    found = ["containers and the end of their engine, which tests/whole/test_containers.py tries"]
+    found = [f"containers and the end of their engine: {no_engine}"] if no_engine else []
     if not box.is_inside():
         found.append("full disks, for namespaces cannot be had")
     if not clock.compiler():
@@ -64,22 +76,27 @@ class Series:
         self.given = given
         self.until = time.monotonic() + given.seconds
         self.done = self.failed = 0
+        found = engine()
+        self.engine = None if isinstance(found, str) else found
+        self.no_engine = found if isinstance(found, str) else ""
 
     def run(self) -> int:
         print(f"faults: {self.given.rounds} rounds, LOCALD_FAULTS_SEED={self.given.seed}", flush=True)
-        for each in left_out():
+        for each in left_out(self.no_engine):
             print(f"faults: left out: {each}", flush=True)
         campaign = self.given.campaign
         while self.done < self.given.rounds and self.failed < MOST_BROKEN and time.monotonic() < self.until:
             self._campaign(campaign)
             campaign += 1
         print(f"faults: {self.done} rounds, {self.failed} broken", flush=True)
+        if self.engine:
+            self.engine.close()
         return 1 if self.failed else 0
 
     def _campaign(self, number: int) -> None:
         """Ends early when something was broken: what follows would only follow from that."""
         with tempfile.TemporaryDirectory(prefix="faults") as base:
-            yard = Yard(Path(base), TREES[number % len(TREES)])
+            yard = Yard(Path(base), TREES[number % len(TREES)], self.engine)
             has_disks = box.give_disks(yard.home)
             campaign = Campaign(yard, Random(f"{self.given.seed}:{number}"), self._deed)
             try:
@@ -94,8 +111,7 @@ class Series:
                 else:
                     yard.run("shop", "server", "stop")
             finally:
-                for process in yard.processes():
-                    os.kill(process.pid, 9)
+                yard.close()
                 if has_disks:
                     box.take_disks(yard.home)
                 shutil.rmtree(yard.home, ignore_errors=True)

@@ -1,4 +1,5 @@
-"""The services that have to live through it all: 17 of every kind, in two projects.
+"""The services that have to live through it all: 17 of every kind, in two projects, and in a third, where
+there is an engine, two containers.
 
 Each is known from outside by a marker in its environment, which whatever it starts inherits.
 """
@@ -11,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from engine import images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,10 +41,12 @@ class Kind:
     fails: bool = False
     """it never runs: what is wanted of it is to be `failed`"""
     is_task: bool = False
+    image: str = ""
+    """of the tests' own: it is a container, and `options` is what its shell does"""
 
     @property
     def prints(self) -> bool:
-        return "--lines" in self.options
+        return "--lines" in self.options and not self.image
 
     @property
     def listens(self) -> bool:
@@ -92,7 +97,17 @@ YARD = (
     Kind("last", "--listen --lines 2", "", {"watched": "healthy", "plain": "started"}),
 )
 
-PROJECTS: dict[str, tuple[Kind, ...]] = {"shop": SHOP, "yard": YARD}
+ENDED = 'restart = "always"\n'
+"""it exits with 0 when it is told to, also by an engine that ends what the one before has left"""
+DOCK = (
+    Kind("store", 'trap "exit 0" TERM; nc -ll -p 6379 -e store & wait', ENDED, image="store"),
+    Kind("bare", 'trap "exit 0" TERM; while :; do echo here; sleep 1000 & wait; done', ENDED, image="plain"),
+)
+CONTAINERS = frozenset(kind.name for kind in DOCK)
+
+PROJECTS: dict[str, tuple[Kind, ...]] = {"shop": SHOP, "yard": YARD, "dock": DOCK}
+LOCAL = ("shop", "yard")
+"""projects that need no engine"""
 KINDS: dict[str, Kind] = {kind.name: kind for kinds in PROJECTS.values() for kind in kinds}
 PROJECT_OF: dict[str, str] = {kind.name: project for project, kinds in PROJECTS.items() for kind in kinds}
 
@@ -122,9 +137,13 @@ def file_of(project: str, token: str, board: Path, edits: Mapping[str, int], lef
 
 def _table(kind: Kind, token: str, board: Path, edit: int) -> str:
     command = [sys.executable, "-I", "-S", str(ACTOR), "leader", kind.name, str(board), *kind.options.split()]
+    image = ""
+    if kind.image:
+        command = ["sh", "-c", kind.options]
+        image = f'image = "{images.name(kind.image)}"\n'
     needs = ", ".join(f'{name} = "{condition}"' for name, condition in (kind.needs or {}).items())
     return (
-        f"[services.{kind.name}]\ncommand = {json.dumps(command)}\n"
+        f"[services.{kind.name}]\n{image}command = {json.dumps(command)}\n"
         f'env = {{ {MARKER} = "{token}/{kind.name}", EDIT = "{edit}" }}\n'
         f"{PATIENT * ('max_restarts' not in kind.keys)}{kind.keys.replace('BOARD', str(board))}"
         + (f"depends_on = {{ {needs} }}\n" if needs else "")

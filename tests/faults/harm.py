@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from faults.fleet import KINDS
+from faults.fleet import CONTAINERS, KINDS
 from locald.client.daemon import holder_of
 from locald.linux import procfs
 from whole.machine import kill
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from random import Random
 
+    from engine.session import PrivateDocker
     from faults.clock import SettableClock
     from faults.sight import Process
 
@@ -50,15 +51,22 @@ class Harm:
 
 
 class Victim:
-    """A locald that things are done to. `seen`: the processes of its services now."""
+    """A locald that things are done to. `seen`: the processes of its services now. `engine`: that of its
+    containers."""
 
     def __init__(
-        self, home: Path, clock: SettableClock, random: Random, seen: Callable[[], tuple[Process, ...]]
+        self,
+        home: Path,
+        clock: SettableClock,
+        random: Random,
+        seen: Callable[[], tuple[Process, ...]],
+        engine: PrivateDocker | None = None,
     ) -> None:
         self.home = home
         self.clock = clock
         self.random = random
         self.seen = seen
+        self.engine = engine
 
     @property
     def daemon(self) -> int | None:
@@ -271,6 +279,22 @@ def take_files(on: Victim) -> Harm:
     return Harm(f"the {what} ({pid}) has no descriptors left", undo=undo)
 
 
+def kill_engine(on: Victim) -> Harm:
+    """The next one ends the containers that this one has left."""
+    if on.engine is None:
+        return Harm("(no engine to kill)")
+    on.engine.kill()
+    return Harm("kill -9 of the engine", CONTAINERS, on.engine.start)
+
+
+def freeze_engine(on: Victim) -> Harm:
+    """It takes connections and answers nobody; its containers go on."""
+    if on.engine is None:
+        return Harm("(no engine to stop)")
+    on.engine.freeze()
+    return Harm("SIGSTOP of the engine", undo=on.engine.thaw)
+
+
 HOURS = (-26, -1, 0, 1, 1000)
 
 
@@ -286,5 +310,14 @@ def set_clock(on: Victim) -> Harm:
 FAULTS: tuple[Callable[[Victim], Harm], ...] = (
     *(kill_daemon, kill_daemon, kill_daemon, kill_keeper, kill_both, kill_helper, kill_helper, kill_reaper),
     *(kill_leaders, kill_leaders, kill_child, stop_daemon, stop_keeper, stop_helper, stop_leader, fill_disks),
-    *(lose_run_folder, lose_sockets, spoil_state, cut_state, take_files, set_clock),
+    *(
+        lose_run_folder,
+        lose_sockets,
+        spoil_state,
+        cut_state,
+        take_files,
+        set_clock,
+        kill_engine,
+        freeze_engine,
+    ),
 )

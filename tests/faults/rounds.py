@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from faults import checks
-from faults.fleet import PROJECTS
 from faults.harm import EVERYBODY, FAULTS, Victim
 from faults.operations import Operation, choose, up
 from faults.sight import Sight
@@ -56,14 +55,14 @@ class Campaign:
         self._tell = tell
         self.random = random
         self.wishes = Wishes()
-        self.victim = Victim(yard.home, yard.clock, random, yard.processes)
+        self.victim = Victim(yard.home, yard.clock, random, yard.processes, yard.engine)
         self._before = Sight()
         self._sizes: dict[str, list[Size]] = {}
         """of daemon and keeper, when they were young"""
         self._begin_anew()
 
     def begin(self) -> Told:
-        """Both projects come up, and nothing goes wrong."""
+        """All projects come up, and nothing goes wrong."""
         self._begin_anew(EVERYBODY)
         since = time.monotonic_ns()
         self._bring_up_all()
@@ -78,7 +77,7 @@ class Campaign:
         self._harmed = self._unsure = self._forgot = False
 
     def _bring_up_all(self) -> None:
-        for project in PROJECTS:
+        for project in self.yard.projects:
             self._do(up(self.wishes, project))
 
     def round(self) -> Told:
@@ -101,6 +100,7 @@ class Campaign:
         if code != 0:
             self._told.broken.append(f"server stop ended with {code}: {said}")
         self._told.broken += checks.stopped_leaves_nothing(Wishes(), Sight(self.yard.processes()))
+        self._told.broken += [f"server stop has left the container {each}" for each in self.yard.containers()]
         until = time.monotonic() + 10
         while self.victim.keeper and time.monotonic() < until:
             time.sleep(LOOK_EVERY)
@@ -139,7 +139,7 @@ class Campaign:
 
     def _choose(self) -> list[Operation]:
         """None, one, or one in each project: the wish of the second is that of both."""
-        projects = self.random.sample(sorted(PROJECTS), self.random.choice((0, 1, 1, 1, 1, 2, 2)))
+        projects = self.random.sample(sorted(self.yard.projects), self.random.choice((0, 1, 1, 1, 1, 2, 2)))
         operations: list[Operation] = []
         for project in projects:
             wishes = operations[-1].after if operations else self.wishes

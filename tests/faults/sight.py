@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from faults.fleet import MARKER
+from faults.fleet import CONTAINERS, MARKER
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -101,10 +101,20 @@ def _process(pid: int, marker: bytes) -> Process | None:
     stat = procfs.stat(pid)
     if not names or stat is None or not stat.alive:
         return None
+    name = names[0].decode()
+    if name in CONTAINERS:
+        return Process(pid, stat.start, name, "leader" if _is_first_of_container(pid) else "")
     words = procfs.cmdline(pid)
     at = next((number for number, word in enumerate(words) if word.endswith("/actor.py")), None)
     role = words[at + 1] if at is not None and at + 1 < len(words) else ""
-    return Process(pid, stat.start, names[0].decode(), role)
+    return Process(pid, stat.start, name, role)
+
+
+def _is_first_of_container(pid: int) -> bool:
+    try:
+        return procfs.parse_inner_pid(Path(f"/proc/{pid}/status").read_bytes()) == 1
+    except OSError:
+        return False
 
 
 def journal(path: Path, offset: int = 0) -> tuple[Happened, ...]:

@@ -12,35 +12,42 @@ from typing import TYPE_CHECKING, Any
 
 from faults import sight
 from faults.clock import SettableClock
-from faults.fleet import PROJECT_OF, PROJECTS, file_of
-from whole.machine import Command, Machine
+from faults.fleet import LOCAL, PROJECT_OF, PROJECTS, file_of
+from whole.machine import Command, Machine, kill
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.session import PrivateDocker
     from faults.sight import Happened, Process, Rows, Size
     from faults.wishes import Wishes
 
 ANSWER_WITHIN = 5.0
 LONGEST_COMMAND = 60.0
 """seconds: one that takes longer has not been answered"""
+OURS = "locald.project=dock"
 LINES = 8000
 """of a project's logs that are read at once"""
 
 
 class Yard:
-    """`base`: an empty folder. `tree`: how trees are held, as LOCALD_TREE has it."""
+    """`base`: an empty folder. `tree`: how trees are held, as LOCALD_TREE has it. `engine`: for
+    containers."""
 
-    def __init__(self, base: Path, tree: str = "") -> None:
+    def __init__(self, base: Path, tree: str = "", engine: PrivateDocker | None = None) -> None:
         self.token = secrets.token_hex(8)
         self.board = base / "board"
         (self.board / "marks").mkdir(parents=True)
         (self.board / "journal").touch()
-        self.folders = {project: base / project for project in PROJECTS}
+        self.projects = LOCAL if engine is None else tuple(PROJECTS)
+        self.folders = {project: base / project for project in self.projects}
         self.machine = Machine(self.folders["shop"])
         self.machine.env["LOCALD_TREE"] = tree
         self.clock = SettableClock(self.board)
         self.machine.env |= self.clock.env
+        self.engine = engine
+        if engine:
+            self.machine.env["DOCKER_HOST"] = engine.host
         self.outputs: dict[str, str] = {}
         """what commands have said since it was last asked"""
         self._read: dict[str, tuple[int, int]] = {}
@@ -134,6 +141,19 @@ class Yard:
             text = file.read()
         self._read[path.name] = inode, size
         return text.decode(errors="replace")
+
+    def containers(self) -> list[str]:
+        """All that the engine has of ours, running or not."""
+        found = self.engine.api.labelled(OURS) if self.engine else []
+        return [each["Names"][0] for each in found]
+
+    def close(self) -> None:
+        """Leave nothing, whatever was done: the engine may be dead, or stand still."""
+        for process in self.processes():
+            kill(process.pid)
+        if self.engine:
+            self.engine.start_again()
+            self.engine.api.remove_labelled(OURS)
 
     def size(self, pid: int | None, services: int) -> Size | None:
         return None if pid is None else sight.size(pid, services)
