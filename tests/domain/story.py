@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from locald.daemon.recovery import restore
-from locald.domain.explain.view import Row, is_down, row, settled
+from locald.domain.explain.view import Row, is_down, is_settled, row
 from locald.domain.explain.why import Why, why
 from locald.domain.lifecycle.messages import (
     Adopt,
@@ -334,10 +334,15 @@ class Story:
         return found
 
     def is_settled(self, *names: str) -> bool:
-        return settled(self.world, map(key, names) if names else self.world.services)
+        return all(map(is_settled, self._services(names)))
 
     def is_down(self, *names: str) -> bool:
-        return is_down(self.world, map(key, names) if names else self.world.services)
+        return all(map(is_down, self._services(names)))
+
+    def _services(self, names: tuple[str, ...]) -> list[Service]:
+        """Those of these names that there are, or all."""
+        keys = map(key, names) if names else self.world.services
+        return [self.world.services[each] for each in keys if each in self.world.services]
 
     def __contains__(self, name: str) -> bool:
         return key(name) in self.world.services

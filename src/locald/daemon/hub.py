@@ -8,10 +8,11 @@ rows of direct dependents are made again too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from locald.domain.explain.view import Row, is_down, row, settled
+from locald.domain.explain.view import Row, is_down, is_settled, row
+from locald.domain.lifecycle.service import Service
 from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key
 
@@ -31,18 +32,27 @@ class News:
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """One reader's queue. `chosen` says which services it looks at, `until` what settles it."""
+    """One reader's queue. `chosen` says which services it looks at, `until` what settles each of them."""
 
     chosen: Callable[[World, Key], bool]
-    until: Callable[[World, Iterable[Key]], bool]
+    until: Callable[[Service], bool]
     queue: asyncio.Queue[News] = field(default_factory=lambda: asyncio.Queue(BACKLOG))
     shown: dict[Key, Row] = field(default_factory=dict)
+    moving: set[Key] = field(default_factory=set)
+    """those of them that are not settled"""
     settled: bool = False
     behind: bool = False
     """it missed something; when it has read what waits for it, it is sent everything again"""
 
+    def look(self, world: World, key: Key) -> None:
+        """See whether this service has settled."""
+        if key in self.shown and not self.until(world.services[key]):
+            self.moving.add(key)
+        else:
+            self.moving.discard(key)
 
-UNTIL = {"ready": settled, "down": is_down}
+
+UNTIL = {"ready": is_settled, "down": is_down}
 
 
 class Hub:
@@ -110,7 +120,10 @@ class Hub:
         reader.shown.update(changed)
         for key in removed:
             del reader.shown[key]
-        calm = reader.until(world, list(reader.shown))
+            reader.moving.discard(key)
+        for key in rows:
+            reader.look(world, key)
+        calm = not reader.moving
         if changed or removed or calm != reader.settled:
             reader.settled = calm
             self._put(reader, News(tuple(changed.values()), removed, calm))
@@ -119,7 +132,8 @@ class Hub:
         reader.shown = {
             key: row(world, service) for key, service in world.services.items() if reader.chosen(world, key)
         }
-        reader.settled = reader.until(world, list(reader.shown))
+        reader.moving = {key for key in reader.shown if not reader.until(world.services[key])}
+        reader.settled = not reader.moving
         self._put(reader, News(tuple(reader.shown.values()), (), reader.settled, complete=True))
 
     def _put(self, reader: Subscription, news: News) -> None:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from domain.outside import Outside, component, is_held
 from domain.story import definition, listener
 from locald.daemon.recovery import restore
-from locald.domain.explain.view import is_down, row, settled
+from locald.domain.explain.view import is_down, is_settled, row
 from locald.domain.lifecycle.draft import Draft
 from locald.domain.lifecycle.messages import (
     Down,
@@ -436,13 +436,13 @@ class Promises(RuleBasedStateMachine):
         self.tell(Shutdown())
         self.be_kind()
         assert self.outside.is_empty, "stop stops everything"
-        assert is_down(self.world, self.world.services)
-        assert settled(self.world, self.world.services)
+        assert all(map(is_down, self.world.services.values()))
+        assert all(map(is_settled, self.world.services.values()))
         self.tell(Up(self.project(), frozenset(self.specs), frozenset(), Caller()))
         self.be_kind()
         assert all(service.is_healthy for service in self.world.services.values()), "up heals everything"
         assert {key.service for key in self.world.services} == self.specs.keys()
-        assert settled(self.world, self.world.services)
+        assert all(map(is_settled, self.world.services.values()))
         self.tell(Down("shop"))
         self.be_kind()
         assert (self.world.services, self.world.places, self.world.dependents) == ({}, {}, {})

@@ -29,11 +29,8 @@ from locald.domain.project.names import parts
 from locald.domain.project.spec import CheckKind, Condition, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from locald.domain.lifecycle.service import Service
     from locald.domain.lifecycle.world import World
-    from locald.domain.project.names import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +155,8 @@ def _ready_at(service: Service) -> float | None:
 # Whether anything can still move.
 
 
-def settled(world: World, keys: Iterable[Key]) -> bool:
-    """Whether waiting longer could still change the answer to `up` or `wait` for these services."""
-    services = (world.services[key] for key in keys if key in world.services)
-    return all(_cannot_move(service) for service in services)
-
-
-def _cannot_move(service: Service) -> bool:
+def is_settled(service: Service) -> bool:
+    """Whether waiting longer cannot change the answer to `up` or `wait` for this service."""
     match service.phase:
         case Stopped():
             return service.desired is not Desired.UP
@@ -178,12 +170,7 @@ def _cannot_move(service: Service) -> bool:
             return False
 
 
-def is_down(world: World, keys: Iterable[Key]) -> bool:
-    """Whether nothing of these is left that is to end; a run that is to go on keeps nobody waiting."""
-    services = (world.services[key] for key in keys if key in world.services)
-    return not any(service.run and _is_ending(service) for service in services)
-
-
-def _is_ending(service: Service) -> bool:
-    """What was told to end does so before it starts again, also when it is wanted again by now."""
-    return must_stop(service) or state(service.phase) == "stopping"
+def is_down(service: Service) -> bool:
+    """Whether nothing of it is left that is to end; a run that is to go on keeps nobody waiting. What was
+    told to end does so before it starts again, also when it is wanted again by now."""
+    return not service.run or not (must_stop(service) or state(service.phase) == "stopping")

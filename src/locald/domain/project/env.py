@@ -31,7 +31,7 @@ from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from dotenv.parser import Original
 
@@ -203,8 +203,9 @@ def compose(
     ours = _ours(definition, others)
     environment: dict[str, str] = {}
     for origin, layer in _layers(definition, caller_env, ours):
-        environment.update((name, layer[name]) for name in layer if _may_set(origin, name, ours))
-    warnings = (warning(definition, *each) for each in ignored(definition, caller_env, others))
+        environment.update((name, layer[name]) for name in layer if _may_set(origin, name, name in ours))
+    told = by_variable(others.values())
+    warnings = (warning(definition, *each) for each in ignored(definition, caller_env, told))
     return environment, tuple(warnings)
 
 
@@ -215,20 +216,27 @@ def origins(
     ours = _ours(definition, others)
     found: dict[str, Origin] = {}
     for origin, layer in _layers(definition, caller_env, ours):
-        found.update((name, origin) for name in layer if _may_set(origin, name, ours))
+        found.update((name, origin) for name in layer if _may_set(origin, name, name in ours))
     return found
 
 
+def by_variable(definitions: Iterable[Definition]) -> dict[str, Definition]:
+    """The services of a project by the variable that tells the others their port."""
+    return {variable_of(each.key.service): each for each in definitions}
+
+
 def ignored(
-    definition: Definition, caller_env: Mapping[str, str], others: Mapping[str, Definition]
+    definition: Definition, caller_env: Mapping[str, str], told: Mapping[str, Definition]
 ) -> Iterator[tuple[Origin, str]]:
-    """Each value that a person wrote and that is ignored: the layer it stands in, and its name."""
-    ours = _ours(definition, others)
-    for origin, layer in _layers(definition, caller_env, ours):
+    """Each value that a person wrote and that is ignored: the layer it stands in, and its name. `told`: the
+    services of the project `by_variable`."""
+    own = _own(definition)
+    for origin, layer in _layers(definition, caller_env, own):
         for name in layer if origin != "locald" else ():
             if (origin, name) == ("shell", "LOCALD_INSTANCE"):
                 continue  # there it is a wish, see `instances`
-            if not _may_set(origin, name, ours) and _written(origin, name, caller_env):
+            is_ours = name in own or (name in told and _seen(definition, told[name]) is not None)
+            if not _may_set(origin, name, is_ours) and _written(origin, name, caller_env):
                 yield origin, name
 
 
@@ -262,6 +270,21 @@ def _layers(
 
 def _ours(definition: Definition, others: Mapping[str, Definition]) -> dict[str, str]:
     """What locald sets for this service."""
+    ours = _own(definition)
+    for other in others.values():
+        seen = _seen(definition, other)
+        if seen is not None:
+            ours[variable_of(other.key.service)] = str(seen)
+    return ours
+
+
+def _seen(definition: Definition, other: Definition) -> int | None:
+    """The port of another service, as this one is told it; None where it is told none."""
+    return None if other.key == definition.key else port(definition.spec, other.spec, other.port)
+
+
+def _own(definition: Definition) -> dict[str, str]:
+    """The part of it that is its own."""
     viewer = definition.spec
     project, instance = parts(definition.key.project)
     ours = {
@@ -272,19 +295,15 @@ def _ours(definition: Definition, others: Mapping[str, Definition]) -> dict[str,
     own = viewer.container_port if viewer.in_container else definition.port
     if own is not None:
         ours["PORT"] = str(own)
-    for other in others.values():
-        seen = port(viewer, other.spec, other.port)
-        if other.key != definition.key and seen is not None:
-            ours[variable_of(other.key.service)] = str(seen)
     return ours
 
 
-def _may_set(origin: Origin, name: str, ours: Mapping[str, str]) -> bool:
+def _may_set(origin: Origin, name: str, is_ours: bool) -> bool:
     if origin == "locald":
         return True
     if origin == "shell" and name in _SOCKETS_OF_THE_SHELL:
         return False
-    return name not in ours and name not in _LOCALDS
+    return not is_ours and name not in _LOCALDS
 
 
 def _written(origin: Origin, name: str, caller_env: Mapping[str, str]) -> bool:

@@ -115,8 +115,9 @@ def _env_files(
 def _ignored(project: Project, shell: Mapping[str, str]) -> tuple[list[Fault], list[Problem]]:
     """Values that are ignored because locald sets them: those in the file, and those elsewhere."""
     written, elsewhere = [], []
+    told = env.by_variable(project.definitions.values())
     for definition in project.definitions.values():
-        for origin, name in env.ignored(definition, shell, project.definitions):
+        for origin, name in env.ignored(definition, shell, told):
             problem = env.warning(definition, origin, name)
             if origin == "env":
                 is_own = name in definition.spec.env
