@@ -60,6 +60,13 @@ def test_why_there_is_none_is_said_with_the_way_to_have_one(cli: Cli, daemon: Fa
     assert "no names: Caddy is not installed" in cli("doctor").out
 
 
+def test_doctor_says_when_nobody_answers_at_the_dashboards_name(cli: Cli, daemon: FakeDaemon) -> None:
+    daemon.on("GET /v1/proxy", STATUS)
+    told = cli("doctor").out
+    assert "warn  dashboard   https://locald.localhost:1/ does not answer" in told
+    assert "run `locald server restart`" in told
+
+
 def test_there_is_nothing_to_trust_before_there_is_an_authority(cli: Cli, daemon: FakeDaemon) -> None:
     daemon.on("GET /v1/proxy", STATUS)
     result = cli("proxy", "trust")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ from whole.machine import Gate, free_port, is_alive, kill, wait_for
 from whole.showing import shows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from whole.machine import Machine
 
 pytestmark = pytest.mark.skipif(not isinstance(find(), Caddy), reason="needs Caddy")
@@ -366,31 +369,38 @@ def test_a_killed_daemon_costs_no_request(proxy: Proxied) -> None:
     proxy.machine.write(WEB)
     proxy.machine.up()
     proxy.ready()
+    with _asking(proxy, "web.shop.localhost") as heard:
+        pid = proxy.caddy()
+        proxy.machine.kill_daemon()
+        assert proxy.ask("web.shop.localhost")[0] == 200
+        proxy.machine.status()
+        proxy.ready()
+    assert set(heard) == {200}
+    assert proxy.caddy() == pid  # the next daemon has taken it over
+
+
+@contextmanager
+def _asking(proxy: Proxied, name: str) -> Iterator[list[object]]:
+    """Clients that ask without pause meanwhile: what they were answered."""
     done = threading.Event()
-    failed: list[object] = []
+    heard: list[object] = []
 
     def load() -> None:
         while not done.is_set():
             try:
-                status, _, _ = proxy.ask("web.shop.localhost")
+                heard.append(proxy.ask(name)[0])
             except OSError as error:
-                failed.append(error)
-            else:
-                failed.extend([status] if status != 200 else [])
+                heard.append(error)
 
     clients = [threading.Thread(target=load) for _ in range(4)]
     for each in clients:
         each.start()
-    pid = proxy.caddy()
-    proxy.machine.kill_daemon()
-    assert proxy.ask("web.shop.localhost")[0] == 200
-    proxy.machine.status()
-    proxy.ready()
-    done.set()
-    for each in clients:
-        each.join()
-    assert failed == []
-    assert proxy.caddy() == pid  # the next daemon has taken it over
+    try:
+        yield heard
+    finally:
+        done.set()
+        for each in clients:
+            each.join()
 
 
 def test_a_killed_proxy_is_back_soon(proxy: Proxied) -> None:
@@ -671,6 +681,28 @@ print(connection.getresponse().status)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_who_asks_for_the_dashboard_while_the_daemon_restarts_waits(proxy: Proxied) -> None:
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    with _asking(proxy, "locald.localhost") as heard:
+        assert proxy.machine.locald("server", "restart").returncode == 0
+        proxy.machine.kill_daemon()
+        proxy.machine.status()
+        proxy.ready()
+    assert set(heard) == {401}
+    (doctor,) = (each for each in _doctor(proxy) if each["name"] == "dashboard")
+    assert (doctor["level"], doctor["detail"]) == (
+        "ok",
+        f"https://locald.localhost:{proxy.https}/ answers",
+    )
+
+
+def _doctor(proxy: Proxied) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(proxy.machine.locald("doctor", "--json").stdout)["checks"]
+    return found
+
+
 def test_another_user_is_not_let_in_by_name_whatever_he_knows(proxy: Proxied) -> None:
     proxy.machine.write(WEB)
     proxy.machine.up()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-TRIES_LAST, TRIES_EVERY = "2s", "50ms"
+TRIES_LAST, TRIES_EVERY = "10s", "50ms"
 """how long a daemon that is being replaced is waited for"""
 STREAMS_LAST = "24h"
 """how long a WebSocket may stay on a route that was configured again"""

@@ -99,6 +99,7 @@ def _checks() -> dict[str, Callable[[], Check]]:
         "daemon": lambda: _daemon(home),
         "keeper": lambda: _keeper(home),
         "proxy": lambda: Check(*named.proxy(home)),
+        "dashboard": lambda: Check(*named.dashboard(home)),
         "trust": lambda: Check(*named.certificates(home)),
         **machine,
         "files": lambda: _files_of(home) or _files(),  # in its place among them

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import shutil
 import socket
+from contextlib import contextmanager
 
 from locald.client import daemon, trust
 from locald.client.http import Denied, Unreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
     from typing import Any
 
     from locald.wire.home import Home
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 Found = tuple[str, str, str]
 
 NAME = "web.doctor.localhost"
+DASHBOARD = "locald.localhost"
 WITHIN = 5.0
 """seconds"""
 MYHOSTNAME = "run `apt install libnss-myhostname` (browsers and curl find them anyway)"
@@ -45,6 +49,22 @@ def _missing(told: dict[str, Any]) -> Found:
     if told["trouble"]:
         return "warn", f"no names: {told['trouble']}", told["hint"] or ""
     return "ok", "not running (starts with the first service that has a name)", ""
+
+
+def dashboard(home: Home) -> Found:
+    """Whether the proxy brings who asks for it by name to the dashboard, signed in or not."""
+    told = _told(home)
+    if told is None or not told["dashboard"]:
+        return "ok", "has no name while the proxy does not run", ""
+    status = _status(told)
+    if status is None or status >= 500:
+        answer = f"answers {status}" if status else "does not answer"
+        return (
+            "warn",
+            f"{told['dashboard']} {answer}",
+            "run `locald server restart`; the port works meanwhile",
+        )
+    return "ok", f"{told['dashboard']} answers", ""
 
 
 def certificates(home: Home) -> Found:
@@ -99,15 +119,32 @@ def _told(home: Home) -> dict[str, Any] | None:
 
 def _spoken(told: dict[str, Any]) -> str | None:
     """The protocol that is agreed on at the port; None without TLS."""
-    import ssl
-
     try:
-        context = ssl.create_default_context(cafile=told["ca"])
-        context.set_alpn_protocols(["h2", "http/1.1"])
-        with (
-            socket.create_connection(("127.0.0.1", told["https_port"]), WITHIN) as raw,
-            context.wrap_socket(raw, server_hostname="locald.localhost") as connection,
-        ):
+        with _connected(told, "h2", "http/1.1") as connection:
             return connection.selected_alpn_protocol()
     except (OSError, ValueError):
         return None
+
+
+def _status(told: dict[str, Any]) -> int | None:
+    """What is answered to who asks for the dashboard by name; None for nothing."""
+    try:
+        with _connected(told, "http/1.1") as connection:
+            host = f"{DASHBOARD}:{told['https_port']}"
+            connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            return int(connection.recv(64).split(maxsplit=2)[1])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+@contextmanager
+def _connected(told: dict[str, Any], *protocols: str) -> Iterator[ssl.SSLSocket]:
+    import ssl
+
+    context = ssl.create_default_context(cafile=told["ca"])
+    context.set_alpn_protocols([*protocols])
+    with (
+        socket.create_connection(("127.0.0.1", told["https_port"]), WITHIN) as raw,
+        context.wrap_socket(raw, server_hostname=DASHBOARD) as connection,
+    ):
+        yield connection
