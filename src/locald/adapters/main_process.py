@@ -76,12 +76,14 @@ class MainProcess:
         below = _below(main.pid, server.pid)
         self._note({tuple(procfs.cmdline(each.pid)) for each in below}, now)
         state = _state(main, below, server)
-        since = self._entered(state, now) if state == "nothing" else self._since
-        return _work(main, server, max(below, key=lambda each: each.start, default=None), state, since)
+        doing = max(below, key=lambda each: each.start, default=None)
+        is_alone = not below and state in ("nothing", "busy")
+        return _work(main, server, doing, state, self._entered(state, now) if is_alone else self._since)
 
     def _entered(self, state: AtWork, now: float) -> float:
-        """Since when it has been in this state."""
-        return self.work.since if self.work and self.work.state == state else now
+        """Since when it has been in this state, with nothing below it or launching."""
+        known = self.work if self.work and self.work.state == state else None
+        return known.since if known and (state == "launching" or known.doing is None) else now
 
     def _note(self, commands: set[tuple[str, ...]], now: float) -> None:
         """What it does now. A loop does the same again and again."""
