@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import json
 import logging
 import os
@@ -316,6 +317,50 @@ async def test_what_is_no_request_is_refused_and_the_secret_is_not_in_the_log(
         await asyncio.to_thread(send, f"{line}\r\n\r\n".encode())
     secrets = (visit.secret, ticket.partition("=")[2])
     assert not any(each in caplog.text for each in secrets)
+
+
+OURS = ("127.0.0.1:{port}", "localhost:{port}")
+HEADS = (
+    *OURS,
+    "evil.test",
+    "",
+    "\xff",
+    "a b",
+    "127.0.0.1:{port}\0",
+    "x" * 9000,
+)
+COOKIE = "locald-{port}={secret}"
+COOKIES = (
+    COOKIE,
+    "locald-{port}=",
+    "locald-{port}=\xff\xfe",
+    "=",
+    ";;;=",
+    "a=b; " * 2000,
+    "\0",
+)
+
+
+async def test_noise_in_host_and_cookie_is_refused_and_costs_nothing(
+    visit: Visit, caplog: pytest.LogCaptureFixture
+) -> None:
+    named = {"port": visit.port, "secret": visit.secret}
+
+    def send(host: str, cookie: str, path: str) -> tuple[int, bool]:
+        """The status (0: cut off), and whether this one may be let in."""
+        told = [each.format(**named) for each in (host, cookie)]
+        head = f"GET {path} HTTP/1.1\r\nHost: {told[0]}\r\nCookie: {told[1]}\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", visit.port)) as caller:
+            caller.sendall(head.encode("latin-1"))
+            words = caller.recv(4096).split()
+        return int(words[1]) if words else 0, host in OURS and cookie == COOKIE
+
+    for path in ("/v1/status", "/v1/logs?service=%ED%A0%80", "/signin?ticket=%ff"):
+        for host, cookie in itertools.product(HEADS, COOKIES):
+            status, may_be_in = await asyncio.to_thread(send, host, cookie, path)
+            assert status < 500, (path, host, cookie)
+            assert (status == 200) <= may_be_in, (path, host, cookie)
+    assert "Traceback" not in caplog.text
 
 
 # The page.

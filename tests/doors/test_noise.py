@@ -31,17 +31,22 @@ from locald.daemon.api.connection import HttpServer
 from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.routes import told
 from locald.daemon.api.streams import Streams
+from locald.daemon.dashboard.door import Door
 from locald.domain.knowledge.protocols.http import NotHttp
 from locald.domain.lifecycle import sd_notify
 from locald.domain.project import config, env
 from locald.domain.project.names import Run
 from locald.domain.values.problem import Refused
-from locald.keeper.wire import protocol
+from locald.keeper.wire import attachment, protocol
 from locald.linux import other_sockets, procfs, server_end, sockdiag
+from locald.mcp import arguments
+from locald.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from locald.mcp.tools import Tool
 
 usual = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -371,3 +376,109 @@ def test_news_for_a_command(data: bytes) -> None:
         with suppress(http.Unreachable, http.Ended):
             while True:
                 events.next(5.0)
+
+
+KINDS = [getattr(attachment, name) for name in ("KEYS", "SIZE", "OUTPUT", "SKIPPED", "TURN", "ENDED")]
+PIECES = st.builds(attachment.piece, st.sampled_from([*KINDS, b"?"]), st.binary(max_size=9))
+
+
+@usual
+@given(st.lists(PIECES | st.binary(max_size=9), max_size=6).map(b"".join), st.lists(st.integers(1, 9)))
+def test_pieces_of_a_terminal(data: bytes, sizes: list[int]) -> None:
+    """They are the same however they arrive."""
+    assert _taken([data]) == _taken(_cut(data, sizes))
+
+
+def _cut(data: bytes, sizes: list[int]) -> list[bytes]:
+    parts = []
+    for size in sizes:
+        parts.append(data[:size])
+        data = data[size:]
+    return [*parts, data]
+
+
+def _taken(parts: list[bytes]) -> list[tuple[bytes, bytes] | None]:
+    """What comes out; None where it was refused, which ends it."""
+    pieces, found = attachment.Pieces(), list[tuple[bytes, bytes] | None]()
+    try:
+        for part in parts:
+            found += pieces.take(part)
+    except attachment.Malformed:
+        found.append(None)
+    return found
+
+
+DOOR = Door.of_port(20000, "x" * 43, 1000)
+HOSTS = st.sampled_from(["127.0.0.1:20000", "LocalHost:20000", "127.0.0.1", "evil.test", "127.0.0.1:20000."])
+SECRETS = st.sampled_from([DOOR.secret, DOOR.secret[:-1], "", "\udcff", "\ud800"]) | st.text(
+    st.characters(exclude_categories=[]), max_size=6
+)
+ORIGINS = st.sampled_from(
+    ["http://127.0.0.1:20000", "https://127.0.0.1:20000", "null", "http://evil.test", "://"]
+)
+AT_THE_DOOR = st.fixed_dictionaries(
+    {},
+    optional={
+        "Host": HOSTS | st.text(max_size=6),
+        "Origin": ORIGINS | st.text(max_size=6),
+        "Sec-Fetch-Site": st.sampled_from(["same-origin", "none", "same-site", "cross-site", ""]),
+        "Authorization": st.tuples(st.sampled_from(["Bearer", "bearer ", "Basic", ""]), SECRETS).map(
+            " ".join
+        ),
+        "Upgrade": st.just("websocket"),
+    },
+)
+
+
+@usual
+@given(
+    st.sampled_from(["GET", "HEAD", "POST", "PUT"]),
+    st.sampled_from(["/", "/v1/status", "/signin", "/assets/x.js", "/signin/../v1/status"])
+    | st.text(max_size=6),
+    AT_THE_DOOR,
+    st.dictionaries(st.sampled_from([DOOR.cookie, "locald-20001", "a"]), SECRETS, max_size=3),
+)
+def test_a_request_at_the_door_of_the_dashboard(
+    method: str, path: str, headers: dict[str, str], cookies: dict[str, str]
+) -> None:
+    """Whoever is let in has the secret, and asks this host, for a page of ours."""
+    if DOOR.refuses(method, path, headers, cookies) is not None:
+        return
+    assert headers["Host"].lower() in ("127.0.0.1:20000", "localhost:20000")
+    assert headers.get("Origin") in (None, "http://127.0.0.1:20000")
+    is_public = path.startswith(("/signin", "/assets/"))
+    has_token = headers.get("Authorization", "").split()[1:] == [DOOR.secret]
+    has_cookie = cookies.get(DOOR.cookie) == DOOR.secret
+    assert is_public or has_token or has_cookie
+    if not (is_public or has_token) and (method not in ("GET", "HEAD") or "Upgrade" in headers):
+        assert "Origin" in headers
+
+
+ARGUMENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "services": st.lists(st.sampled_from(["web", "shop:web", "", "*"]), max_size=2) | JSON,
+        "service": st.just("web") | JSON,
+        "timeout": st.sampled_from(["2s", "0s", "1e9h", "-1s", ""]) | JSON,
+        "since": st.sampled_from(["5m", "\u0665m", "5"]) | JSON,
+        "lines": st.integers() | JSON,
+        "bytes": st.integers() | JSON,
+        "command": st.lists(st.text(max_size=4), max_size=2) | JSON,
+        "level": st.sampled_from(["error", "loud"]) | JSON,
+        "grep": st.text(max_size=6) | JSON,
+        "cursor": st.text(max_size=6) | JSON,
+        "detach": JSON,
+        "servces": JSON,
+    },
+)
+
+
+@usual
+@given(st.sampled_from(TOOLS), ARGUMENTS | st.dictionaries(st.text(max_size=5), JSON, max_size=2))
+def test_arguments_of_a_tool(tool: Tool, given: dict[str, Any]) -> None:
+    with suppress(Refused):
+        asked = arguments.read(tool.arguments, given)
+        assert isinstance(asked, tool.arguments)
+        for name in ("timeout", "since"):
+            if (text := getattr(asked, name, None)) is not None:
+                assert 0 < arguments.seconds(text) < float("inf")

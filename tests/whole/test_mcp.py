@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import jsonschema  # type: ignore[import-untyped]
@@ -461,3 +462,32 @@ def test_without_the_library_it_is_said_how_to_install_it(machine: Machine) -> N
     assert done.returncode == 2
     assert "error: mcp needs a library that is not installed" in done.stderr
     assert f"{machine.python[0]} -m pip install 'mcp>=2.3,<3'`" in done.stderr
+
+
+@pytest.mark.timeout(120)
+async def test_whatever_an_agent_asks_has_an_answer_of_its_tool(machine: Machine) -> None:
+    """Arguments that are nearly right, for each tool that only looks: the document, or an error that fits."""
+    machine.write(SHOP)
+    machine.locald("up")
+    random = Random(0)
+    nearly: dict[str, list[Any]] = {
+        "services": [[], ["web"], ["nobody"], ["web", "web"], ["a/b"], "web", None, [1]],
+        "service": ["web", "nobody", "", "shop:web", 3],
+        "timeout": ["1ms", "0s", "-1s", "forever", 5],
+        "since": ["5m", "1e9h", "", None],
+        "lines": [0, 5, -1, 10**30, "5"],
+        "bytes": [1, 100, 0, True],
+        "grep": ["web", "(", "(.*a){30}", "\x00"],
+        "cursor": ["", "AAAA", "e30=", "\xe9"],
+        "level": ["error", "loud"],
+    }
+    async with client(machine, "--read-only") as agent:
+        tools = {tool.name: tool for tool in (await agent.list_tools()).tools}
+        for _ in range(80):
+            name = random.choice(sorted(tools))
+            known = [each for each in tools[name].input_schema.get("properties", {}) if each in nearly]
+            chosen = random.sample(known, random.randint(0, len(known)))
+            result = await agent.call_tool(name, {each: random.choice(nearly[each]) for each in chosen})
+            schema = tools[name].output_schema
+            jsonschema.validate(result.structured_content, schema)
+            assert "internal" not in json.dumps(result.structured_content.get("error", {})), (name, chosen)

@@ -139,7 +139,7 @@ class Door:
 
     def knows(self, secret: str) -> bool:
         """Whether this is our secret; takes as long whatever is wrong with it."""
-        return hmac.compare_digest(secret.encode("utf-8", "surrogateescape"), self.secret.encode())
+        return hmac.compare_digest(secret.encode("utf-8", "surrogatepass"), self.secret.encode())
 
     def _is_ours(self, origin: str) -> bool:
         scheme, _, host = origin.lower().partition("://")
