@@ -9,6 +9,7 @@ Source: github.com/opencontainers/distribution-spec.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -34,6 +35,8 @@ class Registry:
     """`image` is the full name of what can be pulled. Use it as a context."""
 
     def __init__(self) -> None:
+        self.login = ""
+        """`user:password`, without which it tells nothing; empty: whoever asks is answered"""
         self.gate = threading.Event()
         self.waiting = threading.Event()
         """the second layer is being downloaded, and waits at the gate"""
@@ -90,7 +93,10 @@ class Registry:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         digest = f"sha256:{hashlib.sha256(self._manifest).hexdigest()}"
-        if request.path == "/v2/":
+        told = base64.b64encode(self.login.encode()).decode()
+        if self.login and request.headers.get("Authorization") != f"Basic {told}":
+            self._send(request, 401, b"{}", "application/json")
+        elif request.path == "/v2/":
             self._send(request, 200, b"{}", "application/json")
         elif request.path in ("/v2/shelf/manifests/1", f"/v2/shelf/manifests/{digest}"):
             self._send(request, 200, self._manifest, MANIFEST, digest)
@@ -107,6 +113,8 @@ class Registry:
         request.send_response(status)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(data)))
+        if status == 401:
+            request.send_header("WWW-Authenticate", 'Basic realm="shelf"')
         if digest:
             request.send_header("Docker-Content-Digest", digest)
         request.end_headers()

@@ -66,11 +66,16 @@ def addresses(env: Mapping[str, str]) -> tuple[Address, ...]:
     host = env.get("DOCKER_HOST", "")
     if host:
         return (_checked(_of_host(host, env), "DOCKER_HOST"),)
-    folder = env.get("DOCKER_CONFIG") or os.path.join(_home(env), ".docker")
+    folder = config_folder(env)
     name = env.get("DOCKER_CONTEXT") or _current(folder)
     if name and name != "default":
         return (_checked(_of_context(name, folder), f'the docker context "{name}"'),)
     return usual(env)
+
+
+def config_folder(env: Mapping[str, str]) -> str:
+    """Where the docker command keeps what its user has set."""
+    return env.get("DOCKER_CONFIG") or os.path.join(_home(env), ".docker")
 
 
 def usual(env: Mapping[str, str]) -> tuple[Address, ...]:

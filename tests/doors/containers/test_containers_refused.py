@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 import signal
 import socket
@@ -132,6 +134,19 @@ async def test_an_image_that_is_not_there_is_fetched_with_progress(here: Bench, 
     half = await here.wait_for(Prepares, lambda event: "MB" in event.detail)
     assert "of 2 layers are there" in half.detail
     registry.gate.set()
+    await here.wait_for(Spawned)
+    await here.end(run)
+
+
+async def test_a_registry_is_told_who_pulls(here: Bench, registry: Registry, tmp_path: Path) -> None:
+    registry.login = "me:secret"
+    registry.gate.set()
+    here.start(registry.image)
+    refused = await here.wait_for(NotStarted)
+    assert "no basic auth credentials" in refused.reason
+    auth = base64.b64encode(registry.login.encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+    run = here.start(registry.image, "other", shell={**here.shell, "DOCKER_CONFIG": str(tmp_path)})
     await here.wait_for(Spawned)
     await here.end(run)
 

@@ -41,7 +41,7 @@ class Begin:
     async def carry_out(self, tell: Callable[[str], None]) -> None:
         """Raises CannotBegin, EngineAbsent. `tell` gets how far the pull of the image is."""
         await asyncio.to_thread(_check_volumes, self.order)
-        image = await images.have(self.engine, self.order.image, tell)
+        image = await images.have(self.engine, self.order.image, self.order.shell, tell)
         self._check_port(image)
         if not self.order.is_alone:
             await self.networks.have(self.engine, self.run.key.project)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Json = Any
 Query = Mapping[str, str]
+Headers = Mapping[str, str]
 Path = tuple[str, ...]
 """the parts of a path, as they are: quoted here, where they leave"""
 NOTHING: Query = MappingProxyType({})
@@ -124,7 +125,7 @@ class Engine:
     async def _ping(self) -> str:
         """The newest version that it speaks, as it says in passing; `/version` takes it ten times as long."""
         try:
-            async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", ("_ping",), NOTHING, None) as answer:
+            async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", ("_ping",)) as answer:
                 return answer.headers.get("Api-Version", "")
         except TimeoutError:
             raise EngineAbsent(f"the engine at {self.address.url} does not answer", BEGIN) from None
@@ -146,9 +147,14 @@ class Engine:
         return await self.call("GET", path, query, timeout=timeout)
 
     async def post(
-        self, path: Path, body: Json = None, query: Query = NOTHING, timeout: float = DOES_WITHIN
+        self,
+        path: Path,
+        body: Json = None,
+        query: Query = NOTHING,
+        timeout: float = DOES_WITHIN,
+        headers: Headers = NOTHING,
     ) -> Json:
-        return await self.call("POST", path, query, body, timeout)
+        return await self.call("POST", path, query, body, timeout, headers)
 
     async def delete(self, path: Path, query: Query = NOTHING) -> Json:
         return await self.call("DELETE", path, query)
@@ -162,11 +168,17 @@ class Engine:
         return True
 
     async def call(
-        self, method: str, path: Path, query: Query, body: Json = None, timeout: float = DOES_WITHIN
+        self,
+        method: str,
+        path: Path,
+        query: Query,
+        body: Json = None,
+        timeout: float = DOES_WITHIN,
+        headers: Headers = NOTHING,
     ) -> Json:
         """The answer, None when it is empty. Raises Refusal, EngineAbsent."""
         try:
-            async with asyncio.timeout(timeout), self._ask(method, path, query, body) as answer:
+            async with asyncio.timeout(timeout), self._ask(method, path, query, body, headers) as answer:
                 text = await answer.read()
         except TimeoutError:
             raise EngineAbsent(f"the engine at {self.address.url} does not answer", BEGIN) from None
@@ -176,20 +188,31 @@ class Engine:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: Path, query: Query = NOTHING, body: Json = None
+        self,
+        method: str,
+        path: Path,
+        query: Query = NOTHING,
+        body: Json = None,
+        headers: Headers = NOTHING,
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """What the engine sends for as long as it does. Raises Refusal; EngineAbsent also from within."""
         try:
-            async with self._ask(method, path, query, body) as answer:
+            async with self._ask(method, path, query, body, headers) as answer:
                 yield answer.content
         except (aiohttp.ClientError, ConnectionError) as error:
             raise absent(self.address, error) from None
 
     @asynccontextmanager
     async def _ask(
-        self, method: str, path: Path, query: Query, body: Json
+        self,
+        method: str,
+        path: Path,
+        query: Query = NOTHING,
+        body: Json = None,
+        headers: Headers = NOTHING,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        async with self._session.request(method, _url(self._base, path), params=query, json=body) as answer:
+        url = _url(self._base, path)
+        async with self._session.request(method, url, params=query, json=body, headers=headers) as answer:
             if answer.status >= 400:
                 raise Refusal(answer.status, _message(await answer.read(), answer.reason))
             yield answer

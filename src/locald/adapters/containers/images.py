@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from locald.adapters.containers import translate
+from locald.adapters.containers import credentials, translate
 from locald.adapters.containers.engine import Refusal, documents
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.progress import Progress
@@ -16,7 +16,7 @@ from locald.adapters.containers.refusals import pull
 from locald.domain.project.image_names import repository_and_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from locald.adapters.containers.engine import Engine
 
@@ -24,14 +24,17 @@ PACE = 0.25
 """seconds between two words on how far a pull is"""
 
 
-async def have(engine: Engine, name: str, tell: Callable[[str], None]) -> translate.Image:
-    """What the image says of itself. `tell` gets how far its pull is, where it has to be pulled.
+async def have(
+    engine: Engine, name: str, shell: Mapping[str, str], tell: Callable[[str], None]
+) -> translate.Image:
+    """What the image says of itself. `tell` gets how far its pull is, where it has to be pulled, with the
+    credentials of the user whose `shell` it is.
 
     Raises CannotBegin, EngineAbsent.
     """
     found = await _look(engine, name)
     if found is None:
-        await _pull(engine, name, tell)
+        await _pull(engine, name, shell, tell)
         found = await _look(engine, name)
     if found is None:
         raise CannotBegin(pull(name, "the engine pulled a different image"))
@@ -47,14 +50,15 @@ async def _look(engine: Engine, name: str) -> translate.Image | None:
         raise CannotBegin(pull(name, refusal.message)) from None
 
 
-async def _pull(engine: Engine, name: str, tell: Callable[[str], None]) -> None:
+async def _pull(engine: Engine, name: str, shell: Mapping[str, str], tell: Callable[[str], None]) -> None:
     """Raises CannotBegin: a pull that has begun tells of its failure in the stream."""
     repository, tag = repository_and_tag(name)
     wanted, progress = {"fromImage": repository, "tag": tag}, Progress(name)
     with _Paced(tell) as paced:
         paced.tell(progress.sentence)
+        login = await asyncio.to_thread(credentials.headers, name, shell)
         try:
-            async with engine.stream("POST", ("images", "create"), wanted) as content:
+            async with engine.stream("POST", ("images", "create"), wanted, headers=login) as content:
                 async for said in documents(content):
                     if error := said.get("error"):
                         raise CannotBegin(pull(name, str(error)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters.containers import create as containers
+from locald.adapters.containers import credentials
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason, name_held, shown
@@ -65,9 +67,10 @@ class Begin:
             raise CannotBegin(_refused(refusal.message)) from None
 
     async def _create(self, engine: Engine, body: Mapping[str, Any]) -> None:
+        login = await asyncio.to_thread(credentials.headers, self._order.image, self._order.shell)
         for last in (False, True):
             try:
-                made = await engine.post(("services", "create"), body)
+                made = await engine.post(("services", "create"), body, headers=login)
             except Refusal as refusal:
                 if last or "name conflicts" not in refusal.message:
                     raise

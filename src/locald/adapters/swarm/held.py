@@ -15,6 +15,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
+from locald.adapters.containers.elsewhere import AGAIN, CALLED_OFF, Elsewhere, Vanished
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
@@ -28,10 +29,7 @@ from locald.domain.lifecycle.messages import (
     Gone,
     Lost,
     NotStarted,
-    Prepares,
     Replaced,
-    Resumed,
-    Silenced,
     Spawned,
 )
 
@@ -55,18 +53,13 @@ READS_WITHIN = 1.0
 """seconds for which the news of an end waits for the last output"""
 LAST_WORDS = 0.3
 """seconds that the last output of a container that was removed has to come from its node"""
-AGAIN, PATIENT = 0.2, 2.0
-"""seconds before something that failed is tried again: at first, and at most"""
-GIVES_UP = 10.0
-"""seconds after SIGKILL was asked for in which a swarm that is away may come back"""
-CALLED_OFF = Reason("stopped before it started")
+PATIENT = 2.0
+"""seconds before something that failed is tried again, at most"""
 
 
-class Vanished(Exception):
-    """The service is not there, and nobody saw how it ended. One sentence."""
+class Held(Elsewhere):
+    ENGINE = "the swarm"
 
-
-class Held:
     def __init__(
         self,
         run: Run,
@@ -80,16 +73,12 @@ class Held:
         clock: clocks.Clock,
     ) -> None:
         """`clear`: removes what the project needs no more, now that this is gone."""
-        self.run, self.order, self.printing = run, order, printing
+        super().__init__(run, printing, post, clock)
+        self.order = order
         self.service = ""
         self.cluster: Cluster | None = None
-        self.gone = False
         self._clear = clear
-        self._owner, self._reach, self._post, self._clock = owner, reach, post, clock
-        self._beginning: asyncio.Timeout | None = None
-        self._ending = self._silent = self._spawned = False
-        self._give_up_at: float | None = None
-        self._news = asyncio.Event()
+        self._owner, self._reach = owner, reach
         self._tasks: list[Task] | None = None
         self._nodes: Mapping[str, Node] = {}
         self._following: Following | None = None
@@ -109,32 +98,10 @@ class Held:
         if tasks == self._tasks and nodes is self._nodes and not self._silent:
             return
         self._tasks, self._nodes = tasks, nodes
-        if self._silent:
-            self._silent = False
-            self._post(Resumed(self.run, self._clock.now()))
+        self._be_heard()
         self._news.set()
-
-    def engine_went(self, why: str) -> None:
-        if not self._silent and self._spawned:
-            self._silent = True
-            self._post(Silenced(self.run, why, self._clock.now()))
-        elif not self._spawned and self._beginning is None:
-            self._post(Prepares(self.run, f"waiting for the swarm to be back: {why}", self._clock.now()))
 
     # What others want of it.
-
-    def stop(self) -> None:
-        if self._beginning:
-            if not self._beginning.expired():
-                self._beginning.reschedule(asyncio.get_running_loop().time())
-            return
-        self._ending = True
-        self._news.set()
-
-    def kill(self) -> None:
-        self.stop()
-        self._give_up_at = self._give_up_at or self._clock.now() + GIVES_UP
-        self.signal(signal.SIGKILL)
 
     def signal(self, number: int) -> None:
         """Only a container of the manager's own node can be reached."""
@@ -214,7 +181,7 @@ class Held:
         while True:
             try:
                 self.cluster = self.cluster or await self._reach(self)
-                engine = await self._patiently_up(self.cluster)
+                engine = await self._patiently(self.cluster.up)
                 await begin.look_at_image(engine)
                 found = await engine.get(("services", name))
             except EngineAbsent as absent:
@@ -233,21 +200,11 @@ class Held:
             await asyncio.sleep(pause)
             pause = min(pause * 2, PATIENT)
 
-    async def _patiently_up(self, cluster: Cluster) -> Engine:
-        while True:
-            try:
-                async with asyncio.timeout(AGAIN):
-                    return await cluster.up()
-            except TimeoutError:
-                self._check_patience()
-
-    def _check_patience(self) -> None:
-        """Raises Vanished."""
-        if self._give_up_at is not None and self._clock.now() >= self._give_up_at:
-            name = create.name(self.run.key)
-            where = self.cluster.engine.address.url if self.cluster else "its engine"
-            left = f"the service {name} is left there, and `docker service rm {name}` removes it"
-            raise Vanished(f"the swarm at {where} cannot be reached: {left}")
+    def _left(self) -> str:
+        name = create.name(self.run.key)
+        where = self.cluster.engine.address.url if self.cluster else "its engine"
+        left = f"the service {name} is left there, and `docker service rm {name}` removes it"
+        return f"the swarm at {where} cannot be reached: {left}"
 
     # Following it.
 

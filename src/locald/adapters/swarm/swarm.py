@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.containers.connection import Connections
 from locald.adapters.containers.engine import EngineAbsent, Refusal, first, where
-from locald.adapters.containers.lives import Lives
+from locald.adapters.containers.lives import Lives, Orders
 from locald.adapters.swarm.cluster import Cluster, usable
 from locald.adapters.swarm.held import Held
 from locald.domain.values.problem import Problem, Refused
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Adapter:
+class Adapter(Orders[Held]):
     def __init__(
         self,
         post: Callable[[Event], None],
@@ -40,7 +40,7 @@ class Adapter:
     ) -> None:
         """`tasks`: where the work lives. `owner`: what tells our services from those of another locald."""
         self._post, self._clock, self._owner = post, clock, owner
-        self._lives: Lives[Held] = Lives(post, clock, tasks, on_output, "service")
+        super().__init__(Lives(post, clock, tasks, on_output, "service"))
         self._clusters: Connections[Cluster] = Connections(tasks)
 
     async def ready(self, shell: Mapping[str, str]) -> None:
@@ -63,24 +63,6 @@ class Adapter:
 
     def adopt(self, run: Run, order: Order) -> None:
         self._hold(run, order, known=True)
-
-    def stop(self, run: Run) -> None:
-        if held := self._lives.held.get(run):
-            held.stop()
-
-    def signal(self, run: Run, number: int) -> None:
-        if held := self._lives.held.get(run):
-            held.signal(number)
-
-    def kill(self, run: Run) -> None:
-        if held := self._lives.held.get(run):
-            held.kill()
-
-    def note(self, run: Run, line: str) -> None:
-        self._lives.note(run, line)
-
-    def forget(self, run: Run) -> None:
-        self._lives.forget(run)
 
     def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
         """Of a container on the node that we talk to; the others cannot be entered from there."""

@@ -19,6 +19,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from locald.adapters.containers.elsewhere import AGAIN, CALLED_OFF, Elsewhere, Vanished
 from locald.adapters.containers.engine import EngineAbsent
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason, name_held, shown
@@ -27,7 +28,7 @@ from locald.adapters.systemd import unit as units
 from locald.adapters.systemd.bus import Denied
 from locald.adapters.systemd.following import Following, state
 from locald.adapters.systemd.manager import NO_SUCH_UNIT, remove
-from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Prepares, Resumed, Silenced
+from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Spawned
 from locald.linux import cgroup
 
 if TYPE_CHECKING:
@@ -43,21 +44,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AGAIN = 0.2
-"""seconds before something that nobody tells of is looked at again"""
 SOON = 0.02
-"""the same of what takes systemd no time"""
-GIVES_UP = 10.0
-"""seconds after SIGKILL was asked for in which a systemd that is away may come back"""
+"""seconds before what takes systemd no time is looked at again"""
 TAKEN = "UnitExists"
-CALLED_OFF = Reason("stopped before it started")
 
 
-class Vanished(Exception):
-    """The unit is not there, and nobody saw how it ended. One sentence."""
+class Held(Elsewhere):
+    ENGINE = "systemd"
 
-
-class Held:
     def __init__(
         self,
         run: Run,
@@ -69,17 +63,14 @@ class Held:
         post: Callable[[Event], None],
         clock: clocks.Clock,
     ) -> None:
-        self.run, self.order, self.printing = run, order, printing
+        super().__init__(run, printing, post, clock)
+        self.order = order
         self.unit = units.unit_name(run.key)
         self.path = ""
         self.manager: Manager | None = None
-        self.gone = False
-        self._owner, self._reach, self._post, self._clock = owner, reach, post, clock
-        self._beginning: asyncio.Timeout | None = None
-        self._news = asyncio.Event()
+        self._owner, self._reach = owner, reach
         self._known: dict[str, Any] = {}
-        self._silent = self._is_new = self._ending = self._stops = False
-        self._give_up_at: float | None = None
+        self._is_new = self._stops = False
         self._working: set[asyncio.Task[None]] = set()
         self._folder: str | None = None
         self._following = Following(run, self.unit, order.process.argv[0], self._steady, speaks=order.speaks)
@@ -90,36 +81,19 @@ class Held:
         self._known |= properties
         self._news.set()
 
-    def engine_went(self, why: str) -> None:
-        if self._following.spawned and not self._silent:
-            self._silent = True
-            self._post(Silenced(self.run, why, self._clock.now()))
-        elif self._beginning is None and not self._following.spawned:
-            self._post(Prepares(self.run, f"waiting for systemd to be back: {why}", self._clock.now()))
-
     def engine_came(self) -> None:
         self._is_new = bool(self.path)
         self._news.set()
 
     # What others want of it.
 
-    def stop(self) -> None:
-        if self._beginning:
-            if not self._beginning.expired():
-                self._beginning.reschedule(asyncio.get_running_loop().time())
-            return
-        self._ending = True
-        self._news.set()
-
-    def kill(self) -> None:
-        self.stop()
-        self._give_up_at = self._give_up_at or self._clock.now() + GIVES_UP
-        self._kill("all", signal.SIGKILL)
-
     def signal(self, number: int) -> None:
-        self._kill("main", number)
+        self._tell_them("main", number)
 
-    def _kill(self, whom: str, number: int) -> None:
+    def _kill(self) -> None:
+        self._tell_them("all", signal.SIGKILL)
+
+    def _tell_them(self, whom: str, number: int) -> None:
         if self.manager and self.manager.is_up and self.path:
             work = asyncio.get_running_loop().create_task(self._send(self.manager.bus, whom, number))
             self._working.add(work)
@@ -134,7 +108,7 @@ class Held:
     @property
     def main(self) -> int:
         """The main process; 0 while there is none."""
-        return state(self._known).main if self._following.spawned else 0
+        return state(self._known).main if self._spawned else 0
 
     def pids(self) -> list[int]:
         """Those of its processes."""
@@ -229,11 +203,9 @@ class Held:
         while True:
             try:
                 self.manager = self.manager or await self._reach(self)
-                await self._claim(await self._patiently_up(self.manager))
+                await self._claim(await self._patiently(self.manager.up))
             except EngineAbsent as absent:
-                if not self._silent:
-                    self._silent = True
-                    self._post(Silenced(self.run, absent.reason, self._clock.now()))
+                self._be_silent(absent.reason)
             else:
                 since = round((state(self._known).started or time.time()) * 1e9)
                 await self.manager.journal.follow(self.unit, self.printing, since)
@@ -255,23 +227,11 @@ class Held:
                 raise Vanished(f"the run was lost: systemd refuses: {shown(denied.message)}") from None
             raise Vanished(f"the run was lost: systemd has no unit {self.unit}") from None
         self._is_new = False
-        if self._silent:
-            self._silent = False
-            self._post(Resumed(self.run, self._clock.now()))
+        self._be_heard()
 
-    async def _patiently_up(self, manager: Manager) -> Bus:
-        while True:
-            try:
-                async with asyncio.timeout(AGAIN):
-                    return await manager.up()
-            except TimeoutError:
-                self._check_patience()
-
-    def _check_patience(self) -> None:
-        """Raises Vanished."""
-        if self._give_up_at is not None and self._clock.now() >= self._give_up_at:
-            left = f"`systemctl --user stop {self.unit}` ends its remaining processes"
-            raise Vanished(f"systemd cannot be reached: {left}")
+    def _left(self) -> str:
+        left = f"`systemctl --user stop {self.unit}` ends its remaining processes"
+        return f"systemd cannot be reached: {left}"
 
     # Following it.
 
@@ -318,6 +278,7 @@ class Held:
                 await self.manager.journal.finish(self.unit)
                 self._post(Exited(event.run, event.pid, event.exit, len(self.pids()), event.at))
                 return True
+            self._spawned = self._spawned or isinstance(event, Spawned)
             self._post(event)
         return False
 
@@ -328,7 +289,7 @@ class Held:
             return
         await self.manager.journal.finish(self.unit)
         try:
-            bus = await self._patiently_up(self.manager)
+            bus = await self._patiently(self.manager.up)
             path = await bus.call("GetUnit", "s", self.unit)
             if await self.manager.labels(path) == units.labels(self.run, self._owner):
                 await remove(bus, self.unit)

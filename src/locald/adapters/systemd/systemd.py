@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.containers.connection import Connections
 from locald.adapters.containers.engine import EngineAbsent
-from locald.adapters.containers.lives import Lives
+from locald.adapters.containers.lives import Lives, Orders
 from locald.adapters.systemd.bus import place
 from locald.adapters.systemd.held import Held
 from locald.adapters.systemd.manager import Manager, reach, usable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from locald.linux.clock import Clock
 
 
-class Adapter:
+class Adapter(Orders[Held]):
     def __init__(
         self,
         post: Callable[[Event], None],
@@ -38,7 +38,7 @@ class Adapter:
     ) -> None:
         """`tasks`: where the work lives. `owner`: what tells our units from those of another locald."""
         self._post, self._clock, self._owner = post, clock, owner
-        self._lives: Lives[Held] = Lives(post, clock, tasks, on_output, "unit")
+        super().__init__(Lives(post, clock, tasks, on_output, "unit"))
         self._managers: Connections[Manager] = Connections(tasks)
 
     async def ready(self, shell: Mapping[str, str]) -> None:
@@ -55,24 +55,6 @@ class Adapter:
 
     def adopt(self, run: Run, order: Order) -> None:
         self._hold(run, order, known=True)
-
-    def stop(self, run: Run) -> None:
-        if held := self._lives.held.get(run):
-            held.stop()
-
-    def signal(self, run: Run, number: int) -> None:
-        if held := self._lives.held.get(run):
-            held.signal(number)
-
-    def kill(self, run: Run) -> None:
-        if held := self._lives.held.get(run):
-            held.kill()
-
-    def note(self, run: Run, line: str) -> None:
-        self._lives.note(run, line)
-
-    def forget(self, run: Run) -> None:
-        self._lives.forget(run)
 
     def way_in(self, run: Run) -> None:
         """A process has no container."""

@@ -49,6 +49,13 @@ def remedy(text: str) -> str:
     return f'did you mean "{meant}"?' if (meant := near(text)) else LIKE
 
 
+def registry(name: str) -> str:
+    """The host of its registry, as it is written; empty where none is, which means Docker Hub."""
+    host, slash, _ = name.partition("/")
+    is_host = "." in host or ":" in host or host.startswith("[") or host == "localhost"
+    return host if slash and is_host and host != "docker.io" else ""
+
+
 def repository_and_tag(name: str) -> tuple[str, str]:
     """An image's name as an engine wants to be asked for it: repository, and tag or digest.
 
