@@ -157,6 +157,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "shared_by": [],
         "directory": "/shop",
         "type": "exec",
+        "engine": "local",
         "state": "running",
         "health": "healthy",
         "source": "tcp",

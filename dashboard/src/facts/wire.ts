@@ -19,6 +19,8 @@ export interface Row {
   shared_by?: string[];
   directory: string;
   type: string;
+  /** where it runs: local, swarm, systemd */
+  engine?: string;
   state: State;
   health: Health;
   source: Source;

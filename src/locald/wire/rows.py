@@ -58,6 +58,7 @@ def row(view: Row) -> Json:
         "shared_by": list(view.shared_by),
         "directory": view.directory,
         "type": view.type,
+        "engine": view.engine,
         "state": view.state,
         "health": view.health,
         "source": view.source,

@@ -28,7 +28,7 @@ from locald.domain.lifecycle.phase import (
 )
 from locald.domain.lifecycle.reachable import with_dependencies, with_dependents
 from locald.domain.project.names import Run
-from locald.domain.project.spec import HealthCheck, HttpCheck, Type
+from locald.domain.project.spec import Engine, HealthCheck, HttpCheck, Type
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +67,7 @@ def test_a_row_has_the_promised_columns() -> None:
         "shared_by",
         "directory",
         "type",
+        "engine",
         "state",
         "health",
         "source",
@@ -106,6 +107,7 @@ def test_the_row_of_a_healthy_service() -> None:
         shared_by=(),
         directory="/shop",
         type=Type.EXEC,
+        engine=Engine.LOCAL,
         state="running",
         health=s.row("web").health,
         source=Source.TCP,

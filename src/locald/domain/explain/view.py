@@ -26,7 +26,7 @@ from locald.domain.lifecycle.phase import (
     state,
 )
 from locald.domain.project.names import parts
-from locald.domain.project.spec import CheckKind, Condition, Type
+from locald.domain.project.spec import CheckKind, Condition, Engine, Type
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Service
@@ -46,6 +46,8 @@ class Row:
     """the instances that have it in their file; empty for what is not shared"""
     directory: str
     type: Type
+    engine: Engine
+    """where it runs"""
     state: str
     health: Health
     source: Source
@@ -90,6 +92,7 @@ def row(world: World, service: Service) -> Row:
         shared_by=tuple(sorted(service.users)),
         directory=service.definition.directory,
         type=spec.type,
+        engine=service.present.engine,
         state=state(service.phase),
         health=result.health,
         source=result.source,
