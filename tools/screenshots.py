@@ -1,4 +1,5 @@
-"""Makes the pictures of the documentation anew: the dashboard in a real browser, the monitor in its terminal.
+"""Makes the pictures of the documentation anew: the dashboard and the pages in place of services in a real
+browser, the monitor in its terminal.
 
     .venv/bin/python tools/screenshots.py [PICTURE…]
 
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import zlib
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +57,8 @@ class Shot(NamedTuple):
     click: str = ""
     """what is clicked before"""
     hover: str = ""
+    name: str = ""
+    """of a service: the page that is in its place, by name, and not the dashboard"""
 
 
 SHOTS = {
@@ -68,20 +72,24 @@ SHOTS = {
         "/project/shop/services", "dialog[open]", width=1400, height=450, click="[aria-label='Stop cache']"
     ),
     "phone": Shot("/project/shop/services", "td.memory:has-text('MB')", "dark", 390, 811),
+    "in-place": Shot("", "h1:has-text('search is blocked')", height=600, name="search"),
+    "in-place-phone": Shot("", "h1:has-text('index failed')", "dark", 390, 700, name="index"),
+    "unknown-name": Shot("", "h1:has-text('No service')", "dark", height=500, name="shpo"),
 }
 MONITOR = "monitor"
 NAMES = (*SHOTS, MONITOR)
 
 
 class Demo:
-    """A locald of its own that runs the demonstration."""
+    """A locald of its own that runs the demonstration, by name too if there is to be a proxy."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, has_proxy: bool) -> None:
         self.folder = folder / "shop"
         self.home = folder / "home"
         shutil.copytree(DEMO, self.folder)
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.environment = kept | {"LOCALD_HOME": str(self.home), "LANG": "C.UTF-8", "LOCALD_PROXY": "off"}
+        proxy = "on" if has_proxy else "off"
+        self.environment = kept | {"LOCALD_HOME": str(self.home), "LANG": "C.UTF-8", "LOCALD_PROXY": proxy}
 
     def locald(self, *arguments: str, good: bool = True) -> str:
         command = [sys.executable, "-m", "locald", *arguments]
@@ -107,9 +115,9 @@ class Demo:
 
 
 @contextmanager
-def demo() -> Iterator[Demo]:
+def demo(*, has_proxy: bool) -> Iterator[Demo]:
     folder = Path(tempfile.mkdtemp(prefix="ld", dir="/tmp"))
-    made = Demo(folder)
+    made = Demo(folder, has_proxy=has_proxy)
     try:
         made.begin()
         yield made
@@ -128,11 +136,16 @@ def photograph(browser: Browser, made: Demo, shot: Shot) -> bytes:
         device_scale_factor=2 if is_phone else SCALE * 1180 / shot.width,
         color_scheme=shot.theme,  # type: ignore[arg-type]
         reduced_motion="reduce",
+        ignore_https_errors=True,  # nobody trusts its authority
     )
     page = context.new_page()
-    page.goto(made.locald("dashboard", "--url").strip())
-    page.goto(f"{page.url.partition('#')[0]}#{shot.route}")
-    neutral(page, made)
+    if shot.name:
+        port = json.loads(made.locald("proxy", "status", "--json"))["https_port"]
+        page.goto(f"https://{shot.name}.shop.localhost:{port}/")
+    else:
+        page.goto(made.locald("dashboard", "--url").strip())
+        page.goto(f"{page.url.partition('#')[0]}#{shot.route}")
+        neutral(page, made)
     if shot.click:
         page.locator(shot.click).first.click()
     page.locator(shot.sign).last.wait_for()
@@ -285,21 +298,32 @@ def make(names: list[str]) -> None:
 
     program = shutil.which("chromium") or sys.exit("there is no chromium: ./test --install")
     PICTURES.mkdir(exist_ok=True)
-    with demo() as made:
-        svg = asyncio.run(drawn(made)) if MONITOR in names else ""
-        with (
-            sync_playwright() as playwright,
-            playwright.chromium.launch(
-                executable_path=program, args=["--no-sandbox", "--force-color-profile=srgb"]
-            ) as browser,
-        ):
-            for name in names:
-                picture = (
-                    rendered(browser, svg) if name == MONITOR else photograph(browser, made, SHOTS[name])
-                )
-                small = smaller(picture)
-                (PICTURES / f"{name}.png").write_bytes(small)
-                print(f"{name}: {len(small) // 1000} kB", flush=True)
+    by_name = [name for name in names if name in SHOTS and SHOTS[name].name]
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--force-color-profile=srgb"]
+        ) as browser,
+    ):
+        for has_proxy in (False, True):
+            if chosen := [name for name in names if (name in by_name) == has_proxy]:
+                with demo(has_proxy=has_proxy) as made:
+                    for name in chosen:
+                        keep(name, picture_of(name, browser, made))
+
+
+def picture_of(name: str, browser: Browser, made: Demo) -> bytes:
+    if name != MONITOR:
+        return photograph(browser, made, SHOTS[name])
+    with ThreadPoolExecutor(1) as aside:  # the browser has a loop in this thread
+        svg = aside.submit(asyncio.run, drawn(made)).result()
+    return rendered(browser, svg)
+
+
+def keep(name: str, picture: bytes) -> None:
+    small = smaller(picture)
+    (PICTURES / f"{name}.png").write_bytes(small)
+    print(f"{name}: {len(small) // 1000} kB", flush=True)
 
 
 def faults() -> list[str]:

@@ -125,10 +125,12 @@ class Answers:
     def _shown(self, key: Key, told: Mapping[str, Any], output: list[str], *, is_broken: bool) -> str:
         state = str(told["state"])
         word = str(told["health"]) if state == "running" else state
-        title = f"{key.service} is {word}" if word != "failed" else f"{key.service} failed"
+        title = f"{key.service} {_is(word)}"
         if is_broken:
             title = f"{key.service} broke off without an answer"
-        blockers = [f"`{each['service']}` is {each['state']}: {each['because']}" for each in told["blockers"]]
+        blockers = [
+            f"`{each['service']}` {_is(each['state'])}: {each['because']}" for each in told["blockers"]
+        ]
         steps = [*told["hints"], f"run `locald why {key}` for details"]
         parts = [
             Part("Blocked by (root cause last)", blockers),
@@ -224,7 +226,7 @@ class Answers:
         if not is_navigation(request.headers):
             what = f"no service has the name {name}"
             return document({"error": {"code": "unknown_name", "message": what, "names": known}}, 404)
-        parts = [Part("Names", [f"{url}" for url in known])]
+        parts = [Part("Names", addresses=known)]
         return _page(page("No service has this name", f"`{name}` leads nowhere.", parts), 404)
 
 
@@ -234,6 +236,10 @@ def is_navigation(headers: Mapping[str, str]) -> bool:
         return False
     mode = headers.get("sec-fetch-mode")
     return mode == "navigate" if mode else "text/html" in headers.get("accept", "")
+
+
+def _is(state: str) -> str:
+    return state if state == "failed" else f"is {state}"
 
 
 def _sentence(text: str) -> str:

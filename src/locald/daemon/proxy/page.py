@@ -71,10 +71,12 @@ POLICY = (
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A heading, and below it sentences, or lines of output. What is in `backquotes` is shown as code."""
+    """A heading, and below it sentences, addresses, or lines of output. What is in `backquotes` is shown as
+    code."""
 
     title: str
     sentences: Sequence[str] = ()
+    addresses: Sequence[str] = ()
     output: Sequence[str] = ()
 
 
@@ -115,10 +117,15 @@ def page(
 
 
 def _part(part: Part) -> str:
-    items = "".join(f"<li>{_formatted(each)}</li>" for each in part.sentences)
+    shown = [*map(_formatted, part.sentences), *map(_address, part.addresses)]
+    items = "".join(f"<li>{each}</li>" for each in shown)
     listed = f"<ul>{items}</ul>" if items else ""
     output = f"<pre>{html.escape(chr(10).join(part.output))}</pre>" if part.output else ""
     return f"<h2>{html.escape(part.title)}</h2>{listed}{output}" if listed or output else ""
+
+
+def _address(url: str) -> str:
+    return f'<a href="{html.escape(url)}">{html.escape(url)}</a>'
 
 
 def _formatted(sentence: str) -> str:
