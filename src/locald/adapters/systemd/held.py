@@ -284,11 +284,13 @@ class Held(Elsewhere):
 
     async def _take_away(self) -> None:
         """Have the unit stopped and forgotten, if there is one; a systemd that is away does so when it is
-        back."""
+        back. Of a run that never was none is waited for: what is there is found by the next start."""
         if self.manager is None:
             return
         await self.manager.journal.finish(self.unit)
         try:
+            if not (self._spawned or self.manager.is_up):
+                return
             bus = await self._patiently(self.manager.up)
             path = await bus.call("GetUnit", "s", self.unit)
             if await self.manager.labels(path) == units.labels(self.run, self._owner):
