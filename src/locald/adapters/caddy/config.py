@@ -44,6 +44,8 @@ _MANY_ROUNDS: Json = {"header_regexp": {ROUNDS: {"pattern": r"(?:\S+\s+){5}"}}}
 """It has been to so many that the daemon is asked whether it goes in circles"""
 SERVICE, ADDRESS, SCHEME = "locald_service", "locald_address", "locald_scheme"
 """what is known of the service that a request is for, as variables of the request"""
+HELD = "locald_held"
+"""the variable of a request that waits for its service"""
 _OF_OUR_OWN: Json = {"path": ["/.well-known/locald/*"]}
 """of every name: what the page that is shown in place of a service asks"""
 HOLD, NOWHERE, LOOP, BROKEN, OWN = "/hold", "/nowhere", "/loop", "/broken", "/own"
@@ -124,7 +126,7 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
             {"match": [{"vars": {SERVICE: [""]}}], "terminal": True, "handle": [_asked(site, NOWHERE)]},
             {"match": [_OF_OUR_OWN], "terminal": True, "handle": [_asked(site, OWN)]},
             {"match": [_MANY_ROUNDS], "handle": [_asked(site, LOOP)]},
-            {"match": [_closed(site, _var(SERVICE))], "handle": [_asked(site, HOLD)]},
+            {"match": [_closed(site, _var(SERVICE))], "handle": _held(site)},
             *_onwards(),
         ],
         "errors": {"routes": _when_it_fails(site, named)},
@@ -201,15 +203,16 @@ def _onwards() -> list[Json]:
 
 def _when_it_fails(site: Site, named: list[Json]) -> list[Json]:
     """The service does not listen: it was not sent anything, so the request may go to it later. The daemon
-    does not listen: there is no more to ask it. All else: the service broke off."""
+    does not listen: there is no more to ask it. It ended while a request was held: the next one is asked. All
+    else: the service broke off."""
     again = {"handler": "subroute", "routes": _onwards()}
     return [
         _when_away(),
         *named,
         {
-            "match": [_said("message", "dial tcp")],
+            "match": [_said("message", "dial tcp"), {"vars": {HELD: ["yes"]}}],
             "terminal": True,
-            "handle": [_asked(site, HOLD), again],
+            "handle": [*_held(site), again],
         },
         {"match": [_said("status_code", "^5")], "handle": [_asked(site, BROKEN)]},
     ]
@@ -271,6 +274,12 @@ def _asked(site: Site, path: str) -> Json:
         },
         "handle_response": [{"match": {"status_code": [204]}, "routes": []}],
     }
+
+
+def _held(site: Site) -> list[Json]:
+    """Asked whether it is to wait; meanwhile it is known that nothing was sent to the service."""
+    asking, asked = ({"handler": "vars", HELD: word} for word in ("yes", ""))
+    return [asking, _asked(site, HOLD), asked]
 
 
 def _dashboard(site: Site) -> Json:

@@ -73,7 +73,9 @@ def test_any_other_request_is_held_while_the_gate_is_closed_and_then_goes_to_the
     closed, *onwards = parts()[-3:]
     file = closed["match"][0]["file"]
     assert file == {"root": "/h/gates", "try_files": ["/{http.vars.locald_service}"]}
-    assert closed["handle"][0]["rewrite"] == {"method": "GET", "uri": "/hold"}
+    asking, asked, over = closed["handle"]
+    assert asked["rewrite"] == {"method": "GET", "uri": "/hold"}
+    assert (asking["locald_held"], over["locald_held"]) == ("yes", "")
     assert [part["match"] for part in onwards] == [
         [{"vars": {"locald_scheme": [scheme]}}] for scheme in ("http", "https")
     ]
@@ -84,6 +86,12 @@ def test_any_other_request_is_held_while_the_gate_is_closed_and_then_goes_to_the
         if part.get("match") == [{"host": ["api.feat.shop.localhost"]}]
     )
     assert (named["locald_service"], named["locald_address"]) == ("shop@feat:api", "[::1]:24001")
+
+
+def test_a_request_that_was_held_when_the_daemon_ended_is_held_by_the_next() -> None:
+    again = server()["errors"]["routes"][-2]
+    assert {"vars": {"locald_held": ["yes"]}} in again["match"]
+    assert again["handle"][1]["rewrite"]["uri"] == "/hold"
 
 
 def test_the_dashboards_name_is_nobody_elses_and_the_daemon_hears_who_comes() -> None:
