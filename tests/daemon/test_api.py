@@ -400,6 +400,16 @@ async def test_the_words_around_a_body_do_not_matter(office: Office) -> None:
         assert answer.status == 200, answer.body
 
 
+@pytest.mark.parametrize(("path", "field"), [("dashboard", "by_name"), ("up", "attach")])
+async def test_what_is_neither_true_nor_false_is_refused(office: Office, path: str, field: str) -> None:
+    asked: Json = {field: {}}
+    if path == "up":
+        asked |= {"directory": office.project(SHOP), "caller": SHELL}
+    answer = await office.post(path, **asked)
+    is_refused(answer)
+    assert (answer.problem["what"], answer.problem["where"]) == ("must be true or false", field)
+
+
 async def test_a_body_that_is_too_long_is_refused(office: Office) -> None:
     body = io.BytesIO(b" " * (http.LARGEST_REQUEST + 1))
     is_refused(await office.ask("POST", "/v1/up", data=body), 413)

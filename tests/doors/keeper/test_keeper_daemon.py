@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keeping import (
+    PATIENCE,
     Daemon,
     Keeping,
     children_of,
@@ -32,6 +33,7 @@ from keeping import (
 from locald.client.daemon import holder_of
 from locald.keeper import launch
 from locald.keeper.runs import reserve
+from locald.keeper.wire import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -342,6 +344,35 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(launch.CannotStart, match="file"):
         launch.start(str(tmp_path / "file"), str(tmp_path / "log"))
+
+
+def test_of_many_who_only_connect_the_oldest_goes(daemon: Daemon, keeping: Keeping) -> None:
+    with ExitStack() as all_of_them:
+        guests = [
+            all_of_them.enter_context(launch.connect(keeping.run)) for _ in range(server.MOST_GUESTS + 1)
+        ]
+        guests[0].settimeout(PATIENCE)
+        assert guests[0].recv(1) == b""
+        daemon.send(do="hello", protocol=1)
+        daemon.wait("hello")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@own_house
+def test_another_user_who_reaches_the_socket_is_not_heard(daemon: Daemon, keeping: Keeping) -> None:
+    """Where somebody has opened the folders to everybody."""
+    path = os.path.join(keeping.run, "keeper.sock")
+    for each, mode in ((os.path.dirname(keeping.run), 0o755), (keeping.run, 0o755), (path, 0o777)):
+        os.chmod(each, mode)
+    code = (
+        "import os, socket, sys; os.setuid(65534); "
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+        's.sendall(b\'{"do": "hello", "protocol": 1}\\n\'); s.settimeout(20); sys.exit(bool(s.recv(1)))'
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "Broken pipe" in done.stderr or "reset" in done.stderr, done.stderr
 
 
 HASTY = (

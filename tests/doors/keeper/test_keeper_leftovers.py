@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 
 from keeping import House, Keeping, grouped, once, own_house, sh, sockets_in, wait_dead
 from locald.keeper.main import is_group
+from locald.keeper.runs import leftovers
 from locald.keeper.runs.leftovers import Table
 from locald.linux import cgroup, procfs
 
@@ -256,6 +258,19 @@ def test_a_pid_that_means_another_process_now_is_left_alone(
     table.end_leftovers()
     assert lives(bystander)
     assert not path.exists()
+
+
+def test_a_pid_that_has_come_to_mean_another_process_since_the_look_is_left_alone(
+    bystander: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    monkeypatch.setattr(signal, "pidfd_send_signal", lambda _, number: sent.append(number))
+    start = procfs.start_time(bystander.pid)
+    assert start is not None
+    leftovers._kill(bystander.pid, start - 1)
+    assert sent == []
+    leftovers._kill(bystander.pid, start)
+    assert sent == [signal.SIGKILL]
 
 
 def test_after_a_restart_of_the_machine_nothing_is_touched(

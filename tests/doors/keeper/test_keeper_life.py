@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from keeping import children_of, grouped, notify, once, python, sh, sockets_in, tree_of, wait_dead
+from locald.keeper.runs import kill_rounds
+from locald.keeper.runs.kill_rounds import Killing
 from locald.linux import procfs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from keeping import Daemon, Gate, Keeping
 
 WEB = "shop:web#1"
@@ -145,6 +150,43 @@ def test_a_kill_right_after_the_spawn_ends_it(daemon: Daemon) -> None:
     daemon.send(do="kill", run=WEB)
     end = daemon.wait_for(lambda event: event["event"] in ("gone", "refused"), "end")
     assert end["run"] == WEB
+
+
+def test_that_something_cannot_be_killed_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kill_rounds, "STUCK_AFTER", 0.0)
+    rounds: list[Callable[[], None]] = []
+    told: list[str] = []
+    loop: Any = SimpleNamespace(after=lambda _, action: rounds.append(action))
+    Killing(loop, lambda: False, lambda: told.append("stuck")).go_on()
+    for _ in range(3):
+        rounds.pop()()
+    assert told == ["stuck"]
+
+
+TWO = """
+import os, signal
+def tells(word):
+    return lambda *_: open({gate!r}, "w").write(word + "\\n")
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(4))
+if os.fork() == 0:
+    signal.signal(signal.SIGUSR1, tells("hit"))
+    signal.signal(signal.SIGUSR2, tells("asked"))
+    tells(str(os.getpid()))()
+while True:
+    signal.pause()
+"""
+
+
+def test_a_signal_to_the_main_process_reaches_no_other(daemon: Daemon, keeping: Keeping) -> None:
+    said = keeping.gate("said")
+    daemon.start(WEB, python(TWO.format(gate=str(said))))
+    child = int(said.read())
+    daemon.send(do="signal", run=WEB, signal=signal.SIGUSR1, main=True)
+    assert daemon.wait("exited", WEB)["code"] == 4
+    os.kill(child, signal.SIGUSR2)
+    assert said.read() == "asked"
+    daemon.send(do="kill", run=WEB)
+    daemon.wait("gone", WEB)
 
 
 @once

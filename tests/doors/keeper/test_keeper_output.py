@@ -6,14 +6,17 @@ import base64
 import hashlib
 import os
 import resource
+import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keeping import grouped, once, python, sh
+from keeping import grouped, once, python, sh, wait_dead
 from locald.capture import frames
-from locald.keeper.runs.output import MOST_UNWRITTEN
+from locald.keeper.loop import Loop
+from locald.keeper.runs.output import MOST_UNWRITTEN, Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,6 +84,27 @@ def test_the_last_words_are_captured_before_the_exit_is_told(daemon: Daemon, tty
     assert daemon.printed(frames.STDOUT).endswith(b"last out")
     assert daemon.printed(frames.STDERR) == b"last err"
     daemon.wait("gone", WEB)
+
+
+@once
+def test_the_last_words_are_captured_also_where_exits_are_seen_first(
+    daemon: Daemon, keeping: Keeping
+) -> None:
+    """The keeper stood still, and what it hears of first is that another run has ended."""
+    other_ends, ends = keeping.gate("other"), keeping.gate("ends")
+    other = daemon.start("shop:db#1", sh(f"read _ < {other_ends}"), tty=False)["pid"]
+    leader = daemon.start(WEB, sh(f"read _ < {ends}; echo last words; exit 7"), tty=False)["pid"]
+    os.kill(keeping.pid, signal.SIGSTOP)
+    try:
+        for gate, pid in ((other_ends, other), (ends, leader)):
+            gate.write()
+            wait_dead([pid])
+    finally:
+        os.kill(keeping.pid, signal.SIGCONT)
+    assert daemon.wait("exited", WEB)["code"] == 7
+    assert daemon.printed() == b"last words\n"
+    for run_ in (WEB, "shop:db#1"):
+        daemon.wait("gone", run_)
 
 
 @once
@@ -300,6 +324,20 @@ def test_no_more_is_held_of_it_than_has_its_place(daemon: Daemon, keeping: Keepi
         told = base64.b64decode(daemon.wait("output", WEB)["unwritten"])
     assert told.endswith(b"xlast\n")
     assert len(told) == MOST_UNWRITTEN
+
+
+def test_what_no_disk_takes_does_not_pile_up() -> None:
+    """Nor where nobody asks for it."""
+    order: Any = SimpleNamespace(logs="/proc/nowhere", number=1, log_size=1 << 20)
+    output = Output(Loop(), order, lambda _: None, lambda _: None)
+    for end in (theirs := output.open(tty=False)):
+        for _ in range(3):
+            os.write(end, b"x" * 50_000)
+            output.drain()
+    assert len(output.unwritten) == MOST_UNWRITTEN
+    for end in theirs:
+        os.close(end)
+    output.close()
 
 
 @once

@@ -54,7 +54,7 @@ class Changing:
             self._core.texts.learn(read)
         directory, caller = await self._whence(asked)
         await self._core.processes.cleared()
-        attach = asked.get("attach") is True
+        attach = _truth(asked, "attach")
         where = _where(asked)
         command, effect, warnings = await self._up(directory, names, caller, where, attach=attach)
         told: Json = {"services": requests.starting(command.project, command.services), "warnings": warnings}
@@ -63,7 +63,7 @@ class Changing:
         return document({**whose(command.project.name), **told, **effect})
 
     async def invite(self, request: Request) -> Answer:
-        by_name = (await _body(request)).get("by_name") is True
+        by_name = _truth(await _body(request), "by_name")
         site = self._core.dashboard
         url = site.invite(by_name=by_name) if site else None
         if url is None and by_name and site and site.url:
@@ -271,6 +271,13 @@ async def _body(request: Request) -> dict[str, Any]:
         raise misused("the request must be a JSON object")
     for field in found.keys() - FIELDS:  # passed over, a misspelt `services` would mean all of them
         raise misused("unknown field", field)
+    return found
+
+
+def _truth(asked: Json, field: str) -> bool:
+    """Raises Refused for what is neither true nor false."""
+    if not isinstance(found := asked.get(field, False), bool):
+        raise misused("must be true or false", field)
     return found
 
 

@@ -156,7 +156,8 @@ def _operation(path: str) -> Json:
             for name, text in QUERIES[path].items()
         ]
     if path in BODIES:
-        body = {"type": "object", "properties": {name: _BODY[name] for name in BODIES[path]}}
+        fields = {name: _BODY[name] for name in BODIES[path]}
+        body = {"type": "object", "properties": fields, "additionalProperties": False}
         described["requestBody"] = {"content": {"application/json": {"schema": body}}}
     return described
 
