@@ -25,6 +25,8 @@ from faces.fake_daemon import (
     row,
     snapshot,
 )
+from locald.cli.commands.up import ENGINES
+from locald.domain.project.spec import Engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,7 +89,7 @@ def test_up_says_that_services_move_to_another_engine(cli: Cli, daemon: FakeDaem
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--on", "swrm"), 'unknown engine: "swrm"'),
+        (("--on", "swrm"), "unknown --on: swrm\nhint: use one of local, swarm, systemd"),
         (("--image", "web"), '"web" is not SERVICE=REF'),
     ],
 )
@@ -98,6 +100,10 @@ def test_an_engine_or_an_image_that_is_none_is_refused_without_a_daemon(
     assert result.code == 2
     assert told in result.err
     assert daemon.asked("POST /v1/up") == []
+
+
+def test_every_engine_can_be_named_and_completed() -> None:
+    assert tuple(Engine) == ENGINES
 
 
 def test_up_sends_the_shell_that_asked(cli: Cli, daemon: FakeDaemon, project: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from locald.domain.export.losses import lost_on
 from locald.domain.project import config, env
-from locald.domain.project.placing import named, placed
+from locald.domain.project.placing import placed
 from locald.domain.project.resolving import resolve
 from locald.domain.project.spec import Engine, ProjectSpec, Type
 from locald.domain.project.texts import Texts
@@ -135,13 +135,6 @@ def test_the_engine_of_a_project_is_one_users_to_set() -> None:
         config.parse(SHOP.replace('name = "shop"', 'name = "shop"\nengine = "swarm"'))
     with pytest.raises(Refused, match="engine"):
         config.parse(Texts(SHOP, '[project]\nengine = "swrm"\n'))
-
-
-def test_an_unknown_engine_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(Refused) as refusal:
-        named("nomad")
-    (told,) = refusal.value.problems
-    assert (told.what, told.hint) == ('unknown engine: "nomad"', "engines: local, swarm, systemd")
 
 
 # systemd: processes on this machine.

@@ -24,6 +24,10 @@ has failed, with the reason and its last lines. Ctrl-C leaves the services runni
 """
 
 
+ENGINES = ("local", "swarm", "systemd")
+"""as `domain.project.spec.Engine` has them, whose import takes longer than what is to be completed"""
+
+
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("up", description=ABOUT)
     parser.add_argument(
@@ -36,6 +40,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--on",
         metavar="ENGINE",
+        choices=ENGINES,
         help="where to run the services: local, swarm or systemd",
     )
     parser.add_argument(
@@ -60,9 +65,8 @@ def _where(args: argparse.Namespace) -> dict[str, Any]:
     if not args.on and not args.image:
         return {}
     from locald.cli.shared.images import images
-    from locald.domain.project.placing import named
 
-    told: dict[str, Any] = {"engine": named(args.on).value} if args.on else {}
+    told: dict[str, Any] = {"engine": args.on} if args.on else {}
     return told | ({"images": images(args.image)} if args.image else {})
 
 

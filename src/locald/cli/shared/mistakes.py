@@ -157,8 +157,16 @@ def _no_choice(parser: argparse.ArgumentParser, name: str, word: str) -> Problem
     if meant := near(word.lower(), actions):
         hint = f"run `{parser.prog} {meant}`"
         return Problem(f"unknown {kind}: {word} (did you mean {meant}?)", hint=hint)
-    hint = f"use one of {', '.join(actions)}" if actions else _usage(parser.prog)
+    known = actions or _choices(parser, name)
+    hint = f"use one of {', '.join(known)}" if known else _usage(parser.prog)
     return Problem(f"unknown {kind}: {word}", hint=hint)
+
+
+def _choices(parser: argparse.ArgumentParser, name: str) -> list[str]:
+    """What an option or an argument of this name may be, where that is a closed list."""
+    called = (name, *name.split("/"))
+    found = [each for each in parser._actions if each.metavar in called or {*each.option_strings} & {*called}]
+    return [str(choice) for each in found for choice in each.choices or ()]
 
 
 def _no_value_of_a_type(parser: argparse.ArgumentParser, name: str, value: str) -> Problem:

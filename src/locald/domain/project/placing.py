@@ -29,15 +29,6 @@ WITH_OWN_PORTS = frozenset({Engine.SWARM})
 """those that publish ports on machines of their own: whether one is free here says nothing"""
 
 
-def named(text: str) -> Engine:
-    """The engine of this name. Raises Refused."""
-    try:
-        return Engine(text)
-    except ValueError:
-        hint = f"engines: {', '.join(Engine)}"
-        raise Refused(Problem(f'unknown engine: "{text}"', "--on", hint)) from None
-
-
 def placed(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> ProjectSpec:
     """The project on this engine. `images`: for processes, by service (`--image`). Raises Refused."""
     problems = [*_images(spec, engine, images)]
