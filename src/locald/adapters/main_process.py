@@ -29,6 +29,10 @@ _LONGEST = 64
 """processes above one another that are climbed"""
 
 
+_Doing = tuple[AtWork, frozenset[tuple[str, ...]]]
+"""its state, and the arguments of each process below it"""
+
+
 class Line(NamedTuple):
     """A process and those above it: up to the main process, which is not among them, if that is above it."""
 
@@ -42,10 +46,11 @@ class MainProcess:
     def __init__(self, pid: int) -> None:
         self.work: Work | None = None
         self._pid = pid
-        self._done: set[tuple[str, ...]] = set()
-        """what was seen below it, by arguments"""
+        self._doing: _Doing | None = None
+        self._done: set[tuple[_Doing | None, _Doing]] = set()
+        """what it was seen to do, and what before that"""
         self._since = 0.0
-        """when it last began something new"""
+        """when it last did something new"""
 
     def due(self, now: float) -> float | None:
         """Seconds until the next look; None: it needs none."""
@@ -74,8 +79,8 @@ class MainProcess:
             return _work(main, line.up[0], launcher, "launching", since) if launcher else None
         server = line.up[0]
         below = _below(main.pid, server.pid)
-        self._note({tuple(procfs.cmdline(each.pid)) for each in below}, now)
         state = _state(main, below, server)
+        self._note((state, frozenset(tuple(procfs.cmdline(each.pid)) for each in below)), now)
         doing = max(below, key=lambda each: each.start, default=None)
         is_alone = not below and state in ("nothing", "busy")
         return _work(main, server, doing, state, self._entered(state, now) if is_alone else self._since)
@@ -85,11 +90,14 @@ class MainProcess:
         known = self.work if self.work and self.work.state == state else None
         return known.since if known and (state == "launching" or known.doing is None) else now
 
-    def _note(self, commands: set[tuple[str, ...]], now: float) -> None:
-        """What it does now. A loop does the same again and again."""
-        if not self._done.issuperset(commands) or not self._since:
-            self._done |= commands
+    def _note(self, doing: _Doing, now: float) -> None:
+        """What it does now. That something ends is new, too: another thing is about to begin, and is known by
+        its name only when it is executed. A loop does the same after the same, again and again."""
+        step = self._doing, doing
+        if doing != self._doing and step not in self._done:
+            self._done.add(step)
             self._since = now
+        self._doing = doing
 
 
 def _work(main: Stat, server: Stat, doing: Stat | None, state: AtWork, since: float) -> Work:
