@@ -140,8 +140,8 @@ class Watched:
     """when it was urgent for the last time"""
     prepare_at: float = 0.0
     """when to look next at which programs it runs"""
-    settled: Look | None = None
-    """a look after which there was nothing to wait for but another one"""
+    settled: list[Listening] | None = None
+    """what listened on its port at a look after which there was nothing to wait for but another one"""
     untaken_since: float = 0.0
     """since when a connection waits to be taken; 0: none does"""
     probes: int = 0
@@ -156,14 +156,16 @@ class Watched:
     """None: nothing was told yet, and whatever is seen will be"""
 
     def is_settled(self, look: Look, now: float) -> bool:
-        """This look shows nothing new: it is the same as one that has settled everything."""
-        return look is self.settled and not self.is_wide(now)
+        """This look shows nothing new of it, and the last one has settled everything."""
+        if self.settled is None or self.is_wide(now):
+            return False
+        return self.settled == look.by_port.get(self.port, []) and self.own.keys() <= look.by_inode.keys()
 
     def settle(self, look: Look, now: float) -> None:
-        """Remember whether this look has."""
+        """Remember whether this look has settled everything."""
         tried = self.trying or self.connecting or (self.missing and (self.own or self.sockets))
         unsettled = tried or self.foreign or self.told is None or self.main_due(now) is not None
-        self.settled = None if unsettled else look
+        self.settled = None if unsettled else look.by_port.get(self.port, [])
 
     def on_port(self) -> list[int]:
         """Our listeners on our port."""

@@ -102,6 +102,8 @@ def _files(pid: int, command: bytes) -> Iterator[str]:
 
 def _libraries(maps: bytes) -> list[str]:
     """The files of libsystemd among those that a process has mapped."""
+    if b"systemd" not in maps:
+        return []
     paths = (line.partition(b"/")[2] for line in maps.splitlines() if b"systemd" in line)
     return [f"/{os.fsdecode(path)}" for path in dict.fromkeys(paths) if path]
 
