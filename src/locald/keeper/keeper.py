@@ -154,7 +154,7 @@ class Keeper:
             self._server.tell({"event": "refused", "run": name, "at": self.loop.now(), **refusal})
             return
         run = self._runs[name] = Run(self._context, order)
-        if not self._place.stands():
+        if not self._place.is_whole():
             self._place.look()
         run.begin()
 

@@ -109,6 +109,10 @@ class Place:
         except OSError:
             return False
 
+    def is_whole(self) -> bool:
+        """Whether it is, and nothing is missing: what is empty, cleaners of old files remove."""
+        return self.stands() and os.path.isdir(self.sockets) and os.path.isdir(self.notes)
+
     @property
     def _lock_file(self) -> str:
         return os.path.join(self.folder, "keeper.lock")

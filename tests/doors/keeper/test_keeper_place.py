@@ -162,6 +162,16 @@ def test_a_folder_that_was_covered_by_a_mount_is_made_anew_on_it(
     assert keeping.daemon().of(WEB) == ["spawned"]
 
 
+@pytest.mark.parametrize("removed", ["n", "runs"])
+def test_an_idle_keeper_makes_what_a_cleaner_of_old_files_has_removed_when_it_is_needed(
+    daemon: Daemon, keeping: Keeping, removed: str
+) -> None:
+    os.rmdir(f"{keeping.run}/{removed}")
+    spawned = daemon.start(WEB, ["sleep", "1000"])
+    assert os.listdir(f"{keeping.run}/runs") == [f"{spawned['token']}.json"]
+    assert len(os.listdir(f"{keeping.run}/n")) == 1
+
+
 @once
 def test_an_idle_keeper_whose_folder_is_gone_leaves_it_so(daemon: Daemon, keeping: Keeping) -> None:
     daemon.close()
