@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from locald.cli.main import main, parse
+from locald.cli.command_line import parse
+from locald.cli.main import main
 from locald.client.project import find_project
 from locald.domain.project import config
 from locald.domain.values.problem import Refused

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faces.fake_daemon import FakeDaemon, document, row
+from locald.cli.command_line import parse
 from locald.cli.described import commands
-from locald.cli.main import COMMANDS, MODULES, main, parse
+from locald.cli.main import main
+from locald.cli.named import COMMANDS, MODULES
 from locald.cli.shared import mistakes, synonyms
 from locald.domain.values.problem import Refused
 from locald.wire.version import __version__
@@ -142,7 +144,7 @@ def test_the_walk_meets_every_command_and_every_kind_of_mistake() -> None:
     ],
 )
 def test_what_argparse_could_say_one_day_is_told_in_our_words_too(message: str) -> None:
-    from locald.cli.main import parser_of
+    from locald.cli.command_line import parser_of
 
     problem = mistakes.told(parser_of("logs"), message)
 
@@ -350,7 +352,7 @@ def test_a_right_command_line_imports_nothing_about_wrong_ones() -> None:
     from faces.run_cli import SOURCES
 
     script = (
-        "import sys; from locald.cli.main import parse\n"
+        "import sys; from locald.cli.command_line import parse\n"
         "for line in ('status', 'status -a', 'up web -d', 'logs -n 5'): parse(line.split())\n"
         "print(*sys.modules)"
     )

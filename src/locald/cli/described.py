@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import NamedTuple
 
-from locald.cli.main import COMMANDS, parser_of
+from locald.cli.command_line import parser_of
+from locald.cli.named import COMMANDS
 
 
 class Option(NamedTuple):

@@ -7,8 +7,8 @@ import os
 import sys
 
 from locald.cli.shared import say
-from locald.cli.shared.durations import seconds
 from locald.cli.shared.table import Cell, table
+from locald.cli.shared.values import seconds
 from locald.client import daemon
 from locald.domain.values.amounts import size
 from locald.faces import words

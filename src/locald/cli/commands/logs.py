@@ -8,14 +8,13 @@ the times of one stream of one service never go back.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 
 from locald.cli.shared import say
-from locald.cli.shared.durations import seconds
 from locald.cli.shared.printed import Printer
+from locald.cli.shared.values import seconds, wrong
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable, denied
 from locald.client.target import choose
@@ -27,6 +26,7 @@ from locald.wire.now import now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
     from typing import Any
 
@@ -215,13 +215,13 @@ def _names(api: Api, target: Target) -> list[str]:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number of lines')
+        raise wrong(f'"{text}" is not a number of lines')
     return int(text)
 
 
 def _run(text: str) -> int:
     if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f'"{text}" is not the number of a run: see `locald timeline --all`')
+        raise wrong(f'"{text}" is not the number of a run: see `locald timeline --all`')
     return int(text)
 
 
@@ -229,5 +229,5 @@ def _pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a regular expression: {error}') from None
+        raise wrong(f'"{text}" is not a regular expression: {error}') from None
     return text

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from locald.cli.shared import live, report, say, stopping
 from locald.cli.shared.begun import NOTHING, Begun, all_already, already
-from locald.cli.shared.durations import seconds
+from locald.cli.shared.values import seconds
 from locald.client import daemon, patience
 from locald.client.caller import caller
 from locald.client.follow import FIRST_NEWS, Following, TimedOut
