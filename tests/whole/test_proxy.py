@@ -214,6 +214,8 @@ def test_why_a_service_does_not_answer_is_said_in_its_place(proxy: Proxied) -> N
     assert "web is blocked" in page
     assert "no such disk" in page
     assert "exited with code 3" in page
+    assert "<code>locald logs shop:db</code>" in page  # a browser is in no folder
+    assert "<code>locald why shop:web</code>" in page
 
 
 def test_output_on_the_page_is_text(proxy: Proxied) -> None:

@@ -8,9 +8,8 @@ folder, and the file need not be read to say so: its folder is enough. One comma
 
 from __future__ import annotations
 
-import re
-
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.named import from_anywhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from locald.client.http import Api
-
-_NAMED = re.compile(r"`locald (?:logs|restart|up|why) (?=[a-z0-9-]+`)")
-"""the beginning of a command in a hint, up to the name of a service"""
 
 
 class Target:
@@ -65,7 +61,7 @@ class Target:
 
     def reached(self, hint: str, project: str) -> str:
         """The hint, its commands naming services of this project so that they are found from here."""
-        return _NAMED.sub(rf"\g<0>{project}:", hint) if self.elsewhere else hint
+        return from_anywhere(hint, project) if self.elsewhere else hint
 
 
 def choose(names: Sequence[str], directory: str | None) -> Target:

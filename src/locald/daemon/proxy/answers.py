@@ -29,6 +29,7 @@ from locald.domain.explain.why import root_of
 from locald.domain.lifecycle.messages import Wake
 from locald.domain.project.names import Key
 from locald.domain.values.plain import plain
+from locald.wire.named import from_anywhere
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +132,8 @@ class Answers:
         blockers = [
             f"`{each['service']}` {_is(each['state'])}: {each['because']}" for each in told["blockers"]
         ]
-        steps = [*told["hints"], f"run `locald why {key}` for details"]
+        hints = [from_anywhere(str(hint), key.project) for hint in told["hints"]]  # who knows which folder
+        steps = [*hints, f"run `locald why {key}` for details"]
         parts = [
             Part("Blocked by (root cause last)", blockers),
             Part("Last output", output=output),
