@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from locald.cli.described import commands
-from locald.cli.named import COMMANDS
+from locald.cli.index import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,8 @@ import pytest
 from faces.fake_daemon import FakeDaemon, document, row
 from locald.cli.command_line import parse
 from locald.cli.described import commands
+from locald.cli.index import COMMANDS, MODULES
 from locald.cli.main import main
-from locald.cli.named import COMMANDS, MODULES
 from locald.cli.shared import mistakes, synonyms
 from locald.domain.values.problem import Refused
 from locald.wire.version import __version__

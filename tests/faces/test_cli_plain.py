@@ -12,7 +12,7 @@ import pytest
 from faces.run_cli import SOURCES
 from locald.cli import plain
 from locald.cli.command_line import parse
-from locald.cli.named import MODULES
+from locald.cli.index import MODULES
 
 
 def lines() -> list[list[str]]:

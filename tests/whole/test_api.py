@@ -128,6 +128,7 @@ ROW = {
     "shared_by": list,
     "directory": str,
     "type": str,
+    "engine": str,
     "state": str,
     "health": str,
     "source": str,

@@ -35,7 +35,7 @@ def test_every_table_that_the_documents_show_has_the_columns_of_the_program() ->
 
 def test_every_command_that_the_documents_show_exists() -> None:
     """In code that is set apart or between backticks."""
-    from locald.cli.named import COMMANDS
+    from locald.cli.index import COMMANDS
 
     known = {command for group in COMMANDS.values() for command in group}
     pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")]

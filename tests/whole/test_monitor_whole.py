@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -185,14 +186,14 @@ def test_the_first_frame_costs_little_more_than_the_library_that_draws_it(machin
     machine.up()
     imports: list[float] = []
     frames: list[float] = []
-    while not frames or (min(frames) > 1.5 * min(imports) and len(frames) < 12):
+    while not frames or (median(frames) > 1.5 * median(imports) and len(frames) < 12):
         importing = "import textual.app, time; print(time.process_time())"
         done = subprocess.run([sys.executable, "-c", importing], capture_output=True, text=True, check=True)
         imports.append(float(done.stdout))
         env = {**machine.env, "TERM": "xterm-256color"}
         assert Terminal([sys.executable, "-c", FIRST_FRAME], machine.folder, env).end() == 0
         frames.append(float((machine.folder / "spent").read_text()))
-    assert min(frames) <= 1.5 * min(imports), (frames, imports)
+    assert median(frames) <= 1.5 * median(imports), (frames, imports)
 
 
 def test_keys_are_read_from_the_first_frame_on(machine: Machine) -> None:

@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 
-from locald.cli.named import AS_OPTIONS, COMMANDS, MODULES
+from locald.cli.index import AS_OPTIONS, COMMANDS, MODULES
 from locald.cli.shared import say
 from locald.domain.values.problem import Refused
 from locald.wire.version import __version__

@@ -9,7 +9,7 @@ import argparse
 from typing import NamedTuple
 
 from locald.cli.command_line import parser_of
-from locald.cli.named import COMMANDS
+from locald.cli.index import COMMANDS
 
 
 class Option(NamedTuple):

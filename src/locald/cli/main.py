@@ -1,7 +1,7 @@
 """The `locald` command: find the command's module, read its arguments, turn what happens into an exit code.
 
 Only the module of the command in question is imported, so `locald status` starts as fast as a status
-must. `named` knows of each command its module and one line of help; everything else is in `cli/commands/`,
+must. `index` knows of each command its module and one line of help; everything else is in `cli/commands/`,
 which adds its parser (`add`) and says which function runs it.
 
 No traceback ever: what a command raises is one of the few cases in `_run`, and anything else is an
@@ -20,7 +20,7 @@ import time
 from importlib import import_module
 
 from locald.cli import plain
-from locald.cli.named import MODULES
+from locald.cli.index import MODULES
 from locald.cli.shared import say
 from locald.client import patience
 from locald.client.http import Denied, Unanswered, Unreachable
