@@ -311,16 +311,16 @@ class Listeners:
     ) -> tuple[Acceptance, Program]:
         """A connection to this listener until it is taken or given up, and what its program is known for.
         `untaken`: called when the program leaves it waiting."""
-        return await asyncio.gather(
-            self._door.try_listener(
-                listener.address,
-                listener.port,
-                watched.pids,
-                is_there=lambda: self._is_there(inode),
-                untaken=untaken,
-            ),
-            asyncio.to_thread(self._programs.of, listener.owner.pid),
+        loop = asyncio.get_running_loop()
+        program = loop.run_in_executor(None, self._programs.of, listener.owner.pid)  # which begins now
+        acceptance = await self._door.try_listener(
+            listener.address,
+            listener.port,
+            watched.pids,
+            is_there=lambda: self._is_there(inode),
+            untaken=untaken,
         )
+        return acceptance, await program
 
     def _tried(self, watched: Watched, inode: int, acceptance: Acceptance, program: Program) -> None:
         now = self._clock()
