@@ -238,7 +238,10 @@ def populated(events: int) -> bool:
 
 
 def remove(folder: str) -> bool:
-    """Remove the folder and those that the members made in it. False while somebody is in there."""
+    """Remove the folder and those that the members made in it. False while somebody is in there, and for what
+    is no cgroup: whatever a note says, no other folder is ever removed."""
+    if not os.path.exists(os.path.join(folder, "cgroup.procs")):
+        return not os.path.lexists(folder)
     for below in _folders_in(folder):
         remove(below)
     try:

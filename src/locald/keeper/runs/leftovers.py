@@ -142,7 +142,9 @@ def _end(token: str, note: dict[str, Any], until: float) -> bool:
 
 def _end_cgroup(token: str, folder: object, until: float) -> None:
     """By its name alone it is ours: the token is in it."""
-    if not isinstance(folder, str) or not folder.endswith("." + token) or not os.path.isdir(folder):
+    if not token or not isinstance(folder, str) or not folder.endswith("." + token):
+        return
+    if not os.path.exists(os.path.join(folder, "cgroup.procs")):
         return
     while not cgroup.remove(folder) and time.monotonic() < until:
         cgroup.kill(folder)
