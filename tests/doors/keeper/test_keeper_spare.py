@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 from keeping import PATIENCE, Daemon, Keeping, grouped, own_house, sh, sockets_in, tree_of, wait_dead
 from locald.linux import cgroup, procfs
@@ -107,10 +108,12 @@ def test_a_run_that_cannot_begin_lets_the_spare_go(daemon: Daemon, keeping: Keep
     spare = spare_of(keeping)
     folder = cgroup_of(spare)
     os.rename(f"{keeping.run}/n", f"{keeping.run}/elsewhere")
+    Path(f"{keeping.run}/n").touch()  # what is only missing would be made again
     try:
         daemon.spawn(WEB, sh("exec sleep 1000"))
         assert daemon.wait("refused", WEB)["stage"] == "resources"
     finally:
+        os.unlink(f"{keeping.run}/n")
         os.rename(f"{keeping.run}/elsewhere", f"{keeping.run}/n")
     wait_dead([spare])
     daemon.start(DB, sh("exec sleep 1000"))
