@@ -73,11 +73,11 @@ COMMON_HEAD = "\n### Every check\n"
 
 def page() -> str:
     """The whole page."""
-    parts = [HEAD, PROJECT_HEAD, keys(ProjectTable, ProjectTable.model_fields)]
-    parts += [SERVICE_HEAD, keys(ServiceTable, ServiceTable.model_fields), WATCH_HEAD]
-    parts += [keys(WatchTable, WatchTable.model_fields), CHECK_HEAD]
+    parts = [HEAD, PROJECT_HEAD, keys(ProjectTable, ProjectTable.keys)]
+    parts += [SERVICE_HEAD, keys(ServiceTable, ServiceTable.keys), WATCH_HEAD]
+    parts += [keys(WatchTable, WatchTable.keys), CHECK_HEAD]
     for name, table in TABLES.items():
-        own = [key for key in table.model_fields if key not in (*COMMON, "type")]
+        own = [key for key in table.keys if key not in (*COMMON, "type")]
         parts += [
             protocol_head() if name == "protocol" else check_head(name, table),
             keys(table, own, "####"),

@@ -151,11 +151,12 @@ def _timeline(row: Json) -> Json:
 
 
 def _of_view(view: type) -> Json:
-    from pydantic import TypeAdapter  # the daemon starts without it, and this is rarely asked for
+    """Of a dataclass whose fields are plain values, or other views."""
+    import msgspec.json  # rarely asked for
 
-    schema = TypeAdapter(view).json_schema()
-    definitions = schema.get("$defs", {})
-    told = {field.name: _resolved(schema["properties"][field.name], definitions) for field in fields(view)}
+    (schema,), definitions = msgspec.json.schema_components([view])
+    properties = definitions[schema["$ref"].rpartition("/")[2]]["properties"]
+    told = {field.name: _resolved(properties[field.name], definitions) for field in fields(view)}
     return object_of({name: TIME if name in TIMES else described for name, described in told.items()})
 
 

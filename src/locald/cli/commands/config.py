@@ -4,7 +4,7 @@
     show     every key with its value and where that comes from: a complete file, its lines as comments
     schema   the JSON Schema, for editors
 
-What reads the file (pydantic among it, a tenth of a second) is imported only by the functions that use it,
+What reads the file takes some hundredths of a second, so it is imported only by the functions that use it,
 so that `locald config --help` and completion need not wait.
 """
 
@@ -74,7 +74,7 @@ def check(args: argparse.Namespace) -> int:
 
 
 def show(args: argparse.Namespace) -> int:
-    from locald.domain.project import config  # pydantic: see above
+    from locald.domain.project import config  # see above
 
     folder = find_project(args.directory)
     texts, spec = _read(folder)
@@ -90,7 +90,7 @@ def show(args: argparse.Namespace) -> int:
 
 
 def schema(args: argparse.Namespace) -> int:
-    from locald.domain.project import config  # pydantic: see above
+    from locald.domain.project import config  # see above
 
     found = config.local_schema() if args.local else config.schema()
     print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -98,7 +98,7 @@ def schema(args: argparse.Namespace) -> int:
 
 
 def _read(folder: str) -> tuple[Texts, ProjectSpec]:
-    from locald.domain.project import config  # pydantic: see above
+    from locald.domain.project import config  # see above
 
     texts = read_texts(folder)
     return texts, config.parse(texts)

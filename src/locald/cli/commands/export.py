@@ -78,7 +78,7 @@ def _written(name: str, plan: Plan) -> tuple[dict[str, str], list[Loss]]:
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    from locald.domain.export import plan  # these know the whole file, and so pydantic
+    from locald.domain.export import plan  # these know the whole file
     from locald.domain.project import config
 
     folder = find_project(args.directory)

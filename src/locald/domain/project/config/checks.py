@@ -6,20 +6,15 @@ type is seen for what it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag
+from typing import TYPE_CHECKING, Any, get_args
 
 from locald.domain.knowledge.servers import WireProtocol
 from locald.domain.project.config.kinds import (
-    STRING,
     Duration,
     Headers,
-    Kind,
     OneOrMore,
     Port,
     Regex,
-    Shaped,
     Statuses,
     Text,
     UrlPath,
@@ -27,7 +22,8 @@ from locald.domain.project.config.kinds import (
     constant,
     text,
 )
-from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
+from locald.domain.project.config.shapes import Kind, Shaped, Value, judged
+from locald.domain.project.config.table import Doc, Key, Table
 from locald.domain.project.spec import (
     Check,
     CommandCheck,
@@ -44,19 +40,19 @@ from locald.domain.values.faults import Bad, listed, near, shown, wrong_type
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from locald.domain.project.config.shapes import Described, Refer
+
 
 class CheckTable(Table):
     """What every check has in common."""
 
-    interval: Annotated[
+    interval = Key(
         Duration, Doc("Time between two checks once the service is healthy.", 'interval = "5s"', "5s")
-    ] = NOT_GIVEN
-    timeout: Annotated[
-        Duration, Doc("Time after which one check counts as failed.", 'timeout = "2s"', "2s")
-    ] = NOT_GIVEN
-    retries: Annotated[
+    )
+    timeout = Key(Duration, Doc("Time after which one check counts as failed.", 'timeout = "2s"', "2s"))
+    retries = Key(
         OneOrMore, Doc("Consecutive failed checks that make a healthy service unhealthy.", "retries = 3", 3)
-    ] = NOT_GIVEN
+    )
 
     def check(self) -> Check:
         raise NotImplementedError
@@ -70,47 +66,46 @@ class CheckTable(Table):
         return HealthCheck(self.check(), **common)
 
 
-COMMON = tuple(CheckTable.model_fields)
+COMMON = tuple(CheckTable.keys)
 
 
 class HttpTable(CheckTable):
     """A GET request returns an allowed status."""
 
-    type: Annotated[
-        Literal["http"],
+    type = Key(
         constant("http"),
         Doc("A GET request returns an allowed status.", 'type = "http"'),
-    ]
-    path: Annotated[UrlPath, Doc("The path of the request.", 'path = "/health"', "/")] = NOT_GIVEN
-    port: Annotated[
+        required=True,
+    )
+    path = Key(UrlPath, Doc("The path of the request.", 'path = "/health"', "/"))
+    port = Key(
         Port,
         Doc(
             "The port of the request. Any listener counts, including other processes.",
             "port = 9000",
             otherwise="the service's own port, where the listener must be the service",
         ),
-    ] = NOT_GIVEN
-    status: Annotated[
+    )
+    status = Key(
         Statuses,
         Doc("The statuses that mean healthy.", "status = [200, 401]", otherwise="any 2xx or 3xx"),
-    ] = NOT_GIVEN
-    scheme: Annotated[
-        Literal["http", "https"],
+    )
+    scheme = Key(
         choice("a scheme", ("http", "https"), other_words=dict.fromkeys(("tls", "ssl"), "https")),
         Doc(
             "`https` for a server that speaks TLS. Its certificate is not verified.",
             'scheme = "https"',
             "http",
         ),
-    ] = NOT_GIVEN
-    headers: Annotated[
+    )
+    headers = Key(
         Headers,
         Doc(
             "Headers of the request. `Host` is also the name that a TLS server is asked for.",
             'headers = { Host = "shop.localhost" }',
             {},
         ),
-    ] = NOT_GIVEN
+    )
 
     def check(self) -> Check:
         return HttpCheck(**self.own())
@@ -119,15 +114,15 @@ class HttpTable(CheckTable):
 class TcpTable(CheckTable):
     """A connection can be made."""
 
-    type: Annotated[Literal["tcp"], constant("tcp"), Doc("A connection can be made.", 'type = "tcp"')]
-    port: Annotated[
+    type = Key(constant("tcp"), Doc("A connection can be made.", 'type = "tcp"'), required=True)
+    port = Key(
         Port,
         Doc(
             "The port of the connection. Any listener counts, including other processes.",
             "port = 9000",
             otherwise="the service's own port, where the listener must be the service",
         ),
-    ] = NOT_GIVEN
+    )
 
     def check(self) -> Check:
         return TcpCheck(**self.own())
@@ -156,37 +151,40 @@ _SYNONYMS = {
 class ProtocolTable(CheckTable):
     """A server answers a harmless question in its own protocol."""
 
-    type: Annotated[
-        WireProtocol,
+    type = Key(
         choice("a protocol", PROTOCOLS),
         Doc("The server answers a harmless question in this protocol.", 'type = "postgres"'),
-    ]
-    port: Annotated[
+        required=True,
+    )
+    port = Key(
         Port,
         Doc(
             "The port of the server. Any listener counts, including other processes.",
             "port = 5432",
             otherwise="the service's own port, where the listener must be the service",
         ),
-    ] = NOT_GIVEN
+    )
 
     def check(self) -> Check:
-        return ProtocolCheck(self.type, **self.own())
+        return ProtocolCheck(self.given()["type"], **self.own())
 
 
 class CommandTable(CheckTable):
     """A command exits with code 0."""
 
-    type: Annotated[
-        Literal["command"], constant("command"), Doc("A command exits with code 0.", 'type = "command"')
-    ]
-    command: Annotated[
+    type = Key(
+        constant("command"),
+        Doc("A command exits with code 0.", 'type = "command"'),
+        required=True,
+    )
+    command = Key(
         Text,
         Doc(
             "Run by `sh -c` in the service's folder with its environment; for a container, inside it.",
             'command = "pg_isready"',
         ),
-    ]
+        required=True,
+    )
 
     def check(self) -> Check:
         return CommandCheck(**self.own())
@@ -195,16 +193,19 @@ class CommandTable(CheckTable):
 class LogTable(CheckTable):
     """A line of the service's output matches."""
 
-    type: Annotated[
-        Literal["log"], constant("log"), Doc("A line of the service's output matches.", 'type = "log"')
-    ]
-    pattern: Annotated[
+    type = Key(
+        constant("log"),
+        Doc("A line of the service's output matches.", 'type = "log"'),
+        required=True,
+    )
+    pattern = Key(
         Regex,
         Doc(
             "A regular expression (Python syntax), searched in every line of stdout and stderr.",
             "pattern = 'listening on port \\d+'",
         ),
-    ]
+        required=True,
+    )
 
     def check(self) -> Check:
         return LogCheck(**self.own())
@@ -213,14 +214,14 @@ class LogTable(CheckTable):
 class NotifyTable(CheckTable):
     """The service says so itself."""
 
-    type: Annotated[
-        Literal["notify"],
+    type = Key(
         constant("notify"),
         Doc(
             "The service must send `READY=1` to `NOTIFY_SOCKET` (sd_notify).",
             'type = "notify"',
         ),
-    ]
+        required=True,
+    )
 
     def check(self) -> Check:
         return NotifyCheck()
@@ -229,7 +230,7 @@ class NotifyTable(CheckTable):
 class NoneTable(CheckTable):
     """Nothing is looked at."""
 
-    type: Annotated[Literal["none"], constant("none"), Doc("A running process is enough.", 'type = "none"')]
+    type = Key(constant("none"), Doc("A running process is enough.", 'type = "none"'), required=True)
 
     def check(self) -> Check:
         return NoCheck()
@@ -287,18 +288,17 @@ def _meant(table: Mapping[str, Any]) -> str:
     return next((each for key, each in _TYPE_OF.items() if key in table or key in words), "")
 
 
-def _known_type(value: object) -> object:
-    """A table has to say first what it is; the rest is then judged by that."""
-    if isinstance(value, dict):
-        kind = value.get("type")
-        if kind is None:
-            meant = _meant(value)
-            raise Bad('"type" is missing', f'add type = "{meant}"' if meant else f"allowed: {listed(CHECKS)}")
-        if not isinstance(kind, str):
-            raise Bad(wrong_type(listed(CHECKS), kind), below=("type",))
-        if kind not in CHECKS:
-            raise Bad(f"unknown type of check {shown(kind)}", _instead_of(kind), below=("type",))
-    return value
+def table_of(check: Mapping[str, Any]) -> type[CheckTable]:
+    """By what a check says that it is. Raises Bad."""
+    kind = check.get("type")
+    if kind is None:
+        meant = _meant(check)
+        raise Bad('"type" is missing', f'add type = "{meant}"' if meant else f"allowed: {listed(CHECKS)}")
+    if not isinstance(kind, str):
+        raise Bad(wrong_type(listed(CHECKS), kind), below=("type",))
+    if kind not in CHECKS:
+        raise Bad(f"unknown type of check {shown(kind)}", _instead_of(kind), below=("type",))
+    return CHECKS[kind]
 
 
 def _type_meant(kind: str) -> str | None:
@@ -313,10 +313,17 @@ def _instead_of(kind: str) -> str:
     return f'did you mean "{meant}"?' if meant else f"allowed: {listed(CHECKS)}"
 
 
-def _check_tag(value: str | dict[str, object]) -> str:
-    if isinstance(value, str):
-        return STRING
-    return "<protocol>" if value["type"] in PROTOCOLS else f"<{value['type']}>"
+class _ACheck(Value):
+    """A table has to say first what it is; the rest is then judged by that."""
+
+    words = "a table"
+
+    def __call__(self, value: dict[str, Any]) -> Table:
+        table: type[CheckTable] = judged(table_of, value)
+        return table.read(value)
+
+    def described(self, refer: Refer) -> Described:
+        return {"oneOf": [refer(table) for table in TABLES.values()]}
 
 
 def _health_check(value: str | CheckTable) -> HealthCheck:
@@ -325,17 +332,4 @@ def _health_check(value: str | CheckTable) -> HealthCheck:
 
 _COMMAND = Kind("a command", _command, {"type": "string", "pattern": r"\S", "not": {"enum": list(CHECKS)}})
 
-HealthCheckValue = Annotated[
-    Annotated[str, _COMMAND, Tag(STRING)]
-    | Annotated[HttpTable, Tag("<http>")]
-    | Annotated[TcpTable, Tag("<tcp>")]
-    | Annotated[CommandTable, Tag("<command>")]
-    | Annotated[LogTable, Tag("<log>")]
-    | Annotated[NotifyTable, Tag("<notify>")]
-    | Annotated[NoneTable, Tag("<none>")]
-    | Annotated[ProtocolTable, Tag("<protocol>")],
-    Discriminator(_check_tag),
-    AfterValidator(_health_check),
-    BeforeValidator(_known_type),
-    Shaped("a string (a command) or a table", (str, dict)),
-]
+HealthCheckValue = Shaped("a string (a command) or a table", {str: _COMMAND, dict: _ACheck()}, _health_check)

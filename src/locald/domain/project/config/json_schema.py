@@ -1,7 +1,7 @@
 """What can be said about the keys of `locald.toml`: its JSON Schema, what each key is for, what it takes.
 
-pydantic makes it from the tables; what it cannot know is added here: that maps take no other names, which
-keys go together (`rules` says the same in words), and the words of the top. What concerns more than one
+Each shape describes itself; what it cannot know is added here: which keys go together (`rules` says the same
+in words), and the words of the top. What concerns more than one
 service (unknown dependencies, cycles, a port named twice) is beyond a schema.
 
 `locald.local.toml` has the same tables, but need not be complete: what it leaves out stands below it. So its
@@ -15,8 +15,8 @@ from typing import Any
 from locald.domain.project.config.checks import OF_A_PORT, TABLES
 from locald.domain.project.config.domains import OURS
 from locald.domain.project.config.keys import FileTable, ServiceTable
-from locald.domain.project.config.kinds import Kind, Shaped
 from locald.domain.project.config.rules import CONTAINER_ONLY, OF_PORTS, PROCESS_ONLY
+from locald.domain.project.config.shapes import Kind, Value
 from locald.domain.project.config.table import Table, docs
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.spec import StandardInput, Type
@@ -95,31 +95,37 @@ def _part_of_a_check(tables: Schema) -> Schema:
 
 
 def _made(name: str, together: list[Schema]) -> Schema:
-    made: Schema = _tidy(FileTable.model_json_schema())
-    made["$defs"]["ServiceTable"]["allOf"] = together
+    tables: dict[str, Schema] = {}
+    top = _described(FileTable, tables)
+    tables["ServiceTable"]["allOf"] = together
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name}
-    return head | made
+    return {**head, "$defs": tables, **top}
 
 
-def _tidy(part: Any) -> Any:
-    """Without the titles that pydantic makes of names, and with every map closed."""
-    if isinstance(part, list):
-        return [_tidy(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    tidied = {
-        key: _tidy(value) for key, value in part.items() if not (key == "title" and isinstance(value, str))
+def _described(table: type[Table], tables: dict[str, Schema]) -> Schema:
+    """A table as a schema. Those that are found inside are put into `tables`."""
+
+    def refer(other: type[Table]) -> Schema:
+        name = other.__name__
+        if name not in tables:
+            tables[name] = {}  # one that is inside of itself would be there already
+            tables[name] = _described(other, tables)
+        return {"$ref": f"#/$defs/{name}"}
+
+    keys = {name: key.takes.described(refer) | key.doc.described() for name, key in table.keys.items()}
+    required = [name for name, key in table.keys.items() if key.required]
+    return {
+        "type": "object",
+        "description": table.__doc__,
+        "properties": keys,
+        **({"required": required} if required else {}),
+        "additionalProperties": False,
     }
-    if "patternProperties" in tidied:
-        tidied["additionalProperties"] = False
-    return tidied
 
 
 def words(table: type[Table], key: str) -> str:
     """What the value of a key may be: `a string or a list of strings`, or the names to choose from."""
-    kind = next(
-        each for each in reversed(table.model_fields[key].metadata) if isinstance(each, Kind | Shaped)
-    )
+    kind: Value = table.keys[key].takes
     if isinstance(kind, Kind) and "enum" in kind.schema:
         return ", ".join(f"`{name}`" for name in kind.schema["enum"])
     return kind.words
@@ -135,4 +141,4 @@ def keys_of(kind: Type) -> list[str]:
     without = set(CONTAINER_ONLY if kind is not Type.CONTAINER else PROCESS_ONLY)
     without |= {*OF_PORTS} if kind in (Type.WORKER, Type.TASK) else set()
     without |= {"image"} if kind is not Type.CONTAINER else set()
-    return [key for key in ServiceTable.model_fields if key not in without]
+    return [key for key in ServiceTable.keys if key not in without]

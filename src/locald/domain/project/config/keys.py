@@ -1,24 +1,17 @@
 """The tables of `locald.toml`: which keys there are, what each means, and what it holds.
 
-These models are the one source of four things: what is accepted, the JSON Schema, the reference in
+These tables are the one source of four things: what is accepted, the JSON Schema, the reference in
 docs/reference/file.md, and what `config show` lists. A key is added here and nowhere else, but for its
 field in `spec.ServiceSpec`, which the rest of locald works with.
 
-A table keeps only the keys that were written (`model_fields_set`): defaults live in `spec`, so that they
+A table keeps only the keys that were written: defaults live in `spec`, so that they
 are stated once, and `Doc.default` is what a person reads about them (a test holds the two together).
 What concerns more than one key is not judged here but in `rules`.
 """
 
-from typing import Annotated
-
-from pydantic import AfterValidator, Tag
-
 from locald.domain.project.config import instead
 from locald.domain.project.config.checks import HealthCheckValue
 from locald.domain.project.config.kinds import (
-    BY_SHAPE,
-    LIST,
-    TABLE,
     Boolean,
     Command,
     Domain,
@@ -30,7 +23,6 @@ from locald.domain.project.config.kinds import (
     Name,
     Names,
     Port,
-    Shaped,
     Signal,
     Size,
     Text,
@@ -38,7 +30,8 @@ from locald.domain.project.config.kinds import (
     ZeroOrMore,
     choice,
 )
-from locald.domain.project.config.table import NOT_GIVEN, Doc, Table
+from locald.domain.project.config.shapes import Entries, Items, Shaped
+from locald.domain.project.config.table import Doc, Key, Table, TableOf
 from locald.domain.project.config.watching import WatchValue
 from locald.domain.project.spec import (
     Condition,
@@ -96,29 +89,29 @@ _INPUTS = {
 }
 """what other tools call these"""
 
-ConditionName = Annotated[Condition, choice("a condition", Condition, Condition, _CONDITIONS)]
+ConditionName = choice("a condition", Condition, Condition, _CONDITIONS)
 
-DependsOn = Annotated[
-    Annotated[list[Text], Tag(LIST)] | Annotated[dict[Text, ConditionName], Tag(TABLE)],
-    BY_SHAPE,
-    AfterValidator(_conditions),
-    Shaped("a list of names or a table of conditions", (list, dict), instead.names),
-]
+DependsOn = Shaped(
+    "a list of names or a table of conditions",
+    {list: Items(Text), dict: Entries(Text, ConditionName)},
+    _conditions,
+    instead.names,
+)
 
 
 class ServiceTable(Table):
     """One service: what is run, and what it takes to be ready."""
 
-    type: Annotated[
-        Annotated[Type, choice("a type of service", Type, Type, _TYPES)],
+    type = Key(
+        choice("a type of service", Type, Type, _TYPES),
         Doc(
             "The kind of service: `exec`, a process with a port; `worker`, a process without one; "
             "`task`, a process that runs to completion; `container`, an image run by Docker.",
             'type = "worker"',
             otherwise="`container` with `image`, else `exec`",
         ),
-    ] = NOT_GIVEN
-    command: Annotated[
+    )
+    command = Key(
         Command,
         Doc(
             "The command to run: a string by `sh -c`, so that `$PORT`, pipes and `&&` work; a list directly, "
@@ -127,24 +120,24 @@ class ServiceTable(Table):
             'command = "npm run dev"',
             otherwise="required without `image`; with `image`, what the image says",
         ),
-    ] = NOT_GIVEN
-    image: Annotated[
+    )
+    image = Key(
         Image,
         Doc(
             "The image of a container. It is pulled if missing.",
             'image = "postgres:16"',
             otherwise="none; required for `container`",
         ),
-    ] = NOT_GIVEN
-    container_port: Annotated[
+    )
+    container_port = Key(
         Port,
         Doc(
             "The port inside the container, published on the service's port on 127.0.0.1.",
             "container_port = 5432",
             otherwise="the port that the image exposes, if it is one",
         ),
-    ] = NOT_GIVEN
-    volumes: Annotated[
+    )
+    volumes = Key(
         Volumes,
         Doc(
             "Volumes of a container: `SOURCE:/PATH/IN/CONTAINER`, with `:ro` behind it to only read. A "
@@ -154,16 +147,16 @@ class ServiceTable(Table):
             'volumes = ["./data:/var/lib/postgresql/data"]',
             [],
         ),
-    ] = NOT_GIVEN
-    port: Annotated[
+    )
+    port = Key(
         Port,
         Doc(
             "A fixed port on this machine, handed to the service as `PORT`. Not for `worker` and `task`.",
             "port = 3000",
             otherwise="assigned by locald, the same one at every start while it is free",
         ),
-    ] = NOT_GIVEN
-    env: Annotated[
+    )
+    env = Key(
         Environment,
         Doc(
             "Environment variables, over those of the shell and of the env files. Values may use "
@@ -173,8 +166,8 @@ class ServiceTable(Table):
             'env = { DATABASE_URL = "postgres://localhost:${services.db.port}/shop" }',
             {},
         ),
-    ] = NOT_GIVEN
-    env_file: Annotated[
+    )
+    env_file = Key(
         Files,
         Doc(
             "Env files, relative to `locald.toml`, later ones over earlier ones; the shell's variables go "
@@ -182,12 +175,12 @@ class ServiceTable(Table):
             'env_file = [".env", ".env.local"]',
             otherwise="`.env` beside `locald.toml`, if it exists",
         ),
-    ] = NOT_GIVEN
-    workdir: Annotated[
+    )
+    workdir = Key(
         Text,
         Doc("The folder that a process runs in, relative to `locald.toml`.", 'workdir = "backend"', "."),
-    ] = NOT_GIVEN
-    depends_on: Annotated[
+    )
+    depends_on = Key(
         DependsOn,
         Doc(
             "Services that must be ready before this one starts. With a list, each must be healthy, and a "
@@ -196,8 +189,8 @@ class ServiceTable(Table):
             'depends_on = ["db", "migrate"]',
             [],
         ),
-    ] = NOT_GIVEN
-    health_check: Annotated[
+    )
+    health_check = Key(
         HealthCheckValue,
         Doc(
             "How to check that the service is healthy. A string is a command that exits with code 0. "
@@ -206,8 +199,8 @@ class ServiceTable(Table):
             otherwise="inferred from the image's HEALTHCHECK, from `READY=1`, from the open port, or for a "
             "worker from its process",
         ),
-    ] = NOT_GIVEN
-    start_timeout: Annotated[
+    )
+    start_timeout = Key(
         Duration,
         Doc(
             "Time from spawn to first healthy; then the run is stopped and the service has failed.",
@@ -215,9 +208,9 @@ class ServiceTable(Table):
             "60s",
             otherwise="`60s`; a task has none",
         ),
-    ] = NOT_GIVEN
-    restart: Annotated[
-        Annotated[RestartPolicy, choice("a restart policy", RestartPolicy, RestartPolicy, _POLICIES)],
+    )
+    restart = Key(
+        choice("a restart policy", RestartPolicy, RestartPolicy, _POLICIES),
         Doc(
             "When a run that ended is restarted: `no`; `on-failure`, an exit code other than 0, a "
             "signal or the watchdog; `always`. After 100 ms, doubling up to 30 s; from 100 ms again after "
@@ -226,29 +219,29 @@ class ServiceTable(Table):
             "on-failure",
             otherwise="`on-failure`; for a task `no`",
         ),
-    ] = NOT_GIVEN
-    max_restarts: Annotated[
+    )
+    max_restarts = Key(
         ZeroOrMore,
         Doc(
             "Restarts within one minute. When one more would be due, the service has failed.",
             "max_restarts = 10",
             5,
         ),
-    ] = NOT_GIVEN
-    stop_signal: Annotated[
+    )
+    stop_signal = Key(
         Signal,
         Doc(
             "The stop signal, sent to every process of the service. With or without `SIG`.",
             'stop_signal = "SIGINT"',
             "SIGTERM",
         ),
-    ] = NOT_GIVEN
-    stop_timeout: Annotated[
+    )
+    stop_timeout = Key(
         Duration,
         Doc("Time to stop; remaining processes are then killed.", 'stop_timeout = "30s"', "10s"),
-    ] = NOT_GIVEN
-    kill_mode: Annotated[
-        Annotated[KillMode, choice("a way to stop", KillMode, KillMode, _KILL_MODES)],
+    )
+    kill_mode = Key(
+        choice("a way to stop", KillMode, KillMode, _KILL_MODES),
         Doc(
             "Which processes get the stop signal: `all` of the service; `mixed`, its main process only, and "
             "the rest when that has exited. For a program that ends its own children in order, or finishes "
@@ -257,8 +250,8 @@ class ServiceTable(Table):
             'kill_mode = "mixed"',
             "all",
         ),
-    ] = NOT_GIVEN
-    watchdog: Annotated[
+    )
+    watchdog = Key(
         Duration,
         Doc(
             "The service promises a `WATCHDOG=1` repeatedly within this time (`WATCHDOG_USEC` tells it "
@@ -266,12 +259,12 @@ class ServiceTable(Table):
             'watchdog = "10s"',
             otherwise="none",
         ),
-    ] = NOT_GIVEN
-    log_size: Annotated[
+    )
+    log_size = Key(
         Size,
         Doc("How much output is kept on disk; the oldest goes first.", 'log_size = "200MB"', "50MB"),
-    ] = NOT_GIVEN
-    tty: Annotated[
+    )
+    tty = Key(
         Boolean,
         Doc(
             "Give stdout and stderr a terminal each, so that output appears when it is written and programs "
@@ -279,9 +272,9 @@ class ServiceTable(Table):
             "tty = false",
             True,
         ),
-    ] = NOT_GIVEN
-    stdin: Annotated[
-        Annotated[StandardInput, choice("a standard input", StandardInput, StandardInput, _INPUTS)],
+    )
+    stdin = Key(
+        choice("a standard input", StandardInput, StandardInput, _INPUTS),
         Doc(
             "What is on standard input: `empty`, which is at its end at once; `open`, which stays silent and "
             "never ends, for a program that exits when its input does (`esbuild --watch`, "
@@ -291,9 +284,9 @@ class ServiceTable(Table):
             'stdin = "open"',
             "empty",
         ),
-    ] = NOT_GIVEN
+    )
 
-    watch: Annotated[
+    watch = Key(
         WatchValue,
         Doc(
             "Files whose change restarts the service: globs relative to the folder, or a table. `.git`, "
@@ -302,16 +295,16 @@ class ServiceTable(Table):
             'watch = ["src/**/*.py"]',
             otherwise="nothing is watched",
         ),
-    ] = NOT_GIVEN
-    autostart: Annotated[
+    )
+    autostart = Key(
         Boolean,
         Doc(
             "Whether `up` without names starts it. It starts when it is named, or something depends on it.",
             "autostart = false",
             True,
         ),
-    ] = NOT_GIVEN
-    shared: Annotated[
+    )
+    shared = Key(
         Boolean,
         Doc(
             "Whether all instances of the project have this one service together, such as a database for all "
@@ -320,8 +313,8 @@ class ServiceTable(Table):
             "shared = true",
             False,
         ),
-    ] = NOT_GIVEN
-    domains: Annotated[
+    )
+    domains = Key(
         Domains,
         Doc(
             "Names of the service beside `NAME.DOMAIN`: under `.localhost`, `.test` or the project's domain. "
@@ -330,8 +323,8 @@ class ServiceTable(Table):
             'domains = ["admin.shop.localhost", "*.shop.localhost"]',
             [],
         ),
-    ] = NOT_GIVEN
-    on_demand: Annotated[
+    )
+    on_demand = Key(
         Boolean,
         Doc(
             "`up` without names leaves it out. The first request to its name starts it, and what it depends "
@@ -339,8 +332,8 @@ class ServiceTable(Table):
             "on_demand = true",
             False,
         ),
-    ] = NOT_GIVEN
-    idle_timeout: Annotated[
+    )
+    idle_timeout = Key(
         Duration,
         Doc(
             "It is stopped when no request came to its name for this time, and none is being answered (a "
@@ -348,9 +341,9 @@ class ServiceTable(Table):
             'idle_timeout = "15m"',
             otherwise="none",
         ),
-    ] = NOT_GIVEN
-    usage: Annotated[
-        Annotated[Sampling, choice("when usage is measured", Sampling, Sampling, {})],
+    )
+    usage = Key(
+        choice("when usage is measured", Sampling, Sampling, {}),
         Doc(
             "When processor and memory are measured, for the graphs of the last 15 minutes on the "
             "dashboard and in the monitor: `shown`, while one of them is open, or `always`. Another value "
@@ -358,7 +351,7 @@ class ServiceTable(Table):
             'usage = "always"',
             "shown",
         ),
-    ] = NOT_GIVEN
+    )
 
     def spec(self, name: str) -> ServiceSpec:
         given = self.given()
@@ -374,13 +367,14 @@ class ServiceTable(Table):
 class ProjectTable(Table):
     """The project as a whole."""
 
-    name: Annotated[
+    name = Key(
         Name,
         Doc(
             "The name of the project, which its instances share: worktrees, clones, copies.", 'name = "shop"'
         ),
-    ]
-    domain: Annotated[
+        required=True,
+    )
+    domain = Key(
         Domain,
         Doc(
             "The domain under which services are reached by name: `web.shop.localhost`. One outside of "
@@ -388,71 +382,69 @@ class ProjectTable(Table):
             'domain = "shop.localhost"',
             otherwise="`NAME.localhost`",
         ),
-    ] = NOT_GIVEN
-    default: Annotated[
+    )
+    default = Key(
         Name,
         Doc(
             "The service that the domain itself leads to.",
             'default = "web"',
             otherwise="the service `web`, or the only one that speaks HTTP",
         ),
-    ] = NOT_GIVEN
-    env: Annotated[
+    )
+    env = Key(
         Environment,
         Doc(
             "Environment variables of every service, under its own `env`. They go over those of the shell.",
             'env = { LOG_LEVEL = "debug" }',
             {},
         ),
-    ] = NOT_GIVEN
-    env_file: Annotated[
+    )
+    env_file = Key(
         Files,
         Doc(
             "Env files of every service, relative to `locald.toml`, under the `env_file` of each.",
             'env_file = ".env.shared"',
             otherwise="none",
         ),
-    ] = NOT_GIVEN
-    instance: Annotated[
+    )
+    instance = Key(
         Name,
         Doc(
             "The label of this folder among those of the project: `shop@feat`. Only in `locald.local.toml`.",
             'instance = "feat"',
             otherwise="`LOCALD_INSTANCE`, the branch of a linked worktree, or the name of the folder",
         ),
-    ] = NOT_GIVEN
-    engine: Annotated[
-        Annotated[Engine, choice("an engine", Engine, Engine, _ENGINES)],
+    )
+    engine = Key(
+        choice("an engine", Engine, Engine, _ENGINES),
         Doc(
             "Where `up` runs the services, unless `--on` says otherwise: `local`, this machine; `swarm`, a "
             "swarm of Docker Engines; `systemd`, your own systemd. Only in `locald.local.toml`.",
             'engine = "swarm"',
             otherwise="`local`",
         ),
-    ] = NOT_GIVEN
+    )
 
 
 class FileTable(Table):
     """A project: a folder with a `locald.toml`, and the services that belong together in it."""
 
-    project: Annotated[ProjectTable, Shaped("a table", (dict,)), Doc("The project as a whole.", "[project]")]
-    services: Annotated[
-        dict[Name, Annotated[ServiceTable, Shaped("a table", (dict,))]],
-        Shaped("a table", (dict,)),
+    project = Key(TableOf(ProjectTable), Doc("The project as a whole.", "[project]"), required=True)
+    services = Key(
+        Shaped("a table", {dict: Entries(Name, TableOf(ServiceTable))}),
         Doc("The services by name. A name is a DNS label: part of URLs and variables.", "[services.web]"),
-    ] = NOT_GIVEN
-
-    groups: Annotated[
-        dict[Name, Names],
-        Shaped("a table", (dict,)),
+    )
+    groups = Key(
+        Shaped("a table", {dict: Entries(Name, Names)}),
         Doc(
             "Groups of services by name. A group stands wherever a command takes a SERVICE.",
             'backend = ["api", "worker"]',
         ),
-    ] = NOT_GIVEN
+    )
 
     def spec(self) -> ProjectSpec:
-        project, given = self.project.given(), self.given()
+        given = self.given()
+        project = given["project"].given()
         services = given.get("services", {})
         return ProjectSpec(
             name=project["name"],

@@ -1,86 +1,25 @@
 """The kinds of value that a file may hold: what each accepts, and how it says no.
 
-pydantic walks the tables and collects all mistakes of a file; each single value is judged here, because
-pydantic's own words are about Python and ours should be about the file. So a kind knows three things that
-must agree, and stand side by side for that reason: what it is called ("a port from 1 to 65535"), the
-function that accepts or raises `Bad`, and its JSON Schema for editors.
-
-A value that may be written in several shapes (a string or a list) is told apart by its shape before it is
-looked at, so that one mistake is one problem and never one for each shape.
+A kind knows three things that must agree, and stand side by side for that reason: what it is called ("a port
+from 1 to 65535"), the function that accepts or raises `Bad`, and its JSON Schema for editors.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any
-
-from pydantic import AfterValidator, Discriminator, Field, Tag
-from pydantic_core import core_schema
+from typing import TYPE_CHECKING
 
 from locald.domain.knowledge import signals
 from locald.domain.project import image_names, labels
 from locald.domain.project.config import instead
-from locald.domain.values import duration, sizes, toml
+from locald.domain.project.config.shapes import Entries, Items, Kind, Shaped
+from locald.domain.values import duration, sizes
 from locald.domain.values.faults import Bad, listed, near, shown, wrong_type
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler
-
-Schema = dict[str, Any]
-
-STRING, LIST, TABLE = "<string>", "<list>", "<table>"
-_SHAPES: dict[type, str] = {str: STRING, list: LIST, dict: TABLE}
-
-
-@dataclass(frozen=True, eq=False)
-class Kind:
-    """A value of one kind, to be put into `Annotated`."""
-
-    words: str
-    accept: Callable[[Any], object]
-    """the value as locald uses it; raises Bad"""
-    schema: Schema
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.accept)
-
-    def __get_pydantic_json_schema__(self, core: core_schema.CoreSchema, handler: Any) -> Schema:
-        return dict(self.schema)
-
-
-@dataclass(frozen=True, eq=False)
-class Shaped:
-    """A value that may come in these shapes only; further mistakes are found inside of it."""
-
-    words: str
-    shapes: tuple[type, ...]
-    instead: Callable[[Any], object] = lambda value: None
-    """what a value of another shape would be in one of these; None when that cannot be known"""
-
-    def accept(self, value: Any) -> Any:
-        if not isinstance(value, self.shapes):
-            meant = self.instead(value)
-            raise Bad(wrong_type(self.words, value), instead="" if meant is None else toml.value(meant))
-        return value
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self.accept, handler(source))
-
-
-def _shape(value: Any) -> str | None:
-    return next((name for shape, name in _SHAPES.items() if isinstance(value, shape)), None)
-
-
-BY_SHAPE = Discriminator(_shape)
-
+    from collections.abc import Callable, Iterable, Mapping
 
 # Plain values.
 
@@ -293,150 +232,99 @@ def _header_value(value: object) -> str:
     return said
 
 
-def _program(argv: list[str]) -> tuple[str, ...]:
-    if not argv[0].strip():
+def _command(command: str | list[str]) -> str | tuple[str, ...]:
+    if isinstance(command, str):
+        return command
+    if not command[0].strip():
         raise Bad("the first string, the program, must not be empty")
-    return tuple(argv)
+    return tuple(command)
 
 
 def _tuple(value: str | list[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-Text = Annotated[str, Kind("a string", text, {"type": "string", "pattern": r"\S"})]
-FreeText = Annotated[str, Kind("a string", _free_text, {"type": "string"})]
-Boolean = Annotated[bool, Kind("true or false", _boolean, {"type": "boolean"})]
-Port = Annotated[int, _whole("a port from 1 to 65535", 1, 65535)]
-Status = Annotated[int, _whole("an HTTP status from 100 to 599", 100, 599)]
-OneOrMore = Annotated[int, _whole("a whole number of 1 or more", 1)]
-ZeroOrMore = Annotated[int, _whole("a whole number of 0 or more", 0)]
-Name = Annotated[str, Kind("a DNS label", _name, {"type": "string", "pattern": labels.LABEL})]
-Domain = Annotated[
-    str,
-    Kind(
-        "a domain name",
-        _domain,
-        {"type": "string", "maxLength": 253, "pattern": rf"^{labels.DOMAIN}{labels.END}"},
-    ),
-]
-Pattern = Annotated[
-    str,
-    Kind(
-        "a domain name",
-        _pattern,
-        {
-            "type": "string",
-            "maxLength": 253,
-            "pattern": labels.PATTERN,
-        },
-    ),
-]
-VariableName = Annotated[
-    str, Kind("a name of a variable", _variable_name, {"type": "string", "pattern": r"^[^=]*[^=\s][^=]*$"})
-]
-Duration = Annotated[
-    float,
-    Kind(
-        "a duration",
-        _duration,
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "maximum": duration.LONGEST},
-                {"type": "string", "pattern": duration.PATTERN},
-            ]
-        },
-    ),
-]
-Size = Annotated[
-    int,
-    Kind(
-        "an amount of data",
-        _size,
-        {
-            "anyOf": [
-                {"type": "integer", "minimum": 1, "maximum": sizes.LARGEST},
-                {"type": "string", "pattern": sizes.PATTERN},
-            ]
-        },
-    ),
-]
-Signal = Annotated[
-    str,
-    Kind(
-        "the name of a signal",
-        _signal,
-        {
-            "anyOf": [
-                {"enum": [spelling for name in signals.STANDARD for spelling in (name, name[3:])]},
-                {"type": "string", "pattern": f"^(SIG)?{signals.REAL_TIME}{labels.END}"},
-            ]
-        },
-    ),
-]
-Regex = Annotated[
-    str, Kind("a regular expression", _regex, {"type": "string", "format": "regex", "pattern": r"\S"})
-]
-HeaderName = Annotated[
-    str,
-    matching(
-        "the name of a header", rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{labels.END}", 'like "Accept" or "X-Token"'
-    ),
-]
-HeaderValue = Annotated[
-    str,
-    Kind(
-        "a string", _header_value, {"type": "string", "pattern": rf"^[^\x00-\x08\x0a-\x1f\x7f]*{labels.END}"}
-    ),
-]
-UrlPath = Annotated[str, matching('a path that begins with "/"', "^/", 'like "/" or "/health"')]
-Image = Annotated[
-    str,
-    Kind(
-        "the name of an image",
-        _image,
-        {"type": "string", "maxLength": image_names.LONGEST, "pattern": image_names.PATTERN},
-    ),
-]
-Volume = Annotated[
-    str,
-    matching(
-        "a volume",
-        rf"^(external:)?[^:]+:/[^:]*(:[A-Za-z,]+)?{labels.END}",
-        'like "./data:/var/lib/data" for a folder, or "data:/var/lib/data" for a volume with a name',
-    ),
-]
+Text = Kind("a string", text, {"type": "string", "pattern": r"\S"})
+FreeText = Kind("a string", _free_text, {"type": "string"})
+Boolean = Kind("true or false", _boolean, {"type": "boolean"})
+Port = _whole("a port from 1 to 65535", 1, 65535)
+Status = _whole("an HTTP status from 100 to 599", 100, 599)
+OneOrMore = _whole("a whole number of 1 or more", 1)
+ZeroOrMore = _whole("a whole number of 0 or more", 0)
+Name = Kind("a DNS label", _name, {"type": "string", "pattern": labels.LABEL})
+Domain = Kind(
+    "a domain name",
+    _domain,
+    {"type": "string", "maxLength": 253, "pattern": rf"^{labels.DOMAIN}{labels.END}"},
+)
+Pattern = Kind(
+    "a domain name",
+    _pattern,
+    {
+        "type": "string",
+        "maxLength": 253,
+        "pattern": labels.PATTERN,
+    },
+)
+VariableName = Kind(
+    "a name of a variable", _variable_name, {"type": "string", "pattern": r"^[^=]*[^=\s][^=]*$"}
+)
+Duration = Kind(
+    "a duration",
+    _duration,
+    {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": duration.LONGEST},
+            {"type": "string", "pattern": duration.PATTERN},
+        ]
+    },
+)
+Size = Kind(
+    "an amount of data",
+    _size,
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 1, "maximum": sizes.LARGEST},
+            {"type": "string", "pattern": sizes.PATTERN},
+        ]
+    },
+)
+Signal = Kind(
+    "the name of a signal",
+    _signal,
+    {
+        "anyOf": [
+            {"enum": [spelling for name in signals.STANDARD for spelling in (name, name[3:])]},
+            {"type": "string", "pattern": f"^(SIG)?{signals.REAL_TIME}{labels.END}"},
+        ]
+    },
+)
+Regex = Kind("a regular expression", _regex, {"type": "string", "format": "regex", "pattern": r"\S"})
+HeaderName = matching(
+    "the name of a header", rf"^[!#$%&'*+.^_`|~0-9A-Za-z-]+{labels.END}", 'like "Accept" or "X-Token"'
+)
+HeaderValue = Kind(
+    "a string", _header_value, {"type": "string", "pattern": rf"^[^\x00-\x08\x0a-\x1f\x7f]*{labels.END}"}
+)
+UrlPath = matching('a path that begins with "/"', "^/", 'like "/" or "/health"')
+Image = Kind(
+    "the name of an image",
+    _image,
+    {"type": "string", "maxLength": image_names.LONGEST, "pattern": image_names.PATTERN},
+)
+Volume = matching(
+    "a volume",
+    rf"^(external:)?[^:]+:/[^:]*(:[A-Za-z,]+)?{labels.END}",
+    'like "./data:/var/lib/data" for a folder, or "data:/var/lib/data" for a volume with a name',
+)
 
-Volumes = Annotated[
-    list[Volume], AfterValidator(tuple), Shaped("a list of strings", (list,), instead.list_of_one)
-]
-Statuses = Annotated[
-    list[Status],
-    Field(min_length=1),
-    AfterValidator(tuple),
-    Shaped("a list of numbers", (list,), instead.numbers),
-]
-Environment = Annotated[
-    dict[VariableName, FreeText], Shaped("a table of strings", (dict,), instead.variables)
-]
-Names = Annotated[
-    list[Text],
-    Field(min_length=1),
-    AfterValidator(tuple),
-    Shaped("a list of names", (list,), instead.list_of_one),
-]
-Domains = Annotated[
-    list[Pattern], AfterValidator(tuple), Shaped("a list of domain names", (list,), instead.list_of_one)
-]
-Headers = Annotated[dict[HeaderName, HeaderValue], Shaped("a table of strings", (dict,), instead.variables)]
-Files = Annotated[
-    Annotated[Text, Tag(STRING)] | Annotated[list[Text], Tag(LIST)],
-    BY_SHAPE,
-    AfterValidator(_tuple),
-    Shaped("a string or a list of strings", (str, list)),
-]
-Command = Annotated[
-    Annotated[Text, Tag(STRING)]
-    | Annotated[list[FreeText], Field(min_length=1), AfterValidator(_program), Tag(LIST)],
-    BY_SHAPE,
-    Shaped("a string or a list of strings", (str, list)),
-]
+Volumes = Shaped("a list of strings", {list: Items(Volume)}, tuple, instead.list_of_one)
+Statuses = Shaped(
+    "a list of numbers", {list: Items(Status, 1, "leave it out for any 2xx or 3xx")}, tuple, instead.numbers
+)
+Environment = Shaped("a table of strings", {dict: Entries(VariableName, FreeText)}, instead=instead.variables)
+Names = Shaped("a list of names", {list: Items(Text, 1)}, tuple, instead.list_of_one)
+Domains = Shaped("a list of domain names", {list: Items(Pattern)}, tuple, instead.list_of_one)
+Headers = Shaped("a table of strings", {dict: Entries(HeaderName, HeaderValue)}, instead=instead.variables)
+Files = Shaped("a string or a list of strings", {str: Text, list: Items(Text)}, _tuple)
+Command = Shaped("a string or a list of strings", {str: Text, list: Items(FreeText, 1)}, _command)

@@ -61,7 +61,7 @@ def _in_the_project(key: str, file: Mapping[str, Any], service: str) -> str:
     if key == "services":
         first = _first_table(value) if isinstance(value, dict) else ""
         return f"begin a table of its own: [services.{first or service}]"
-    return f"put it under [services.{service}]" if key in ServiceTable.model_fields else ""
+    return f"put it under [services.{service}]" if key in ServiceTable.keys else ""
 
 
 def _env(service: str, file: Mapping[str, Any]) -> str:
@@ -72,14 +72,14 @@ def _env(service: str, file: Mapping[str, Any]) -> str:
 
 def _service_meant(key: str, value: Mapping[str, Any]) -> str:
     """`[web]`, which looks like a service inside."""
-    is_one = any(meant(each, ServiceTable.model_fields) for each in value)
+    is_one = any(meant(each, ServiceTable.keys) for each in value)
     return f"did you mean [services.{toml.key(key)}]?" if is_one and labels.is_label(key) else ""
 
 
 def _key_meant(key: str, service: str) -> str:
-    if key in ProjectTable.model_fields:
+    if key in ProjectTable.keys:
         return f"write [project] on the line before {key}"
-    if key in ServiceTable.model_fields:
+    if key in ServiceTable.keys:
         return f"write [services.{service}] on the line before {key}"
     return ""
 

@@ -1,19 +1,18 @@
 """From the text of a file to its tables, or to all that is wrong with it.
 
 Three sieves, each finer than the one before. The parser of TOML stops at the first line that it cannot read;
-`rest` reads on behind it where that is possible. Then the tables take what they know, and pydantic
+`rest` reads on behind it where that is possible. Then the tables take what they know, and voluptuous
 collects what they do not; the rules between keys are asked at the same time, so that one look shows every
-mistake. pydantic's errors are translated here, and only here: they never reach a person.
+mistake. voluptuous' errors are translated here, and only here: they never reach a person.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from voluptuous import Invalid, MultipleInvalid, RequiredFieldInvalid
 
 from locald.domain.project.config import (
     domains,
@@ -25,21 +24,20 @@ from locald.domain.project.config import (
     syntax,
     unknown,
 )
-from locald.domain.project.config.checks import TABLES, with_its_type
+from locald.domain.project.config.checks import CHECKS, CheckTable, with_its_type
 from locald.domain.project.config.keys import FileTable, ProjectTable, ServiceTable
-from locald.domain.project.config.table import Table, docs
+from locald.domain.project.config.shapes import Wrong
+from locald.domain.project.config.table import Table, Unknown, docs
 from locald.domain.project.config.watching import WatchTable
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.understood import Understood
 from locald.domain.values import toml
-from locald.domain.values.faults import Bad, Fault, in_order
+from locald.domain.values.faults import Fault, in_order
 from locald.domain.values.lines import Path, Places
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pydantic_core import ErrorDetails
 
     from locald.domain.project.texts import Texts
 
@@ -93,9 +91,9 @@ def _with_type(service: Any) -> Any:
 
 def _judged(raw: dict[str, Any]) -> tuple[FileTable | None, list[Fault]]:
     try:
-        return FileTable.model_validate(raw), []
-    except ValidationError as error:
-        faults = [_fault(each, raw) for each in error.errors(include_url=False)]
+        return FileTable.read(raw), []
+    except MultipleInvalid as many:
+        faults = [_fault(each, raw) for each in many.errors]
         return None, [fault for fault in faults if not _follows(fault, raw)]
 
 
@@ -175,34 +173,27 @@ def _certain(raw: dict[str, Any], places: Places, found: list[Problem], text: st
     return [fault for fault in kept if not is_guess or rest.is_certain(fault)]
 
 
-def _fault(error: ErrorDetails, file: Mapping[str, Any]) -> Fault:
-    """One error of pydantic's in our words. There are few types: values are judged by `kinds`."""
-    path, raw = _path(error["loc"]), error["input"]
-    match error["type"]:
-        case "extra_forbidden":
-            return Fault(path, "unknown key", _unknown_key(path, _tag(error["loc"]), file))
-        case "missing":
-            return _missing(path)
-        case "too_short":
-            return Fault(path, "must not be empty", _WHERE_EMPTY.get(str(path[-1])) or _like(path))
-        case _ if path[:1] == ("services",) and len(path) == 2 and path[1] in ServiceTable.model_fields:
-            return Fault(path, f"{path[1]} is a key of a service", misplaced.without_a_service(path, file))
-        case _:
-            bad = error.get("ctx", {}).get("error")
-            assert isinstance(bad, Bad), f"no words for {error['type']} at {path}: {raw!r}"
-            instead = f"write {toml.key(str(path[-1]))} = {bad.instead}" if bad.instead else ""
-            hint = instead or bad.hint or _like(path, _tag(error["loc"]))
-            return Fault((*path, *bad.below), bad.what, hint)
+def _fault(error: Invalid, file: Mapping[str, Any]) -> Fault:
+    """One error of voluptuous' in our words. There are three: values are judged by `kinds`."""
+    path = tuple(part if isinstance(part, int) else str(part) for part in error.path)
+    if isinstance(error, Unknown):
+        return Fault(path, "unknown key", _unknown_key(path, _check_at(path, file), file))
+    if isinstance(error, RequiredFieldInvalid):
+        return _missing(path)
+    if path[:1] == ("services",) and len(path) == 2 and path[1] in ServiceTable.keys:
+        return Fault(path, f"{path[1]} is a key of a service", misplaced.without_a_service(path, file))
+    assert isinstance(error, Wrong), f"no words for {error!r} at {path}"
+    bad = error.bad
+    instead = f"write {toml.key(str(path[-1]))} = {bad.instead}" if bad.instead else ""
+    hint = instead or bad.hint or _like(path, _check_at(path, file))
+    return Fault((*path, *bad.below), bad.what, hint)
 
 
-def _path(loc: tuple[int | str, ...]) -> Path:
-    """Without pydantic's own marks: which alternative of a value was taken, and that a key was at fault."""
-    return tuple(part for part in loc if not (isinstance(part, str) and re.fullmatch(r"<\w+>|\[key\]", part)))
-
-
-def _tag(loc: tuple[int | str, ...]) -> str:
-    """The kind of check that an error is inside of, if it is."""
-    return next((str(part)[1:-1] for part in loc if str(part)[1:-1] in TABLES and str(part)[0] == "<"), "")
+def _check_at(path: Path, file: Mapping[str, Any]) -> type[CheckTable] | None:
+    """The kind of check that a place is inside of, if it is."""
+    if len(path) < 4 or (path[0], path[2]) != ("services", "health_check"):
+        return None
+    return CHECKS[file["services"][path[1]]["health_check"]["type"]]
 
 
 def _missing(path: Path) -> Fault:
@@ -218,35 +209,33 @@ _EXAMPLES = {
     "paths": 'add paths = ["src"]',
     "pattern": "add pattern = '…', a regular expression",
 }
-_WHERE_EMPTY = {"status": "leave it out for any 2xx or 3xx"}
 
 
-def _unknown_key(path: Path, check: str, file: Mapping[str, Any]) -> str:
+def _unknown_key(path: Path, check: type[CheckTable] | None, file: Mapping[str, Any]) -> str:
     key = str(path[-1])
     if check:
-        owner = next((name for name, table in TABLES.items() if key in table.model_fields), None)
-        allowed = TABLES[check].model_fields
-        if owner and not unknown.meant(key, allowed):
+        owner = next((name for name, table in CHECKS.items() if key in table.keys), None)
+        if owner and not unknown.meant(key, check.keys):
             return f'{key} belongs to type = "{owner}"'
-        return unknown.hint(key, allowed)
-    return misplaced.hint(path, file) or unknown.hint(key, _key_of(path)[0].model_fields)
+        return unknown.hint(key, check.keys)
+    return misplaced.hint(path, file) or unknown.hint(key, _key_of(path)[0].keys)
 
 
-def _like(path: Path, check: str = "") -> str:
+def _like(path: Path, check: type[CheckTable] | None = None) -> str:
     """What the key looks like when it is right, for a reader who knows only that it is wrong."""
     table, key = _key_of(path, check)
-    return f"like {docs(table)[key].example}" if key in table.model_fields else ""
+    return f"like {docs(table)[key].example}" if key in table.keys else ""
 
 
-def _key_of(path: Path, check: str = "") -> tuple[type[Table], str]:
-    """The table and the key in it that a path leads to or into. `check`: the type of check that it is in."""
+def _key_of(path: Path, check: type[CheckTable] | None = None) -> tuple[type[Table], str]:
+    """The table and the key in it that a path leads to or into. `check`: that it is inside of."""
     match path:
         case ("project", key, *_):
             return ProjectTable, str(key)
         case ("services", _, "watch", str(key), *_):
             return WatchTable, key
         case ("services", _, "health_check", key, *_) if check:
-            return TABLES[check], str(key)
+            return check, str(key)
         case ("services", _, key, *_):
             return ServiceTable, str(key)
         case _:
