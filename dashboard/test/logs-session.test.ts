@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { LogSession } from "../src/state/logs.svelte";
-import type { LinesMessage, LogRecord, Order } from "../src/facts/wire";
+import type { EarlierLines, LinesMessage, LogRecord, Order } from "../src/facts/wire";
 
 let frames: (() => void)[] = [];
 beforeEach(() => {
@@ -12,8 +12,7 @@ function drawn(): void {
   frames.splice(0).forEach((run) => run());
 }
 
-function records(count: number): LogRecord[] {
-  const at = "2026-01-01T00:00:00.000Z";
+function records(count: number, at = "2026-01-01T00:00:00.000Z"): LogRecord[] {
   return Array.from({ length: count }, (_, i) => ({ at, project: "shop", service: "web", run: 1, stream: "stdout", line: `${i}` }));
 }
 
@@ -21,9 +20,14 @@ function lines(watch: number, count: number, but: Partial<LinesMessage> = {}): L
   return { kind: "lines", watch, lines: records(count), history: false, ...but };
 }
 
-function session(): { logs: LogSession; orders: Order[] } {
+function session(past: EarlierLines = { lines: [], truncated: false }): { logs: LogSession; orders: Order[]; asked: unknown[] } {
   const orders: Order[] = [];
-  return { logs: new LogSession((order) => orders.push(order)), orders };
+  const asked: unknown[] = [];
+  const earlier = async (...wanted: unknown[]) => {
+    asked.push(wanted);
+    return past;
+  };
+  return { logs: new LogSession((order) => orders.push(order), earlier), orders, asked };
 }
 
 const request = { project: "shop", services: ["web"], n: 1_000 };
@@ -58,16 +62,35 @@ describe("the log watch", () => {
   });
 
   it("knows when the history is told, and whether there may be older lines", () => {
-    const { logs, orders } = session();
+    const { logs } = session();
     logs.follow(request);
     logs.receive(lines(1, 600, { history: true, more: true }));
     expect(logs.complete).toBe(false);
     logs.receive(lines(1, 400, { history: true, more: false }));
     expect([logs.complete, logs.older]).toEqual([true, true]);
-    logs.reachBack();
-    expect(orders.at(-1)).toMatchObject({ logs: { watch: 2, n: 100_000 } });
-    logs.receive(lines(2, 1_500, { history: true, more: false }));
-    expect([logs.complete, logs.older]).toEqual([true, false]);
+  });
+
+  it("puts older lines before those that are there, and asks with what is known of the oldest moment", async () => {
+    const { logs, asked } = session({ lines: records(3, "2025-12-31T00:00:00.000Z"), truncated: false });
+    logs.follow({ ...request, n: 2 });
+    logs.receive(lines(1, 2, { history: true, more: false }));
+    drawn();
+    const [first] = logs.buffer.lines;
+    expect(await logs.reachBack()).toBe(true);
+    expect(asked).toEqual([[{ ...request, n: 2 }, 2_000, Date.parse("2026-01-01T00:00:00.000Z"), 2]]);
+    expect(logs.buffer.lines.map((line) => line.record.line)).toEqual(["0", "1", "2", "0", "1"]);
+    expect(logs.buffer.lines[3]).toBe(first);
+    expect([logs.older, await logs.reachBack()]).toEqual([false, false]);
+  });
+
+  it("drops older lines that come for an earlier request", async () => {
+    const { logs } = session({ lines: records(3), truncated: true });
+    logs.follow({ ...request, n: 2 });
+    logs.receive(lines(1, 2, { history: true, more: false }));
+    drawn();
+    const coming = logs.reachBack();
+    logs.again();
+    expect([await coming, logs.buffer.lines.length, logs.reaching]).toEqual([false, 0, false]);
   });
 
   it("keeps new lines aside while paused, and none is lost", () => {

@@ -50,6 +50,29 @@ describe("the lines that are kept", () => {
     expect(buffer.shown.length).toBe(1);
   });
 
+  it("do not hold what was drawn over: the last lines of that stream of that run", () => {
+    const buffer = new LogBuffer();
+    buffer.add([record("a 1"), record("b 1"), record("other", { stream: "stderr" }), record("else", { service: "api" })]);
+    buffer.choose({ ...ALL, hidden: new Set(["shop:api"]) });
+    buffer.add([record("a 2", { over: 2 }), record("b 2")]);
+    expect(buffer.lines.map((line) => line.record.line)).toEqual(["other", "else", "a 2", "b 2"]);
+    expect(buffer.shown.map((line) => line.record.line)).toEqual(["other", "a 2", "b 2"]);
+    buffer.add([record("c", { over: 5, run: 2 })]);
+    expect(buffer.lines.length).toBe(5);
+  });
+
+  it("know where another run of their service begins, also when older ones are put before them", () => {
+    const buffer = new LogBuffer();
+    const begun = (): string[] => buffer.lines.filter((line) => line.begins).map((line) => line.record.line);
+    buffer.add([record("b", { run: 2 }), record("x", { service: "api" }), record("c", { run: 3 }), record("d", { run: 3 })]);
+    expect(begun()).toEqual(["c"]);
+    buffer.addBefore([record("a"), record("w", { service: "api" })]);
+    expect(begun()).toEqual(["b", "c"]);
+    expect(buffer.lines.map((line) => line.id)).toEqual([-2, -1, 0, 1, 2, 3]);
+    buffer.addBefore([record("0")]);
+    expect(buffer.lines[indexOf(buffer.lines, -3)]?.record.line).toBe("0");
+  });
+
   it("can be searched for changes in both directions", () => {
     const buffer = new LogBuffer();
     buffer.add([record("a"), record("started", { stream: "locald" }), record("b"), record("c")]);

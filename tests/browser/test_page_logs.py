@@ -95,7 +95,10 @@ def test_a_hundred_thousand_lines_stay_smooth_and_memory_bounded(web: Acting, vi
     flood(web, FLOOD)
     page = visitor.signed_in("/service/shop/web/logs", viewport={"width": 1280, "height": 800})
     expect(line(page, "request 99999 was answered in 12 ms")).to_be_visible()
-    page.get_by_role("button", name="Load older").click()
+    expect(page.locator(".foot")).to_contain_text(re.compile("^ *500 lines(?!.*loading)"))
+    while (older := page.get_by_role("button", name="Load older")).count():
+        older.click()
+        page.wait_for_function("() => !document.querySelector('.foot button:disabled')")
     expect(page.locator(".foot")).to_contain_text(re.compile("^ *100,00[0-9] lines(?!.*loading)"))
     assert page.locator(".line").count() < DRAWN_AT_MOST
     assert page.evaluate(JUMPS) < JUMP_WITHIN
@@ -122,10 +125,43 @@ def test_the_place_one_reads_at_stays_while_lines_are_added(web: Acting, visitor
     page.wait_for_function("() => !document.querySelector('.logs .box').innerText.includes('request 9999 ')")
     before = page.evaluate(TOP)
     flood(web, 10_000, "later")
-    expect(page.locator(".foot")).to_contain_text("15,0")
+    expect(page.locator(".foot")).to_contain_text(re.compile("^ *1[0-9],[0-9]{3} lines"))
     assert page.evaluate(TOP) == before
     follow.click()
     expect(line(page, "later 9999 was answered in 12 ms")).to_be_visible()
+
+
+def test_older_lines_come_when_one_scrolls_to_the_first(web: Acting, visitor: Visitor) -> None:
+    flood(web, 10_000)
+    page = visitor.signed_in("/service/shop/web/logs")
+    expect(line(page, "request 9999 was answered in 12 ms")).to_be_visible()
+    expect(page.locator(".foot")).to_contain_text(re.compile("^ *500 lines"))
+    box = page.locator(".logs .box")
+    box.hover()
+    for _ in range(40):
+        page.mouse.wheel(0, -40_000)
+        if "Load older" not in page.locator(".foot").inner_text():
+            break
+        page.wait_for_function("() => !document.querySelector('.foot button:disabled')")
+    page.mouse.wheel(0, -1_000_000)
+    expect(line(page, "request 0 was answered in 12 ms")).to_be_visible()
+    numbers = page.evaluate("() => [...document.querySelectorAll('.line .text')].map((one) => one.innerText)")
+    told = [int(found[1]) for text in numbers if (found := re.match(r"request (\d+) was", text))]
+    assert told == list(range(len(told)))
+
+
+def test_of_a_redraw_the_last_state_stays_and_another_run_is_marked(
+    web: Acting, machine: Machine, visitor: Visitor
+) -> None:
+    page = visitor.signed_in("/service/shop/web/logs")
+    web.say("step a 1", "step b 1")
+    expect(line(page, "step b 1")).to_be_visible()
+    web.say("\x1b[2A\x1b[2Kstep a 2", "\x1b[2Kstep b 2")
+    expect(line(page, "step b 2")).to_be_visible()
+    expect(page.locator(".line", has_text="step")).to_have_count(2)
+    expect(page.locator(".line .run")).to_have_count(0)
+    machine.locald("restart", "-d", "web")
+    expect(page.locator(".line.begins .run")).to_have_text(["run 2"])
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
@@ -205,10 +241,10 @@ def test_colours_are_colours_and_no_escape_is_left(web: Acting, visitor: Visitor
 
 
 def test_one_jumps_to_the_moment_of_a_change_of_health(web: Acting, visitor: Visitor) -> None:
+    """It is found also where it is older than what came at first."""
     flood(web, 20_000)
     page = visitor.signed_in("/service/shop/web/logs")
-    page.get_by_role("button", name="Load older").click()
-    expect(page.locator(".foot")).to_contain_text(re.compile("20,0.. lines"))
+    expect(page.locator(".foot")).to_contain_text(re.compile("^ *500 lines"))
     page.get_by_role("button", name="Previous event").click()
     current = page.locator(".line.current")
     expect(current).to_be_in_viewport()

@@ -44,6 +44,35 @@ def test_a_line_keeps_its_row_when_older_ones_are_let_go() -> None:
     assert found[0].plain == "line 0"
 
 
+def test_older_lines_come_before_and_the_others_keep_their_rows() -> None:
+    lines = Lines(width=5, choice=Choice(words="x"))
+    lines.add([line("x 1"), line("no"), line("x 2")])
+    before = lines.first_row
+    assert lines.add_before([line("x" * 12), line("never"), line("x 0")]) == 4
+    assert lines.first_row == before - 4
+    assert [lines.row_of(number) for number in range(4)] == [0, 3, 4, 5]
+    assert [each.plain for each in lines.shown] == ["x" * 12, "x 0", "x 1", "x 2"]
+    assert lines.add_before([line("no")]) == 0
+    assert (lines.height, lines.kept) == (6, 7)
+
+
+marked = st.lists(st.tuples(st.sampled_from(["web", "api"]), st.sampled_from("abx"), st.integers(0, 4)))
+
+
+@given(marked, st.sampled_from(["", "x"]))
+def test_what_was_drawn_over_is_gone_as_if_it_had_never_been(
+    told: list[tuple[str, str, int]], words: str
+) -> None:
+    lines = Lines(choice=Choice(words=words))
+    left: list[tuple[str, str]] = []
+    for service, text, over in told:
+        lines.add([line(text, service=service, over=over)])
+        own = [place for place, (whose, _) in enumerate(left) if whose == service][::-1][:over]
+        left = [each for place, each in enumerate(left) if place not in own] + [(service, text)]
+    assert [(each.service, each.plain) for each in lines.shown] == [each for each in left if words in each[1]]
+    assert lines.height == len(lines.shown)
+
+
 def test_a_long_line_fills_as_many_rows_as_it_needs() -> None:
     lines = Lines(width=10)
     lines.add([line("a" * 25), line(""), line("日本語テキスト")])

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from faces.fake_daemon import down_row, entry, row
-from locald.monitor.app import BLINK
+from locald.monitor.feed import HISTORY
+from locald.monitor.logs import LogPane
 from locald.monitor.start import run
+from locald.monitor.watched import BLINK
 from monitor.stand_in import StandIn, looking_at, screen, sees, until
 from starved import starved
 
@@ -152,6 +154,35 @@ async def test_it_opens_on_the_worst_and_shows_what_its_root_printed_last(daemon
     assert "Error: no such volume" in lines[2]
     assert "│ before" not in seen, "that was another run"
     assert any("service=db" in target for _, target, _ in daemon.requests if target.startswith("/v1/lines"))
+
+
+async def test_older_lines_come_when_one_scrolls_to_the_first(daemon: StandIn) -> None:
+    at = "2026-03-01T12:00:00.000Z"
+    daemon.history = [{**entry(f"line {number}"), "at": at} for number in range(HISTORY)]
+    older = [{**entry(f"older {number}"), "at": "2026-03-01T11:00:00.000Z"} for number in range(30)]
+    daemon.answers["/v1/lines"] = {"lines": older, "truncated": False}
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, f"line {HISTORY - 1}")
+        await pilot.press("tab", "home")
+        await sees(pilot, "line 0")
+        await until(pilot, lambda: pilot.app.query_one("#logs", LogPane).lines.kept == HISTORY + 30)
+        assert "line 0" in screen(pilot), "what is being read stays in place"
+        await pilot.press("home")
+        await sees(pilot, "older 0")
+        await pilot.press("end")
+        await sees(pilot, f"line {HISTORY - 1}")
+    (target,) = (target for _, target, _ in daemon.requests if target.startswith("/v1/lines"))
+    assert f"before=1772366400.000&known={HISTORY}&fold=1&shown=1&service=db&project=shop" in target
+
+
+async def test_what_was_drawn_over_goes(daemon: StandIn) -> None:
+    daemon.history = [entry("start"), entry("a 1"), entry("b 1")]
+    async with looking_at(daemon).run_test(size=SMALL, notifications=True) as pilot:
+        await sees(pilot, "b 1")
+        await daemon.print({**entry("a 2"), "over": 2}, entry("b 2"))
+        seen = await sees(pilot, "start", "a 2", "b 2")
+    assert "a 1" not in seen
+    assert "b 1" not in seen
 
 
 async def test_what_runs_without_something_is_not_called_blocked(daemon: StandIn) -> None:
@@ -309,7 +340,7 @@ async def test_lines_of_the_selected_service_then_of_all_together(daemon: StandI
             "watch": daemon.asked[-1]["logs"]["watch"],
             "services": [],
             "project": "shop",
-            "n": 2000,
+            "n": 500,
         }
 
 

@@ -79,6 +79,8 @@ export interface LogRecord {
   level?: Level | null;
   /** of a line of a structured log: what happened, then its fields */
   shown?: string;
+  /** so many lines of its stream and run, the last before it, do not stand any more: this was drawn over them */
+  over?: number;
 }
 export type Level = "error" | "warn" | "info" | "debug";
 
@@ -194,6 +196,13 @@ export interface LinesMessage {
   more?: boolean;
   /** lines before these were left out: services printed faster than could be told */
   skipped?: boolean;
+}
+
+/** Lines from before those that are known. */
+export interface EarlierLines {
+  lines: LogRecord[];
+  /** there are others before these */
+  truncated: boolean;
 }
 
 /** What it takes. */

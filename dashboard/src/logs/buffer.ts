@@ -1,12 +1,15 @@
 // The lines that are kept, and which of them are shown. The newest 100,000 are kept; what is shown is an
 // index into them, extended by each batch and made again only when the filter changes. Numbers of lines never
-// change while the line is kept (`id`), so a place in the list survives what falls out at the top.
+// change while the line is kept (`id`), so a place in the list survives what falls out at the top, and what is put
+// there. Lines that were drawn over make another list, for whoever counts along.
 
 import { plain } from "./ansi";
 import type { Level, LogRecord } from "../facts/wire";
 
 export const KEPT = 100_000;
 const SLACK = 5_000;
+/** how far back one looks for a line that was drawn over, where others print in between */
+const FAR = 10_000;
 
 export interface Line {
   id: number;
@@ -14,6 +17,8 @@ export interface Line {
   record: LogRecord;
   /** without escape sequences; made when first needed */
   text: string | null;
+  /** the first line of another run than that of the line before it of this service */
+  begins: boolean;
 }
 
 export type Stream = LogRecord["stream"];
@@ -43,7 +48,10 @@ export class LogBuffer {
   /** how many fell out at the top */
   dropped = 0;
   private next = 0;
+  private earlier = -1;
   private choice: Choice = ALL;
+  /** of each service, the run of its last line */
+  private runs = new Map<string, number>();
 
   constructor(private readonly kept = KEPT) {}
 
@@ -51,11 +59,13 @@ export class LogBuffer {
     this.lines = [];
     this.shown = [];
     this.dropped = 0;
+    this.runs.clear();
   }
 
   add(records: readonly LogRecord[]): void {
     for (const record of records) {
-      const line: Line = { id: this.next++, at: Date.parse(record.at), record, text: null };
+      if (record.over) this.drawOver(record);
+      const line = made(this.next++, record, this.runs);
       this.lines.push(line);
       if (wanted(line, this.choice)) this.shown.push(line);
     }
@@ -63,9 +73,42 @@ export class LogBuffer {
     if (this.lines.length > this.kept + SLACK) this.cut(this.lines.length - this.kept);
   }
 
+  /** Lines from before the first one. */
+  addBefore(records: readonly LogRecord[]): void {
+    const runs = new Map<string, number>();
+    const from = this.earlier - records.length;
+    const lines = records.map((record, i) => made(from + 1 + i, record, runs));
+    this.earlier = from;
+    // Of each service the first line from before now has one that precedes it.
+    const met = new Set<string>();
+    for (const line of this.lines) {
+      const whose = service(line.record);
+      if (met.has(whose)) continue;
+      met.add(whose);
+      line.begins = runs.has(whose) && runs.get(whose) !== line.record.run;
+      if (met.size >= this.runs.size) break;
+    }
+    this.lines = [...lines, ...this.lines];
+    this.shown = [...lines.filter((line) => wanted(line, this.choice)), ...this.shown];
+  }
+
   choose(choice: Choice): void {
     this.choice = choice;
     this.shown = this.lines.filter((line) => wanted(line, choice));
+  }
+
+  /** The last lines of its stream do not stand any more. */
+  private drawOver(record: LogRecord): void {
+    const gone = new Set<number>();
+    const least = Math.max(this.lines.length - FAR, 0);
+    for (let i = this.lines.length - 1; i >= least && gone.size < (record.over ?? 0); i--) {
+      const line = this.lines[i] as Line;
+      const { run, stream } = line.record;
+      if (service(line.record) === service(record) && run === record.run && stream === record.stream) gone.add(line.id);
+    }
+    if (!gone.size) return;
+    this.lines = this.lines.filter((line) => !gone.has(line.id));
+    this.shown = this.shown.filter((line) => !gone.has(line.id));
   }
 
   private cut(count: number): void {
@@ -74,6 +117,18 @@ export class LogBuffer {
     const first = this.lines[0]?.id ?? this.next;
     this.shown = this.shown.slice(indexOf(this.shown, first));
   }
+}
+
+function service(record: LogRecord): string {
+  return `${record.project}:${record.service}`;
+}
+
+function made(id: number, record: LogRecord, runs: Map<string, number>): Line {
+  const whose = service(record);
+  const before = runs.get(whose);
+  runs.set(whose, record.run);
+  const begins = before !== undefined && before !== record.run;
+  return { id, at: Date.parse(record.at), record, text: null, begins };
 }
 
 export function textOf(line: Line): string {

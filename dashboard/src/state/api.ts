@@ -2,7 +2,7 @@
 // the terminal.
 
 import { named } from "../facts/named";
-import type { Action, Definition, Effect, Environment, PastRun, PastUsage, Problem, Timeline, Why } from "../facts/wire";
+import type { Action, Definition, EarlierLines, Effect, Environment, PastRun, PastUsage, Problem, Timeline, Why } from "../facts/wire";
 
 export class Refused extends Error {
   constructor(readonly problems: Problem[]) {
@@ -48,6 +48,23 @@ export const api = {
     request<{ runs: PastRun[] }>(query("/v1/runs", { project }, [service])),
   usage: (project: string, service: string) =>
     request<PastUsage>(query("/v1/usage", { project }, [service])),
+  /** the last lines up to a time (epoch milliseconds), but for those that are known of it */
+  earlier: (watch: { project: string | null; services: readonly string[]; run?: number }, n: number, before: number, known: number) =>
+    request<EarlierLines>(
+      query(
+        "/v1/lines",
+        {
+          ...(watch.project === null ? {} : { project: watch.project }),
+          ...(watch.run === undefined ? {} : { run: `${watch.run}` }),
+          n: `${n}`,
+          before: `${before / 1_000}`,
+          known: `${known}`,
+          fold: "1",
+          shown: "1",
+        },
+        watch.services,
+      ),
+    ),
   effect: (action: Action, project: string, services: readonly string[]) =>
     request<Effect>(query("/v1/effect", { action, project }, services)),
   act: (action: Action, project: string, services: readonly string[]) =>

@@ -1,10 +1,15 @@
-// The one log watch of the page. A view requests lines; what comes for an earlier request is dropped. Lines are
-// shown at most once a frame. While paused, new lines are kept aside, bounded like those that are shown.
+// The one log watch of the page. A view requests lines; what comes for an earlier request is dropped. The newest
+// lines come at once, older ones when they are asked for. Lines are shown at most once a frame. While paused, new lines are kept aside, bounded like those that are shown.
 
 import { untrack } from "svelte";
 import { LogBuffer, KEPT, type Choice } from "../logs/buffer";
-import type { LinesMessage, LogRecord, Message, Order, Problem } from "../facts/wire";
+import type { EarlierLines, LinesMessage, LogRecord, Message, Order, Problem } from "../facts/wire";
+import { problemsOf } from "./api";
 import { clock } from "./clock";
+
+/** older lines that are asked for at a time: as many as there are already */
+const EARLIER = 2_000;
+const MOST_EARLIER = 10_000;
 
 export interface Request {
   /** null: of all projects */
@@ -29,13 +34,19 @@ export class LogSession {
   older = $state(false);
   problems = $state.raw<Problem[]>([]);
 
+  /** older lines are on their way */
+  reaching = $state(false);
+
   private request: Request | null = null;
   private watch = 0;
   private aside: LogRecord[] = [];
   private coming: LogRecord[] = [];
   private frame = 0;
 
-  constructor(private readonly order: (order: Order) => void) {}
+  constructor(
+    private readonly order: (order: Order) => void,
+    private readonly earlier: (watch: Request, n: number, before: number, known: number) => Promise<EarlierLines>,
+  ) {}
 
   follow(request: Request): void {
     this.request = request;
@@ -58,9 +69,29 @@ export class LogSession {
     this.order({ logs: { watch: ++this.watch, ...only, services, n } });
   }
 
-  /** Show more of the past. */
-  reachBack(): void {
-    if (this.request) this.follow({ ...this.request, n: KEPT });
+  /** Show more of the past. Whether there was some. */
+  async reachBack(): Promise<boolean> {
+    const { request, watch } = this;
+    const first = this.buffer.lines[0];
+    if (!request || !first || !this.older || this.reaching) return false;
+    this.reaching = true;
+    // Of the oldest millisecond some lines are known: those at the beginning.
+    const known = this.buffer.lines.findIndex((line) => line.at !== first.at);
+    try {
+      const all = this.buffer.lines.length;
+      const wanted = Math.min(Math.max(all, EARLIER), MOST_EARLIER);
+      const told = await this.earlier(request, wanted, first.at, known < 0 ? all : known);
+      if (watch !== this.watch) return false;
+      this.buffer.addBefore(told.lines);
+      this.older = told.truncated && told.lines.length > 0 && this.buffer.lines.length < KEPT;
+      this.touch();
+      return told.lines.length > 0;
+    } catch (error) {
+      if (watch === this.watch) this.problems = problemsOf(error);
+      return false;
+    } finally {
+      if (watch === this.watch) this.reaching = false;
+    }
   }
 
   receive(message: Message & { kind: "lines" | "refused" }): void {
@@ -99,6 +130,7 @@ export class LogSession {
     this.held = 0;
     this.complete = false;
     this.older = false;
+    this.reaching = false;
     this.problems = [];
     this.touch();
   }
@@ -119,7 +151,7 @@ export class LogSession {
   private told(): void {
     const count = this.buffer.lines.length + this.coming.length;
     this.complete = true;
-    this.older = this.request !== null && this.request.n < KEPT && count >= this.request.n;
+    this.older = this.request !== null && count >= this.request.n;
   }
 
   private soon(): void {

@@ -5,6 +5,7 @@ import { apply, key, NOTHING, projects, rowsOf, type Facts } from "../facts/fact
 import type { Message, Order, Row } from "../facts/wire";
 import { notices, type Notice } from "../facts/notices";
 import { href, parse, type Route } from "../facts/route";
+import { api } from "./api";
 import { Connection, type Link } from "./connection";
 import { browser } from "./browser";
 import { clock } from "./clock";
@@ -49,7 +50,7 @@ export class Page {
       (message) => this.receive(message),
       (link) => this.linked(link),
     );
-    this.logs = new LogSession((order: Order) => this.connection.order(order));
+    this.logs = new LogSession((order: Order) => this.connection.order(order), api.earlier);
   }
 
   start(): void {

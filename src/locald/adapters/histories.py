@@ -8,13 +8,15 @@ the blocks' parts, for all lines of one part have the same. A pattern is looked 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from locald.adapters.folding import Folding, Through
 from locald.adapters.patterns import Pattern
 from locald.capture import frames
 from locald.capture.block import last_of
 from locald.capture.last import read_all, read_last
+from locald.capture.reader import CaptureReader
 from locald.domain.knowledge.level import Level, is_at_least
 from locald.domain.project.names import Key, Run
 from locald.domain.values.plain import plain, plain_lines, steers
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from locald.capture.block import Block
-    from locald.capture.reader import CaptureReader
 
 BATCH = 10_000
 """lines of one service that are read before others have their turn"""
@@ -33,6 +34,8 @@ HEAVY = 16 << 20
 """bytes of all services together that are read at once, or a little of each if they are many"""
 PACKET = 1 << 20
 """bytes that are told at once, where they need not be lines"""
+ALMOST_A_MILLISECOND = 0.000_999_4
+"""times are told in whole milliseconds, and known to a microsecond"""
 
 _STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "locald"}
 
@@ -53,15 +56,31 @@ class Choice:
     folds: bool = False
     run: int | None = None
     """only lines of this run"""
+    before: float | None = None
+    """only lines that ended by this millisecond (epoch seconds), without what was drawn over since"""
+
+    @property
+    def is_picky(self) -> bool:
+        """By what is in a line."""
+        return self.grep is not None or self.level is not None
+
+    def folding(self) -> Folding | Through:
+        return Folding() if self.folds else Through()
 
     def of(self, block: Block) -> Block:
-        """The lines of the block that match, and are as grave as `level`. Raises TooSlow."""
+        """What is chosen of a block that is looked at by itself. Raises TooSlow."""
+        if self.folds and redraws(block.data):
+            block = block.numbered(kept([line.text for line in block.lines()]))
+        return self.among(block)
+
+    def among(self, block: Block) -> Block:
+        """The lines of a block, folded already, that match, and are as grave as `level`. Raises TooSlow."""
         if self.run is not None and block.run_number != self.run:
             return block.numbered([])
         if self.until is not None:
             block = block.until(self.until)
-        if self.folds and redraws(block.data):
-            block = block.numbered(kept([line.text for line in block.lines()]))
+        if self.before is not None:
+            block = block.until(self.before + ALMOST_A_MILLISECOND)
         if (wanted := self.level) is not None:
             block = block.only(lambda line: is_at_least(line.text, wanted))
         if self.grep is None:
@@ -111,13 +130,18 @@ EVERYTHING = Choice()
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """`run` is the number of the run; `stream` is stdout, stderr or locald; `at` is in epoch seconds."""
+    """`run` is the number of the run; `stream` is stdout, stderr or locald; `at` is in epoch seconds.
+
+    `over`: so many lines of the same stream of this run, the last that were told, do not stand any more, for
+    this was drawn over them.
+    """
 
     at: float
     key: Key
     run: int
     stream: str
     line: str
+    over: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +153,63 @@ class Packet:
     data: list[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One history, where somebody has got to in it, and what was drawn over before."""
+
+    reader: CaptureReader
+    folding: Folding | Through
+
+    def rest(self, key: Key, live: Set[Run]) -> list[Block]:
+        """What is held back, and what the run at the end of the history has left unended, if it is over."""
+        left = [done for block in finish(key, self.reader, live) for done in self.folding.take(block)]
+        return left + self.folding.rest()
+
+
 def read(
     folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
-) -> tuple[dict[Key, CaptureReader], Iterator[Found]]:
+) -> tuple[dict[Key, Source], Iterator[Found]]:
     """The last lines of some services together, or all, and the places where they end when all are read."""
     if count is not None:
-        readers, lines = _read_last(folders, count, choice, live)
-        return readers, iter(lines)
+        sources, lines = _read_last(folders, count, choice, live)
+        return sources, iter(lines)
     found = {key: read_all(folder, choice.since) for key, folder in folders.items()}
-    sources = [_chosen(key, reader, blocks, choice, live) for key, (reader, blocks) in found.items()]
-    return {key: reader for key, (reader, _) in found.items()}, _merged(sources)
+    sources = {key: Source(reader, choice.folding()) for key, (reader, _) in found.items()}
+    merged = [_chosen(key, sources[key], blocks, choice, live) for key, (_, blocks) in found.items()]
+    return sources, _merged(merged)
 
 
 def _chosen(
-    key: Key, reader: CaptureReader, blocks: Iterator[Block], choice: Choice, live: Set[Run]
+    key: Key, source: Source, blocks: Iterator[Block], choice: Choice, live: Set[Run]
 ) -> Iterator[Found]:
     """Of a whole history what somebody wants."""
-    yield from ((key, choice.of(block)) for block in blocks)
-    yield from ((key, choice.of(block)) for block in finish(key, reader, live))
+    for block in blocks:
+        yield from ((key, choice.among(done)) for done in source.folding.take(block))
+    yield from ((key, choice.among(done)) for done in source.rest(key, live))
 
 
 def _read_last(
     folders: dict[Key, Path], count: int, choice: Choice, live: Set[Run]
-) -> tuple[dict[Key, CaptureReader], list[Found]]:
+) -> tuple[dict[Key, Source], list[Found]]:
     """The last lines of some services together, and the places where they end.
 
     Of many services with long histories no more is held at a time than of two.
     """
-    readers: dict[Key, CaptureReader] = {}
+    sources: dict[Key, Source] = {}
     merged: list[Found] = []
     for key, folder in folders.items():
-        blocks, readers[key] = read_last(folder, count, choice.since, choice.of)
-        blocks += map(choice.of, finish(key, readers[key], live))
+        stages: list[Folding | Through] = []
+
+        def begin(stages: list[Folding | Through] = stages) -> Folding | Through:
+            stages.append(choice.folding())
+            return stages[-1]
+
+        blocks, reader = read_last(folder, count, choice.since, choice.among, begin)
+        sources[key] = Source(reader, stages[-1])
+        blocks += map(choice.among, sources[key].rest(key, live))
         both = filter(None, [merged, [(key, block) for block in blocks]])
         merged = _last(list(_merged(list(both))), count)
-    return readers, merged
+    return sources, merged
 
 
 def _last(found: list[Found], count: int) -> list[Found]:
@@ -172,27 +218,41 @@ def _last(found: list[Found], count: int) -> list[Found]:
     return list(zip(keys, blocks, strict=True))
 
 
-def read_on(
-    readers: dict[Key, CaptureReader], live: Set[Run], choice: Choice
-) -> tuple[list[LogLine], set[Key]]:
+def read_on(sources: dict[Key, Source], live: Set[Run], choice: Choice) -> tuple[list[LogLine], set[Key]]:
     """The next lines of some services, and those of them that have more."""
     found: list[list[Found]] = []
     rest = set()
-    share = HEAVY // max(len(readers), 1)
-    for key, reader in readers.items():
+    share = HEAVY // max(len(sources), 1)
+    for key, source in sources.items():
+        source.folding.over.clear()
         blocks: list[Block] = []
         lines = weight = 0
-        while (more := reader.read_blocks()) and lines < BATCH and weight < share:
-            blocks += more
+        while (more := source.reader.read_blocks()) and lines < BATCH and weight < share:
+            blocks += [done for block in more for done in source.folding.take(block)]
             lines += sum(block.count for block in more)
             weight += sum(len(block.data) for block in more)
         if more:
-            blocks += more
+            blocks += [done for block in more for done in source.folding.take(block)]
+            blocks += source.folding.rest()
             rest.add(key)
         else:
-            blocks += finish(key, reader, live)
-        found.append([(key, choice.of(block)) for block in blocks])
-    return list(choice.shown(_merged(found))), rest
+            blocks += source.rest(key, live)
+        found.append([(key, choice.among(block)) for block in blocks])
+    told = list(choice.shown(_merged(found)))
+    return told if choice.is_picky else _with_over(told, sources), rest
+
+
+def _with_over(told: list[LogLine], sources: dict[Key, Source]) -> list[LogLine]:
+    """The first line of each stream says how many of those that were told before it was drawn over."""
+    over = {
+        (key, run, _STREAMS.get(stream, "locald")): count
+        for key, source in sources.items()
+        for (run, stream), count in source.folding.over.items()
+    }
+    for place, line in enumerate(told) if over else ():
+        if count := over.pop((line.key, line.run, line.stream), 0):
+            told[place] = replace(line, over=count)
+    return told
 
 
 def finish(key: Key, reader: CaptureReader, live: Set[Run]) -> list[Block]:

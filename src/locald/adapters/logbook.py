@@ -22,7 +22,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from locald.adapters import histories, pages
-from locald.adapters.histories import EVERYTHING
+from locald.adapters.folding import Through
+from locald.adapters.histories import EVERYTHING, Source
 from locald.capture import frames
 from locald.capture.reader import CaptureReader, Position, segments
 from locald.capture.writer import CaptureWriter
@@ -124,7 +125,7 @@ class Logbook:
 
     def _begin_again(self, key: Key) -> None:
         for follower in self._following(key):
-            follower.readers[key] = CaptureReader(self.folder(key))
+            follower.sources[key] = Source(CaptureReader(self.folder(key)), Through())
             follower.wake(key)
 
     # What people ask.
@@ -150,11 +151,13 @@ class Logbook:
         while (packets := await _next(batches)) is not None:
             yield packets
 
-    async def page(self, keys: Collection[Key], marks: Marks | None, limits: Limits, choice: Choice) -> Page:
-        """The next lines behind the marks; the last ones where there are none."""
+    async def page(
+        self, keys: Collection[Key], marks: Marks | None, limits: Limits, choice: Choice, known: int = 0
+    ) -> Page:
+        """The next lines behind the marks; the last ones where there are none, but for so many `known`."""
         folders = self._folders(keys)
         if marks is None:
-            return await asyncio.to_thread(pages.first, folders, limits, choice, self.live)
+            return await asyncio.to_thread(pages.first, folders, limits, choice, self.live, known)
         return await asyncio.to_thread(pages.following, folders, marks, limits, choice, self.live)
 
     async def last(self, key: Key, count: int, choice: Choice = EVERYTHING) -> list[LogLine]:
@@ -171,7 +174,7 @@ class Logbook:
         """
         async with self._follower(keys) as follower:
             folders = self._folders(keys)
-            follower.readers, batches = await asyncio.to_thread(_read, folders, count, choice, self.live)
+            follower.sources, batches = await asyncio.to_thread(_read, folders, count, choice, self.live)
             while (lines := await _next(batches)) is not None:
                 yield lines
             while True:
@@ -185,7 +188,8 @@ class Logbook:
         """Every line that the run prints, from its first to its last, as it came."""
         self.began(run)
         async with self._follower([run.key]) as follower:
-            follower.readers = {run.key: CaptureReader(self.folder(run.key), Position(run.number))}
+            reader = CaptureReader(self.folder(run.key), Position(run.number))
+            follower.sources = {run.key: Source(reader, Through())}
             while True:
                 over = run not in self._live  # before reading: then there is nothing after what is read
                 lines = await follower.read()
@@ -223,7 +227,7 @@ class _Follower:
 
     def __init__(self, logbook: Logbook, keys: frozenset[Key]) -> None:
         self.keys = keys
-        self.readers: dict[Key, CaptureReader] = {}
+        self.sources: dict[Key, Source] = {}
         self._logbook = logbook
         self._due = set(keys)
         """whose histories are to be read"""
@@ -254,8 +258,8 @@ class _Follower:
         """Some of the lines that have come, by time; none when there are no more."""
         while self._due:
             keys, self._due = self._due, set()
-            readers = {key: self.readers[key] for key in keys if key in self.readers}
-            lines, rest = await asyncio.to_thread(histories.read_on, readers, self._logbook.live, choice)
+            sources = {key: self.sources[key] for key in keys if key in self.sources}
+            lines, rest = await asyncio.to_thread(histories.read_on, sources, self._logbook.live, choice)
             self._due |= rest
             if lines:
                 self._told_at = asyncio.get_running_loop().time()
@@ -280,11 +284,11 @@ async def _next(batches: Iterator[Batch]) -> Batch | None:
 
 def _read(
     folders: dict[Key, Path], count: int | None, choice: Choice, live: Set[Run]
-) -> tuple[dict[Key, CaptureReader], Iterator[list[LogLine]]]:
+) -> tuple[dict[Key, Source], Iterator[list[LogLine]]]:
     """As objects; where the number is limited, all in one batch."""
-    readers, found = histories.read(folders, count, choice, live)
+    sources, found = histories.read(folders, count, choice, live)
     lines = choice.shown(found)
-    return readers, histories.in_batches(lines) if count is None else iter([list(lines)])
+    return sources, histories.in_batches(lines) if count is None else iter([list(lines)])
 
 
 def _write(writer: CaptureWriter, at: float, line: str) -> None:

@@ -56,13 +56,16 @@ class NoCursor(ValueError):
     """The text is no cursor."""
 
 
-def first(folders: Mapping[Key, Path], limits: Limits, choice: Choice, live: Set[Run]) -> Page:
-    """The last lines."""
-    readers, found = histories.read(dict(folders), limits.lines + 1, choice, live)
+def first(
+    folders: Mapping[Key, Path], limits: Limits, choice: Choice, live: Set[Run], known: int = 0
+) -> Page:
+    """The last lines, but for so many that are known."""
+    sources, found = histories.read(dict(folders), limits.lines + 1 + known, choice, live)
     lines = list(choice.shown(found))
+    del lines[max(len(lines) - known, 0) :]
     room = _Room(limits)
     kept = [fitting for line in reversed(lines) if (fitting := room.take(line))]
-    marks = {key: mark_of(folders[key], reader) for key, reader in readers.items()}
+    marks = {key: mark_of(folders[key], source.reader) for key, source in sources.items()}
     return Page(kept[::-1], room.is_over, marks)
 
 

@@ -14,14 +14,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from locald.capture import frames
 from locald.capture.block import last_of
 from locald.capture.reader import CaptureReader, Position, frame_at, segments, whole_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from locald.capture.block import Block
@@ -43,19 +43,26 @@ def read_last(
     count: int,
     since: float | None = None,
     chosen: Callable[[Block], Block] = lambda block: block,
+    begin: Callable[[], Stage | None] = lambda: None,
 ) -> tuple[list[Block], CaptureReader]:
-    """The last `count` lines of those that are chosen and not older than `since`, and where they end."""
+    """The last `count` lines of those that are chosen and not older than `since`, and where they end.
+
+    `begin` makes a stage that all blocks go through before it is chosen among them.
+    """
     names = segments(folder)
     end = _end(folder, names)
     earliest = 0 if since is None else _first_since(folder, names, since)
     back = max(NEAR, count * USUAL)
     while True:
         reader, is_all = _start_before(folder, names, earliest, back)
-        kept = _Last(count)
+        kept, stage = _Last(count), begin()
         for block in _up_to(reader, end, since):
-            kept.add(chosen(block))
+            for each in stage.take(block) if stage else (block,):
+                kept.add(chosen(each))
             if reader.cut_at == reader.place:
+                kept.add_all(map(chosen, stage.rest() if stage else ()))
                 kept.miss_one()
+        kept.add_all(map(chosen, stage.rest() if stage else ()))
         if is_all or (kept.is_full and reader.is_whole):
             return kept.lines, reader
         back *= FURTHER
@@ -68,6 +75,16 @@ def read_all(folder: Path, since: float | None = None) -> tuple[CaptureReader, I
     first = 0 if since is None else _first_since(folder, names, since)
     reader = _start_at(folder, names, first)
     return reader, _up_to(reader, end, since)
+
+
+class Stage(Protocol):
+    """Takes one block after the other, and gives some of them back when it is done with them."""
+
+    def take(self, block: Block, /) -> Sequence[Block]: ...
+
+    def rest(self) -> Sequence[Block]:
+        """All that it still has."""
+        ...
 
 
 class _Last:
@@ -84,6 +101,10 @@ class _Last:
         self._whole += block.count
         while self._blocks and self._held - self._blocks[0][1] >= self._count:
             self._held -= self._blocks.popleft()[1]
+
+    def add_all(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            self.add(block)
 
     def miss_one(self) -> None:
         """A line before this may be missing."""

@@ -5,7 +5,8 @@ why it has its status, the timeline of the last start, its environment. Pure mod
 everything that is shown; this one connects them with the daemon's messages, the keys and the screen.
 
 A message changes the board, and what depends on it is drawn again, several changes in one frame. The panes
-that show a document refresh themselves (`documents`); actions are in `actions`.
+that show a document refresh themselves (`documents`); whose lines are shown, `watched` knows; actions are in
+`actions`.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from textual import on
 from textual.app import App
 from textual.binding import Binding
-from textual.widgets import ContentSwitcher, Input, Static
+from textual.widgets import ContentSwitcher, Static
 
-from locald.faces.words import name_colours
 from locald.monitor import dialogs, explained, feed, header, keys, palette
 from locald.monitor.actions import Actions
-from locald.monitor.board import Board, Key, Row, Scope
+from locald.monitor.board import Board, Row, Scope
 from locald.monitor.documents import DOCUMENTS, Documents
 from locald.monitor.effects import Action
 from locald.monitor.feed import Feed
 from locald.monitor.logs import LogPane
 from locald.monitor.notices import Notice, Notices, few, title
 from locald.monitor.roster import Roster
+from locald.monitor.searching import Search
+from locald.monitor.watched import Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -37,18 +39,11 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.worker import Worker
 
-Watched = tuple[str | None, tuple[str, ...], int | None]
-"""whose lines are told: project, services, run"""
-
 PANES = ("logs", *DOCUMENTS)
 FEW = 8
 """services that are always visible, if there are as many"""
 FRAME = 1 / 40
 """seconds in which changes are gathered"""
-PASSING = 0.05
-"""seconds that a service has to stay selected until its history is asked for"""
-BLINK = 0.2
-"""seconds that the previous service's lines stay until the new ones arrive"""
 SHOWN_FOR = 6.0
 """seconds of a notice"""
 
@@ -84,12 +79,6 @@ class Monitor(App[None]):
         self._feed = Feed(sockets, self._hear)
         self._actions = Actions(self, self.say, self.board, self._feed, caller)
         self._pane = "logs"
-        self._merged = False
-        self._watch = 0
-        self._watched: Watched | None = None
-        self._run: int | None = None
-        """whose lines alone are shown"""
-        self._searching: Literal["find", "only"] = "find"
         self._gone = False
         self._due = False
         self._head, self._trouble, self._titles = (Static(id=name) for name in ("head", "trouble", "titles"))
@@ -98,7 +87,8 @@ class Monitor(App[None]):
         self._logs = LogPane(id="logs")
         self._documents = Documents(self._feed, self.board, lambda: (self._pane, self._roster.selected))
         self._switcher = ContentSwitcher(initial="logs", id="pane")
-        self._search = Input(id="search", select_on_focus=False)
+        self._watched = Watched(self._feed, self.board, self._logs, self._begin, self.set_timer)
+        self._search = Search(self._logs, id="search")
 
     # The screen.
 
@@ -168,8 +158,8 @@ class Monitor(App[None]):
     def _show_bars(self) -> None:
         logs = self._logs
         told = logs.told if self._pane == "logs" else ""
-        about = "all services" if self._merged else (self._row or {}).get("name", "")
-        about += f" run {self._run}" if self._run else ""
+        about = "all services" if self._watched.merged else (self._row or {}).get("name", "")
+        about += f" run {self._watched.run}" if self._watched.run else ""
         self._tabs.update(
             header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
         )
@@ -192,9 +182,9 @@ class Monitor(App[None]):
                 self.board.measure(news.usage)
                 self._show()
             case feed.Printed():
-                self._take_lines(news)
+                self._watched.take(news)
             case feed.Refused():
-                self._refuse(news)
+                self._watched.refuse(news.watch)
             case feed.Gone():
                 self._be_reached(header.trouble(news.problem.what, news.problem.hint), gone=True)
                 self._show()
@@ -215,7 +205,7 @@ class Monitor(App[None]):
         self._show()
         self._tell(self._notices.about(self.board.rows))
         self._set_title_of_terminal()
-        self._watch_lines(again=again)
+        self._watched.choose(self._roster.selected, again=again)
         self._documents.stale.set()
 
     def _tell(self, notices: list[Notice]) -> None:
@@ -239,71 +229,18 @@ class Monitor(App[None]):
         if self._driver is not None and not self.is_headless:
             self._driver.write(sequence or f"\x1b]2;{told}\x07")
 
-    # What was printed.
-
-    def _take_lines(self, news: feed.Printed) -> None:
-        if news.watch != self._watch:
-            return
-        if news.history and self._awaited:
-            self._awaited = False
-            self._logs.empty = "no output yet"
-            self._logs.history(news.lines)
-        else:
-            self._logs.add(news.lines, skipped=news.skipped)
-
-    def _refuse(self, news: feed.Refused) -> None:
-        if news.watch == self._watch:
-            self._logs.history([])
-
-    _awaited = False
-    """the history of the newest watch is still to come"""
-
-    def _watch_lines(self, *, again: bool = False) -> None:
-        """Ask for the lines of what is selected now."""
-        key = self._roster.selected
-        known = key is not None and self.board.is_known(key)
-        wanted = self._wanted(key) if known and key else None
-        if wanted == self._watched and not again:
-            return
-        self._watched = wanted
-        self._watch += 1
-        self._awaited = True
-        self._logs.empty = "" if known or not self.board.daemon else "never started"
-        if wanted is None:
-            self._logs.history([])
-            self._begin(self._feed.unwatch, "watch")
-            return
-        several = [str(row["name"]) for row in self.board.rows] if self._merged else []
-        self._logs.begin(name_colours(several) if len(several) > 1 else {})
-        self.set_timer(BLINK, partial(self._forget_lines, self._watch))
-        self.set_timer(PASSING, partial(self._ask_for_lines, self._watch, *wanted))
-
-    def _ask_for_lines(
-        self, watch: int, project: str | None, services: tuple[str, ...], run: int | None
-    ) -> None:
-        if watch == self._watch:
-            self._begin(partial(self._feed.watch, watch, project, services, run), "watch")
-
-    def _forget_lines(self, watch: int) -> None:
-        """Do not show another service's lines while the history takes long."""
-        if self._awaited and watch == self._watch:
-            self._logs.history([])
-
-    def _wanted(self, key: Key) -> Watched:
-        if not self._merged:
-            return key[0], (key[1],), self._run
-        return (None if self.board.scope.is_everything else key[0]), (), None
-
     @on(LogPane.Said)
     def _on_said(self) -> None:
         self._show_bars()
 
+    @on(LogPane.AtTop)
+    def _on_top(self) -> None:
+        self._watched.reach_back()
+
     @on(Roster.Selected)
     def _on_selected(self) -> None:
         self._facts.update(self._selected_facts())
-        self._run = None
-        if not self._merged or self._watched is None:
-            self._watch_lines()
+        self._watched.selected(self._roster.selected)
         self._show_bars()
         self._documents.stale.set()
 
@@ -338,19 +275,11 @@ class Monitor(App[None]):
 
     def action_run(self, step: int) -> None:
         """All lines, then those of the latest run, of the one before, and so on."""
-        latest = int((self._row or {}).get("run") or 0)
-        wanted = (self._run or latest + 1) + step
-        if not latest or wanted < 1:
-            return
-        self._run = wanted if wanted <= latest else None
-        self._merged = False
-        self.action_pane("logs")
-        self._watch_lines()
-        self._show_bars()
+        if self._watched.step(self._roster.selected, int((self._row or {}).get("run") or 0), step):
+            self.action_pane("logs")
 
     def action_merge(self) -> None:
-        self._merged, self._run = not self._merged, None
-        self._watch_lines()
+        self._watched.merge(self._roster.selected)
         self._show_bars()
 
     def action_pause(self) -> None:
@@ -372,32 +301,18 @@ class Monitor(App[None]):
         self._logs.event(step)
 
     def action_search(self, what: Literal["find", "only"]) -> None:
-        self._searching = what
         self.action_pane("logs")
-        search = self._search
-        search.placeholder = (
-            "find text (`a|b` matches either)" if what == "find" else "show only lines with this text"
-        )
-        search.value = self._logs.look.words if what == "find" else self._logs.lines.choice.words
-        search.display = True
-        search.focus()
+        self._search.ask(what)
 
-    @on(Input.Submitted, "#search")
-    def _on_search(self, submitted: Input.Submitted) -> None:
-        self._end_search()
-        if self._searching == "only":
-            self._logs.only(submitted.value)
-        elif not self._logs.search(submitted.value):
-            self.say(f"no match for “{submitted.value}”", good=False)
-
-    def _end_search(self) -> None:
-        self._search.display = False
-        self._logs.focus()
+    @on(Search.Ended)
+    def _on_searched(self, ended: Search.Ended) -> None:
+        if ended.missed:
+            self.say(f"no match for “{ended.missed}”", good=False)
         self.call_after_refresh(self._show_bars)
 
     def key_escape(self) -> None:
         if self._search.display:
-            self._end_search()
+            self._search.end()
         elif self._roster.has_class("zoomed"):
             self.action_zoom()
         else:

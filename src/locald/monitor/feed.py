@@ -39,7 +39,7 @@ ANSWER = 15.0
 """seconds that a question may take"""
 LARGEST = 1 << 25
 """bytes of one message"""
-HISTORY = 2_000
+HISTORY = 500
 """lines that are asked for when logs are looked at"""
 ABSENT = Problem("daemon is not running, services keep running", hint="run `locald server start`")
 OTHER_VERSION = Problem("the daemon has another version", hint="run `locald server restart` to update it")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import accumulate, takewhile
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, chop_cells
@@ -21,9 +22,11 @@ from locald.faces.words import project as project_of
 from locald.monitor import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 LIMIT = 20_000
+FAR = 2_000
+"""how far back one looks for a line that was drawn over, where others print in between"""
 LEVELS = ("debug", "info", "warn", "error")
 STREAMS = ("stdout", "stderr", "locald")
 
@@ -39,6 +42,9 @@ class Line:
     level: str | None
     text: str
     plain: str
+    run: int = 0
+    over: int = 0
+    """so many lines of its stream and run, the last before it, do not stand any more"""
 
     @property
     def width(self) -> int:
@@ -97,7 +103,9 @@ def line_of(entry: Any) -> Line | None:
     level = entry.get("level")
     at, service, stream = (safe.line(str(entry.get(name) or "")) for name in ("at", "service", "stream"))
     project = safe.line(str(project_of(entry)))
-    return Line(at, project, service, stream, level if level in LEVELS else None, text, safe.uncoloured(text))
+    run, over = (entry[name] if isinstance(entry.get(name), int) else 0 for name in ("run", "over"))
+    known = level if level in LEVELS else None
+    return Line(at, project, service, stream, known, text, safe.uncoloured(text), run, over)
 
 
 @dataclass(slots=True)
@@ -133,6 +141,22 @@ class Lines:
             self.waiting.extend(lines)
         else:
             self._take(lines)
+
+    def add_before(self, lines: Sequence[Line]) -> int:
+        """Lines from before the first one. How many rows they fill: by so many the others move down."""
+        self._all[:0] = lines
+        chosen = [line for line in lines if self.choice.holds(line)]
+        heights = [line.rows(self.width) for line in chosen]
+        before = sum(heights)
+        self.shown[:0] = chosen
+        self._rows[:0] = accumulate(heights[:-1], initial=self.first_row - before) if chosen else ()
+        return before
+
+    @property
+    def oldest(self) -> tuple[str, int]:
+        """The time of the first line, and how many lines at the beginning have it."""
+        at = self._all[0].at if self._all else ""
+        return at, sum(1 for _ in takewhile(lambda line: line.at == at, self._all))
 
     def release(self) -> None:
         """Show what came meanwhile, and what comes from now on."""
@@ -181,9 +205,37 @@ class Lines:
 
     def _take(self, lines: Iterable[Line]) -> None:
         new = list(lines)[-self.limit :]
-        self._all.extend(new)
-        self._append(line for line in new if self.choice.holds(line))
+        start = 0
+        for place in (place for place, line in enumerate(new) if line.over):
+            self._extend(new[start:place])
+            self._draw_over(new[place])
+            start = place
+        self._extend(new[start:])
         self._let_go()
+
+    def _extend(self, lines: Sequence[Line]) -> None:
+        self._all.extend(lines)
+        self._append(line for line in lines if self.choice.holds(line))
+
+    def _draw_over(self, line: Line) -> None:
+        """The last lines of its stream do not stand any more."""
+        whose = line.project, line.service, line.run, line.stream
+        gone: list[Line] = []
+        place = len(self._all)
+        least = max(place - FAR, 0)
+        while place > least and len(gone) < line.over:
+            place -= 1
+            each = self._all[place]
+            if (each.project, each.service, each.run, each.stream) == whose:
+                gone.append(each)
+        if not gone:
+            return
+        left = {id(each) for each in gone}
+        first = len(self.shown) - sum(map(self.choice.holds, self._all[place:]))
+        self._all[place:] = [each for each in self._all[place:] if id(each) not in left]
+        tail = [each for each in self.shown[first:] if id(each) not in left]
+        del self.shown[first:], self._rows[first + 1 :]
+        self._append(tail)
 
     def _append(self, lines: Iterable[Line]) -> None:
         row = self._rows[-1]

@@ -40,6 +40,9 @@ class LogPane(ScrollView, can_focus=True):
     class Said(Message):
         """The state of the pane has changed."""
 
+    class AtTop(Message):
+        """The first line is in sight."""
+
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
         self.lines = Lines()
@@ -82,6 +85,16 @@ class LogPane(ScrollView, can_focus=True):
     def add(self, lines: Sequence[Line], *, skipped: bool = False) -> None:
         self.lines.add([LEFT_OUT, *lines] if skipped else lines)
         self._changed()
+
+    def add_before(self, lines: Sequence[Line]) -> None:
+        """Older lines: what is being read stays where it is."""
+        known, below = len(self.lines.shown), self.scroll_offset.y
+        below += self.lines.add_before(lines)
+        if self._at is not None:
+            self._at += len(self.lines.shown) - known
+        self._changed()
+        if not self.is_following:
+            self._stand_at(below)
 
     def choose(self, choice: Choice) -> None:
         self._at = None
@@ -152,6 +165,7 @@ class LogPane(ScrollView, can_focus=True):
         elif rows < 0 or not self.is_following:
             self.pause()
             self._stand_at(self.scroll_offset.y + rows)
+            self._look_at_top()
 
     def action_page(self, step: int) -> None:
         self.action_by(step * max(self.size.height - 1, 1))
@@ -159,9 +173,14 @@ class LogPane(ScrollView, can_focus=True):
     def action_top(self) -> None:
         self.pause()
         self._stand_at(0)
+        self._look_at_top()
 
     def action_follow(self) -> None:
         self.follow()
+
+    def _look_at_top(self) -> None:
+        if self.scroll_offset.y < self.size.height:
+            self.post_message(self.AtTop())
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()

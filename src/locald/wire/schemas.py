@@ -38,7 +38,10 @@ def schemas() -> Json:
     affected = {"project": TEXT_OR_NULL, "instance": TEXT_OR_NULL, "services": list_of(TEXT), "ends": runs}
     of_line = {"at": TIME, "project": TEXT, "instance": TEXT_OR_NULL, "service": TEXT, "run": NUMBER}
     streams: Json = {"enum": ["stdout", "stderr", "locald"]}
-    line = object_of({**of_line, "stream": streams, "level": {"enum": [*LEVELS, None]}, "line": TEXT})
+    line = object_of(
+        {**of_line, "stream": streams, "level": {"enum": [*LEVELS, None]}, "line": TEXT},
+        {"shown": TEXT, "over": NUMBER},
+    )
     kept: Json = {"type": "object", "additionalProperties": list_of(TEXT)}
     lists = dict.fromkeys(("starts", "changed", "removed"), list_of(TEXT))
     return {

@@ -152,6 +152,47 @@ async def test_an_unended_line_is_history_only_once_the_run_is_over(desk: Desk) 
     assert await desk.last(1) == ["password: "]
 
 
+async def test_of_a_redraw_the_last_state_stays_also_where_another_stream_printed_in_between(
+    desk: Desk,
+) -> None:
+    desk.prints(FIRST, "start\na 1\nb 1\n")
+    desk.prints(FIRST, "healthy\n", stream=frames.LOCALD)
+    desk.prints(FIRST, "\x1b[2A\x1b[2Ka 2\n")
+    desk.prints(FIRST, "careful\n", stream=frames.STDERR)
+    desk.prints(FIRST, "b 2\n")
+    plain = Choice(plain=True, folds=True)
+    expected = ["start", "healthy", "a 2", "careful", "b 2"]
+    assert await desk.last(10, plain) == expected
+    assert await desk.last(None, plain) == expected
+    assert await desk.last(3, plain) == expected[2:]
+
+
+async def test_a_run_draws_over_none_of_the_run_before(desk: Desk) -> None:
+    desk.prints(FIRST, "one\n")
+    desk.prints(SECOND, "\x1b[3Atwo\n")
+    assert await desk.last(10, Choice(plain=True, folds=True)) == ["one", "two"]
+
+
+async def test_who_follows_is_told_how_many_lines_were_drawn_over(desk: Desk) -> None:
+    desk.prints(FIRST, "start\na 1\nb 1\n")
+    asked = '127.0.0.1 "GET / HTTP/1.1" 200 "-" "locald"\n'
+    batches = desk.logbook.follow([WEB], 10, Choice(plain=True, folds=True))
+    async with aclosing(batches):
+        assert [line.over for line in await anext(batches)] == [0, 0, 0]
+        for text, over in [("\x1b[2Aa 2\nb 2\n", [2, 0]), ("c\n", [0]), (asked, [0]), (asked, [1])]:
+            desk.prints(FIRST, text)
+            assert [line.over for line in await anext(batches)] == over
+
+
+async def test_of_requests_of_our_own_that_came_before_and_after_one_stays(desk: Desk) -> None:
+    asked = '127.0.0.1 "GET / HTTP/1.1" 200 "-" "locald"\n'
+    desk.prints(FIRST, asked)
+    async with aclosing(desk.logbook.follow([WEB], 10, Choice(folds=True))) as batches:
+        assert [line.over for line in await anext(batches)] == [0]
+        desk.prints(FIRST, asked)
+        assert [line.over for line in await anext(batches)] == [1]
+
+
 async def test_a_service_that_never_printed_has_no_lines(desk: Desk) -> None:
     assert await desk.last(5) == []
 

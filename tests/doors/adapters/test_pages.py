@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.adapters import pages
-from locald.adapters.histories import EVERYTHING, Choice
+from locald.adapters.histories import EVERYTHING, Choice, LogLine
 from locald.adapters.pages import Limits, NoCursor, Page
 from locald.adapters.patterns import Pattern
 from locald.capture import frames
@@ -203,3 +203,29 @@ def test_all_pages_together_have_every_line_once(shelf: Shelf, seed: int) -> Non
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(NoCursor):
         pages.understood(text)
+
+
+def test_who_asks_for_what_was_before_gets_each_line_once(tmp_path: Path) -> None:
+    """Several lines of a millisecond, and of both services, too."""
+    shelf = Shelf(tmp_path)
+    for number in range(40):
+        shelf.now = round(number * 0.0003 - 1.0, 6)  # three in a millisecond, and a tick
+        shelf.prints((WEB, DB)[number % 3 == 0], f"{number} a\n{number} b\n".encode())
+    expected = pages.first(shelf.folders, ENOUGH, EVERYTHING, LIVE).lines
+    found: list[LogLine] = []
+    choice, known, more = EVERYTHING, 0, True
+    while more:
+        page = pages.first(shelf.folders, Limits(7, 1_000_000), choice, LIVE, known)
+        found, more = page.lines + found, page.more
+        oldest = round(found[0].at * 1_000_000) // 1_000
+        known = sum(round(line.at * 1_000_000) // 1_000 == oldest for line in found)
+        choice = Choice(before=oldest / 1_000)
+    assert found == expected
+
+
+def test_what_was_drawn_over_later_is_not_there_before(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path)
+    for text in ("start\n", "one\ntwo\n", "\x1b[2Athree\nfour\n"):
+        shelf.prints(WEB, text.encode())
+    choice = Choice(folds=True, plain=True, before=2.0)
+    assert [line.line for line in pages.first(shelf.folders, ENOUGH, choice, LIVE).lines] == ["start"]

@@ -4,6 +4,8 @@ A batch says where it belongs: `history`: these lines were there when they were 
 batch goes on at once; `skipped`: lines before these were left out. The last happens when services print
 faster, for long, than somebody reads: nobody is served by lines of a minute ago, so the reader is led to the
 end, and what it missed is on disk.
+
+A line with `over` was drawn over that many lines that were told before it, the last of its stream and run.
 """
 
 from __future__ import annotations
@@ -15,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.histories import Choice
 from locald.adapters.patterns import TooSlow
-from locald.daemon.api.logs import log_line
+from locald.daemon.api.logs import for_screens
 from locald.daemon.api.scope import misused, moment, pattern, scope, text, too_slow
-from locald.domain.knowledge.structured import as_fields
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator
@@ -67,19 +68,13 @@ async def _followed(
         async for found in following:
             for batch, more in _batches(found, history=history):
                 began = loop.time()
-                shown = [_for_screens(line) for line in batch]
+                shown = [for_screens(line) for line in batch]
                 yield {"lines": shown, "history": history, "more": more, "skipped": skipped}
                 skipped = False
                 await asyncio.sleep(PAUSE - (loop.time() - began))
                 if not history and more and core.clock.now() - batch[-1].at > TOO_LATE:
                     return
             history = False
-
-
-def _for_screens(line: LogLine) -> Json:
-    """With `shown`, what a screen has in place of a line of a structured log."""
-    fields = as_fields(line.line) if line.stream != "locald" else None
-    return log_line(line) | ({} if fields is None else {"shown": fields})
 
 
 def _batches(found: list[LogLine], *, history: bool) -> Iterator[tuple[list[LogLine], bool]]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters import pages
@@ -15,6 +16,8 @@ from locald.adapters.patterns import TooSlow
 from locald.daemon.api.http import Answer, Request, Stream, document
 from locald.daemon.api.scope import misused, moment, pattern, scope, too_slow
 from locald.domain.knowledge.level import LEVELS, level
+from locald.domain.knowledge.structured import as_fields
+from locald.domain.values.redrawn import is_own_request
 from locald.wire import rows
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 MOST_LINES, MOST_BYTES = 10_000, 1_000_000
 """of a page"""
 MOST_RUNS = 1 << 31
+MOST_KNOWN = 100_000
+"""lines of one millisecond"""
 MIXED = "application/octet-stream"
 
 
@@ -62,12 +67,16 @@ class Logs:
         limits = Limits(
             _at_most(query, "n", 100, MOST_LINES), _at_most(query, "bytes", MOST_BYTES, MOST_BYTES)
         )
-        marks, choice = _marks(query), _choice(query, self._core.clock.now())
+        now = self._core.clock.now()
+        marks, choice, known = _marks(query), _choice(query, now), _at_most(query, "known", 0, MOST_KNOWN)
+        choice = replace(choice, before=_moment(query, "before", now))
+        keys = chosen.keys(self._core.world)
         try:
-            page = await self._core.logbook.page(chosen.keys(self._core.world), marks, limits, choice)
+            page = await self._core.logbook.page(keys, marks, limits, choice, known)
         except TooSlow as slow:
             raise too_slow(slow) from None
-        told = {"lines": list(map(log_line, page.lines)), "truncated": page.more}
+        line = for_screens if query.get("shown") == "1" else log_line
+        told = {"lines": list(map(line, page.lines)), "truncated": page.more}
         return document(told | {"cursor": pages.written(page.marks)})
 
 
@@ -164,7 +173,8 @@ def _refusal(refused: Refused) -> bytes:
 
 
 def _ndjson(lines: list[LogLine]) -> bytes:
-    return b"".join(_line(log_line(line)) for line in lines)
+    """What was written cannot be taken back: of requests of our own in a row, the first stays here."""
+    return b"".join(_line(log_line(line)) for line in lines if not (line.over and is_own_request(line.line)))
 
 
 def log_line(line: LogLine) -> dict[str, Any]:
@@ -178,3 +188,15 @@ def log_line(line: LogLine) -> dict[str, Any]:
         "level": level(line.line),
         "line": line.line,
     }
+
+
+def for_screens(line: LogLine) -> dict[str, Any]:
+    """With `shown`, what a screen has in place of a line of a structured log, and with `over`, how many lines
+    told before it takes the place of."""
+    fields = as_fields(line.line) if line.stream != "locald" else None
+    told = log_line(line)
+    if fields is not None:
+        told["shown"] = fields
+    if line.over:
+        told["over"] = line.over
+    return told

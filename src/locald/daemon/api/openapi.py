@@ -65,6 +65,9 @@ QUERIES["/v1/lines"] = {
     "n": "number of lines at most (default: 100)",
     "bytes": "bytes of all lines together at most",
     "cursor": "of an earlier answer: the lines that came after it (default: the last lines)",
+    "before": "epoch seconds of the oldest line that is known: the last lines up to this millisecond",
+    "known": "with `before`: how many lines of this millisecond are known; the last so many are left out",
+    "shown": "1: with `shown`, how a screen shows a line of a structured log",
 }
 BODIES: dict[str, list[str]] = {
     "/v1/up": ["project", "directory", "services", "caller", "read", "attach", "engine", "images"],

@@ -68,14 +68,24 @@ def last_state(text: str) -> str:
 def kept(lines: Sequence[str]) -> list[int]:
     """The numbers of the lines that still stand: not what was drawn over, nor blank lines around a cleared
     screen."""
-    standing: list[int] = []
+    return standing(lines)[0]
+
+
+def standing(lines: Sequence[str], last: str = "") -> tuple[list[int], int]:
+    """The same, and how many lines before them do not stand any more. `last`: the one just before them."""
+    numbers: list[int] = []
+    over = 0
     for number, line in enumerate(lines):
         if up := _climbs(line):
-            del standing[max(len(standing) - up, 0) :]
-        if standing and is_own_request(line) and is_own_request(lines[standing[-1]]):
-            standing.pop()
-        standing.append(number)
-    return list(_without_blanks(lines, standing))
+            over += max(up - len(numbers), 0)
+            del numbers[max(len(numbers) - up, 0) :]
+        if is_own_request(line):
+            if numbers and is_own_request(lines[numbers[-1]]):
+                numbers.pop()
+            elif not numbers and not over and is_own_request(last):
+                over = 1
+        numbers.append(number)
+    return list(_without_blanks(lines, numbers)), min(over, MOST)
 
 
 def is_own_request(line: str) -> bool:
