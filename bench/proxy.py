@@ -1,8 +1,9 @@
 """What the proxy costs a request: beside a bare Caddy and, with Node, beside portless, in turns.
 
-All three lead to one server, a Caddy that answers by itself. The client asks one request after the other on a
-connection that is kept, and goes from one proxy to the next every few hundred requests: what else the machine
-does meets all of them.
+All three lead to one server, a service of locald: a Caddy that answers by itself. The client asks one request
+after the other on a connection that is kept, and then many at once on as many connections, which is what the
+requests a second are taken from. It goes from one proxy to the next every few hundred requests: what else the
+machine does meets all of them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from bench.table import Measure
 
 from locald.adapters.caddy import admin
 from locald.adapters.caddy.config import Site, config
-from locald.adapters.caddy.program import Caddy, find
+from locald.adapters.caddy.program import Caddy, breaks_off, find
 from locald.client.http import Api
 from locald.domain.explain.routes import Route
 from locald.domain.project.names import Key
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 ROUNDS, REQUESTS = 30, 200
 """turns of each proxy, and requests in a turn"""
+AT_ONCE, TIMES = 16, 25
+"""connections that are asked together, and how often in a turn"""
 BODY = "x" * 1024
 PORTLESS = "portless@0.13.0"
 NAMES, LOADS = 50, 9
@@ -64,8 +67,10 @@ class Proxy:
     """seconds of each turn"""
     answers: list[float] = field(default_factory=list)
     """seconds of each request"""
+    crowds: list[float] = field(default_factory=list)
+    """seconds of each turn with many at once"""
     work: float = 0.0
-    """seconds of a processor"""
+    """seconds of a processor for `answers`"""
 
     @property
     def worst(self) -> float:
@@ -77,22 +82,24 @@ def measure() -> list[Measure]:
     caddy = find()
     if not isinstance(caddy, Caddy):
         raise SystemExit(caddy.reason)
-    with tempfile.TemporaryDirectory(prefix="ldp") as folder, _server(caddy, folder) as target:
-        return [*_beside(caddy, folder, target), *_after_health(), *_changes(caddy, folder)]
+    with tempfile.TemporaryDirectory(prefix="ldp") as folder:
+        return [*_beside(caddy, folder, _free()), *_after_health(), *_changes(caddy, folder)]
 
 
 # Requests.
 
 
 def _beside(caddy: Caddy, folder: str, target: int) -> list[Measure]:
-    with Instance(**_ports()) as instance, _bare(caddy, folder, target) as bare:
-        instance.project({"web": {"command": f"exec {_forward(caddy, folder)}", "port": _free()}})
+    with Instance(**_ports()) as instance, contextlib.ExitStack() as stack:
+        instance.project({"web": {"command": f"exec {_forward(caddy, folder)}", "port": target}})
         instance.up()
-        ours = _ours(instance)
+        ours, bare = _ours(instance), stack.enter_context(_bare(caddy, folder, target))
         _in_turns([ours, bare])
         found = [
             _ratio("request by name (HTTPS, 1 kB): time over a bare Caddy's", ours, bare, 1 / 0.95),
             Measure("the same, p99", ours.worst / bare.worst, "x", 1 / 0.95),
+            _crowd(f"{AT_ONCE} at once: time over a bare Caddy's", ours, bare, 1 / 0.95),
+            Measure("requests a second by name", _rate(ours), "/s"),
             Measure("processor time of a request by name", _work(ours), "us"),
             Measure("processor time of one by a bare Caddy", _work(bare), "us"),
         ]
@@ -100,14 +107,27 @@ def _beside(caddy: Caddy, folder: str, target: int) -> list[Measure]:
             if other:
                 plain = Proxy(_told(instance)["http_port"], ours.host, secure=False)
                 _in_turns([plain, other])
-                found.append(_ratio("request by name (HTTP): time over portless's", plain, other, 1 / 3))
-                found.append(Measure("the same, p99", plain.worst / other.worst, "x"))
+                found += [
+                    _ratio("request by name (HTTP): time over portless's", plain, other, None),
+                    Measure("the same, p99", plain.worst / other.worst, "x"),
+                    _crowd(f"{AT_ONCE} at once: time over portless's", plain, other, 1 / 3),
+                    Measure("requests a second by portless", _rate(other), "/s"),
+                ]
         return [*found, *_idle(ours.pids)]
 
 
-def _ratio(what: str, ours: Proxy, other: Proxy, goal: float) -> Measure:
+def _ratio(what: str, ours: Proxy, other: Proxy, goal: float | None) -> Measure:
     pairs = zip(ours.rounds, other.rounds, strict=True)
     return Measure(what, median(own / others for own, others in pairs), "x", goal)
+
+
+def _crowd(what: str, ours: Proxy, other: Proxy, goal: float) -> Measure:
+    pairs = zip(ours.crowds, other.crowds, strict=True)
+    return Measure(what, median(own / others for own, others in pairs), "x", goal)
+
+
+def _rate(proxy: Proxy) -> float:
+    return AT_ONCE * TIMES / median(proxy.crowds)
 
 
 def _work(proxy: Proxy) -> float:
@@ -116,15 +136,24 @@ def _work(proxy: Proxy) -> float:
 
 def _in_turns(proxies: list[Proxy]) -> None:
     with contextlib.ExitStack() as stack:
-        connections = [stack.enter_context(contextlib.closing(_connected(each))) for each in proxies]
-        for proxy, connection in zip(proxies, connections, strict=True):
-            _ask(connection, proxy.host)  # has made what it makes for the first one
+        crowds = [_connections(stack, each) for each in proxies]
+        for proxy, crowd in zip(proxies, crowds, strict=True):
+            _ask_all(crowd, proxy.host)  # has made what it makes for the first one
         for _ in range(ROUNDS):
-            for proxy, connection in zip(proxies, connections, strict=True):
+            for proxy, crowd in zip(proxies, crowds, strict=True):
                 before, began = cpu(*proxy.pids), time.perf_counter()
-                proxy.answers += [_ask(connection, proxy.host) for _ in range(REQUESTS)]
+                proxy.answers += [_ask(crowd[0], proxy.host) for _ in range(REQUESTS)]
                 proxy.rounds.append(time.perf_counter() - began)
                 proxy.work += cpu(*proxy.pids) - before
+            for proxy, crowd in zip(proxies, crowds, strict=True):
+                began = time.perf_counter()
+                for _ in range(TIMES):
+                    _ask_all(crowd, proxy.host)
+                proxy.crowds.append(time.perf_counter() - began)
+
+
+def _connections(stack: contextlib.ExitStack, proxy: Proxy) -> list[socket.socket]:
+    return [stack.enter_context(contextlib.closing(_connected(proxy))) for _ in range(AT_ONCE)]
 
 
 def _connected(proxy: Proxy) -> socket.socket:
@@ -139,7 +168,23 @@ def _connected(proxy: Proxy) -> socket.socket:
 def _ask(connection: socket.socket, host: str) -> float:
     """Seconds until the whole answer is there."""
     began = time.perf_counter()
+    _send(connection, host)
+    _receive(connection, host)
+    return time.perf_counter() - began
+
+
+def _ask_all(connections: list[socket.socket], host: str) -> None:
+    for connection in connections:
+        _send(connection, host)
+    for connection in connections:
+        _receive(connection, host)
+
+
+def _send(connection: socket.socket, host: str) -> None:
     connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+
+def _receive(connection: socket.socket, host: str) -> None:
     got = b""
     while b"\r\n\r\n" not in got:
         got += _read(connection)
@@ -150,7 +195,6 @@ def _ask(connection: socket.socket, host: str) -> float:
     length = len(body)
     while length < int(fields[b"content-length"]):
         length += len(_read(connection))
-    return time.perf_counter() - began
 
 
 def _read(connection: socket.socket) -> bytes:
@@ -190,13 +234,6 @@ def _forward(caddy: Caddy, folder: str) -> str:
 
 
 @contextlib.contextmanager
-def _server(caddy: Caddy, folder: str) -> Iterator[int]:
-    port = _free()
-    with _running([caddy.path, "respond", "--listen", f"127.0.0.1:{port}", "--body", BODY], folder, port):
-        yield port
-
-
-@contextlib.contextmanager
 def _bare(caddy: Caddy, folder: str, target: int) -> Iterator[Proxy]:
     """A Caddy that does nothing but lead one name to the server, by HTTPS."""
     port, host = _free(), "bare.localhost"
@@ -220,7 +257,9 @@ def _bare(caddy: Caddy, folder: str, target: int) -> Iterator[Proxy]:
     apps = {"http": {"servers": {"bare": server}}, "tls": tls, "pki": pki}
     file.write_text(json.dumps({"admin": {"disabled": True}, "apps": apps, "logging": _QUIET}))
     with _running([caddy.path, "run", "--config", str(file)], folder, port) as pid:
-        yield Proxy(port, host, secure=True, pids=(pid,))
+        proxy = Proxy(port, host, secure=True, pids=(pid,))
+        _until(lambda: _answers(proxy))  # it listens before it has its certificate
+        yield proxy
 
 
 _QUIET = {"logs": {"default": {"level": "ERROR"}}}
@@ -247,7 +286,9 @@ def _portless(folder: str, target: int) -> Iterator[Proxy | None]:
     command = [program, "proxy", "start", "--foreground", "--no-tls", "-p", str(port)]
     with _running(command, folder, port, home):
         subprocess.run([program, "alias", "bench", str(target)], env=home, check=True, capture_output=True)
-        yield Proxy(port, f"bench.localhost:{port}", secure=False)
+        proxy = Proxy(port, f"bench.localhost:{port}", secure=False)
+        _until(lambda: _answers(proxy))  # it looks for new names every now and then
+        yield proxy
 
 
 @contextlib.contextmanager
@@ -311,7 +352,9 @@ def _changes(caddy: Caddy, folder: str) -> list[Measure]:
     socket_path = os.path.join(folder, "admin.sock")
     port, plain = _free(), _free()
     nowhere = (f"{folder}/daemon.sock", f"{folder}/dashboard.sock", f"{folder}/gates")
-    site = Site(port, plain, socket_path, *nowhere, f"{folder}/store", f"{folder}/requests")
+    site = Site(
+        port, plain, socket_path, *nowhere, f"{folder}/store", f"{folder}/requests", breaks_off(caddy.version)
+    )
 
     def told(first: int) -> dict[str, Any]:
         routes = [
@@ -342,6 +385,15 @@ def _idle(pids: tuple[int, ...]) -> list[Measure]:
 
 
 # Small things.
+
+
+def _answers(proxy: Proxy) -> bool:
+    try:
+        with contextlib.closing(_connected(proxy)) as connection:
+            _ask(connection, proxy.host)
+    except (OSError, SystemExit):
+        return False
+    return True
 
 
 def _free() -> int:

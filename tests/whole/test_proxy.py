@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPSConnection, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,6 +126,26 @@ def test_a_service_is_reached_by_its_name_over_https(proxy: Proxied) -> None:
         seen = json.loads(body)
         assert (status, seen["path"], seen["headers"]["host"]) == (200, "/where?x=1", f"{name}:{proxy.https}")
         assert seen["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_who_comes_as_soon_as_an_address_is_told_is_served(proxy: Proxied) -> None:
+    """Caddy listens before it has its first certificates."""
+    proxy.machine.write(WEB)
+    proxy.machine.locald("server", "start")
+    told = threading.Event()
+
+    def look() -> None:
+        proxy.machine.until("web", lambda row: bool(row["name_url"]))
+        told.set()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    proxy.machine.up()
+    assert told.wait(30)
+    with closing(proxy.connection("web.shop.localhost")) as connection:
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+    looking.join()
 
 
 def test_what_a_client_says_of_itself_is_not_believed_and_the_dashboards_cookie_stays_here(

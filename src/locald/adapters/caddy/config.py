@@ -8,8 +8,8 @@ has become healthy, and then the request goes on, body and all. The same happens
 not to listen although its gate is open.
 
 Most requests are plain ones for a healthy service by its full name. They have a route of their own in front,
-with as little in it as can be; what it does not take goes the long way, where everything is looked at. A file
-that is there costs Caddy several times as much as one that is not: it opens it, twice.
+with as little in it as can be; what it does not take goes the long way, where everything is looked at. What
+each part of a request costs is in docs/decisions/proxy.md.
 
 Caddy goes on without the daemon. What then would have been the daemon's to answer is a plain sentence.
 
@@ -44,6 +44,8 @@ _MANY_ROUNDS: Json = {"header_regexp": {ROUNDS: {"pattern": r"(?:\S+\s+){5}"}}}
 """It has been to so many that the daemon is asked whether it goes in circles"""
 SERVICE, ADDRESS, SCHEME = "locald_service", "locald_address", "locald_scheme"
 """what is known of the service that a request is for, as variables of the request"""
+WAITS_FOR_EVER = {"read_idle_timeout": -1, "write_idle_timeout": -1}
+"""Some versions break off what stood still for a minute, a silent WebSocket over HTTP/2 too"""
 HELD = "locald_held"
 """the variable of a request that waits for its service"""
 _OF_OUR_OWN: Json = {"path": ["/.well-known/locald/*"]}
@@ -57,7 +59,7 @@ _COOKIE = r"(^|;\s*)(?:__Host-)?locald[-_][^;]*"
 @dataclass(frozen=True, slots=True)
 class Site:
     """Where things are. `gates`, `requests`: folders; `admin`, `daemon`, `dashboard`: paths of sockets;
-    `storage`: what Caddy keeps."""
+    `storage`: what Caddy keeps; `breaks_off`: it would end what stands still."""
 
     https_port: int
     http_port: int
@@ -67,6 +69,7 @@ class Site:
     gates: str
     storage: str
     requests: str
+    breaks_off: bool = False
 
 
 def gate(key: Key) -> str:
@@ -117,6 +120,7 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "tls_connection_policies": [{"default_sni": DASHBOARD}],
+        **(WAITS_FOR_EVER if site.breaks_off else {}),
         **_counted(routes),
         "routes": [
             *(_plain(site, group) for group in groups if not _is_pattern(group[0])),
@@ -134,9 +138,10 @@ def _server(site: Site, routes: Sequence[Route]) -> Json:
 
 
 def _logs(site: Site, routes: Iterable[Route]) -> Json:
-    """Its own, and a file for each service of which it matters when it was last asked for."""
+    """Its own, and a file for each service of which it matters when it was last asked for. Who proxies has
+    none: it would write down every request for a line that is hardly ever wanted."""
     fields = {name: {"filter": "delete"} for name in ("request", "resp_headers", "user_id")}
-    found: Json = {"default": {"level": "ERROR"}}
+    found: Json = {"default": {"level": "ERROR", "exclude": ["http.handlers.reverse_proxy"]}}
     for key in sorted({route.key for route in routes if route.is_counted}):
         path = f"{site.requests}/{gate(key)}"
         found[_logger(key)] = {
@@ -173,8 +178,9 @@ def _plain(site: Site, routes: list[Route]) -> Json:
     """For its own program, from where no service has sent it, while the gate is open."""
     service = routes[0]
     others = [_OF_OUR_OWN, {"header": {ROUNDS: []}}, _closed(site, gate(service.key))]
-    handler = _service(service.address, service.scheme, gate(service.key))
-    only = {"match": [{"not": others}], "terminal": True, "handle": [handler]}
+    told = {"handler": "headers", "request": _told(gate(service.key))}
+    handlers = [told, _service(service.address, service.scheme)]
+    only = {"match": [{"not": others}], "terminal": True, "handle": handlers}
     return {"match": [_of(routes)], "handle": [{"handler": "subroute", "routes": [only]}]}
 
 
@@ -194,9 +200,9 @@ def _closed(site: Site, name: str) -> Json:
 
 def _onwards() -> list[Json]:
     """To the service, whichever it is."""
-    rounds = f"{_var(SERVICE)} {{http.request.header.{ROUNDS}}}"
+    told = {"headers": {"request": _told(f"{_var(SERVICE)} {{http.request.header.{ROUNDS}}}")}}
     return [
-        {"match": [{"vars": {SCHEME: [scheme]}}], "handle": [_service(_var(ADDRESS), scheme, rounds)]}
+        {"match": [{"vars": {SCHEME: [scheme]}}], "handle": [{**_service(_var(ADDRESS), scheme), **told}]}
         for scheme in ("http", "https")
     ]
 
@@ -231,7 +237,7 @@ def _when_away() -> Json:
     return {"match": [_said("message", "dial unix")], "terminal": True, "handle": [_static(503, AWAY)]}
 
 
-def _service(address: str, scheme: str, rounds: str) -> Json:
+def _service(address: str, scheme: str) -> Json:
     """With its own name in `Host`. What it sends without a length (events, streams) Caddy passes on at once
     by itself; to have it do so with everything costs a fifth more."""
     transport: Json = {"protocol": "http", "compression": False}
@@ -242,13 +248,16 @@ def _service(address: str, scheme: str, rounds: str) -> Json:
         "upstreams": [{"dial": address}],
         "transport": transport,
         "stream_close_delay": STREAMS_LAST,
-        "headers": {
-            "request": {
-                "set": {ROUNDS: [rounds]},
-                "replace": {"Cookie": [{"search_regexp": _COOKIE, "replace": ""}]},
-                "delete": ["Forwarded", "X-Real-Ip"],
-            }
-        },
+    }
+
+
+def _told(rounds: str) -> Json:
+    """What is made of the headers of a request. To the request itself it is done for half of what it takes
+    as a part of the proxying, which makes one more copy; only, then it stays done when it fails."""
+    return {
+        "set": {ROUNDS: [rounds]},
+        "replace": {"Cookie": [{"search_regexp": _COOKIE, "replace": ""}]},
+        "delete": ["Forwarded", "X-Real-Ip"],
     }
 
 

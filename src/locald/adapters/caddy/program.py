@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 LEAST = (2, 8)
 """the oldest that is told nothing it does not know"""
+BREAKS_OFF = (2, 11, 5)
+"""the first that ends what stood still for a minute, and can be told not to"""
 WITHIN = 10.0
 """seconds to say its version"""
 INSTALL = "pip install 'locald[proxy]'"
@@ -46,6 +48,11 @@ def find(path: str = os.environ.get("PATH", "")) -> Caddy | NoCaddy:
     return Caddy(found, version)
 
 
+def breaks_off(version: str) -> bool:
+    """Whether it ends what stands still, unless it is told otherwise. `version`: as of `Caddy`."""
+    return _numbers(version) >= BREAKS_OFF
+
+
 @functools.cache
 def _version(program: str, _: int) -> str | None:
     """Of a program as it is since that time."""
@@ -65,4 +72,4 @@ def _version(program: str, _: int) -> str | None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+    return tuple(map(int, re.findall(r"\d+", version)))

@@ -16,10 +16,10 @@ import json
 import logging
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from locald.adapters import whole
-from locald.adapters.caddy import admin, authority, program
+from locald.adapters.caddy import admin, authority, handshake, program
 from locald.adapters.caddy.config import Site, config
 from locald.daemon.proxy import ports
 from locald.daemon.proxy.child import KEY, Child
@@ -40,7 +40,7 @@ from locald.domain.lifecycle.phase import Live
 from locald.wire.rows import whose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from locald.adapters.caddy.config import Json
     from locald.adapters.caddy.program import Caddy
@@ -65,6 +65,8 @@ CALM = 10.0
 """seconds after which it counts as having been well"""
 STAYS = 10.0
 """seconds without a service that has a name"""
+CERTIFIED_WITHIN = 5.0
+"""seconds from then on until it has its certificates; whatever comes of it, names are told then"""
 LOOKS_AT_CLOCK = 60.0
 """seconds between two looks at the clock while nothing else happens"""
 FAR = 3600.0
@@ -221,8 +223,11 @@ class Proxy:
         self._gates.begin(closed_services(self._loop.world))
         if not self._child.is_there:
             await self._start()
-        if not await self._until(self._child.ready, READY_WITHIN):
+        if not await self._until(self._child.ready.wait(), READY_WITHIN):
             raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
+        if self._loaded:  # it was just begun
+            names = self._loaded["apps"]["tls"]["certificates"]["automate"]
+            await self._until(handshake.certified(self._note.https_port, names), CERTIFIED_WITHIN)
         self.trouble, lonely_since, offset = "", None, _offset()
         await self._announce(self._note.https_port)
         while True:
@@ -235,7 +240,7 @@ class Proxy:
             if abs(_offset() - offset) > FAR:
                 log.warning("the clock was set, or the machine slept: the proxy is started again")
                 return
-            await self._until(self._changed, STAYS if lonely_since else LOOKS_AT_CLOCK)
+            await self._until(self._changed.wait(), STAYS if lonely_since else LOOKS_AT_CLOCK)
 
     async def _start(self) -> None:
         assert self._caddy
@@ -258,11 +263,11 @@ class Proxy:
         keep(self._noted, self._note)
         return told
 
-    async def _until(self, event: asyncio.Event, within: float | None) -> bool:
+    async def _until(self, news: Coroutine[Any, Any, object], within: float) -> bool:
         """Whether it came in time. Raises _Ended when Caddy ends before."""
         over = self._child.over
         assert over
-        came = asyncio.ensure_future(event.wait())
+        came = asyncio.ensure_future(news)
         try:
             await asyncio.wait((came, over), timeout=within, return_when=asyncio.FIRST_COMPLETED)
             if over.done():
@@ -295,7 +300,8 @@ class Proxy:
         world, note, home = self._loop.world, self._note, self._home
         ports = note.https_port, note.http_port
         sockets = home.proxy_admin, home.proxy_socket, home.dashboard_socket
-        site = Site(*ports, *sockets, home.gates, self._storage, home.requests_folder)
+        breaks_off = program.breaks_off(note.caddy)
+        site = Site(*ports, *sockets, home.gates, self._storage, home.requests_folder, breaks_off)
         named = [service for service in world.services.values() if has_name(service)]
         domains = {
             place.domain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from locald.adapters.caddy.program import Caddy, NoCaddy, find
+from locald.adapters.caddy.program import Caddy, NoCaddy, breaks_off, find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,3 +46,14 @@ def test_one_that_fails_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     path = program(tmp_path / "path", "exit 1")
     assert find(str(tmp_path / "path")) == NoCaddy(f"{path} does not tell its version")
+
+
+def test_newer_ones_end_what_stands_still_and_can_be_told_not_to() -> None:
+    assert [breaks_off(version) for version in ("2.10.2", "2.11.4", "2.11.5", "2.12.0", "", "noise")] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
