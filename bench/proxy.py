@@ -93,7 +93,7 @@ def _beside(caddy: Caddy, folder: str, target: int) -> list[Measure]:
     with Instance(**_ports()) as instance, contextlib.ExitStack() as stack:
         instance.project({"web": {"command": f"exec {_forward(caddy, folder)}", "port": target}})
         instance.up()
-        ours, bare = _ours(instance), stack.enter_context(_bare(caddy, folder, target))
+        ours, (bare, bare_plain) = _ours(instance), stack.enter_context(_bare(caddy, folder, target))
         _in_turns([ours, bare])
         found = [
             _ratio("request by name (HTTPS, 1 kB): time over a bare Caddy's", ours, bare, 1 / 0.95),
@@ -106,11 +106,12 @@ def _beside(caddy: Caddy, folder: str, target: int) -> list[Measure]:
         with _portless(folder, target) as other:
             if other:
                 plain = Proxy(_told(instance)["http_port"], ours.host, secure=False)
-                _in_turns([plain, other])
+                _in_turns([plain, bare_plain, other])
                 found += [
                     _ratio("request by name (HTTP): time over portless's", plain, other, None),
                     Measure("the same, p99", plain.worst / other.worst, "x"),
                     _crowd(f"{AT_ONCE} at once: time over portless's", plain, other, 1 / 3),
+                    _crowd(f"{AT_ONCE} at once: time of a bare Caddy over portless's", bare_plain, other),
                     Measure("requests a second by portless", _rate(other), "/s"),
                 ]
         return [*found, *_idle(ours.pids)]
@@ -121,7 +122,7 @@ def _ratio(what: str, ours: Proxy, other: Proxy, goal: float | None) -> Measure:
     return Measure(what, median(own / others for own, others in pairs), "x", goal)
 
 
-def _crowd(what: str, ours: Proxy, other: Proxy, goal: float) -> Measure:
+def _crowd(what: str, ours: Proxy, other: Proxy, goal: float | None = None) -> Measure:
     pairs = zip(ours.crowds, other.crowds, strict=True)
     return Measure(what, median(own / others for own, others in pairs), "x", goal)
 
@@ -234,15 +235,15 @@ def _forward(caddy: Caddy, folder: str) -> str:
 
 
 @contextlib.contextmanager
-def _bare(caddy: Caddy, folder: str, target: int) -> Iterator[Proxy]:
-    """A Caddy that does nothing but lead one name to the server, by HTTPS."""
-    port, host = _free(), "bare.localhost"
+def _bare(caddy: Caddy, folder: str, target: int) -> Iterator[tuple[Proxy, Proxy]]:
+    """A Caddy that does nothing but lead one name to the server, by HTTPS and by HTTP."""
+    port, plain, host = _free(), _free(), "bare.localhost"
     route = {
         "match": [{"host": [host]}],
         "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": f"127.0.0.1:{target}"}]}],
     }
     server = {
-        "listen": [f"127.0.0.1:{port}"],
+        "listen": [f"127.0.0.1:{port}", f"127.0.0.1:{plain}"],
         "protocols": ["h1", "h2"],
         "automatic_https": {"disable": True},
         "tls_connection_policies": [{}],
@@ -254,12 +255,12 @@ def _bare(caddy: Caddy, folder: str, target: int) -> Iterator[Proxy]:
     }
     pki = {"certificate_authorities": {"local": {"install_trust": False}}}
     file = Path(folder, "bare.json")
-    apps = {"http": {"servers": {"bare": server}}, "tls": tls, "pki": pki}
+    apps = {"http": {"http_port": plain, "servers": {"bare": server}}, "tls": tls, "pki": pki}
     file.write_text(json.dumps({"admin": {"disabled": True}, "apps": apps, "logging": _QUIET}))
     with _running([caddy.path, "run", "--config", str(file)], folder, port) as pid:
         proxy = Proxy(port, host, secure=True, pids=(pid,))
         _until(lambda: _answers(proxy))  # it listens before it has its certificate
-        yield proxy
+        yield proxy, Proxy(plain, host, secure=False)
 
 
 _QUIET = {"logs": {"default": {"level": "ERROR"}}}
