@@ -16,6 +16,7 @@ import termios
 
 from locald.keeper.wire import attachment
 from locald.keeper.wire.attachment import Malformed, Pieces, piece
+from locald.keeper.wire.nonblocking import Nonblocking
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -147,12 +148,10 @@ class Viewer:
     __slots__ = (
         "_behind",
         "_ending",
-        "_hears",
         "_loop",
-        "_out",
         "_pieces",
-        "_socket",
         "_terminal",
+        "_wire",
         "looks",
         "window",
     )
@@ -162,17 +161,14 @@ class Viewer:
         self.window: tuple[int, int] | None = None
         self._terminal = terminal
         self._loop = loop
-        self._socket = connection
         self._pieces = Pieces()
-        self._out = bytearray()
         self._behind = False
         """Output was left out, since too much waits already."""
-        self._hears = True
         self._ending = False
-        loop.watch(connection.fileno(), select.EPOLLIN, self._ready)
+        self._wire = Nonblocking(loop, connection, self._ready)
 
     def show(self, data: bytes) -> None:
-        if len(self._out) > MOST_WAITING:
+        if self._wire.waiting > MOST_WAITING:
             self._behind = True
         if not self._behind:
             self.send_output(data)
@@ -182,14 +178,12 @@ class Viewer:
             self.send(piece(attachment.OUTPUT, data))
 
     def send(self, data: bytes) -> None:
-        self._out += data
+        self._wire.add(data)
         self._flush()
 
     def listen(self, hears: bool = True) -> None:
         """Whether what comes from there is read."""
-        if hears != self._hears:
-            self._hears = hears
-            self._wait()
+        self._wire.listen(hears)
 
     def end(self) -> None:
         if self._behind:
@@ -200,40 +194,25 @@ class Viewer:
 
     def _ready(self) -> None:
         self._flush()
-        if self._socket.fileno() >= 0 and self._hears:
+        if self._wire.is_open and self._wire.hears:
             self._receive()
 
     def _flush(self) -> None:
-        try:
-            while self._out:
-                del self._out[: self._socket.send(self._out)]
-                if self._behind and not self._out:
-                    self._catch_up()
-        except BlockingIOError:
-            pass
-        except OSError:
+        is_there = self._wire.flush()
+        while is_there and self._behind and not self._wire.waiting:
+            self._catch_up()
+            is_there = self._wire.flush()
+        if not is_there or (self._ending and not self._wire.waiting):
             self._close()
-            return
-        if self._ending and not self._out:
-            self._close()
-        else:
-            self._wait()
 
     def _catch_up(self) -> None:
         self._behind = False
-        self._out += piece(attachment.SKIPPED) + piece(attachment.OUTPUT, self._terminal.last())
-
-    def _wait(self) -> None:
-        hears = select.EPOLLIN if self._hears else 0
-        self._loop.watch_for(self._socket.fileno(), hears | (select.EPOLLOUT if self._out else 0))
+        self._wire.add(piece(attachment.SKIPPED) + piece(attachment.OUTPUT, self._terminal.last()))
 
     def _receive(self) -> None:
-        try:
-            data = self._socket.recv(_READ)
-        except BlockingIOError:
+        data = self._wire.receive(_READ)
+        if data is None:
             return
-        except OSError:
-            data = b""
         try:
             for kind, told in self._pieces.take(data):
                 self._take(kind, told)
@@ -250,7 +229,6 @@ class Viewer:
             self._terminal.resized(self)
 
     def _close(self) -> None:
-        if self._socket.fileno() >= 0:
-            self._loop.unwatch(self._socket.fileno())
-            self._socket.close()
+        if self._wire.is_open:
+            self._wire.close()
             self._terminal.left(self)

@@ -1,17 +1,17 @@
 """One connection to the keeper, which can never hold it up.
 
-What is sent waits in a buffer when the other side is slow; when the buffer is full the connection is dropped,
-and the daemon gets everything again when it comes back.
+When too much waits to be sent the connection is dropped, and the daemon gets everything again when it comes
+back.
 """
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
 
 from locald.keeper.log import report
 from locald.keeper.wire import protocol
+from locald.keeper.wire.nonblocking import Nonblocking
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _READ = 32 * 1024
 class Link:
     """A connection. `deliver` gets each whole line, `lost` is called once when it is over."""
 
-    __slots__ = ("_deliver", "_in", "_limit", "_loop", "_lost", "_out", "_socket", "closed", "peer")
+    __slots__ = ("_deliver", "_in", "_limit", "_lost", "_wire", "closed", "peer")
 
     def __init__(
         self,
@@ -37,30 +37,26 @@ class Link:
         deliver: Callable[[Link, bytes], None],
         lost: Callable[[Link], None],
     ) -> None:
-        connection.setblocking(False)
         self.closed = False
         self.peer = _peer(connection)
-        self._loop = loop
-        self._socket = connection
         self._deliver = deliver
         self._lost = lost
         self._in = bytearray()
-        self._out = bytearray()
         self._limit = MOST_WAITING
-        loop.watch(connection.fileno(), select.EPOLLIN, self._ready)
+        self._wire = Nonblocking(loop, connection, self._ready)
 
     @property
     def idle(self) -> bool:
         """Nothing waits to be sent."""
-        return not self._out
+        return not self._wire.waiting
 
     def send(self, data: bytes) -> None:
         """Send now or later; never blocks."""
         if self.closed:
             return
-        self._out += data
+        self._wire.add(data)
         self._flush()
-        if len(self._out) > self._limit:
+        if self._wire.waiting > self._limit:
             report("the daemon does not read, connection dropped")
             self.close()
 
@@ -72,15 +68,13 @@ class Link:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            self._loop.unwatch(self._socket.fileno())
-            self._socket.close()
+            self._wire.close()
             self._lost(self)
 
     def release(self) -> socket.socket:
         """The connection, which is somebody else's from now on; what came after the last line is dropped."""
         self.closed = True
-        self._loop.unwatch(self._socket.fileno())
-        return self._socket
+        return self._wire.release()
 
     def _ready(self) -> None:
         self._flush()
@@ -88,24 +82,13 @@ class Link:
             self._receive()
 
     def _flush(self) -> None:
-        try:
-            while self._out:
-                del self._out[: self._socket.send(self._out)]
-        except BlockingIOError:
-            pass
-        except OSError:
+        if not self._wire.flush():
             self.close()
-            return
-        waits = select.EPOLLOUT if self._out else 0
-        self._loop.watch_for(self._socket.fileno(), select.EPOLLIN | waits)
 
     def _receive(self) -> None:
-        try:
-            data = self._socket.recv(_READ)
-        except BlockingIOError:
+        data = self._wire.receive(_READ)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self.close()
             return
