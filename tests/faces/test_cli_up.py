@@ -89,7 +89,7 @@ def test_up_says_that_services_move_to_another_engine(cli: Cli, daemon: FakeDaem
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--on", "swrm"), "unknown --on: swrm\nhint: use one of local, swarm, systemd"),
+        (("--on", "swrm"), "unknown --on: swrm\nhint: use one of local, swarm, systemd, kubernetes"),
         (("--image", "web"), '"web" is not SERVICE=REF'),
     ],
 )

@@ -5,7 +5,7 @@ export type State =
   | "stopped" | "waiting" | "blocked" | "preparing" | "starting" | "running"
   | "stopping" | "backoff" | "failed" | "completed";
 export type Health = "unknown" | "starting" | "healthy" | "unhealthy";
-export type Source = "explicit" | "swarm" | "systemd" | "docker" | "notify" | "protocol" | "tcp" | "process" | "none";
+export type Source = "explicit" | "swarm" | "kubernetes" | "systemd" | "docker" | "notify" | "protocol" | "tcp" | "process" | "none";
 export type Action = "up" | "stop" | "restart" | "down";
 
 export interface Row {
@@ -19,7 +19,7 @@ export interface Row {
   shared_by?: string[];
   directory: string;
   type: string;
-  /** where it runs: local, swarm, systemd */
+  /** where it runs: local, swarm, systemd, kubernetes */
   engine?: string;
   state: State;
   health: Health;

@@ -24,7 +24,10 @@ COMMANDS: Mapping[str, tuple[Fields, dict[str, str], dict[str, str]]] = {
         {},
     ),
     "up": (
-        {"services": [], "detach": False, "attach": False, "on": None, "image": [], **_WAITING},
+        {
+            **{"services": [], "detach": False, "attach": False, "on": None, "image": [], "context": None},
+            **_WAITING,
+        },
         {**_JSON, **_DETACH},
         {},
     ),

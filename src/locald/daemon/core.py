@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from locald.adapters.containers.translate import Volumes
 from locald.adapters.logbook import Logbook
@@ -19,13 +19,11 @@ from locald.daemon.meter import Sample
 from locald.daemon.port_choice import PortChoice
 from locald.daemon.texts import KnownTexts
 from locald.domain.lifecycle.messages import Command, Restart, Shutdown, Up, Wake
+from locald.domain.lifecycle.world import World
 from locald.domain.project.names import Key, Run
 from locald.linux.clock import Clock
 from locald.wire.rows import timestamp
 from locald.wire.version import __version__
-
-if TYPE_CHECKING:
-    from locald.domain.lifecycle.world import World
 
 
 class Ending(Exception):
@@ -61,8 +59,9 @@ async def _unmeasured(_: float) -> None:
     """Where there is no engine nothing has volumes."""
 
 
-async def _ready(_: Up) -> None:
+async def _ready(_: World, command: Up) -> Up:
     """Where everything runs on this machine nothing has to be asked for."""
+    return command
 
 
 @dataclass(eq=False, slots=True)
@@ -81,8 +80,9 @@ class Core:
     way_in: Callable[[Run], tuple[str, dict[str, str]] | None] = lambda _: None
     """the id of a run's container, and the environment with which the docker command finds that"""
     ports: PortChoice = field(default_factory=PortChoice)
-    engines_ready: Callable[[Up], Awaitable[None]] = _ready
-    """raises Refused where the engine of what is to be brought up cannot be used"""
+    engines_ready: Callable[[World, Up], Awaitable[Up]] = _ready
+    """the same command, with what its engines say of where they run it; raises Refused where one of them
+    cannot be used"""
     texts: KnownTexts = field(default_factory=KnownTexts)
     volumes: Callable[[float], Awaitable[Volumes | None]] = _unmeasured
     """what the volumes of projects take on disk, as far as it is known within so many seconds"""

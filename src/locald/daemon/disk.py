@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from locald.adapters.containers.translate import Volumes
     from locald.domain.lifecycle.world import World
 
+_UNCOUNTED = {
+    Engine.SWARM: "volumes on other nodes of the swarm are not counted",
+    Engine.KUBERNETES: "claims in the cluster are not counted",
+}
 LIBRARY = "locald.adapters.containers.disk"
 """imported when somebody asks: most daemons never have a container"""
 
@@ -26,6 +30,6 @@ async def volumes(world: World, owner: str, within: float) -> Volumes:
     shells = {each.key.project: each.caller.env for each in services}
     found: Volumes = await library.volumes(shells, os.environ, owner, within)
     for each in services:
-        if each.present.engine is Engine.SWARM:
-            found.unknown.setdefault(each.key.project, "volumes on other nodes of the swarm are not counted")
+        if told := _UNCOUNTED.get(each.present.engine):
+            found.unknown.setdefault(each.key.project, told)
     return found

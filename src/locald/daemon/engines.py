@@ -13,6 +13,8 @@ from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from locald.adapters.checks import Target
 from locald.adapters.containers.create import Order
 from locald.adapters.systemd.unit import Order as UnitOrder
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 ADAPTERS: Mapping[Engine, str] = {
     Engine.SWARM: "locald.adapters.swarm.swarm",
     Engine.SYSTEMD: "locald.adapters.systemd.systemd",
+    Engine.KUBERNETES: "locald.adapters.kubernetes.kubernetes",
 }
 """by engine, the module that has its adapter; imported when the first service is to run there"""
 
@@ -42,8 +45,9 @@ ADAPTERS: Mapping[Engine, str] = {
 class Adapter(Protocol):
     """Every run that was ordered ends in exactly one `NotStarted`, `Gone` or `Lost`."""
 
-    async def ready(self, shell: Mapping[str, str]) -> None:
-        """Raises Refused where the engine that this shell means cannot be used; changes nothing."""
+    async def ready(self, shell: Mapping[str, str], context: str) -> str:
+        """Which of its engines is meant, by this shell and a context that was named (it may be empty): a
+        context. Raises Refused where it cannot be used; changes nothing."""
         ...
 
     def start(self, run: Run, order: Any) -> None:
@@ -93,10 +97,10 @@ class EngineRunner(Generic[A]):
     def adapter(self) -> A:
         return self._begin(import_module(self._library))
 
-    async def ready(self, shell: Mapping[str, str]) -> None:
-        """Raises Refused."""
+    async def ready(self, shell: Mapping[str, str], context: str) -> str:
+        """See `Adapter`."""
         await asyncio.to_thread(import_module, self._library)
-        await self.adapter.ready(shell)
+        return await self.adapter.ready(shell, context)
 
     async def close(self) -> None:
         if self._has_begun:
@@ -211,7 +215,20 @@ def main_of(runners: Mapping[Engine, EngineRunner[Any]], run: Run) -> tuple[int,
     return next((each for each in found if each), None)
 
 
-async def ready(runners: Mapping[Engine, EngineRunner[Any]], up: Up) -> None:
-    """Raises Refused where an engine of what is to be brought up cannot be used."""
-    for engine in {each.engine for each in up.project.definitions.values()} - {Engine.LOCAL}:
-        await runners[engine].ready(up.caller.env)
+async def ready(runners: Mapping[Engine, EngineRunner[Any]], world: World, up: Up) -> Up:
+    """The command with the contexts that are meant. What runs somewhere already stays there, unless another
+    context is named. Raises Refused where an engine of what is to be brought up cannot be used."""
+    definitions, found = up.project.definitions, {Engine.LOCAL: ""}
+    for each in definitions.values():
+        if each.engine not in found:
+            context = each.context or _present_context(world, up.project.name, each.engine)
+            found[each.engine] = await runners[each.engine].ready(up.caller.env, context)
+    if not any(found.values()):
+        return up
+    placed = {name: replace(each, context=found[each.engine]) for name, each in definitions.items()}
+    return replace(up, project=replace(up.project, definitions=placed))
+
+
+def _present_context(world: World, project: str, engine: Engine) -> str:
+    there = (each.present for each in world.of_project(project) if each.run)
+    return next((each.context for each in there if each.engine is engine), "")

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What `--on` and `--image` say; None: what the file says."""
+    """What `--on`, `--image` and `--context` say; None: what the file says."""
 
     engine: Engine | None = None
     images: Mapping[str, str] = field(default_factory=dict)
+    context: str = ""
 
     def place(self, spec: ProjectSpec) -> ProjectSpec:
         """Raises Refused for what that engine cannot run."""
-        return placing.placed(spec, self.engine or spec.engine, self.images)
+        return placing.placed(spec, self.engine or spec.engine, self.images, self.context)
 
 
 ANYWHERE = Where()

@@ -43,8 +43,8 @@ class Adapter(Orders[Held]):
         super().__init__(Lives(post, clock, tasks, on_output, "service"))
         self._clusters: Connections[Cluster] = Connections(tasks)
 
-    async def ready(self, shell: Mapping[str, str]) -> None:
-        """Raises Refused where there is no swarm that takes orders."""
+    async def ready(self, shell: Mapping[str, str], context: str) -> str:
+        """It has no contexts. Raises Refused where there is no swarm that takes orders."""
         try:
             engine = await first(await where(shell))
             try:
@@ -55,6 +55,7 @@ class Adapter(Orders[Held]):
             raise Refused(Problem(absent.reason, "--on swarm", absent.hint)) from None
         except Refusal as refusal:
             raise Refused(Problem(f"the engine refuses: {refusal.message}", "--on swarm")) from None
+        return ""
 
     # Orders.
 

@@ -41,12 +41,13 @@ class Adapter(Orders[Held]):
         super().__init__(Lives(post, clock, tasks, on_output, "unit"))
         self._managers: Connections[Manager] = Connections(tasks)
 
-    async def ready(self, shell: Mapping[str, str]) -> None:
-        """Raises Refused where there is no systemd of this user that takes orders."""
+    async def ready(self, shell: Mapping[str, str], context: str) -> str:
+        """It has no contexts. Raises Refused where there is no systemd of this user that takes orders."""
         try:
             await usable(shell)
         except EngineAbsent as absent:
             raise Refused(Problem(absent.reason, "--on systemd", absent.hint)) from None
+        return ""
 
     # Orders.
 

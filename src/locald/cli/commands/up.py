@@ -16,15 +16,16 @@ all are healthy. Unchanged services keep running, changed ones are restarted, se
 that are no longer in the file are stopped. Earlier failures are cleared.
 
 --on swarm runs them as services of the swarm that the docker command would use, in the
-same order; --on systemd runs processes as units of your own systemd. `--on local` brings
-them back. `engine` in locald.local.toml sets a default.
+same order; --on kubernetes as Deployments and Jobs of the cluster that kubectl would use,
+or that of --context; --on systemd runs processes as units of your own systemd. `--on
+local` brings them back. `engine` in locald.local.toml sets a default.
 
 Returns as soon as every service has settled. Exits 0 when all are healthy, 1 when one
 has failed, with the reason and its last lines. Ctrl-C leaves the services running.
 """
 
 
-ENGINES = ("local", "swarm", "systemd")
+ENGINES = ("local", "swarm", "systemd", "kubernetes")
 """as `domain.project.spec.Engine` has them, whose import takes longer than what is to be completed"""
 
 
@@ -41,7 +42,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         "--on",
         metavar="ENGINE",
         choices=ENGINES,
-        help="where to run the services: local, swarm or systemd",
+        help="where to run the services: local, swarm, systemd or kubernetes",
     )
     parser.add_argument(
         "--image",
@@ -49,6 +50,9 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         action="append",
         default=[],
         help="the image of a process, elsewhere",
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", help="with --on kubernetes: the context of your KUBECONFIG"
     )
     settle.add_waiting(parser)
     parser.set_defaults(run=run)
@@ -62,11 +66,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _where(args: argparse.Namespace) -> dict[str, Any]:
     """On which engine, where that is said."""
-    if not args.on and not args.image:
+    if not (args.on or args.image or args.context):
         return {}
     from locald.cli.shared.images import images
 
     told: dict[str, Any] = {"engine": args.on} if args.on else {}
+    told |= {"context": args.context} if args.context else {}
     return told | ({"images": images(args.image)} if args.image else {})
 
 

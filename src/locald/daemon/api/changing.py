@@ -112,7 +112,7 @@ class Changing:
                 attach=attach,
                 where=where,
             )
-            await self._core.engines_ready(command)
+            command = await self._core.engines_ready(self._core.world, command)
             earlier = requests.earlier_names(self._core.world, command.project)
             if not earlier:
                 await _prepared(command)
@@ -294,7 +294,7 @@ def _where(asked: Mapping[str, Any]) -> Where:
         raise misused(f"must be one of {', '.join(Engine)}", "engine")
     if not isinstance(images, dict) or not all(isinstance(each, str) for each in images.values()):
         raise misused("must be a map of services and images", "images")
-    return Where(Engine(engine) if engine else None, images)
+    return Where(Engine(engine) if engine else None, images, text(asked, "context"))
 
 
 def _caller(asked: Mapping[str, Any]) -> Caller | None:

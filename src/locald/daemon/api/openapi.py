@@ -70,7 +70,7 @@ QUERIES["/v1/lines"] = {
     "shown": "1: with `shown`, how a screen shows a line of a structured log",
 }
 BODIES: dict[str, list[str]] = {
-    "/v1/up": ["project", "directory", "services", "caller", "read", "attach", "engine", "images"],
+    "/v1/up": ["project", "directory", "services", "caller", "read", "attach", "engine", "images", "context"],
     "/v1/stop": ["project", "directory", "services"],
     "/v1/restart": ["project", "directory", "services", "caller"],
     "/v1/down": ["project", "directory"],
@@ -181,6 +181,10 @@ _BODY: Json = {
         "description": "the address has the dashboard's name, by way of the proxy",
     },
     "attach": {"type": "boolean", "description": "refuse unless `services` is one that has a terminal"},
+    "context": {
+        "type": "string",
+        "description": "of the KUBECONFIG (default: where it runs, or the current one)",
+    },
     "engine": {"enum": list(Engine), "description": "where to run them (default: what the file says)"},
     "images": {**MAP, "description": "of processes, by service, for engines of containers"},
     "project": TEXT,

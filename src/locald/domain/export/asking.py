@@ -1,9 +1,10 @@
-"""A probe as a command that is run in the container: all that engines like Docker's can ask with."""
+"""A probe in the words of engines: a command that is run in the container, which is all that engines like
+Docker's can ask with, and what a kubelet asks from outside."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from locald.domain.export.plan import Probe
@@ -40,6 +41,30 @@ def _http(probe: Probe) -> tuple[str, list[str]]:
     tls = " --no-check-certificate" if probe.scheme == "https" else ""
     url = shlex.quote(f"{probe.scheme}://127.0.0.1:{probe.port}{probe.path}")
     return f"wget -q -O /dev/null{tls}{headers} {url}", [*lost, "needs `wget` in the image"]
+
+
+def as_probe(probe: Probe) -> tuple[dict[str, Any], list[str]]:
+    """What a kubelet asks, as a probe of Kubernetes has it, and what that does not say."""
+    match probe.kind:
+        case "http":
+            return _get(probe)
+        case "command":
+            return {"exec": {"command": ["sh", "-c", probe.command]}}, []
+        case kind if kind in ASKED:
+            return {"exec": {"command": ["sh", "-c", ASKED[kind].format(port=probe.port)]}}, []
+        case kind:
+            lost = [] if kind == "tcp" else [f"{kind} is not asked in its protocol: only its port is"]
+            return {"tcpSocket": {"port": probe.port}}, lost
+
+
+def _get(probe: Probe) -> tuple[dict[str, Any], list[str]]:
+    lost = ["any status from 200 to 399 is healthy"] if probe.status else []
+    get: dict[str, Any] = {"path": probe.path, "port": probe.port}
+    if probe.scheme == "https":
+        get["scheme"] = "HTTPS"
+    if probe.headers:
+        get["httpHeaders"] = [{"name": name, "value": value} for name, value in probe.headers.items()]
+    return {"httpGet": get}, lost
 
 
 def listens(port: int) -> str:

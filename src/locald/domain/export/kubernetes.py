@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from locald.domain.export import yaml_out
-from locald.domain.export.asking import ASKED
-from locald.domain.export.losses import lost_check, lost_keys, lost_start
+from locald.domain.export.asking import as_probe
+from locald.domain.export.losses import ALWAYS, CLAIMED, lost_check, lost_keys, lost_start
 from locald.domain.export.plan import Filler, Loss, filled_now, need_images
 from locald.domain.export.yaml_out import Comment
 from locald.domain.project.spec import Condition, RestartPolicy, ServiceSpec, Type
@@ -26,7 +26,6 @@ FILE = "kubernetes.yaml"
 DEFAULT = ServiceSpec("")
 WAITS_IN = "busybox:1.36"
 """the image of what waits for a port"""
-_SIZE = "1Gi"
 _OF_PODS = ("initContainers", "restartPolicy", "terminationGracePeriodSeconds")
 
 
@@ -63,11 +62,16 @@ def _named_volumes(plan: Plan) -> list[str]:
 
 
 def claim_name(plan: Plan, volume: str) -> str:
-    return f"{plan.project.name}-{re.sub('[^a-z0-9]+', '-', volume.lower()).strip('-')}"
+    return f"{plan.project.name}-{slug(volume)}"
+
+
+def slug(volume: str) -> str:
+    """The name of a volume as the name of an object."""
+    return re.sub("[^a-z0-9]+", "-", volume.lower()).strip("-")
 
 
 def _claim(plan: Plan, volume: str, losses: list[Loss]) -> dict[Any, Any]:
-    because = f"a new claim of {_SIZE}: what is in the volume here is not in it"
+    because = f"a new claim of {CLAIMED}: what is in the volume here is not in it"
     losses.append(Loss("", f"volume {volume}", because))
     labels = {"app.kubernetes.io/part-of": plan.project.name}
     return {
@@ -75,8 +79,13 @@ def _claim(plan: Plan, volume: str, losses: list[Loss]) -> dict[Any, Any]:
         "kind": "PersistentVolumeClaim",
         "metadata": {"name": claim_name(plan, volume), "labels": labels},
         Comment(0): f"volume {volume}: {because}",
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": _SIZE}}},
+        "spec": claimed(),
     }
+
+
+def claimed() -> dict[str, Any]:
+    """What a claim asks for."""
+    return {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": CLAIMED}}}
 
 
 class _Writer:
@@ -241,32 +250,15 @@ class _Writer:
         return because if self._unit.has_own_check else ""
 
     def _asked(self, probe: Probe) -> dict[str, Any]:
-        match probe.kind:
-            case "http":
-                return self._http(probe)
-            case "command":
-                return {"exec": {"command": ["sh", "-c", probe.command]}}
-            case kind if kind in ASKED:
-                return {"exec": {"command": ["sh", "-c", ASKED[kind].format(port=probe.port)]}}
-            case kind:
-                if kind != "tcp":
-                    self._lost("readinessProbe", f"{kind} is not asked in its protocol: only its port is")
-                return {"tcpSocket": {"port": probe.port}}
-
-    def _http(self, probe: Probe) -> dict[str, Any]:
-        if probe.status:
-            self._lost("readinessProbe", "any status from 200 to 399 is healthy")
-        get: dict[str, Any] = {"path": probe.path, "port": probe.port}
-        if probe.scheme == "https":
-            get["scheme"] = "HTTPS"
-        if probe.headers:
-            get["httpHeaders"] = [{"name": name, "value": value} for name, value in probe.headers.items()]
-        return {"httpGet": get}
+        asked, lost = as_probe(probe)
+        for because in lost:
+            self._lost("readinessProbe", because)
+        return asked
 
     def _rest(self) -> None:
         spec = self._spec
         if not self._unit.is_task:
-            self._lost("restartPolicy", "always, with a delay of up to five minutes, without a limit")
+            self._lost("restartPolicy", ALWAYS)
         if spec.stop_signal != DEFAULT.stop_signal:
             self._lost("stop_signal", f"{spec.stop_signal}: the image's own is sent")
         if spec.stop_timeout != math.ceil(spec.stop_timeout):

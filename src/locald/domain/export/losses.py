@@ -6,11 +6,12 @@ is not lost. What only one format of an export loses is told where that is writt
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from locald.domain.export.asking import as_command
+from locald.domain.export.asking import as_command, as_probe
 from locald.domain.export.plan import Loss, explicit
-from locald.domain.project.spec import Engine, ServiceSpec, StandardInput, Type
+from locald.domain.project.spec import Engine, RestartPolicy, ServiceSpec, StandardInput, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from locald.domain.export.plan import Unit
 
 DEFAULT = ServiceSpec("")
+CLAIMED = "1Gi"
+"""what a volume takes in Kubernetes: a claim has to have a size"""
+ALWAYS = "always, with a delay of up to five minutes, without a limit"
+"""what Kubernetes restarts"""
 
 
 def lost_on(engine: Engine, spec: ServiceSpec) -> list[Loss]:
@@ -27,6 +32,8 @@ def lost_on(engine: Engine, spec: ServiceSpec) -> list[Loss]:
             return []
         case Engine.SWARM:
             return [Loss(spec.name, key, because) for key, because in _on_a_swarm(spec)]
+        case Engine.KUBERNETES:
+            return [Loss(spec.name, key, because) for key, because in _on_kubernetes(spec)]
         case Engine.SYSTEMD:
             return [Loss(spec.name, key, because) for key, because in _by_systemd(spec)]
 
@@ -44,6 +51,27 @@ def _on_a_swarm(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
         for because in as_command(probe)[1]:
             yield "health_check", because
         yield "health_check", "when it fails later, the swarm kills the container and starts another"
+
+
+def _on_kubernetes(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
+    if spec.type is Type.CONTAINER and spec.port:
+        yield "port", f"nothing listens on {spec.port} of this machine: `kubectl port-forward` does that"
+    if spec.type is Type.CONTAINER and spec.container_port is None:
+        yield "container_port", "is not known, so its pod is ready as soon as it runs"
+    for volume in spec.volumes:
+        if not volume.startswith("external:"):
+            name = volume.partition(":")[0]
+            yield "volumes", f"{name} is a new claim of {CLAIMED}: what is in the volume here is not in it"
+    if spec.type is not Type.TASK and spec.restart is not RestartPolicy.NO and spec.max_restarts:
+        yield "restart", f"{ALWAYS}, also after exit code 0"
+    if spec.stop_signal != DEFAULT.stop_signal:
+        yield "stop_signal", f"{spec.stop_signal}: the image's own is sent"
+    yield from _of_containers(spec)
+    if spec.health_check is not None and (probe := explicit(spec, spec.container_port)):
+        for because in as_probe(probe)[1]:
+            yield "health_check", because
+        if (math.ceil(probe.interval), math.ceil(probe.timeout)) != (probe.interval, probe.timeout):
+            yield "health_check", "times are whole seconds"
 
 
 def _by_systemd(spec: ServiceSpec) -> Iterator[tuple[str, str]]:

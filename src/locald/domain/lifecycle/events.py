@@ -276,7 +276,7 @@ def _of_engine(service: Service, facts: RunFacts, event: OfEngine, now: float) -
     facts = observe_replacement(facts, event)
     again = replace(service, facts=facts, restarts=service.restarts.another(now))
     service, effects = weigh(again, event.at, now)
-    note = Note(event.run, f"{event.detail}; the {facts.definition.engine} starts another")
+    note = Note(event.run, f"{event.detail}; {facts.definition.engine.called} starts another")
     return service, [*effects, note]
 
 

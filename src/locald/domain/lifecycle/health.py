@@ -29,6 +29,8 @@ class Source(StrEnum):
     """the user's own `health_check`"""
     SWARM = "swarm"
     """the swarm that runs it: its task is running, which it is not before its HEALTHCHECK has passed"""
+    KUBERNETES = "kubernetes"
+    """the cluster that runs it: its pod is ready, which it is not before its probes have passed"""
     SYSTEMD = "systemd"
     """the systemd that runs it: its unit of type notify is active, which it is not before READY=1"""
     DOCKER = "docker"

@@ -83,7 +83,7 @@ def observe_report(facts: RunFacts, event: Reported) -> RunFacts:
 
 def observe_replacement(facts: RunFacts, event: Replaced) -> RunFacts:
     """Nothing that was said before is of what runs next, and until that is there, nothing speaks."""
-    told = f"{event.detail}; the {facts.definition.engine} starts another"
+    told = f"{event.detail}; {facts.definition.engine.called} starts another"
     source = engine_source(facts.definition.engine)
     facts = with_evidence(facts, Evidence(source, False, event.at, told), counts=False)
     facts = replace(facts, listeners=(), open=False, acceptor=None, listening_at=None)

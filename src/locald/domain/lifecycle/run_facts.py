@@ -43,9 +43,10 @@ PROCESS_SPEAKS_AFTER = 0.2
 """seconds from spawn until a live process counts as evidence"""
 SPEAKS_AFTER_ELSEWHERE = 2.0
 """the same of one on another engine: the news that it has ended comes late from there"""
+_FAR = (Engine.SWARM, Engine.KUBERNETES)
 
 
-CERTAIN = frozenset({Source.SWARM, Source.SYSTEMD, Source.DOCKER})
+CERTAIN = frozenset({Source.SWARM, Source.KUBERNETES, Source.SYSTEMD, Source.DOCKER})
 """who looks for itself whether it is healthy, and was right when it said so"""
 
 
@@ -200,16 +201,16 @@ def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -
 
 def patience(engine: Engine) -> float:
     """Seconds from spawn until a live process counts as evidence there."""
-    return SPEAKS_AFTER_ELSEWHERE if engine is Engine.SWARM else PROCESS_SPEAKS_AFTER
+    return SPEAKS_AFTER_ELSEWHERE if engine in _FAR else PROCESS_SPEAKS_AFTER
 
 
 def carries_out(engine: Engine, check: Check | None) -> bool:
     """Whether it is the engine that carries out this check of the user's: a swarm as a command in the
-    container, systemd by waiting for READY=1."""
+    container, Kubernetes as a probe, systemd by waiting for READY=1."""
     match engine:
         case Engine.LOCAL:
             return False
-        case Engine.SWARM:
+        case Engine.SWARM | Engine.KUBERNETES:
             return isinstance(check, HttpCheck | TcpCheck | ProtocolCheck | CommandCheck)
         case Engine.SYSTEMD:
             return isinstance(check, NotifyCheck)

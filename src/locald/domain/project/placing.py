@@ -21,24 +21,36 @@ if TYPE_CHECKING:
 INSIDE = 8080
 """the port in a container of a process of which none is set: it is told by PORT"""
 
-OF_CONTAINERS = frozenset({Engine.SWARM})
+OF_CONTAINERS = frozenset({Engine.SWARM, Engine.KUBERNETES})
 """the engines that run containers only"""
 OF_PROCESSES = frozenset({Engine.SYSTEMD})
 """those that run processes only: containers stay with the engine of this machine"""
-WITH_OWN_PORTS = frozenset({Engine.SWARM})
+WITH_OWN_PORTS = frozenset({Engine.SWARM, Engine.KUBERNETES})
 """those that publish ports on machines of their own: whether one is free here says nothing"""
 
 
-def placed(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> ProjectSpec:
-    """The project on this engine. `images`: for processes, by service (`--image`). Raises Refused."""
-    problems = [*_images(spec, engine, images)]
+def placed(spec: ProjectSpec, engine: Engine, images: Mapping[str, str], context: str = "") -> ProjectSpec:
+    """The project on this engine. `images`: for processes, by service (`--image`). `context`: of a KUBECONFIG
+    (`--context`). Raises Refused."""
+    problems = [*_images(spec, engine, images), *_context(engine, context)]
     if engine is not Engine.LOCAL:
         for service in spec.services.values():
             problems += _impossible(service, images.get(service.name, ""), engine)
     if problems:
         raise Refused(*problems)
     services = {name: on_engine(each, engine, images.get(name, "")) for name, each in spec.services.items()}
-    return replace(spec, services=services, engine=engine)
+    return replace(spec, services=services, engine=engine, context=context)
+
+
+def _context(engine: Engine, context: str) -> list[Problem]:
+    if not context or engine is Engine.KUBERNETES:
+        return []
+    return [Problem(f"{engine.called} has no contexts", "--context", "add --on kubernetes, or leave it out")]
+
+
+def has_port_here(spec: ServiceSpec, engine: Engine) -> bool:
+    """Whether it listens on a port of a machine: in Kubernetes nothing is published."""
+    return spec.type not in (Type.WORKER, Type.TASK) and engine is not Engine.KUBERNETES
 
 
 def engine_of(spec: ServiceSpec, engine: Engine) -> Engine:
@@ -58,7 +70,7 @@ def on_engine(spec: ServiceSpec, engine: Engine, image: str) -> ServiceSpec:
 
 def _images(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> list[Problem]:
     if images and engine not in OF_CONTAINERS:
-        hint = "add --on swarm, or leave out --image"
+        hint = "add --on swarm or --on kubernetes, or leave out --image"
         return [Problem(f"the engine {engine} runs processes as they are", "--image", hint)]
     unknown = [name for name in images if name not in spec.services]
     known = [name for name in images if name not in unknown and spec.services[name].image]
@@ -78,16 +90,28 @@ def _refused(name: str, what: str, hint: str) -> Problem:
 def _impossible(spec: ServiceSpec, image: str, engine: Engine) -> list[Problem]:
     """Why this engine cannot run the service."""
     where, found = f"{FILE}: services.{spec.name}", []
-    in_container = engine in OF_CONTAINERS
+    in_container, who = engine in OF_CONTAINERS, "a swarm" if engine is Engine.SWARM else engine.called
     if in_container and not (spec.image or image):
-        what = f"{spec.name} is a process without an image, which a {engine} cannot run"
+        what = f"{spec.name} is a process without an image, which {who} cannot run"
         hint = f"build one that its nodes can pull, then add --image {spec.name}=REF"
         found.append(Problem(what, where, hint))
     if in_container and spec.health_check and isinstance(spec.health_check.check, NotifyCheck):
         what = f"READY=1, which {spec.name} is to say, does not leave a container"
         found.append(Problem(what, f"{where}.health_check", f"set another `health_check` in {LOCAL}"))
     if spec.stdin is StandardInput.TERMINAL:
-        who = f"a {engine}" if in_container else engine
         what = f"{spec.name} has a terminal as its input, which {who} cannot give it"
         found.append(Problem(what, f"{where}.stdin", f'set stdin = "empty" in {LOCAL}'))
+    if engine is Engine.KUBERNETES:
+        found += _folders(spec, where)
     return found
+
+
+def _folders(spec: ServiceSpec, where: str) -> list[Problem]:
+    hint = f"put what is in it into the image, or set other `volumes` in {LOCAL}"
+    return [
+        Problem(
+            f"{volume} is a folder of this machine, which a cluster does not have", f"{where}.volumes", hint
+        )
+        for volume in spec.volumes
+        if volume.startswith((".", "/"))
+    ]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from locald.domain.project import env, placing, template
 from locald.domain.project.file import FILE
 from locald.domain.project.names import Key, of_all
-from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec, Type
+from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec
 from locald.domain.project.template import ServiceFact
 from locald.domain.values.faults import Bad, Fault, in_order
 from locald.domain.values.lines import Path, Places
@@ -85,7 +85,8 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
         faults += _absent(("services", service.name), service.env_file or (), outside.env_files)
         fill = _Filling(service, spec, outside)
         key = key_in(spec, service.name)
-        port = None if service.type in (Type.WORKER, Type.TASK) else outside.ports.get(service.name)
+        engine = placing.engine_of(service, spec.engine)
+        port = outside.ports.get(service.name) if placing.has_port_here(service, engine) else None
         filled = replace(service, command=fill.command())
         definitions[service.name] = Definition(
             key,
@@ -97,7 +98,8 @@ def attempt(spec: ProjectSpec, directory: str, outside: Outside) -> tuple[Projec
             fill.open_env(),
             fill.open_command(),
             shared,
-            placing.engine_of(service, spec.engine),
+            engine,
+            spec.context,
         )
         faults += fill.faults
     # What is wrong with the project's own variables is wrong for every service.

@@ -43,6 +43,21 @@ class Engine(StrEnum):
     """as services of a swarm of Docker Engines"""
     SYSTEMD = "systemd"
     """processes as units of the user's own systemd, containers by the local Docker Engine"""
+    KUBERNETES = "kubernetes"
+    """as Deployments and Jobs of a cluster"""
+
+    @property
+    def called(self) -> str:
+        """In a sentence: "the swarm", "Kubernetes"."""
+        return _CALLED[self]
+
+
+_CALLED = {
+    Engine.LOCAL: "this machine",
+    Engine.SWARM: "the swarm",
+    Engine.SYSTEMD: "systemd",
+    Engine.KUBERNETES: "Kubernetes",
+}
 
 
 class Condition(StrEnum):
@@ -232,6 +247,8 @@ class ProjectSpec(Struct, frozen=True):
     """the service that the project's own domain leads to, where somebody has set one"""
     engine: Engine = Engine.LOCAL
     """where it runs, unless `up` is told otherwise"""
+    context: str = ""
+    """of the KUBECONFIG: which cluster that is; empty: the one that kubectl would use"""
 
 
 class Definition(Struct, frozen=True):
@@ -256,6 +273,8 @@ class Definition(Struct, frozen=True):
     """the names in its file that are of services which all instances share"""
     engine: Engine = Engine.LOCAL
     """where it runs: a run elsewhere is a run of something else"""
+    context: str = ""
+    """with Kubernetes: of the KUBECONFIG, and so is a run in another cluster"""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Definition) and all(

@@ -68,6 +68,7 @@ _TYPES = {
 _ENGINES = {
     **dict.fromkeys(("here", "docker", "podman", "machine", "localhost", "none"), "local"),
     **dict.fromkeys(("docker-swarm", "swarmkit", "stack"), "swarm"),
+    **dict.fromkeys(("k8s", "kube", "kubectl", "cluster", "kind", "minikube"), "kubernetes"),
     **dict.fromkeys(("systemctl", "systemd-user", "units", "unit"), "systemd"),
 }
 _POLICIES = {
@@ -419,7 +420,8 @@ class ProjectTable(Table):
         choice("an engine", Engine, Engine, _ENGINES),
         Doc(
             "Where `up` runs the services, unless `--on` says otherwise: `local`, this machine; `swarm`, a "
-            "swarm of Docker Engines; `systemd`, your own systemd. Only in `locald.local.toml`.",
+            "swarm of Docker Engines; `systemd`, your own systemd; `kubernetes`, the cluster that kubectl "
+            "would use. Only in `locald.local.toml`.",
             'engine = "swarm"',
             otherwise="`local`",
         ),

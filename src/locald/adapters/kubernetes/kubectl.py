@@ -1,0 +1,168 @@
+"""The way to a cluster: `kubectl proxy`, which serves its API at a Unix socket of ours.
+
+A KUBECONFIG may want certificates, tokens that are renewed, or a program that logs its user in. kubectl knows
+all of that, and is there where somebody has a cluster. Its socket is in a folder that only this user can
+enter, for who speaks to it speaks as the user does. When we end, however that happens, it ends too.
+
+Source: kubernetes.io/docs/reference/kubectl/generated/kubectl_proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from locald.adapters.containers.engine import EngineAbsent
+from locald.adapters.containers.refusals import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANSWERS_WITHIN = 15.0
+"""seconds for kubectl to begin: a program that logs in may ask somebody else"""
+ENDS_WITHIN = 5.0
+INSTALL = "install kubectl (https://kubernetes.io/docs/tasks/tools)"
+CONTEXTS = "run `kubectl config get-contexts` to list them, then add --context NAME"
+_WITH_US = """\
+folder=$1; shift; exec 3<&0
+"$@" </dev/null 3<&- &
+program=$!
+{ read -r _ <&3; kill $program; } 2>/dev/null &
+reader=$!
+exec 3<&-
+wait $program; code=$?
+kill $reader 2>/dev/null
+rm -rf "$folder"
+exit $code
+"""
+"""runs a program until it ends, or standard input does; then the folder is removed"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One cluster as one user. `configs`: the KUBECONFIG and what else decides on which files are read."""
+
+    context: str
+    configs: tuple[str, str]
+
+    def __str__(self) -> str:
+        return f"the context {self.context}"
+
+
+def place(context: str, env: Mapping[str, str]) -> Place:
+    return Place(context, (env.get("KUBECONFIG", ""), env.get("HOME", "")))
+
+
+async def current_context(env: Mapping[str, str]) -> str:
+    """Raises EngineAbsent."""
+    asked = await _run(env, "config", "current-context")
+    stdout, stderr = await asked.communicate()
+    if found := stdout.decode(errors="replace").strip():
+        return found
+    raise EngineAbsent(_told(stderr) or "no context is set in your KUBECONFIG", CONTEXTS)
+
+
+async def _run(env: Mapping[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    pipe = asyncio.subprocess.PIPE
+    try:
+        return await asyncio.create_subprocess_exec(
+            program(env),
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            env=dict(env),
+        )
+    except OSError as error:
+        raise EngineAbsent(f"kubectl cannot be run: {error.strerror}", INSTALL) from None
+
+
+def program(env: Mapping[str, str]) -> str:
+    """The path of kubectl, as this shell would find it. Raises EngineAbsent."""
+    found = shutil.which("kubectl", path=env.get("PATH", os.defpath))
+    if found is None:
+        raise EngineAbsent("no kubectl on the PATH", INSTALL)
+    return found
+
+
+def _told(stderr: bytes) -> str:
+    """The last line of what kubectl says, without the word that begins it."""
+    lines = stderr.decode(errors="replace").strip().splitlines()
+    return shown(lines[-1].removeprefix("error: ").removeprefix("Error: ")) if lines else ""
+
+
+class Proxy:
+    """`socket`: where the API is. Close it."""
+
+    def __init__(self, folder: str, process: asyncio.subprocess.Process) -> None:
+        self._folder, self._process = folder, process
+        self.socket = _socket(folder)
+
+    @classmethod
+    async def begin(cls, context: str, env: Mapping[str, str]) -> Proxy:
+        """Raises EngineAbsent where kubectl does not know the context, or cannot log in."""
+        kubectl = program(env)
+        folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="locald-kubectl-")
+        asked = (kubectl, "proxy", f"--context={context}", f"--unix-socket={_socket(folder)}")
+        pipe = asyncio.subprocess.PIPE
+        errors = await asyncio.to_thread(open, os.path.join(folder, "errors"), "wb")
+        with errors:
+            process = await asyncio.create_subprocess_exec(
+                *("/bin/sh", "-c", _WITH_US, "sh", folder, *asked),
+                stdin=pipe,
+                stdout=pipe,
+                stderr=errors,
+                env=dict(env),
+            )
+        proxy = cls(folder, process)
+        try:
+            await proxy._begun(context)
+        except BaseException:
+            await proxy.close()
+            raise
+        return proxy
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.returncode is not None
+
+    async def _begun(self, context: str) -> None:
+        """Until it says that it serves. Its folder is gone when it has ended, so errors are read before."""
+        assert self._process.stdout
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            raise EngineAbsent(f"kubectl does not begin to serve the context {context}") from None
+        if not line:
+            told = _told(await self._errors()) or "kubectl proxy ended"
+            raise EngineAbsent(told, CONTEXTS)
+
+    async def _errors(self) -> bytes:
+        try:
+            return await asyncio.to_thread(_read, os.path.join(self._folder, "errors"))
+        except OSError:
+            return b""
+
+    async def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        try:
+            async with asyncio.timeout(ENDS_WITHIN):
+                await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+
+
+def _socket(folder: str) -> str:
+    return os.path.join(folder, "api")
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
