@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from faces.fake_daemon import document, down_row, row
+from locald.cli.commands import proxy
+from whole.network import Network
 
 if TYPE_CHECKING:
-    import pytest
-
     from faces.fake_daemon import FakeDaemon
     from faces.run_cli import Cli
 
@@ -80,6 +85,25 @@ def test_install_changes_nothing_by_itself(cli: Cli) -> None:
     assert "ip_unprivileged_port_start=80" in result.out
     assert "LOCALD_PROXY_HTTPS_PORT=443" in result.out
     assert not Path("/etc/sysctl.d/60-locald.conf").exists()
+
+
+def test_install_does_it_when_told_and_says_how_to_take_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a network of its own: the setting is one of the network. The file is another one."""
+    network = Network()
+    if not network.is_own:
+        pytest.skip("only root can do this")
+    setting, file = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start"), tmp_path / "60-locald.conf"
+    monkeypatch.setattr(proxy, "FILE", str(file))
+    with closing(network), network.inside():
+        before = setting.read_text()
+        assert proxy.installed(argparse.Namespace(does_it=True)) == 0
+        assert setting.read_text() == "80\n"
+        assert file.read_text() == "net.ipv4.ip_unprivileged_port_start=80\n"
+        (back,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("rm "))
+        subprocess.run(back, shell=True, check=True, stdout=subprocess.DEVNULL)
+        assert (setting.read_text(), file.exists()) == (before, False)
 
 
 def test_open_takes_web_and_its_port_where_its_name_is_not_trusted(cli: Cli, daemon: FakeDaemon) -> None:

@@ -52,6 +52,10 @@ class Network:
         finally:
             _return(outside)
 
+    @property
+    def is_own(self) -> bool:
+        return self._ours is not None
+
     def close(self) -> None:
         if self._ours is not None:
             os.close(self._ours)

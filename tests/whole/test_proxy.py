@@ -207,6 +207,7 @@ def test_a_browser_is_shown_a_page_that_goes_on_by_itself(proxy: Proxied, tmp_pa
     status, page, headers = proxy.ask("web.shop.localhost", "/deep?q=1", headers=BROWSER)
     assert (status, headers["retry-after"]) == (503, "1")
     assert "web is starting" in page
+    assert "This page goes on to it by itself." in page
     assert '<noscript><meta http-equiv="refresh"' in page
     tag = re.search(r'data-tag="(\w+)"', page)
     assert tag
@@ -232,6 +233,7 @@ def test_why_a_service_does_not_answer_is_said_in_its_place(proxy: Proxied) -> N
     assert told["blockers"][-1]["service"] == "db"
     _, page, _ = proxy.ask("web.shop.localhost", headers=BROWSER)
     assert "web is blocked" in page
+    assert "by itself" not in page
     assert "no such disk" in page
     assert "exited with code 3" in page
     assert "<code>locald logs shop:db</code>" in page  # a browser is in no folder

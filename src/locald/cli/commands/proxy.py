@@ -28,6 +28,8 @@ It starts by itself with the first service that has a name, and needs Caddy
 HEAD = ("NAME", "SERVICE", "OPEN", "ADDRESS")
 FILE = "/etc/sysctl.d/60-locald.conf"
 SETTING = "net.ipv4.ip_unprivileged_port_start"
+USUAL = 1024
+"""what the kernel has by itself"""
 PORTS = {"LOCALD_PROXY_HTTPS_PORT": 443, "LOCALD_PROXY_HTTP_PORT": 80}
 
 
@@ -146,6 +148,9 @@ def installed(args: argparse.Namespace) -> int:
     say.note("then have the proxy use them, in the shell that starts the daemon:")
     print("export " + " ".join(f"{name}={port}" for name, port in PORTS.items()), flush=True)
     say.note("run `locald server stop` and `locald up` to apply it")
+    if args.does_it:
+        say.note("to take it back, as root:")
+        print(f"rm {FILE} && sysctl {SETTING}={USUAL}", flush=True)
     return 0
 
 

@@ -140,7 +140,12 @@ class Answers:
             Part("Next steps", [f"{step[0].upper()}{step[1:]}." for step in steps]),
         ]
         link = self._way_to_start(key)
-        return page(title, _sentence(str(told["because"])), parts, state=word, tag=self._tag(key), link=link)
+        said = f"{_sentence(str(told['because']))} {self._what_comes(key)}"
+        return page(title, said, parts, state=word, tag=self._tag(key), link=link)
+
+    def _what_comes(self, key: Key) -> str:
+        service = self._core.world.services.get(key)
+        return "This page goes on to it by itself." if service and meets(service) is Meets.WAIT else ""
 
     def _way_to_start(self, key: Key) -> Link | None:
         """For what does not come by itself. Who asks here may be anybody: only who is signed in at the
