@@ -8,8 +8,9 @@ ended with it. What is no answer in the expected protocol ends the questions: th
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from locald.adapters import questions
 from locald.adapters.probes import Result, look_http
@@ -51,8 +52,7 @@ class Target(NamedTuple):
     pid: int | None = None
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(Struct):
     target: Target
     task: asyncio.Task[None]
 

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from locald.adapters import commands, questions
 from locald.adapters.patterns import Pattern, TooSlow
@@ -56,8 +58,7 @@ TRIES = 10
 """lines in which it may take longer"""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What there is to look at: the service's port (None: it has none), its folder, its whole environment and
     its umask.
 
@@ -72,8 +73,7 @@ class Target:
     inside: Callable[[str, float], Awaitable[tuple[bool, str]]] | None = None
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(Struct):
     run: Run
     check: HealthCheck
     target: Target
@@ -103,8 +103,7 @@ class _Watched:
         return ways_to(self.own.address) if self.own else (), self.target.port
 
 
-@dataclass(slots=True)
-class _Read:
+class _Read(Struct):
     """A run whose lines are read, and in how many of them the pattern may still take too long."""
 
     pattern: Pattern

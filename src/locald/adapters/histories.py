@@ -8,8 +8,10 @@ the blocks' parts, for all lines of one part have the same. A pattern is looked 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from locald.adapters.folding import Folding, Through
 from locald.adapters.patterns import Pattern
@@ -42,8 +44,7 @@ _STREAMS = {frames.STDOUT: "stdout", frames.STDERR: "stderr", frames.LOCALD: "lo
 Found = tuple[Key, "Block"]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Which lines somebody wants: since and until a moment (epoch seconds), matching (without escape
     sequences), whether escape sequences are left out, and whether of what was drawn again and again the last
     state is enough (`domain.values.redrawn`)."""
@@ -128,8 +129,7 @@ class Choice:
 EVERYTHING = Choice()
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """`run` is the number of the run; `stream` is stdout, stderr or locald; `at` is in epoch seconds.
 
     `over`: so many lines of the same stream of this run, the last that were told, do not stand any more, for
@@ -144,8 +144,7 @@ class LogLine:
     over: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """Lines of one stream of a service, each with its end, in UTF-8."""
 
     key: Key
@@ -153,8 +152,7 @@ class Packet:
     data: list[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One history, where somebody has got to in it, and what was drawn over before."""
 
     reader: CaptureReader

@@ -12,8 +12,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from locald.adapters.reach import connected, place
 from locald.domain.knowledge.protocols import http
@@ -36,8 +37,7 @@ _PLAIN = (
 """what OpenSSL calls bytes that are not TLS"""
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(Struct, frozen=True):
     """`target`: path and query."""
 
     host: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import importlib
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 SHORTEST = 2
 """letters: single ones are in nearly every line"""
@@ -20,8 +21,7 @@ MOST = 50
 """words: with more, looking for them takes longer than it saves"""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(Struct, frozen=True):
     """One of them is in every match, in the same case unless `any_case`."""
 
     words: tuple[str, ...]

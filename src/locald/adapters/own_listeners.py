@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from locald.adapters.elsewhere import Place, socket_at
@@ -73,8 +73,7 @@ class Seen(NamedTuple):
     work: Work | None = None
 
 
-@dataclass(slots=True)
-class Look:
+class Look(Struct):
     """One dump, by port and by inode; sometimes with the sockets of UDP and Unix."""
 
     listening: list[Listening]
@@ -100,8 +99,7 @@ class Accepting(NamedTuple):
     server: Server | None = None
 
 
-@dataclass(slots=True)
-class Watched:
+class Watched(Struct):
     """A run that has a port, and what is known of its sockets, by inode."""
 
     run: Run

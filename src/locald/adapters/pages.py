@@ -12,8 +12,10 @@ from __future__ import annotations
 import base64
 import heapq
 import json
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from locald.adapters import histories
 from locald.adapters.histories import LogLine
@@ -35,16 +37,14 @@ FURTHEST = 1 << 40
 """bytes: no history is so long"""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """`size`: bytes of the text of all lines together; of a line that alone has more, the end is cut off."""
 
     lines: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """`more`: there are others, before these on a first page, else behind them."""
 
     lines: list[LogLine]
@@ -107,7 +107,7 @@ class _Room:
         self._size -= len(data)
         if len(data) <= self._most:
             return line
-        return replace(line, line=data[: self._most].decode("utf-8", "ignore") + "…")
+        return structs.replace(line, line=data[: self._most].decode("utf-8", "ignore") + "…")
 
 
 class _Onward:

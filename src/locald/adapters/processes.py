@@ -13,9 +13,9 @@ import errno
 import json
 import logging
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from locald.adapters.keeper_words import Json, refusal, translate
@@ -46,8 +46,7 @@ MOMENT = 0.05
 """seconds that the exit of a process that left nothing behind may wait for the end of its run"""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """All that a spawn needs. `logs` is the service's folder of captures."""
 
     argv: tuple[str, ...]

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.linux import cgroup, procfs
 from locald.linux.clock import since_boot
@@ -37,8 +38,7 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(frozen=True, slots=True)
-class Main:
+class Main(Struct, frozen=True):
     """The main process of a container, as its engine tells it: perhaps of another machine."""
 
     pid: int
@@ -50,16 +50,14 @@ class Main:
         return self.container.encode() in (procfs.read(f"/proc/{self.pid}/cgroup") or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     cpu: float
     """cores"""
     memory: int
     """bytes"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """A run at one moment. `at`: seconds since boot; `time`: of the processor, counted by the kernel."""
 
     at: float

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from locald.adapters.containers.translate import Volumes
 from locald.adapters.logbook import Logbook
@@ -64,8 +65,7 @@ async def _ready(_: World, command: Up) -> Up:
     return command
 
 
-@dataclass(eq=False, slots=True)
-class Core:
+class Core(Struct, eq=False):
     loop: Loop
     hub: Hub
     logbook: Logbook

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from locald.domain.explain.view import Row, is_down, is_settled, row
 from locald.domain.lifecycle.service import Service
@@ -20,8 +21,7 @@ BACKLOG = 256
 """pieces of news that a reader may be behind; then it is sent everything again instead"""
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Struct, frozen=True):
     """What changed since the last piece. `complete`: `rows` are all there are."""
 
     rows: tuple[Row, ...]
@@ -30,8 +30,7 @@ class News:
     complete: bool = False
 
 
-@dataclass(eq=False, slots=True)
-class Subscription:
+class Subscription(Struct, eq=False):
     """One reader's queue. `chosen` says which services it looks at, `until` what settles each of them."""
 
     chosen: Callable[[World, Key], bool]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.adapters.checkout import branch_of, branch_of_worktree
 from locald.domain.project.file import FILE, LOCAL
@@ -36,8 +37,7 @@ def remembered(world: World, project: str, directory: str) -> dict[str, str]:
     return {**others, directory: project}
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True):
     """A folder that is or was an instance of a project, or in which run the services that they share."""
 
     project: str

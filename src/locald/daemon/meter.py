@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.adapters.usage import Main, Usage
 from locald.domain.project.spec import Sampling
@@ -34,8 +35,7 @@ KEPT = 90
 """samples of each service"""
 
 
-@dataclass(slots=True)
-class Sample:
+class Sample(Struct):
     """`at`: where its step begins, epoch seconds; `cpu`: cores, the mean of `count` looks; `memory`: bytes,
     as it was last."""
 

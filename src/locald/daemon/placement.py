@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from locald.domain.export.losses import lost_on
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from locald.domain.project.spec import Project, ProjectSpec, ServiceSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """What `--on`, `--image` and `--context` say; None: what the file says."""
 
     engine: Engine | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from locald.adapters import ports
@@ -58,8 +58,7 @@ def _gives_way(key: Key, port: int, holder: Key, places: Places) -> Problem:
     return Problem(what, places.name(("services", key.service, "port")), hint, is_warning=True)
 
 
-@dataclass(frozen=True, slots=True)
-class PortChoice:
+class PortChoice(Struct, frozen=True):
     home: str = ""
     """the folder of the state: another locald of this machine draws other ports"""
 

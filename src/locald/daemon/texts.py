@@ -8,8 +8,9 @@ believed when the file has just this text. What a text says depends on nothing e
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.spec import ProjectSpec

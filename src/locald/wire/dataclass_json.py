@@ -35,8 +35,7 @@ class Unfit(ValueError):
         return Unfit(self.expected, name, *self.path)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(Struct, frozen=True):
     """Both ways for one type: `dump` to a JSON value, `load` back, which raises Unfit."""
 
     dump: Callable[[Any], Any]

@@ -6,12 +6,14 @@ there is described here.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from locald.domain.explain.view import Row
 from locald.domain.knowledge.level import LEVELS
 from locald.domain.lifecycle.health import Evidence
+
+if TYPE_CHECKING:
+    from msgspec import Struct
 
 Json = dict[str, Any]
 
@@ -153,13 +155,13 @@ def _timeline(row: Json) -> Json:
     return object_of({"project": TEXT, "instance": TEXT_OR_NULL, **start, "before": before})
 
 
-def _of_view(view: type) -> Json:
-    """Of a dataclass whose fields are plain values, or other views."""
-    import msgspec.json  # rarely asked for
+def _of_view(view: type[Struct]) -> Json:
+    """Of a struct whose fields are plain values, or other views."""
+    from msgspec.json import schema_components  # rarely asked for
 
-    (schema,), definitions = msgspec.json.schema_components([view])
+    (schema,), definitions = schema_components([view])
     properties = definitions[schema["$ref"].rpartition("/")[2]]["properties"]
-    told = {field.name: _resolved(properties[field.name], definitions) for field in fields(view)}
+    told = {name: _resolved(properties[name], definitions) for name in view.__struct_fields__}
     return object_of({name: TIME if name in TIMES else described for name, described in told.items()})
 
 

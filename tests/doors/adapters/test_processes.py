@@ -10,10 +10,10 @@ import os
 import signal
 import socket
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from keeping import ENV, Keeping, notify, once, python, sh
 from locald.adapters import processes as module

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import errno
 import json
 import os
@@ -154,7 +153,7 @@ def facts(source: Source) -> RunFacts:
         ended_at=AT + 3,
         exit=Exit(None, 9),
         evidence={source: evidence},
-        history=(evidence, dataclasses.replace(evidence, ok=False)),
+        history=(evidence, replace(evidence, ok=False)),
         failures=2,
         listeners=(stranger,),
         open=True,

@@ -9,12 +9,12 @@ import os
 import signal
 import socket
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from engine import images
 from engine.bench import Bench, served

@@ -21,8 +21,9 @@ Source: https://caddyserver.com/docs/json/
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.domain.explain.routes import DASHBOARD, OURS
 
@@ -56,8 +57,7 @@ AWAY = "locald does not answer\nhint: run `locald up` in the project's folder\n"
 _COOKIE = r"(^|;\s*)(?:__Host-)?locald[-_][^;]*"
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """Where things are. `gates`, `requests`: folders; `admin`, `daemon`, `dashboard`: paths of sockets;
     `storage`: what Caddy keeps; `breaks_off`: it would end what stands still."""
 

@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 LEAST = (2, 8)
 """the oldest that is told nothing it does not know"""
@@ -19,14 +20,12 @@ WITHIN = 10.0
 INSTALL = "pip install 'locald[proxy]'"
 
 
-@dataclass(frozen=True, slots=True)
-class Caddy:
+class Caddy(Struct, frozen=True):
     path: str
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoCaddy:
+class NoCaddy(Struct, frozen=True):
     """`reason`: one sentence."""
 
     reason: str

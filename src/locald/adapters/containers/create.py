@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.domain.knowledge.signals import NUMBERS
 from locald.domain.project.names import AT, Key, Run
@@ -34,8 +35,7 @@ projects had instances: containers that are up bear it"""
 LOCALHOST = "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """All that a container needs. `env` is its environment, but for PORT where only the image knows it.
 
     `shell` is the environment of the shell that ran `up`: it says where the engine is, and nothing of it gets
@@ -99,8 +99,7 @@ EXTERNAL = "external:"
 _OF_PROJECT = re.compile(r"locald_([a-z0-9-]+(?:\.(?:_|[a-z0-9-]+))?)_")
 
 
-@dataclass(frozen=True, slots=True)
-class Volume:
+class Volume(Struct, frozen=True):
     """`source` is an absolute path, or the name of a volume."""
 
     source: str

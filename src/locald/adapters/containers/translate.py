@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct, field
 
 from locald.domain.knowledge.signals import STANDARD
 from locald.domain.lifecycle.messages import Exit
@@ -80,8 +81,7 @@ def moment(text: object) -> float | None:
 # A container.
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """One look of a HEALTHCHECK. `at`: seconds on the engine's clock, when it ended."""
 
     at: float
@@ -89,8 +89,7 @@ class Probe:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """What the engine thinks of a container with a HEALTHCHECK: `starting`, `healthy` or `unhealthy`.
 
     `probes` are those since the container's start, oldest first. An engine keeps the status of an earlier
@@ -104,8 +103,7 @@ class Health:
     """seconds between two probes"""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """A container as `inspect` shows it. Moments are seconds on the engine's clock."""
 
     id: str
@@ -204,8 +202,7 @@ def name_of(listed: Json) -> str:
 # Events.
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """Something happened to a container. `code`: how it exited, where the event says so."""
 
     container: str
@@ -228,8 +225,7 @@ def event(said: Json) -> Event | None:
 # Images.
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(Struct, frozen=True):
     """What an image says of itself, as far as it matters. `ports`: the TCP ports that it exposes."""
 
     ports: tuple[int, ...]
@@ -254,8 +250,7 @@ def image(inspected: Json) -> Image:
 # Volumes.
 
 
-@dataclass(slots=True)
-class Volumes:
+class Volumes(Struct):
     """What the volumes of projects take on disk."""
 
     sizes: Counter[str] = field(default_factory=Counter)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from locald.domain.lifecycle.place import Place
@@ -33,8 +33,7 @@ SCHEMA = 3
 _NOBODY = Caller()
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """What a file begins with: whose clock its times are of."""
 
     schema: int
@@ -42,16 +41,14 @@ class Head:
     epoch: float
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A service, and which of the callers is its own."""
 
     caller: str
     service: Service
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceEntry:
+class PlaceEntry(Struct, frozen=True):
     directory: str
     domain: str
     caller: str = ""
@@ -61,8 +58,7 @@ class PlaceEntry:
     default: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """One line. `places`, `ready_senders` and `instances` replace what was said of them; None: as before."""
 
     places: dict[str, PlaceEntry] | None = None

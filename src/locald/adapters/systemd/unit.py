@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.adapters.containers.create import name
 from locald.adapters.processes import Order as ProcessOrder
@@ -34,8 +35,7 @@ SECOND = 1_000_000
 """in the microseconds of systemd"""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """`process`: what runs, as it would run here. `shell` is the environment of the shell that ran `up`: it
     says whose systemd is meant. `speaks`: READY=1 is waited for."""
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +59,7 @@ class Query(Mapping[str, str]):
         return self._values.get(name, [])
 
 
-@dataclass(eq=False, slots=True)
-class Request:
+class Request(Struct, eq=False):
     method: str
     path: str
     query: Query
@@ -71,16 +71,14 @@ class Request:
     """by name in lower case; only of what came at a Unix socket"""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     body: bytes
     status: int = 200
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Struct, frozen=True):
     """An answer that is written piece by piece, and has no end of its own."""
 
     content_type: str
@@ -97,8 +95,7 @@ class Failure(Exception):
         self.status, self.headers = status, headers or {}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     method: str
     path: str
     answers: Callable[[Request], Awaitable[Answer | Stream]]

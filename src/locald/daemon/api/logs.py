@@ -6,8 +6,9 @@ import asyncio
 import json
 import math
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from locald.adapters import pages
 from locald.adapters.histories import Choice

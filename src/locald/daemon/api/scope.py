@@ -10,8 +10,9 @@ import asyncio
 import math
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.adapters.patterns import Pattern
 from locald.daemon import requests
@@ -36,8 +37,7 @@ SEARCHING_ALL = 5.0
 """and in all lines, beyond what is usual"""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """`project` None: every project. `services` empty: all of them."""
 
     project: str | None

@@ -27,8 +27,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.explain.routes import suffix
 
@@ -47,8 +48,7 @@ FAMILIAR = ("same-origin", "none")
 """Who asks, by the browser's own word: our page, or the person at the address bar"""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     status: int
     what: str
     hint: str

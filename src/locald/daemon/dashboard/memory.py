@@ -13,14 +13,14 @@ import logging
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """`port` None: there was none yet."""
 
     port: int | None

@@ -12,7 +12,8 @@ import hashlib
 import html
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from locald.faces.states import sign, tone
 
@@ -69,8 +70,7 @@ POLICY = (
 """What such a page may load: nothing but what is in it"""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A heading, and below it sentences, addresses, or lines of output. What is in `backquotes` is shown as
     code."""
 
@@ -80,8 +80,7 @@ class Part:
     output: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     url: str
     label: str
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.adapters import ports
 
@@ -16,8 +17,7 @@ ENOUGH = 100
 """ports that are tried"""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """`told`: a sentence for each port that is another than the one asked for."""
 
     https: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.lifecycle.past import PastRun, past_of
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.service import Service
 
 
-@dataclass(frozen=True, slots=True)
-class RunOf:
+class RunOf(Struct, frozen=True):
     """A run, and the service that it is one of."""
 
     service: str

@@ -7,8 +7,9 @@ something first; both are told as if all went well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.lifecycle.dependencies import must_stop, needs
 from locald.domain.lifecycle.phase import Backoff, Desired, Stopped, Stopping, Waiting
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """`ends`: dependents first. `starts`: dependencies first. What is restarted is in both."""
 
     ends: tuple[Key, ...]

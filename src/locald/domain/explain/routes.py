@@ -11,9 +11,10 @@ name that is written out. What instances share has the name of each.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.explain.addresses import host, port, scheme, speaks_http
 from locald.domain.project.names import Key
@@ -38,8 +39,7 @@ class Rank(IntEnum):
     DOMAIN = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """`name`: in lower case, perhaps with `*` as its first label. `address`: `127.0.0.1:24001`. `is_counted`:
     it matters when the last request came."""
 
@@ -50,8 +50,7 @@ class Route:
     is_counted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A name that a service would have, and the one that has it; None: the dashboard."""
 
     name: str

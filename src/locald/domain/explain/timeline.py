@@ -9,9 +9,11 @@ one `before`: the latest earlier start of more services, made of the runs that a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from locald.domain.lifecycle.health import Source, strongest
 from locald.domain.lifecycle.past import past_of
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 SETTLED = (Blocked, Completed, Failed, Stopped)
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """One service's part. Times are epoch seconds; None for what has not happened."""
 
     name: str
@@ -48,8 +49,7 @@ class Started:
     """when its run ended without having been ready"""
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     project: str
     services: tuple[Started, ...]
     critical_path: tuple[str, ...]

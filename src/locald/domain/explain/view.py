@@ -5,8 +5,9 @@ The sentences are made in `because`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from locald.domain.explain.addresses import address, port, url
 from locald.domain.explain.because import because
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from locald.domain.lifecycle.world import World
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One service as people see it. Times are epoch seconds. Field names are those of `status --json`."""
 
     name: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.explain.hints import hints
 from locald.domain.explain.view import Row, row
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from locald.domain.project.names import Key
 
 
-@dataclass(frozen=True, slots=True)
-class Why:
+class Why(Struct, frozen=True):
     """The whole explanation. `blockers`: what it waits for, and what that waits for, the root last."""
 
     row: Row

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, field
 
 from locald.domain.project import env, template
 from locald.domain.project.placing import INSIDE
@@ -42,8 +43,7 @@ class Loss(NamedTuple):
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(Struct, frozen=True):
     """What was seen of a service while it ran here."""
 
     port: int | None = None
@@ -55,8 +55,7 @@ class Learned:
     """from its start to its health"""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """How health is asked for, as far as an engine can ask."""
 
     kind: str
@@ -74,8 +73,7 @@ class Probe:
     """where it is not in the file: how it was found"""
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """One service for an engine."""
 
     spec: ServiceSpec
@@ -125,8 +123,7 @@ class Unit:
                 return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """A project for an engine."""
 
     project: ProjectSpec

@@ -6,11 +6,10 @@ reference lists them. Each option was tried with the real server (`TRIED`), or s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """A development server. `option`: what tells it the port, behind its own arguments."""
 
     name: str

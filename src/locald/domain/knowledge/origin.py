@@ -8,8 +8,9 @@ environment of what it starts.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.knowledge.side_ports import debugger_ports
 
@@ -24,8 +25,7 @@ _PARTS = 3
 _LONGEST = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """`words`: the program, or what an interpreter runs. `script`, `name`: that of package.json. `debuggers`:
     the ports that it was told to be debugged at."""
 

@@ -7,8 +7,9 @@ HTTP; the others in their protocol. A program that is not listed is never sent a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,8 +23,7 @@ WireProtocol = Literal[
 ProtocolName = WireProtocol | Literal["http"]
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """`protocol`: a name of `protocols.PROTOCOLS`, or `http` with `path`. `status`: which answers are a yes;
     empty: any 2xx."""
 

@@ -7,8 +7,9 @@ explanation is no more than the evidence printed. Some facts override every sour
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from locald.domain.project.spec import CheckKind
 
@@ -47,8 +48,7 @@ class Source(StrEnum):
     """nothing has spoken yet"""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One observation: at this moment `source` looked, and saw `ok`. `detail` is one sentence."""
 
     source: Source
@@ -59,8 +59,7 @@ class Evidence:
     """the kind of an explicit check, or the protocol"""
 
 
-@dataclass(frozen=True, slots=True)
-class HealthResult:
+class HealthResult(Struct, frozen=True):
     """What follows from the evidence: the health, its source, and one sentence why."""
 
     health: Health

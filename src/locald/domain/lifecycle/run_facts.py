@@ -7,8 +7,6 @@ folded in by `observations`; what follows for health is derived by `evaluation`.
 
 from __future__ import annotations
 
-import dataclasses
-
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -226,4 +224,4 @@ def process_source(facts: RunFacts) -> Source:
 
 
 def _same(one: Evidence, other: Evidence) -> bool:
-    return dataclasses.replace(one, at=other.at) == other
+    return replace(one, at=other.at) == other

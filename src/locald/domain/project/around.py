@@ -6,11 +6,11 @@ The domain touches no disk. Who asks for a review hands in how to look.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(Struct, frozen=True):
     """What a file is judged by beside its own text."""
 
     directory: str

@@ -22,8 +22,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from locald.domain.knowledge.pagers import PAGERS
 from locald.domain.project.names import SHARED, parts
@@ -130,8 +131,7 @@ def port(viewer: ServiceSpec, target: ServiceSpec, published: int | None) -> int
     return target.container_port if inside else published
 
 
-@dataclass(frozen=True, slots=True)
-class ByName:
+class ByName(Struct, frozen=True):
     """What a run is told of the proxy: `urls` by service, and the path of its authority's certificate."""
 
     urls: Mapping[str, str]

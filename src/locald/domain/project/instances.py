@@ -9,10 +9,10 @@ set by hand are refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from locald.domain.project import labels
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 VARIABLE = "LOCALD_INSTANCE"
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A folder that is to be brought up."""
 
     path: str

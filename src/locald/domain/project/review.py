@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from locald.domain.project import env
 from locald.domain.project.doubts import doubts
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from locald.domain.project.understood import Understood
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     spec: ProjectSpec
     """what the file asks for, as far as it is sound"""
     env_files: dict[str, dict[str, str]]

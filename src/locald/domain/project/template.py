@@ -16,8 +16,9 @@ A text is parsed once into its parts; what they stand for is asked of a `Lookup`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from locald.domain.values.faults import Bad, one_of
 
@@ -36,8 +37,7 @@ _SERVICE = re.compile(r"services\.(?P<name>[^.]+)\.(?P<fact>.*)", re.DOTALL)
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>.*))?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceFact:
+class ServiceFact(Struct, frozen=True):
     """`${services.NAME.port}`, `.host`, `.url` or `.https_url`; with an empty `service` `${locald.ca}`."""
 
     service: str
@@ -57,8 +57,7 @@ class ServiceFact:
         return f"${{locald.{self.fact}}}" if self.is_own else f"${{services.{self.service}.{self.fact}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`${NAME}` or `${NAME:-default}`; an empty value counts as unset where there is a default."""
 
     name: str

@@ -6,15 +6,14 @@ until it answers: so the two are apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from locald.domain.project.spec import ProjectSpec
 from locald.domain.values.faults import Fault
 from locald.domain.values.lines import Places
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
+class Understood(Struct, frozen=True):
     """What could be made of a file."""
 
     places: Places

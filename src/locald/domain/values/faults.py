@@ -8,10 +8,11 @@ Every wording of "what was found, what is allowed" is made here, so that all key
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.values.lines import Path
 from locald.domain.values.problem import Problem
@@ -34,8 +35,7 @@ class Bad(ValueError):
         self.instead = instead
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """A mistake at a path of the file."""
 
     path: Path

@@ -15,7 +15,8 @@ import re
 import tomllib
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from locald.domain.values import toml
 
@@ -55,8 +56,7 @@ def dotted(path: Path) -> str:
     return shown
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(Struct, frozen=True):
     """Names the places of one file for problems: `locald.toml:12: services.web.comand`."""
 
     where: str
@@ -109,8 +109,7 @@ class Places:
         return len(there) > len(here) or (bool(there) and there == here and not is_table)
 
 
-@dataclass(slots=True)
-class _Scanner:
+class _Scanner(Struct):
     text: str
     at: int = 0
     found: dict[Path, int] = field(default_factory=dict)

@@ -7,8 +7,9 @@ server allows, no line in its log. A reader gets all bytes so far and says what 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class Meaning(Enum):
@@ -20,8 +21,7 @@ class Meaning(Enum):
     """this is not the protocol that was expected"""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """`detail`: what the server said, as the end of a sentence that begins with who said it."""
 
     meaning: Meaning
@@ -30,8 +30,7 @@ class Reply:
     """the server has written the question into its log, and would again"""
 
 
-@dataclass(frozen=True, slots=True)
-class Protocol:
+class Protocol(Struct, frozen=True):
     """`question`: None for a server that speaks first. `is_quiet`: being asked again and again leaves no line
     in the log of a usual installation, so a healthy server may be asked too."""
 

@@ -9,9 +9,9 @@ mistake. voluptuous' errors are translated here, and only here: they never reach
 from __future__ import annotations
 
 import tomllib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
 from voluptuous import Invalid, MultipleInvalid, RequiredFieldInvalid
 
 from locald.domain.project.config import (
