@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import heapq
 import json
-from dataclasses import astuple, replace
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
@@ -134,7 +133,7 @@ class _Onward:
             for block in blocks:
                 for place, line in self._chosen(block):
                     if number + place > self._told:
-                        yield line, replace(before, told=number + place), self
+                        yield line, before._replace(told=number + place), self
                 number += block.count
             self._told = max(self._told - number, 0)
         self.end = mark_of(self._folder, self._reader)
@@ -154,7 +153,7 @@ class _Onward:
 
 def written(marks: Marks) -> str:
     """As text of letters, digits, `-` and `_`."""
-    told = {str(key): astuple(mark) for key, mark in marks.items()}
+    told = {str(key): tuple(mark) for key, mark in marks.items()}
     return base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
 
 

@@ -9,8 +9,7 @@ the same numbers, and is then told from its beginning.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from locald.capture import frames
 from locald.capture.reader import LONGEST, Begun, CaptureReader, Position, segments, whole_frames
@@ -25,8 +24,7 @@ UNKNOWN = -1
 """the length of a line of which nobody has looked for the beginning: back to the end of the one before"""
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """`told`: lines behind the place. `began`: epoch seconds of the segment's first frame. `begun`: bytes of
     the unended line of each stream."""
 

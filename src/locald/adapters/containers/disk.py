@@ -13,8 +13,9 @@ import asyncio
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from locald.adapters.containers import create
 from locald.adapters.containers.engine import EngineAbsent, NoEngine, Refusal, first, where
@@ -31,8 +32,7 @@ NAMELESS = re.compile(r"[0-9a-f]{64}")
 """what an engine calls a volume to which nobody has given a name"""
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
+class _Measured(Struct, frozen=True):
     address: Address | None = None
     sizes: Counter[str] = field(default_factory=Counter)
     trouble: str = ""

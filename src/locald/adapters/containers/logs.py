@@ -18,9 +18,11 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from locald.adapters.containers.streams import STDERR, STDIN, STDOUT, Demultiplexer
 from locald.adapters.containers.translate import nanoseconds
@@ -38,8 +40,7 @@ SETTLED = 2_000_000_000
 """nanoseconds after which nothing earlier is kept any more by an engine, but pieces of a line"""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """`moment`: nanoseconds on the engine's clock; 0 when it said none. `stream`: as in `frames`."""
 
     moment: int
@@ -59,8 +60,7 @@ def message(stream: int, data: bytes) -> Message | None:
 # The place up to which messages are ours.
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Of the messages since `since` (nanoseconds) the first `count` are ours, the newest being of `newest`.
 
     The next two are the same from a later moment on, which takes over when it is safe: no message from

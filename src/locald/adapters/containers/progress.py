@@ -10,8 +10,10 @@ send.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from locald.domain.values.amounts import size
 
@@ -22,8 +24,7 @@ _FETCHING = ("Downloading",)
 _ANNOUNCED = ("Pulling fs layer", "Waiting")
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     stage: str = "announced"
     """`announced`, `fetching`, `fetched`, `unpacking`, `done`"""
     current: int = 0
@@ -31,8 +32,7 @@ class Layer:
     """bytes; 0 while unknown"""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """What is known of the pull of `image`."""
 
     image: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from locald.adapters.containers.create import LOCALHOST
@@ -23,8 +23,7 @@ _RESOLVER = "127.0.0.11"
 """where an engine answers DNS in the network of a container"""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A container's id, first process (0: not of this machine), port inside, and the published one."""
 
     container: str

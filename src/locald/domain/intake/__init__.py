@@ -11,8 +11,9 @@ is named and not made up.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from locald.domain.intake import (
     compose,

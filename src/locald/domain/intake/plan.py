@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from locald.domain.project import labels
 
@@ -31,8 +32,7 @@ class Outcome(StrEnum):
     """not in the new file"""
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """What became of one key of one service."""
 
     outcome: Outcome
@@ -44,8 +44,7 @@ class Remark:
     """`compose.yaml:12`"""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A service as it will be written."""
 
     name: str
@@ -57,8 +56,7 @@ class Planned:
     """why it cannot run as it is; then it is written as a comment"""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What will be written of all that was read."""
 
     sources: tuple[str, ...] = ()

@@ -10,10 +10,10 @@ than on disk.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from msgspec import Struct
 from yaml import events
 
 from locald.domain.values.problem import Problem, Refused
@@ -56,8 +56,7 @@ class Items(list[Any]):
         self.lines: list[int] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(Struct, frozen=True):
     """A value with a tag of its own: `!reset`, `!override`."""
 
     tag: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from locald.domain.intake.compose import variables
 from locald.domain.intake.plan import Folder, Report
@@ -45,8 +46,7 @@ _PARTS = re.compile(r"(\d+(?:\.\d+)?)(h|ms|us|m|s)")
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000001}
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(Struct):
     """Of the whole project, for each service."""
 
     report: Report

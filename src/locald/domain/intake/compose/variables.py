@@ -12,8 +12,9 @@ everywhere else they are filled in once and for all. Source: the Compose specifi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.domain.values.faults import Bad
 
@@ -27,8 +28,7 @@ _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 _DEEPEST = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Struct, frozen=True):
     """One variable of a text."""
 
     name: str
