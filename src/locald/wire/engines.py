@@ -15,8 +15,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,7 @@ PODMAN = "unix:///run/podman/podman.sock"
 CONTEXT_HINT = "run `docker context ls` to list the contexts"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """`url` as people write it: `unix:///…` or `tcp://host:port`.
 
     `certificates` is the folder of ca.pem, cert.pem and key.pem for TLS, or empty; `verify`: whether the

@@ -13,8 +13,9 @@ import asyncio
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from locald.adapters.containers.engine import EngineAbsent
 from locald.adapters.containers.refusals import shown
@@ -42,8 +43,7 @@ exit $code
 """runs a program until it ends, or standard input does; then the folder is removed"""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """One cluster as one user. `configs`: the KUBECONFIG and what else decides on which files are read."""
 
     context: str

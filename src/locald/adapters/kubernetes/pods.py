@@ -10,8 +10,9 @@ Source: the API reference (PodStatus, JobStatus), kubernetes.io/docs/concepts/wo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.adapters.containers.refusals import shown
 from locald.adapters.containers.translate import moment
@@ -28,8 +29,7 @@ _PLAIN = ("Error", "Completed", "")
 """reasons that say no more than the exit code"""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a container ended. Times: seconds on the node's clock."""
 
     code: int
@@ -46,8 +46,7 @@ class End:
         return f"exit code {self.code}{reason}{message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(Struct, frozen=True):
     """`created` orders the pods of a service. `started`, `ready_at`: seconds on the node's clock."""
 
     uid: str
@@ -80,8 +79,7 @@ class Pod:
         return self.end is not None or self.phase in ("Failed", "Succeeded")
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """The Deployment or the Job of a run."""
 
     labels: Mapping[str, str]

@@ -12,8 +12,9 @@ Sources: docs.docker.com/reference/api/engine (TaskList, NodeList), docs.docker.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.adapters.containers.refusals import shown
 from locald.adapters.containers.translate import moment
@@ -30,8 +31,7 @@ ALIVE = ("starting", "running")
 _SIGNALS = set(STANDARD.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A machine of the swarm. `address`: as the other nodes know it."""
 
     id: str
@@ -40,8 +40,7 @@ class Node:
     ready: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """`created` orders the tasks of a service. `at`: seconds on the node's clock, when the state began."""
 
     id: str

@@ -10,8 +10,9 @@ come late.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.domain.lifecycle.messages import Exit, Exited, NotStarted, Reported, Spawned
 
@@ -41,8 +42,7 @@ INTEREST = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """`started`, `ended`: seconds on the machine's clock, None before. `pid`: of the main process, also when
     it has ended; `main`: 0 then."""
 

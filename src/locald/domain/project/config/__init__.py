@@ -12,8 +12,9 @@ other, `reading` puts problems into words, `syntax` those of TOML itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.domain.project.config import json_schema
 from locald.domain.project.config.reading import both, read, understand
@@ -57,8 +58,7 @@ def local_schema() -> dict[str, Any]:
 # What the file says, and what it leaves to defaults.
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One key, as `locald config show` has it."""
 
     key: str

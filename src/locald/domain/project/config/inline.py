@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 _TOKEN = re.compile(
     r"(?P<string>\"\"\".*?\"\"\"|'''.*?'''|\"(?:\\\\.|[^\"\\\\\n])*\"|'[^'\n]*')"
@@ -20,8 +21,7 @@ LONGEST = 90
 """signs of a table that is shown on one line"""
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     line: int
     what: str
     hint: str

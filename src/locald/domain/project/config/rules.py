@@ -9,8 +9,9 @@ would break several rules, all but the telling one keep silent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from locald.domain.project import graph, template
 from locald.domain.project.config import commands, domains
@@ -42,8 +43,7 @@ _NOT_FOR_CONTAINERS = "remove it, or `image`: "
 _NOT_FOR_PROCESSES = "remove it, or add `image`: "
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """One service as it stands in the file, right or wrong."""
 
     name: str

@@ -11,10 +11,10 @@ looked at, so that one mistake is one problem and never one for each shape.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
 
+from msgspec import Struct
 from voluptuous import Invalid, Schema
 
 from locald.domain.values import toml
@@ -57,8 +57,7 @@ def judged(accept: Callable[[Any], object], value: Any) -> Any:
         raise Wrong(bad) from None
 
 
-@dataclass(frozen=True, eq=False)
-class Kind(Value):
+class Kind(Struct, Value, frozen=True, eq=False):
     """One value, that is not looked into."""
 
     words: str
@@ -122,8 +121,7 @@ def _unknown(value: object) -> None:
     """What a value was meant to be cannot be told."""
 
 
-@dataclass(frozen=True, eq=False)
-class Shaped(Value):
+class Shaped(Struct, Value, frozen=True, eq=False):
     """A value in one of these shapes. `made`: what locald makes of it when all inside is right."""
 
     words: str

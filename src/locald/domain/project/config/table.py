@@ -6,10 +6,10 @@ read: most files have a few of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec import Struct
 from voluptuous import Extra, Invalid, Optional, Required, Schema
 
 from locald.domain.project.config.shapes import Value, Wrong
@@ -26,8 +26,7 @@ class Unknown(Invalid):
     """A key that the table does not have."""
 
 
-@dataclass(frozen=True, eq=False)
-class Doc:
+class Doc(Struct, frozen=True, eq=False):
     """What a person reads about a key."""
 
     meaning: str
@@ -44,8 +43,7 @@ class Doc:
         return {"description": self.meaning + otherwise, **default}
 
 
-@dataclass(frozen=True, eq=False)
-class Key:
+class Key(Struct, frozen=True, eq=False):
     """One key of a table."""
 
     takes: Value
