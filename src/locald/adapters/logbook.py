@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-import shutil
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -307,4 +306,6 @@ def _remove(folder: Path, root: Path) -> None:
         folder.parent.rmdir()
     except OSError:
         pass  # nothing was ever printed; or other services have a history
+    import shutil  # rarely needed, and a daemon starts without it
+
     shutil.rmtree(aside, ignore_errors=True)

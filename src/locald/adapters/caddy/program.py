@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shutil
 import subprocess
 import sys
 
@@ -34,8 +33,10 @@ class NoCaddy(Struct, frozen=True):
 
 def find(path: str = os.environ.get("PATH", "")) -> Caddy | NoCaddy:
     """Starts the one that is there to ask for its version: call it in a thread."""
+    from shutil import which  # a daemon starts without it
+
     beside = os.path.join(os.path.dirname(sys.executable), "caddy")
-    found = beside if os.access(beside, os.X_OK) else shutil.which("caddy", path=path)
+    found = beside if os.access(beside, os.X_OK) else which("caddy", path=path)
     if found is None:
         return NoCaddy("Caddy is not installed")
     version = _version(found, os.stat(found).st_mtime_ns)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import re
 from collections.abc import Iterable, Sequence
 
@@ -85,6 +84,12 @@ class Link(Struct, frozen=True):
     label: str
 
 
+def _escaped(text: str) -> str:
+    from html import escape  # a daemon starts without it
+
+    return escape(text)
+
+
 def page(
     title: str,
     said: str,
@@ -96,11 +101,7 @@ def page(
 ) -> str:
     """`state`: a word for the service, shown with its sign. `tag`: of what is shown, when it may change.
     `link`: what can be done about it."""
-    leads = (
-        f'<p><a class="button" href="{html.escape(link.url)}">{html.escape(link.label)}</a></p>'
-        if link
-        else ""
-    )
+    leads = f'<p><a class="button" href="{_escaped(link.url)}">{_escaped(link.label)}</a></p>' if link else ""
     mark = f'<span class="{tone(state)}" aria-hidden="true">{sign(state)}</span> ' if state else ""
     again = '<noscript><meta http-equiv="refresh" content="2"></noscript>' if tag else ""
     script = f"<script>{_SCRIPT}</script>" if tag else ""
@@ -108,8 +109,8 @@ def page(
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)} · locald</title><style>{_STYLE}</style></head>"
-        f'<body data-tag="{html.escape(tag)}"><main><h1>{mark}{html.escape(title)}</h1>'
+        f"<title>{_escaped(title)} · locald</title><style>{_STYLE}</style></head>"
+        f'<body data-tag="{_escaped(tag)}"><main><h1>{mark}{_escaped(title)}</h1>'
         f'<p role="status">{_formatted(said)}</p>{leads}{shown}</main>'
         f"<footer>locald</footer>{script}</body></html>\n"
     )
@@ -119,13 +120,13 @@ def _part(part: Part) -> str:
     shown = [*map(_formatted, part.sentences), *map(_address, part.addresses)]
     items = "".join(f"<li>{each}</li>" for each in shown)
     listed = f"<ul>{items}</ul>" if items else ""
-    output = f"<pre>{html.escape(chr(10).join(part.output))}</pre>" if part.output else ""
-    return f"<h2>{html.escape(part.title)}</h2>{listed}{output}" if listed or output else ""
+    output = f"<pre>{_escaped(chr(10).join(part.output))}</pre>" if part.output else ""
+    return f"<h2>{_escaped(part.title)}</h2>{listed}{output}" if listed or output else ""
 
 
 def _address(url: str) -> str:
-    return f'<a href="{html.escape(url)}">{html.escape(url)}</a>'
+    return f'<a href="{_escaped(url)}">{_escaped(url)}</a>'
 
 
 def _formatted(sentence: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(sentence))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", _escaped(sentence))

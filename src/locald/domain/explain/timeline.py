@@ -9,7 +9,6 @@ one `before`: the latest earlier start of more services, made of the runs that a
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -127,6 +126,12 @@ def _part_of_past(service: Service, run: PastRun) -> Started:
     )
 
 
+def _median(durations: Sequence[float]) -> float | None:
+    from statistics import median  # rarely asked for, and a daemon starts without it
+
+    return median(durations) if durations else None
+
+
 def _part(service: Service) -> Started:
     facts = _facts_of_this_start(service)
     completed = isinstance(service.phase, Completed)
@@ -138,7 +143,7 @@ def _part(service: Service) -> Started:
         (facts.ended_at if completed else facts.ready_at) if facts else None,
         _source(service, facts),
         tuple(sorted(service.waited_for)),
-        median(service.durations) if service.durations else None,
+        _median(service.durations),
         facts.cause if facts else "",
         facts.ended_at if facts and facts.ready_at is None and not completed else None,
     )

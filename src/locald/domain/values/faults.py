@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from datetime import date, time
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -56,6 +55,8 @@ def in_order(faults: Iterable[Fault], places: Places) -> tuple[Problem, ...]:
 
 def near(name: str, allowed: Iterable[str]) -> str | None:
     """The allowed name that was probably meant."""
+    from difflib import get_close_matches  # only for what is wrong
+
     exact = {option.lower().replace("-", "_"): option for option in allowed}
     close = get_close_matches(name.lower().replace("-", "_"), exact, n=1, cutoff=0.6)
     return exact[close[0]] if close else None

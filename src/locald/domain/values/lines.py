@@ -12,7 +12,6 @@ A place is named by its path, a tuple of keys and list positions: `("services", 
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect_left
 from collections.abc import Mapping
 
@@ -170,6 +169,8 @@ class _Scanner(Struct):
 
     def part(self) -> str:
         if self.text[self.at] in "\"'":
+            import tomllib  # few keys are quoted
+
             decoded = tomllib.loads("key = " + self.take(_STRING))["key"]
             assert isinstance(decoded, str)
             return decoded

@@ -9,7 +9,6 @@ Source: RFC 9112, sections 2 to 4.
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import NamedTuple
 
 from locald.domain.knowledge.protocols.reply import shown
@@ -56,8 +55,12 @@ def _after_interim(data: bytes) -> StatusLine | None:
 
 
 def _named(status: int, phrase: bytes) -> StatusLine:
+    if said := shown(phrase):
+        return StatusLine(status, said)
+    from http import HTTPStatus  # most servers send the phrase
+
     try:
-        return StatusLine(status, shown(phrase) or HTTPStatus(status).phrase)
+        return StatusLine(status, HTTPStatus(status).phrase)
     except ValueError:
         return StatusLine(status, "")
 
