@@ -1,7 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched] [crowded]
-              [growth] [proxy] [attach] [worktrees]
+              [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -18,12 +18,15 @@ import sys
 from bench import (
     attach,
     chain,
+    changes,
     containers,
     crowded,
+    flood,
     footprint,
     growth,
     lag,
     many,
+    monitor,
     page,
     proxy,
     race,
@@ -46,6 +49,9 @@ ALL = {
     "growth": growth.measure,
     "proxy": proxy.measure,
     "attach": attach.measure,
+    "changes": changes.measure,
+    "monitor": monitor.measure,
+    "flood": flood.measure,
     "worktrees": worktrees.measure,
 }
 

@@ -34,7 +34,7 @@ def measure() -> list[Measure]:
         instance.up()
         attach = [sys.executable, "-I", "-m", "locald", "-C", str(instance.folder), "attach", "cat"]
         with _terminal(attach, instance.environment) as far, _terminal(["cat"], dict(os.environ)) as near:
-            _until(far, b"leaves it")
+            until(far, b"leaves it")
             _echo(near)
             _echo(far)
             pairs = [(_echo(far), _echo(near)) for _ in range(KEYS)]
@@ -68,11 +68,11 @@ def _echo(terminal: int) -> float:
     """Seconds from a key to what comes back."""
     began = time.perf_counter()
     os.write(terminal, b"x")
-    _until(terminal, b"x")
+    until(terminal, b"x")
     return time.perf_counter() - began
 
 
-def _until(terminal: int, wanted: bytes) -> None:
+def until(terminal: int, wanted: bytes) -> None:
     seen = b""
     while wanted not in seen:
         if not select.select([terminal], [], [], WITHIN)[0]:

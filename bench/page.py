@@ -68,12 +68,12 @@ def measure() -> list[Measure]:
     if program is None:
         print("not measured but its size: there is no chromium; ./test --install", file=sys.stderr)
         return size
-    with _browser(program) as browser:
-        return [*_first_look(browser), *_change(browser), *size, *_work(browser)]
+    with browser(program) as chromium:
+        return [*_first_look(chromium), *_change(chromium), *size, *_work(chromium)]
 
 
 @contextmanager
-def _browser(program: str) -> Iterator[Browser]:
+def browser(program: str) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     arguments = ["--no-sandbox", "--no-proxy-server", "--disable-gpu", "--disable-background-networking"]
@@ -84,7 +84,7 @@ def _browser(program: str) -> Iterator[Browser]:
         yield browser
 
 
-def _signed_in(browser: Browser, instance: Instance) -> Page:
+def signed_in(browser: Browser, instance: Instance) -> Page:
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.goto(instance.locald("dashboard", "--url").stdout.strip())
     page.locator("tr[data-key]").first.wait_for()
@@ -96,7 +96,7 @@ def _first_look(browser: Browser) -> list[Measure]:
     with Instance() as instance:
         instance.project({f"s{number}": WORKER for number in range(ROWS)})
         instance.up()
-        page = _signed_in(browser, instance)
+        page = signed_in(browser, instance)
         again = [_look(page) for _ in range(LOOKS)]
         page.context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
         first = [_look(page) for _ in range(LOOKS)]
@@ -119,7 +119,7 @@ def _change(browser: Browser) -> list[Measure]:
         note = instance.folder / "ready"
         instance.project({"s": service("tcp", 0.3, str(note))})
         instance.up()
-        page = _signed_in(browser, instance)
+        page = signed_in(browser, instance)
         took = []
         for _ in range(CHANGES):
             page.get_by_text("healthy", exact=True).first.wait_for()
@@ -147,7 +147,7 @@ def _work(browser: Browser) -> list[Measure]:
         kinds = [service("tcp", 0), service("notify", 0), WORKER]
         instance.project({f"s{number}": kinds[number % len(kinds)] for number in range(MANY)})
         instance.up()
-        pages = [_signed_in(browser, instance) for _ in range(PAGES)]
+        pages = [signed_in(browser, instance) for _ in range(PAGES)]
         daemon = instance.daemon
         time.sleep(SETTLE)
         before, began = cpu(daemon), time.monotonic()
