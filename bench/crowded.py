@@ -1,11 +1,14 @@
-"""How long an answer takes while many ask: clients that poll, and readers of news that hardly read."""
+"""How long an answer takes while many ask: clients that poll, and readers of news that hardly read. And how
+long a restart takes while another service sends its status without end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import shlex
 import statistics
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +29,12 @@ LASTS = 10.0
 """seconds"""
 ALONE = 1_000
 """questions of somebody who is alone"""
+TURNS = 15
+"""restarts beside the flood, and as many without, in turns"""
+FLOOD = (
+    "import os,socket;s=socket.socket(1,2);s.connect(os.environ['NOTIFY_SOCKET']);s.send(b'READY=1');n=0\n"
+    "while True: n+=1;s.send(b'STATUS=%d'%n)"
+)
 SIP = 100
 """bytes that a slow reader takes in a second"""
 STATUS, EVENTS = (
@@ -36,8 +45,8 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def measure() -> list[Measure]:
-    """`status` alone, and beside 200 clients that ask every second and 50 slow readers of news"""
-    return asyncio.run(_measure())
+    """`status` alone and beside 200 clients and 50 slow readers of news; a restart beside a flood"""
+    return [*asyncio.run(_measure()), *_flooded()]
 
 
 async def _measure() -> list[Measure]:
@@ -55,6 +64,31 @@ async def _measure() -> list[Measure]:
         Measure("status alone, p99", _p99(alone), "ms"),
         Measure("status alone, median", statistics.median(alone), "ms"),
     ]
+
+
+def _flooded() -> list[Measure]:
+    beside, alone = [], []
+    command = f"exec {shlex.join([sys.executable, '-I', '-S', '-c', FLOOD])}"
+    with Instance() as instance:
+        instance.project({"flood": {"type": "worker", "command": command}, "other": WORKER})
+        instance.up()
+        for _ in range(TURNS):
+            instance.locald("up", "flood")
+            beside.append(_restarted(instance))
+            instance.locald("stop", "flood")
+            alone.append(_restarted(instance))
+    ratio = statistics.median(beside) / statistics.median(alone)
+    return [
+        Measure("`restart` beside a flood of STATUS: median by without", ratio, "x", 1.5),
+        Measure("the same, without the flood", 1000 * statistics.median(alone), "ms"),
+    ]
+
+
+def _restarted(instance: Instance) -> float:
+    """Seconds."""
+    began = time.perf_counter()
+    instance.locald("restart", "other")
+    return time.perf_counter() - began
 
 
 def _p99(found: list[float]) -> float:

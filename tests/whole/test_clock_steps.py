@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from faults.clock import SettableClock
+from whole.harbour import harbour, image, write
 from whole.test_mcp import client, told
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.session import Docker
     from whole.machine import Machine
+
+__all__ = ["harbour"]
 
 STEPS = (1000 * 3600, -26 * 3600)
 WEB = """
@@ -65,3 +70,30 @@ async def test_agents_find_them_too(machine: Machine, clock: SettableClock, step
     async with client(machine) as agent:
         found = await told(agent, "logs", since="10m")
     assert [line["line"] for line in found["lines"] if line["stream"] != "locald"] == ["begun"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_container_keeps_its_times_when_the_clock_is_set_while_the_daemon_is_away(
+    harbour: Machine, docker: Docker, tmp_path: Path, step: int
+) -> None:
+    """When it was begun, looked at and ended the engine tells by the wall clock."""
+    clock = SettableClock(tmp_path)
+    if not clock.env:
+        pytest.skip("there is no compiler")
+    harbour.env |= clock.env
+    write(harbour, f'[services.db]\n{image("healthy")}restart = "no"\n')
+    before = harbour.up()["db"]
+    harbour.kill_daemon()
+    clock.set(step)
+    harbour.status()  # starts the next daemon
+    after = harbour.until("db", lambda row: row["health"] == "healthy")
+    assert (after["run"], after["started_at"]) == (1, before["started_at"])
+
+    assert after["since"] >= before["started_at"], after
+
+    harbour.kill_daemon()
+    docker.api.post(f"/containers/{before['container']}/kill")
+    harbour.status()
+    harbour.until("db", lambda row: row["state"] == "failed")
+    (run,) = json.loads(harbour.locald("timeline", "--all", "--json").stdout)["runs"]
+    assert before["started_at"] == run["started_at"] < run["ready_at"] <= run["ended_at"], run

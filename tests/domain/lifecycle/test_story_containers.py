@@ -299,3 +299,18 @@ def test_a_pull_that_the_daemon_did_not_live_to_see_ends_as_any_start() -> None:
     assert s.daemon_dies() == ["adopt db#1"]
     assert s.because("db") == "looking for run 1, which was preparing under the previous daemon"
     assert s.lost("db#1") == ["start db#2"]
+
+
+def test_what_its_engine_tells_by_a_clock_that_was_set_was_not_before_it_began() -> None:
+    s = begun()
+    spawned = s.now
+    s.wait(5)
+    s.tell(Checked(DB, False, "no", spawned - 3_600_000))
+    assert s.world.services[DB.key].facts.history[0].at == spawned  # type: ignore[union-attr]
+    s.tell(Checked(DB, True, "yes", s.now))
+    ready = s.now
+    s.wait(5)
+    s.tell(Exited(DB, 77, Exit(0), 0, spawned - 3_600_000))
+    facts = s.world.services[DB.key].facts
+    assert facts
+    assert (facts.spawned_at, facts.ready_at, facts.ended_at) == (spawned, ready, ready)

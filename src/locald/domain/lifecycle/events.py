@@ -72,7 +72,7 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
 )
-from locald.domain.lifecycle.run_facts import RunFacts, with_evidence
+from locald.domain.lifecycle.run_facts import RunFacts, not_before, with_evidence
 from locald.domain.lifecycle.service import program
 from locald.domain.project.spec import KillMode
 
@@ -96,6 +96,8 @@ def observe(service: Service, event: Event, now: float) -> Outcome:
         return (replace(service, facts=replace(facts, said=event.line)) if facts and is_its else service), []
     if event.run != service.run or facts is None:
         return service, []
+    if isinstance(event, Exited | Checked | Reported):
+        event = replace(event, at=not_before(facts, event.at))
     if isinstance(event, OfEngine):
         return _of_engine(service, facts, event, now)
     if isinstance(event, HealthEvent):

@@ -225,3 +225,11 @@ def process_source(facts: RunFacts) -> Source:
 
 def _same(one: Evidence, other: Evidence) -> bool:
     return replace(one, at=other.at) == other
+
+
+def not_before(facts: RunFacts, at: float) -> float:
+    """What engines tell is dated by a wall clock, which may have been set since then. What would so have been
+    before the run began was not before the last that is known of it."""
+    if facts.spawned_at is None or at >= facts.spawned_at:
+        return at
+    return max(facts.spawned_at, facts.ready_at or 0, *(each.at for each in facts.history[:1]))
