@@ -10,7 +10,7 @@ from msgspec import Struct
 from locald.adapters.checkout import branch_of, branch_of_worktree
 from locald.domain.project.file import FILE, LOCAL
 from locald.domain.project.instances import VARIABLE, Folder, choose, named
-from locald.domain.project.names import is_of_all, parts
+from locald.domain.project.labelled import is_of_all, parts
 from locald.wire.folder import identity
 
 if TYPE_CHECKING:

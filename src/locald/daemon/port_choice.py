@@ -11,7 +11,7 @@ from locald.adapters import ports
 from locald.domain.lifecycle.lost_port import may_move
 from locald.domain.lifecycle.messages import NotStarted
 from locald.domain.project.file import FILE
-from locald.domain.project.names import parts
+from locald.domain.project.labelled import parts
 from locald.domain.project.resolving import key_in
 from locald.domain.project.spec import Type
 from locald.domain.values.lines import Places

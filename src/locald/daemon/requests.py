@@ -24,7 +24,8 @@ from locald.domain.project import attaching
 from locald.domain.project.around import Around
 from locald.domain.project.file import FILE
 from locald.domain.project.graph import closure, start_order
-from locald.domain.project.names import Key, of_all
+from locald.domain.project.labelled import of_all
+from locald.domain.project.names import Key
 from locald.domain.project.resolving import resolve
 from locald.domain.project.review import Review, review
 from locald.domain.project.spec import ServiceSpec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from locald.domain.project.names import parts
+from locald.domain.project.labelled import parts
 from locald.domain.values.problem import Problem
 from locald.wire import named
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from locald.domain.project.names import of_all
+from locald.domain.project.labelled import of_all
 from locald.faces import words
 from locald.monitor.board import Key, Row
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from locald.domain.project.names import parts
+from locald.domain.project.labelled import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,8 @@ from domain.story import Story, key, service
 from locald.domain.explain.routes import own_name, routes
 from locald.domain.explain.timeline import timeline
 from locald.domain.lifecycle.messages import Down, Restart, Shutdown, Stop, Up, Wake
-from locald.domain.project.names import Key, of_all, parts
+from locald.domain.project.labelled import of_all, parts
+from locald.domain.project.names import Key
 from locald.domain.project.resolving import Outside, attempt
 from locald.domain.project.spec import Caller, Project, ProjectSpec, ServiceSpec
 

@@ -18,7 +18,7 @@ from locald.adapters.containers.held import Held
 from locald.adapters.containers.link import Link
 from locald.adapters.containers.lives import Lives
 from locald.adapters.containers.networks import Networks
-from locald.domain.project.names import of_all
+from locald.domain.project.labelled import of_all
 
 if TYPE_CHECKING:
     import asyncio

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from locald.domain.knowledge.signals import NUMBERS
-from locald.domain.project.names import AT, Key, Run
+from locald.domain.project.labelled import AT
+from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Definition, StandardInput
 
 if TYPE_CHECKING:

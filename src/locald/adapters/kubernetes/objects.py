@@ -26,7 +26,8 @@ from locald.domain.export.asking import as_probe
 from locald.domain.export.kubernetes import claimed, slug
 from locald.domain.export.plan import Probe, explicit
 from locald.domain.lifecycle.run_facts import carries_out
-from locald.domain.project.names import AT, Key, Run
+from locald.domain.project.labelled import AT
+from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import RestartPolicy, StandardInput, Type
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from locald.adapters.containers import create
 from locald.domain.export.asking import as_command
 from locald.domain.export.plan import explicit
 from locald.domain.lifecycle.restarts import WINDOW
-from locald.domain.project.names import AT
+from locald.domain.project.labelled import AT
 from locald.domain.project.spec import RestartPolicy, StandardInput, Type
 
 if TYPE_CHECKING:

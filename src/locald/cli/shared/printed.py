@@ -53,7 +53,8 @@ class Printer:
     def _shown(self, text: str) -> str:
         if not self._terminal:
             return text
-        from locald.faces.text import CONTROL_BUT_TAB, colours_only
+        from locald.faces.steering import CONTROL_BUT_TAB
+        from locald.faces.text import colours_only
 
         return colours_only(text) if self._colour else CONTROL_BUT_TAB.sub("", text)
 

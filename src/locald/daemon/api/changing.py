@@ -20,7 +20,7 @@ from locald.domain.explain.preview import is_ending, preview
 from locald.domain.lifecycle.messages import Down, Prune, Restart, Stop, Up
 from locald.domain.lifecycle.reachable import with_dependents
 from locald.domain.project.file import FILE
-from locald.domain.project.names import of_all, parts
+from locald.domain.project.labelled import of_all, parts
 from locald.domain.project.spec import Caller, Engine, Type
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.dataclass_json import Unfit, codec

@@ -14,7 +14,7 @@ from locald.daemon.api.http import Answer, Request, document
 from locald.daemon.api.scope import misused, scope
 from locald.domain.explain.preview import preview
 from locald.domain.lifecycle.messages import Command, Down, Restart, Stop
-from locald.domain.project.names import of_all
+from locald.domain.project.labelled import of_all
 
 if TYPE_CHECKING:
     from locald.daemon.api.scope import Scope

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from locald.adapters.patterns import Pattern
 from locald.daemon import requests
-from locald.domain.project.names import parts
+from locald.domain.project.labelled import parts
 from locald.domain.values.faults import near
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.folder import identity

@@ -26,7 +26,7 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     state,
 )
-from locald.domain.project.names import parts
+from locald.domain.project.labelled import parts
 from locald.domain.project.spec import CheckKind, Condition, Engine, Type
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from locald.domain.knowledge.pagers import PAGERS
-from locald.domain.project.names import SHARED, parts
+from locald.domain.project.labelled import SHARED, parts
 from locald.domain.values.faults import Bad
 from locald.domain.values.problem import Problem, Refused
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from locald.domain.project import labels
-from locald.domain.project.names import parts, with_label
+from locald.domain.project.labelled import parts, with_label
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:

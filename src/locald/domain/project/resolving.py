@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from locald.domain.project import env, placing, template
 from locald.domain.project.file import FILE
-from locald.domain.project.names import Key, of_all
+from locald.domain.project.labelled import of_all
+from locald.domain.project.names import Key
 from locald.domain.project.spec import Definition, Project, ProjectSpec, ServiceSpec
 from locald.domain.project.template import ServiceFact
 from locald.domain.values.faults import Bad, Fault, in_order

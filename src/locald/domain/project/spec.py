@@ -17,7 +17,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from locald.domain.knowledge.servers import ProtocolName, WireProtocol
-from locald.domain.project.names import Key, of_all
+from locald.domain.project.labelled import of_all
+from locald.domain.project.names import Key
 from locald.domain.project.template import OpenText
 
 
