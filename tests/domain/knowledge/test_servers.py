@@ -26,6 +26,7 @@ from locald.domain.knowledge.servers import BY_PROGRAM, server_of
             ["java", "org.apache.zookeeper.server.quorum.QuorumPeerMain", "zoo.cfg"],
             "zookeeper",
         ),
+        ("/usr/bin/python3.11", [".venv/bin/python", "-u", "-m", "aiosmtpd", "-n"], "smtp"),
         ("/usr/lib/erlang/erts-13.1.5/bin/beam.smp", ["-s", "rabbit", "boot"], "amqp"),
     ],
 )
@@ -39,6 +40,8 @@ def test_known_servers(executable: str, arguments: list[str], protocol: str) -> 
     ("executable", "arguments"),
     [
         ("/usr/bin/python3.11", ["redis-server", "--port", "6379"]),
+        ("/usr/bin/python3.11", ["python", "shop.py", "aiosmtpd"]),
+        ("/usr/bin/python3.11", ["python", "-m", "http.server"]),
         ("/usr/bin/java", ["java", "-jar", "shop.jar"]),
         ("/usr/bin/beam.smp", ["-s", "shop"]),
         ("/tmp/redis-server-copy", []),

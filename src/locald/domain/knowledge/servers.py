@@ -1,12 +1,13 @@
 """Servers that are known by their program: how to ask them whether they serve.
 
-A program is known by its executable, or, for a virtual machine of Java or Erlang, by what that runs; never by
-the name that a process gives itself, nor by a port. Servers with a readiness path of their own are asked by
-HTTP; the others in their protocol. A program that is not listed is never sent a byte.
+A program is known by its executable, or, for Python and a virtual machine of Java or Erlang, by what that
+runs; never by the name that a process gives itself, nor by a port. Servers with a readiness path of their own
+are asked by HTTP; the others in their protocol. A program that is not listed is never sent a byte.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -72,9 +73,13 @@ _BY_CLASS: dict[str, Server] = {
 }
 
 
+_BY_MODULE: dict[str, Server] = {"aiosmtpd": Server("smtp")}
+"""of Python, begun with `-m`"""
+
+
 def by_class() -> Iterable[tuple[str, Server]]:
-    """What is known by the class that its virtual machine runs."""
-    return _BY_CLASS.items()
+    """What is known by the class or module that its virtual machine runs."""
+    return [*_BY_CLASS.items(), *((f"python -m {name}", server) for name, server in _BY_MODULE.items())]
 
 
 _VIRTUAL_MACHINES = ("java", "beam.smp")
@@ -85,6 +90,9 @@ def server_of(executable: str, arguments: Sequence[str]) -> Server | None:
     """The server that a process is; None for what is not known. `executable`: the path of its program, as the
     system tells it; `arguments`: its own, which it may have overwritten."""
     name = executable.removesuffix(_DELETED).rpartition("/")[2]
+    if name.startswith("python"):
+        modules = (module for option, module in pairwise(arguments) if option == "-m")
+        return _BY_MODULE.get(next(modules, ""))
     if name not in _VIRTUAL_MACHINES:
         return BY_PROGRAM.get(name)
     if name == "beam.smp":
