@@ -31,7 +31,7 @@ def entries(*rows: Row, usage: Usage | None = None, everywhere: bool = False) ->
 # The table.
 
 
-@pytest.mark.parametrize("width", [79, 80, 100, 120, 200])
+@pytest.mark.parametrize("width", [44, 60, 79, 80, 100, 120, 200])
 def test_a_line_never_exceeds_its_width_and_wide_characters_count_twice(width: int) -> None:
     rows = entries(
         known("db"), known("日本語の名前のサービス", health="unhealthy", because="שלום " * 100, restarts=1234)
@@ -64,6 +64,13 @@ def test_of_what_does_not_run_the_reason_stands_in_place_of_numbers() -> None:
     assert seed.split()[:5] == ["✓", "seed", "completed", "healthy", "tcp"]
     assert "Error" not in table.line(rows[3], table.layout(rows, 80)).plain
     assert "24001" in api
+
+
+def test_on_a_very_narrow_screen_the_last_columns_go_as_a_whole() -> None:
+    rows = entries(known("web", port=24001, restarts=12))
+    plan = table.layout(rows, 44)
+    assert table.head(plan).plain.split() == ["SERVICE", "STATE", "HEALTH", "SOURCE", "PORT"]
+    assert table.line(rows[0], plan).plain.split()[-1] == "24001"
 
 
 def test_where_it_is_narrow_titles_become_short_before_names_are_cut() -> None:

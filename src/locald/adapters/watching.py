@@ -264,6 +264,8 @@ class Watch:
         self._key, self._watch, self._post, self._now = key, watch, post, now
         self.folders: Folders | None = None
         self._is_closed = False
+        self._is_empty = False
+        """nothing matched when it was looked for, and that was told"""
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._busy: asyncio.Future[list[Parts]] | None = None
@@ -314,10 +316,11 @@ class Watch:
             folders.was_gone = True
             self._timer = self._loop.call_later(AGAIN, self._look_through)
         elif not files:
+            self._is_empty = True
             globs = ", ".join(self._watch.paths)
             self._tell(f"nothing matches its `watch`: {globs}", "check the globs, relative to the folder")
         else:
-            self._tell("", "")
+            self._match()
             if folders.was_gone:
                 folders.was_gone = False
                 self._changed([folders.shown(path) for path in files[:TOLD]], len(files))
@@ -330,9 +333,16 @@ class Watch:
             self._tell(limit.trouble, limit.hint)
             return
         if paths:
+            if self._is_empty:
+                self._match()
             self._changed(paths[:TOLD], len(paths))
         if anew:
             self._look_through()
+
+    def _match(self) -> None:
+        """There are files that match."""
+        self._is_empty = False
+        self._tell("", "")
 
     def _changed(self, paths: list[str], count: int) -> None:
         self._post(FilesChanged(self._key, tuple(paths), count, self._now()))

@@ -1,8 +1,9 @@
 """The table of services: which columns fit, and what is in them.
 
 Columns are as wide as their content. Where the screen is too narrow, titles become short, then names and
-sources are cut, so that at 80 columns every number is still there. Room that is left goes to `because`; on a
-narrow screen that sentence is below the table, for the selected service.
+sources are cut, so that at 80 columns every number is still there; below that the last columns go, as a whole.
+Room that is left goes to `because`; on a narrow screen that sentence is below the table, for the selected
+service.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ GAP = 1
 SIGN = 3
 """columns before the name: the mark of the selection, the shape, a gap"""
 NARROWEST = 8
+LEAST = 4
+"""columns that are there on any screen: what it is, and how"""
 BECAUSE = 24
 """columns from which on it is worth a column"""
 
@@ -81,7 +84,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How wide the columns are, each and all. `because` 0: there is no room for it."""
+    """How wide the columns are, each and all: those that there is room for. `because` 0: none for it."""
 
     titles: tuple[str, ...]
     widths: tuple[int, ...]
@@ -95,8 +98,7 @@ def layout(entries: Sequence[Entry], width: int) -> Layout:
     widths = _widths(entries, titles)
     if _sum(widths) > width:
         titles = tuple(column.short for column in COLUMNS)
-        widths = _widths(entries, titles)
-        _fit(widths, _sum(widths) - width)
+        widths = _fitting(_widths(entries, titles), width)
     left = width - _sum(widths) - 2 * GAP
     return Layout(titles, tuple(widths), left if left >= BECAUSE else 0, max(width, _sum(widths)))
 
@@ -108,6 +110,14 @@ def _widths(entries: Sequence[Entry], titles: Sequence[str]) -> list[int]:
     ]
 
 
+def _fitting(widths: list[int], width: int) -> list[int]:
+    """As many columns as there is room for, each of them whole but for the flexible ones."""
+    fitted = widths.copy()
+    _fit(fitted, _sum(fitted) - width)
+    is_done = _sum(fitted) <= width or len(widths) <= LEAST
+    return fitted if is_done else _fitting(widths[:-1], width)
+
+
 def _sum(widths: Sequence[int]) -> int:
     """Of the whole line, with what stands between."""
     return SIGN + sum(widths) + GAP * (len(widths) - 1)
@@ -115,7 +125,7 @@ def _sum(widths: Sequence[int]) -> int:
 
 def _fit(widths: list[int], excess: int) -> None:
     """Take `excess` columns from the widest flexible ones."""
-    flexible = [index for index, column in enumerate(COLUMNS) if column.flexible]
+    flexible = [index for index, column in enumerate(COLUMNS[: len(widths)]) if column.flexible]
     for _ in range(max(excess, 0)):
         widest = max(flexible, key=widths.__getitem__)
         if widths[widest] <= NARROWEST:
@@ -127,7 +137,7 @@ def head(plan: Layout) -> Text:
     """The line of titles."""
     fields = [
         field(title, width, right=column.right)
-        for column, title, width in zip(COLUMNS, plan.titles, plan.widths, strict=True)
+        for column, title, width in zip(COLUMNS, plan.titles, plan.widths, strict=False)
     ]
     return _joined(Text(" " * SIGN), fields, Text("BECAUSE") if plan.because else None)
 
@@ -138,7 +148,7 @@ def line(entry: Entry, plan: Layout) -> Text:
     word = words.word(entry.row)
     fields = [
         field(column.show(entry), width, right=column.right, style=column.paint(entry))
-        for column, width in zip(COLUMNS, plan.widths, strict=True)
+        for column, width in zip(COLUMNS, plan.widths, strict=False)
     ]
     if not plan.because and _runs_not(entry.row):
         fields = [*fields[:2], field(words.beside(entry.row), plan.width - _sum(plan.widths[:2]) - GAP)]

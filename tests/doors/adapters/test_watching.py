@@ -228,6 +228,17 @@ async def test_a_glob_that_matches_nothing_is_told(watched: Watched) -> None:
     assert told.trouble == "nothing matches its `watch`: scr/**/*.py"
 
 
+async def test_that_nothing_matches_is_taken_back_with_the_first_file_that_does(watched: Watched) -> None:
+    watched.write("src/made.py", "").unlink()
+    told = await watched.begin("src")
+    assert told.trouble == "nothing matches its `watch`: src"
+    watched.write("src/made.py", "changed")
+    told = await asyncio.wait_for(watched.news.get(), PATIENCE)
+    assert isinstance(told, WatchTold)
+    assert told.trouble == ""
+    assert isinstance(await asyncio.wait_for(watched.news.get(), PATIENCE), FilesChanged)
+
+
 @pytest.mark.parametrize(
     ("limit", "door", "number"),
     [("max_user_watches", "hear_of", errno.ENOSPC), ("max_user_instances", "listen", errno.EMFILE)],
