@@ -1,9 +1,8 @@
 """The table of services: which columns fit, and what is in them.
 
 Columns are as wide as their content. Where the screen is too narrow, titles become short, then names and
-sources are cut, so that at 80 columns every number is still there; below that the last columns go, as a whole.
-Room that is left goes to `because`; on a narrow screen that sentence is below the table, for the selected
-service.
+sources are cut, so that at 80 columns every number is still there; below that the last columns go. Room that
+is left goes to `because`; on a narrow screen that sentence is below the table, for the selected service.
 """
 
 from __future__ import annotations

@@ -233,10 +233,8 @@ async def test_that_nothing_matches_is_taken_back_with_the_first_file_that_does(
     told = await watched.begin("src")
     assert told.trouble == "nothing matches its `watch`: src"
     watched.write("src/made.py", "changed")
-    told = await asyncio.wait_for(watched.news.get(), PATIENCE)
-    assert isinstance(told, WatchTold)
-    assert told.trouble == ""
-    assert isinstance(await asyncio.wait_for(watched.news.get(), PATIENCE), FilesChanged)
+    assert (await watched.until_told()).trouble == ""
+    await watched.sees("src/made.py")
 
 
 @pytest.mark.parametrize(
