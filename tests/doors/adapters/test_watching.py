@@ -230,8 +230,8 @@ async def test_a_glob_that_matches_nothing_is_told(watched: Watched) -> None:
 
 async def test_that_nothing_matches_is_taken_back_with_the_first_file_that_does(watched: Watched) -> None:
     watched.write("src/made.py", "").unlink()
-    told = await watched.begin("src")
-    assert told.trouble == "nothing matches its `watch`: src"
+    told = await watched.begin("src", "fence")
+    assert told.trouble == "nothing matches its `watch`: src, fence"
     watched.write("src/made.py", "changed")
     assert (await watched.until_told()).trouble == ""
     await watched.sees("src/made.py")
