@@ -2,6 +2,8 @@
 
     bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched] [crowded]
               [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
+    bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [footprint] [page] [watched]
+              [crowded] [growth] [proxy] [attach] [worktrees]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -27,6 +29,7 @@ from bench import (
     lag,
     many,
     monitor,
+    moving,
     page,
     proxy,
     race,
@@ -41,6 +44,7 @@ ALL = {
     "lag": lag.measure,
     "containers": containers.measure,
     "many": many.measure,
+    "moving": moving.measure,
     "status": status.measure,
     "footprint": footprint.measure,
     "page": page.measure,
