@@ -4,6 +4,8 @@
               [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
     bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [footprint] [page] [watched]
               [crowded] [growth] [proxy] [attach] [worktrees]
+    bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [swarm] [footprint] [page]
+              [watched] [crowded] [growth] [proxy] [attach] [worktrees]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -34,6 +36,7 @@ from bench import (
     proxy,
     race,
     status,
+    swarm,
     watched,
     worktrees,
 )
@@ -46,6 +49,7 @@ ALL = {
     "many": many.measure,
     "moving": moving.measure,
     "status": status.measure,
+    "swarm": swarm.measure,
     "footprint": footprint.measure,
     "page": page.measure,
     "watched": watched.measure,

@@ -44,7 +44,7 @@ start() {
     openssl genrsa -out "$run/accounts.key" 2048 2>/dev/null
     api=$(free_port) etcd=$(free_port) peers=$(free_port)
     pids=
-    trap 'kill $pids 2>/dev/null || true; wait; rm -rf "$run"' EXIT
+    trap 'kill -9 $pids 2>/dev/null || true; wait; rm -rf "$run"' EXIT
     trap 'exit 0' INT TERM
     "$BIN/etcd" --data-dir "$run/etcd" --unsafe-no-fsync \
         --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \

@@ -107,7 +107,8 @@ class Running:
     async def _stop(self, grace: float) -> None:
         process = self._process
         if process and process.returncode is None:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), grace)
             _signal(process, signal.SIGKILL)
@@ -148,6 +149,7 @@ class Running:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        _with_its_first(process)
         started = stamp()
         self._state = {"running": {"startedAt": started}}
         self._is_ready = "readinessProbe" not in self._spec
@@ -223,6 +225,18 @@ class Running:
         }
         status = {"phase": phase, "conditions": [ready], "containerStatuses": [container]}
         await self._api.call("PATCH", f"{self.path}/status", {"status": status}, headers=PATCH)
+
+
+def _with_its_first(process: asyncio.subprocess.Process) -> None:
+    """Have all processes of a container end with its first."""
+    loop, first = asyncio.get_running_loop(), os.pidfd_open(process.pid)
+
+    def ended() -> None:
+        loop.remove_reader(first)
+        os.close(first)
+        _signal(process, signal.SIGKILL)
+
+    loop.add_reader(first, ended)
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

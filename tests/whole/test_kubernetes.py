@@ -88,8 +88,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     made = Fleet(tmp_path / "fleet")
     made.env["KUBECONFIG"] = CONFIG
     yield made
-    made.locald("down", timeout=PATIENCE)
     try:
+        made.locald("down", timeout=PATIENCE)
         wait_for(lambda: made.is_clean, "its namespace is gone", PATIENCE)
     finally:
         made.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ class Api:
                 await self._check(answer)
                 yield answer.content
         except (aiohttp.ClientError, OSError) as error:
-            raise self._absent(str(error)) from None
+            raise self._absent(_why(error)) from None
 
     async def _call(
         self,
@@ -123,7 +124,7 @@ class Api:
         except TimeoutError:
             raise self._absent("it does not answer") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise self._absent(str(error)) from None
+            raise self._absent(_why(error)) from None
         except ValueError:
             raise self._absent("its answer is no JSON") from None
         return found if isinstance(found, dict) else {}
@@ -143,6 +144,13 @@ class Api:
     def _absent(self, why: str) -> EngineAbsent:
         hint = f"run `kubectl --context {self._place.context} cluster-info` to see what is wrong"
         return EngineAbsent(f"the cluster of {self._place} does not answer: {why}", hint)
+
+
+def _why(error: Exception) -> str:
+    """An error of a connection, in words."""
+    if number := getattr(error, "errno", None):
+        return os.strerror(number).lower()
+    return "the connection was lost"
 
 
 def _url(path: Path) -> URL:

@@ -56,18 +56,20 @@ class Begin:
         self.inside = None if definition.port is None else inside
 
     async def carry_out(self, cluster: Cluster, engine: Engine) -> None:
-        """Raises CannotBegin, EngineAbsent."""
+        """What has to be known is asked for at once. Raises CannotBegin, EngineAbsent."""
         try:
-            await self.look_at_image(engine)
-            network = await cluster.network(self._run.key.project)
+            _, network, login = await asyncio.gather(
+                self.look_at_image(engine),
+                cluster.network(self._run.key.project),
+                asyncio.to_thread(credentials.headers, self._order.image, self._order.shell),
+            )
             soon = engine.knows(1, 44)
             body = create.body(self._run, self._order, self.inside, network, self._owner, soon=soon)
-            await self._create(engine, body)
+            await self._create(engine, body, login)
         except Refusal as refusal:
             raise CannotBegin(_refused(refusal.message)) from None
 
-    async def _create(self, engine: Engine, body: Mapping[str, Any]) -> None:
-        login = await asyncio.to_thread(credentials.headers, self._order.image, self._order.shell)
+    async def _create(self, engine: Engine, body: Mapping[str, Any], login: Mapping[str, str]) -> None:
         for last in (False, True):
             try:
                 made = await engine.post(("services", "create"), body, headers=login)

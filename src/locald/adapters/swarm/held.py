@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-READS_WITHIN = 1.0
+READS_WITHIN = 5.0
 """seconds for which the news of an end waits for the last output"""
 LAST_WORDS = 0.3
 """seconds that the last output of a container that was removed has to come from its node"""
