@@ -229,7 +229,12 @@ class Running:
 
 def _with_its_first(process: asyncio.subprocess.Process) -> None:
     """Have all processes of a container end with its first."""
-    loop, first = asyncio.get_running_loop(), os.pidfd_open(process.pid)
+    loop = asyncio.get_running_loop()
+    try:
+        first = os.pidfd_open(process.pid)
+    except ProcessLookupError:  # it has ended already
+        _signal(process, signal.SIGKILL)
+        return
 
     def ended() -> None:
         loop.remove_reader(first)

@@ -1,7 +1,7 @@
 """The API of Kubernetes: plain HTTP with JSON, over the socket of `kubectl proxy`.
 
-A cluster answers, refuses (`Refusal`, with its own words), or is not there (`EngineAbsent`, with ours), which
-is what an answer of the proxy alone (502 and the like) means too.
+A cluster answers, refuses (`Refusal`, with its own words), or is not there (`EngineAbsent`, with ours). It
+says all in JSON: an error of a server that is none is of the proxy itself, which cannot reach the cluster.
 
 Source: kubernetes.io/docs/reference/using-api (api-concepts: watches, resource versions; server-side-apply).
 """
@@ -41,7 +41,6 @@ WATCHES_FOR = 300
 """seconds after which the cluster ends a watch, and another begins where that was"""
 GONE = 410
 """what was asked for is too old to go on from"""
-_OF_THE_PROXY = (502, 503, 504)
 
 
 class Api:
@@ -132,14 +131,14 @@ class Api:
     async def _check(self, answer: aiohttp.ClientResponse) -> None:
         if answer.status < 400:
             return
-        text = (await answer.read()).decode("utf-8", "replace").strip()
+        text = (await answer.read()).decode("utf-8", "replace").strip() or str(answer.reason)
         try:
-            said = json.loads(text).get("message") or text
-        except (ValueError, AttributeError):
-            said = text or answer.reason
-        if answer.status in _OF_THE_PROXY:
-            raise self._absent(said)
-        raise Refusal(answer.status, said)
+            said = json.loads(text)
+        except ValueError:
+            said = None
+        if answer.status >= 500 and not isinstance(said, dict):
+            raise self._absent(text)
+        raise Refusal(answer.status, str(said.get("message") or text) if isinstance(said, dict) else text)
 
     def _absent(self, why: str) -> EngineAbsent:
         hint = f"run `kubectl --context {self._place.context} cluster-info` to see what is wrong"

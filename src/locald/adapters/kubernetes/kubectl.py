@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ANSWERS_WITHIN = 15.0
 """seconds for kubectl to begin: a program that logs in may ask somebody else"""
 ENDS_WITHIN = 5.0
+MUCH = 1 << 16
+"""bytes of what kubectl may say of an error"""
 INSTALL = "install kubectl (https://kubernetes.io/docs/tasks/tools)"
 CONTEXTS = "run `kubectl config get-contexts` to list them, then add --context NAME"
 _WITH_US = """\
@@ -109,8 +111,7 @@ class Proxy:
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="locald-kubectl-")
         asked = (kubectl, "proxy", f"--context={context}", f"--unix-socket={_socket(folder)}")
         pipe = asyncio.subprocess.PIPE
-        errors = await asyncio.to_thread(open, os.path.join(folder, "errors"), "wb")
-        with errors:
+        with await asyncio.to_thread(tempfile.TemporaryFile) as errors:
             process = await asyncio.create_subprocess_exec(
                 *("/bin/sh", "-c", _WITH_US, "sh", folder, *asked),
                 stdin=pipe,
@@ -118,35 +119,28 @@ class Proxy:
                 stderr=errors,
                 env=dict(env),
             )
-        proxy = cls(folder, process)
-        try:
-            await proxy._begun(context)
-        except BaseException:
-            await proxy.close()
-            raise
+            proxy = cls(folder, process)
+            try:
+                if not await proxy._serves(context):
+                    told = _told(os.pread(errors.fileno(), MUCH, 0))
+                    raise EngineAbsent(told or "kubectl proxy ended", CONTEXTS)
+            except BaseException:
+                await proxy.close()
+                raise
         return proxy
 
     @property
     def has_ended(self) -> bool:
         return self._process.returncode is not None
 
-    async def _begun(self, context: str) -> None:
-        """Until it says that it serves. Its folder is gone when it has ended, so errors are read before."""
+    async def _serves(self, context: str) -> bool:
+        """Whether it says so, rather than end. Raises EngineAbsent."""
         assert self._process.stdout
         try:
             async with asyncio.timeout(ANSWERS_WITHIN):
-                line = await self._process.stdout.readline()
+                return bool(await self._process.stdout.readline())
         except TimeoutError:
             raise EngineAbsent(f"kubectl does not begin to serve the context {context}") from None
-        if not line:
-            told = _told(await self._errors()) or "kubectl proxy ended"
-            raise EngineAbsent(told, CONTEXTS)
-
-    async def _errors(self) -> bytes:
-        try:
-            return await asyncio.to_thread(_read, os.path.join(self._folder, "errors"))
-        except OSError:
-            return b""
 
     async def close(self) -> None:
         assert self._process.stdin
@@ -161,8 +155,3 @@ class Proxy:
 
 def _socket(folder: str) -> str:
     return os.path.join(folder, "api")
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
