@@ -1,11 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
-    bench/run [--save] [chain] [lag] [containers] [many] [status] [footprint] [page] [watched] [crowded]
-              [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
-    bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [footprint] [page] [watched]
-              [crowded] [growth] [proxy] [attach] [worktrees]
     bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [swarm] [footprint] [page]
-              [watched] [crowded] [growth] [proxy] [attach] [worktrees]
+              [watched] [crowded] [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it

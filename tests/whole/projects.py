@@ -1,6 +1,6 @@
 """Projects of different kinds as people have them: each by name, its files by path.
 
-What they run is small and real: servers of the standard library, FastAPI, Flask, Node, Go, make.
+What they run is small and real: servers of the standard library, FastAPI, Flask, Django, Node, Go, make.
 """
 
 from __future__ import annotations
@@ -24,6 +24,14 @@ class Page(http.server.BaseHTTPRequestHandler):
 
 port = int(sys.argv[1] if len(sys.argv) > 1 else os.environ["PORT"])
 http.server.ThreadingHTTPServer(("127.0.0.1", port), Page).serve_forever()
+"""
+DJANGO = """\
+import os, sys
+
+from django.core.management import execute_from_command_line
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+execute_from_command_line(sys.argv)
 """
 NODE = """\
 const http = require("node:http");
@@ -152,6 +160,18 @@ ready_output = "^working"
         "shop/__init__.py": "from flask import Flask\n\n\ndef create_app():\n    return Flask(__name__)\n",
         "pyproject.toml": '[project]\nname = "shop"\n',
     },
+    "Django": {
+        "requirements.txt": "django\n",
+        "manage.py": DJANGO,
+        "shop/__init__.py": "",
+        "shop/settings.py": (
+            'SECRET_KEY = "not one"\nDEBUG = True\nROOT_URLCONF = "shop.urls"\nALLOWED_HOSTS = ["*"]\n'
+        ),
+        "shop/urls.py": (
+            "from django.http import HttpResponse\nfrom django.urls import path\n\n"
+            'urlpatterns = [path("", lambda request: HttpResponse("hello"))]\n'
+        ),
+    },
     "Go": {"go.mod": "module shop\n\ngo 1.20\n", "cmd/shop/main.go": GO},
     "make": {
         "Makefile": f"serve: ## start it\n\texec {PYTHON} server.py $(PORT)\n\ntest:\n\tfalse\n",
@@ -173,6 +193,7 @@ EXPECTED = {
     "workspaces": {"site", "api"},
     "FastAPI in src": {"web"},
     "Flask with a factory": {"web"},
+    "Django": {"web"},
     "Go": {"web"},
     "make": {"web"},
     "pages": {"web"},
