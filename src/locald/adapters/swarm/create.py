@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.containers import create
 from locald.domain.export.asking import as_command
+from locald.domain.export.losses import CONSISTENCIES, PROPAGATIONS
 from locald.domain.export.plan import explicit
 from locald.domain.lifecycle.restarts import WINDOW
 from locald.domain.project.labelled import AT
@@ -126,8 +127,21 @@ def _container(order: Order, inside: int | None, *, soon: bool) -> Json:
 
 def _mount(volume: Volume) -> Json:
     kind = "bind" if volume.is_path else "volume"
-    mount = {"Type": kind, "Source": volume.source, "Target": volume.target}
-    return {**mount, "ReadOnly": True} if "ro" in volume.options else mount
+    mount: Json = {"Type": kind, "Source": volume.source, "Target": volume.target}
+    for option in volume.options:
+        mount |= _option(option)
+    return mount
+
+
+def _option(option: str) -> Json:
+    """What `-v` takes, as a mount has it; the rest is told to be lost."""
+    if option == "ro":
+        return {"ReadOnly": True}
+    if option in PROPAGATIONS:
+        return {"BindOptions": {"Propagation": option}}
+    if option == "nocopy":
+        return {"VolumeOptions": {"NoCopy": True}}
+    return {"Consistency": option} if option in CONSISTENCIES else {}
 
 
 def _health(spec: ServiceSpec, inside: int | None, *, soon: bool) -> Json:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from locald.domain.export.plan import Unit
 
 DEFAULT = ServiceSpec("")
+PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+CONSISTENCIES = ("consistent", "cached", "delegated")
+READ_ONLY = frozenset({"ro", "rw"})
+ON_A_SWARM = READ_ONLY.union(PROPAGATIONS, CONSISTENCIES, ("nocopy",))
+"""the options of a volume that its mounts have words for"""
 CLAIMED = "1Gi"
 """what a volume takes in Kubernetes: a claim has to have a size"""
 ALWAYS = "always, with a delay of up to five minutes, without a limit"
@@ -46,6 +51,7 @@ def _on_a_swarm(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
         is_path = source.startswith((".", "/"))
         what = "has to exist on the node that runs it" if is_path else "is a volume of its node"
         yield "volumes", f"{source} {what}: another node does not have it"
+        yield from _options(volume, ON_A_SWARM)
     yield from _of_containers(spec)
     if spec.health_check is not None and (probe := explicit(spec, spec.container_port)):
         for because in as_command(probe)[1]:
@@ -59,6 +65,7 @@ def _on_kubernetes(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
     if spec.type is Type.CONTAINER and spec.container_port is None:
         yield "container_port", "is not known, so its pod is ready as soon as it runs"
     for volume in spec.volumes:
+        yield from _options(volume, READ_ONLY)
         if not volume.startswith("external:"):
             name = volume.partition(":")[0]
             yield "volumes", f"{name} is a new claim of {CLAIMED}: what is in the volume here is not in it"
@@ -72,6 +79,14 @@ def _on_kubernetes(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
             yield "health_check", because
         if (math.ceil(probe.interval), math.ceil(probe.timeout)) != (probe.interval, probe.timeout):
             yield "health_check", "times are whole seconds"
+
+
+def _options(volume: str, heeded: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Options of a volume that are not among these."""
+    name, _, *options = volume.removeprefix("external:").split(":", 2)
+    lost = [each for each in ",".join(options).split(",") if each and each not in heeded]
+    if lost:
+        yield "volumes", f"the option {', '.join(lost)} of {name} is not heeded"
 
 
 def _by_systemd(spec: ServiceSpec) -> Iterator[tuple[str, str]]:
