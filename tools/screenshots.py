@@ -162,7 +162,7 @@ def neutral(page: Page, made: Demo) -> None:
     page.evaluate(
         """([from, to]) => {
           const change = () => document.querySelectorAll("bdi").forEach((one) => {
-            if (one.textContent === from) one.firstChild.data = to;
+            if (one.textContent.startsWith(from)) one.textContent = to + one.textContent.slice(from.length);
           });
           new MutationObserver(change).observe(document.body, { childList: true, subtree: true });
           change();

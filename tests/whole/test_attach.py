@@ -119,10 +119,12 @@ def test_a_console_edits_lines_and_ctrl_c_is_the_services(machine: Machine, sit:
     seat.until(">>> ")
     seat.type("print(6 * 8\x7f7)\r")
     seat.until("\n42\r\n")
+    seat.type("import sys; sys.ps1 = 'go' + '> '\r")  # Ctrl-C between two lines may be lost on Python
+    seat.until("go> ")
     seat.forget()
     seat.press(b"unfinished\x03")
     seat.until("KeyboardInterrupt")
-    seat.until(">>> ")
+    seat.until("go> ")
     assert seat.leave() == 0
     assert machine.status()["console"]["run"] == 1
 

@@ -54,7 +54,7 @@ export class Page {
   }
 
   start(): void {
-    addEventListener("hashchange", () => (this.route = parse(location.hash)));
+    addEventListener("hashchange", () => this.follow());
     document.addEventListener("visibilitychange", () => this.seen());
     addEventListener("online", () => this.connection.hurry());
     DARK.addEventListener("change", () => (this.systemDark = DARK.matches));
@@ -69,8 +69,15 @@ export class Page {
     return this.projects.find((one) => one.name === project)?.rows ?? rowsOf(this.facts.rows.values(), project);
   }
 
+  /** It is there at once: the browser tells of a new address only later, and keys may come before that. */
   go(route: Route): void {
     location.hash = href(route);
+    this.follow();
+  }
+
+  private follow(): void {
+    const route = parse(location.hash);
+    if (href(route) !== href(this.route)) this.route = route;
   }
 
   retry(): void {
