@@ -104,6 +104,26 @@ def test_a_list_of_one_line_is_doubted_unless_there_is_such_a_program() -> None:
     assert said(HEAD + '[services.web]\nworkdir = "back"\ncommand = ["./my tool"]') == []
 
 
+# A shell between a signal and its program.
+
+
+@pytest.mark.parametrize("key", ['kill_mode = "mixed"', 'watch = { paths = ["src"], signal = "SIGHUP" }'])
+def test_a_signal_that_the_shell_would_get_is_doubted(key: str) -> None:
+    worker = f'{HEAD}[services.web]\ntype = "worker"\n{key}\ncommand = '
+    name = key.split()[0]
+    what = (
+        f"warning: locald.toml:5: services.web.{name}: the signal is for the main process, "
+        "which is the shell that runs `command`\nhint: "
+    )
+    assert said(f'{worker}"celery -A shop worker"') == [f'{what}write command = "exec celery -A shop worker"']
+    for command in ("cd back && celery", "DEBUG=1 celery"):
+        assert said(f'{worker}"{command}"') == [
+            f"{what}write `exec` before the program in `command` that is to get it"
+        ]
+    assert said(f'{worker}"cd back && exec celery"') == []
+    assert said(f'{worker}["celery"]') == []
+
+
 # A shell in a list.
 
 

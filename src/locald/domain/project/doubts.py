@@ -12,7 +12,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from locald.domain.project.spec import CommandCheck, ServiceSpec, Type
+from locald.domain.project.spec import CommandCheck, KillMode, ServiceSpec, Type
 from locald.domain.values import toml
 from locald.domain.values.faults import Fault, shown
 
@@ -35,6 +35,7 @@ def doubts(spec: ProjectSpec, places: Places, around: Around) -> Iterator[Fault]
         yield from _check(service, places, around)
         yield from _folder(service, around)
         yield from _words_of_a_line(service, around)
+        yield from _shell_between(service)
 
 
 # A command that reads like an address.
@@ -119,3 +120,29 @@ def _words_of_a_line(service: ServiceSpec, around: Around) -> Iterator[Fault]:
                 yield Fault(
                     ("services", service.name, "command", 0), what, f"write command = {toml.value(line)}"
                 )
+
+
+# A signal for the main process that the shell gets.
+
+_EXEC = re.compile(r"\bexec\b")
+_SIMPLE = re.compile(r"(?!\w+=)[^&|;<>(){}`\n]+")
+"""one program and its arguments"""
+
+
+def _shell_between(service: ServiceSpec) -> Iterator[Fault]:
+    """`sh -c` stays the main process of a command that is not told to take its place."""
+    command = service.command
+    if not isinstance(command, str) or service.type is Type.CONTAINER or _EXEC.search(command):
+        return
+    told = {
+        "kill_mode": service.kill_mode is KillMode.MIXED,
+        "watch": bool(service.watch and service.watch.signal),
+    }
+    for key, is_told in told.items():
+        if is_told:
+            what = "the signal is for the main process, which is the shell that runs `command`"
+            if _SIMPLE.fullmatch(command):
+                hint = f"write command = {toml.value(f'exec {command}')}"
+            else:
+                hint = "write `exec` before the program in `command` that is to get it"
+            yield Fault(("services", service.name, key), what, hint)
