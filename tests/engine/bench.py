@@ -12,6 +12,7 @@ from children import free_port
 from engine import images
 from locald.adapters.containers.containers import Containers
 from locald.adapters.containers.create import OWNER, Order
+from locald.adapters.containers.engines_used import EnginesUsed
 from locald.capture import frames
 from locald.capture.reader import CaptureReader
 from locald.daemon.tasks import Tasks
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from engine.session import Docker
     from locald.capture.block import Line
+    from locald.wire.engines import Address
 
 E = TypeVar("E")
 
@@ -54,7 +56,8 @@ class Bench:
         """What a daemon has, from its start to its end; then another one may be had."""
         self.posted.events.clear()
         async with Tasks() as tasks:
-            self._containers = Containers(self._post, self.clock, tasks, self._on_output, self.owner)
+            used = EnginesUsed(str(self.folder / "engines.json"))
+            self._containers = Containers(self._post, self.clock, tasks, self._on_output, self.owner, used)
             try:
                 yield self._containers
             finally:
@@ -151,9 +154,14 @@ class Bench:
     def inspect(self, name: str = "db") -> Any:
         return self.api.get(f"/containers/locald-{self.project}-{name}/json")
 
+    def engines_used(self) -> set[Address]:
+        return EnginesUsed(str(self.folder / "engines.json")).all()
+
     def listed(self) -> list[str]:
         """What is in the project's folder, beside what was captured."""
-        return sorted(each.name for each in self.folder.iterdir() if each.name != "logs")
+        return sorted(
+            each.name for each in self.folder.iterdir() if each.name not in ("logs", "engines.json")
+        )
 
     def left(self) -> list[str]:
         """The names of all containers and networks of this bench that are there."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.asking import Asking, Target
 from locald.adapters.checks import Checks
+from locald.adapters.containers.engines_used import EnginesUsed
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
@@ -116,9 +117,11 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         ports = PortChoice(home.state)
         post = _also_to(checks, asking, loop, ports)
         listeners = Listeners(post, clock.now)
-        owner = _owner(home)
+        owner, used = _owner(home), EnginesUsed(os.path.join(home.state, "engines.json"))
         containers = ContainerRunner(
-            lambda library: library.Containers(post, clock, tasks, logbook.hint, owner), logbook
+            lambda library: library.Containers(post, clock, tasks, logbook.hint, owner, used),
+            logbook,
+            used,
         )
         keeping = Keeping(home, keeper)
         post_after = _after_a_look(listeners, loop)
@@ -180,6 +183,7 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         proxy.begin()
         for effect in first:
             performer.perform(effect, world)
+        containers.tidy()
         if keeping.is_there():
             processes.look()
         for name, work in {

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from locald.adapters.containers.containers import Containers
+    from locald.adapters.containers.engines_used import EnginesUsed
     from locald.adapters.listeners import Listeners
     from locald.adapters.logbook import Logbook
     from locald.adapters.processes import Processes
@@ -134,8 +135,10 @@ class ContainerRunner:
 
     LIBRARY = "locald.adapters.containers.containers"
 
-    def __init__(self, begin: Callable[[ModuleType], Containers], logbook: Logbook) -> None:
-        self._begin, self._logbook = begin, logbook
+    def __init__(
+        self, begin: Callable[[ModuleType], Containers], logbook: Logbook, used: EnginesUsed
+    ) -> None:
+        self._begin, self._logbook, self._used = begin, logbook, used
         self._others = Others()
 
     @cached_property
@@ -149,6 +152,11 @@ class ContainerRunner:
     def main(self, run: Run) -> tuple[int, str] | None:
         """The main process of a run and the id of its container; None for what is no container."""
         return self._containers.main(run) if self._has_begun else None
+
+    def tidy(self) -> None:
+        """Remove what is left on an engine of runs that nobody knows any more, if there may be something."""
+        if used := self._used.all():
+            self._containers.tidy(used)
 
     async def close(self) -> None:
         if self._has_begun:

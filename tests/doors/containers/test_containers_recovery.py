@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.bench import Bench, bench, served
+from engine.bench import PATIENCE, Bench, bench, served
 from locald.adapters.containers import create
 from locald.domain.lifecycle.messages import (
     Exited,
@@ -105,6 +105,38 @@ async def test_runs_that_nobody_knows_are_removed_and_those_of_others_are_not(
             assert procfs.alive(theirs.pid)
             await here.end(here.run("new"))
             await here.until_nothing_is_left()
+
+
+async def test_a_daemon_that_has_lost_its_state_removes_what_it_does_not_know(here: Bench) -> None:
+    async with here.daemon() as daemon:
+        daemon.start(here.run(), here.order("plain", command=SLEEP))
+        await here.wait_for(Spawned)
+    async with here.daemon() as daemon:
+        daemon.tidy(await asyncio.to_thread(here.engines_used))
+        await here.until_nothing_is_left()
+        async with asyncio.timeout(PATIENCE):
+            while await asyncio.to_thread(here.engines_used):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_what_is_adopted_stays_when_the_rest_is_removed(here: Bench) -> None:
+    order = here.order("plain", command=SLEEP)
+    async with here.daemon() as daemon:
+        daemon.start(here.run(), order)
+        first = await here.wait_for(Spawned)
+        daemon.start(here.run("other"), here.order("plain", "other", command=SLEEP))
+        await here.wait_for(Spawned)
+    async with here.daemon() as daemon:
+        daemon.adopt(here.run(), order, first.pid)
+        daemon.tidy(await asyncio.to_thread(here.engines_used))
+        assert (await here.wait_for(Spawned)).container == first.container
+        async with asyncio.timeout(PATIENCE):
+            while any(  # noqa: ASYNC110
+                "other" in name for name in await asyncio.to_thread(here.left)
+            ):
+                await asyncio.sleep(0.02)
+        assert await asyncio.to_thread(here.engines_used), "there is one"
+        await here.end(here.run())
 
 
 async def test_what_an_earlier_run_left_does_not_keep_its_name(here: Bench) -> None:
@@ -221,9 +253,10 @@ async def test_what_is_to_end_is_not_waited_for_when_an_engine_that_stopped_has_
             here.containers.forget(here.run())
         finally:
             await asyncio.to_thread(private_docker.start)
-        await here.spawned("plain", "afterwards", command=SLEEP)
-        await here.end(here.run("afterwards"))
         await here.until_nothing_is_left()
+        async with asyncio.timeout(PATIENCE):
+            while await asyncio.to_thread(here.engines_used):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
 
 
 async def test_what_is_to_end_is_waited_for_while_it_lives_without_an_engine(

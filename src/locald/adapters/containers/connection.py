@@ -120,10 +120,16 @@ class Connections(Generic[C]):
             found.use(user)
             return found
 
-    def leave(self, user: Any, connection: C) -> None:
-        if connection.leave(user):
-            _, task = self._open.pop(connection.address)
-            task.cancel()
+    def is_open(self, address: Hashable) -> bool:
+        return address in self._open
+
+    def leave(self, user: Any, connection: C) -> bool:
+        """Whether the connection has ended with it."""
+        if not connection.leave(user):
+            return False
+        _, task = self._open.pop(connection.address)
+        task.cancel()
+        return True
 
     def tasks(self) -> list[asyncio.Task[None]]:
         return [task for _, task in self._open.values()]

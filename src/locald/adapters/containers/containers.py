@@ -7,30 +7,35 @@ the environment of the shell that ran `up`.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters.containers import inside
-from locald.adapters.containers.connection import Connections
+from locald.adapters.containers.connection import SOONEST, Connections
 from locald.adapters.containers.engine import EngineAbsent, first, where
 from locald.adapters.containers.held import Held
-from locald.adapters.containers.link import Link
+from locald.adapters.containers.link import Link, Remains
 from locald.adapters.containers.lives import Lives
 from locald.adapters.containers.networks import Networks
 from locald.domain.project.labelled import of_all
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from locald.adapters.containers.create import Order
+    from locald.adapters.containers.engines_used import EnginesUsed
+    from locald.adapters.containers.link import User
     from locald.adapters.containers.looking import News
     from locald.domain.project.names import Run
     from locald.linux.clock import Clock
     from locald.wire.engines import Address
 
 log = logging.getLogger(__name__)
+
+RARELY = 30.0
+"""seconds at most between two looks for an engine that somebody else has stopped for good"""
 
 
 class Containers:
@@ -41,12 +46,17 @@ class Containers:
         tasks: asyncio.TaskGroup,
         on_output: Callable[[Run], None],
         owner: str,
+        used: EnginesUsed,
     ) -> None:
         """`tasks`: where the work lives. `on_output` is called when a run has printed something. `owner`:
-        what tells our containers from those of another locald on the same engine; always the same."""
+        what tells our containers from those of another locald on the same engine; always the same. `used`:
+        where something of ours may be, written down for a later daemon."""
         self._post, self._clock, self._owner = post, clock, owner
         self._lives: Lives[Held] = Lives(post, clock, tasks, on_output)
         self._links: Connections[Link] = Connections(tasks)
+        self._tasks, self._used = tasks, used
+        self._tidying: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
         self._met: set[Address] = set()
         """where an engine has answered"""
 
@@ -60,6 +70,14 @@ class Containers:
         """Look for a run of an earlier daemon, of which `pid` was the process: answered like a start, or by
         `Lost`. Adopt all that there may be at once: what nobody knows is removed."""
         self._hold(run, order, known=True, pid=pid or 0)
+
+    def tidy(self, addresses: Collection[Address]) -> None:
+        """Remove what earlier daemons have left on these engines, and nobody knows any more. Call it when all
+        that is known has been adopted."""
+        for address in addresses:
+            task = self._tasks.create_task(self._tidy(address), name=f"what is left at {address.url}")
+            self._tidying.add(task)
+            task.add_done_callback(self._tidying.discard)
 
     def signal(self, run: Run, number: int) -> None:
         """Tell the first process of the container; call off what has not begun."""
@@ -100,7 +118,7 @@ class Containers:
 
     async def close(self) -> None:
         """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
-        await self._lives.close(self._links.tasks)
+        await self._lives.close(lambda: [*self._tidying, *self._links.tasks()])
 
     # Runs.
 
@@ -133,6 +151,8 @@ class Containers:
         except EngineAbsent as absent:
             absent.was_there = not self._met.isdisjoint(candidates)
             raise
+        async with self._writing:
+            await asyncio.to_thread(self._used.add, engine.address)
         networks = Networks(self._owner, self._in_use, self._members)
         return Link(engine, self._owner, self._lives.held.keys, networks)
 
@@ -162,4 +182,37 @@ class Containers:
         if (link := held.link) is None:
             return
         await link.networks.drop(link.engine, held.run.key.project)
-        self._links.leave(held, link)
+        link.is_clean &= held.is_removed
+        if not link.is_clean and not link.is_up:
+            link.use(self._remains(link))
+        self._let_go(held, link)
+
+    async def _tidy(self, address: Address) -> None:
+        """Be there when the engine is, which removes what is nobody's; however long that takes."""
+        pause, met = SOONEST, asyncio.Event()
+        waiting = Remains(lambda _: met.set())
+        link: Link | None = None
+        while link is None:
+            try:
+                link = await self._links.reach(waiting, (address,), lambda: self._connect((address,)))
+            except EngineAbsent as absent:
+                log.debug("what may be left at %s is not removed yet: %s", address.url, absent)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, RARELY)
+        if not link.is_up:
+            await met.wait()
+        self._let_go(waiting, link)
+
+    def _remains(self, link: Link) -> Remains:
+        return Remains(lambda remains: self._let_go(remains, link))
+
+    def _let_go(self, user: User, link: Link) -> None:
+        if self._links.leave(user, link) and link.is_clean:
+            self._tasks.create_task(
+                self._strike_off(link.engine.address), name="an engine without containers"
+            )
+
+    async def _strike_off(self, address: Address) -> None:
+        async with self._writing:
+            if not self._links.is_open(address):
+                await asyncio.to_thread(self._used.strike_off, address)

@@ -73,6 +73,8 @@ class Held:
         self.run, self.order = run, order
         self.printing = printing
         self.gone = self._known = False
+        self.is_removed = True
+        """whether nothing of it is left on its engine, once it is gone"""
         self._owner, self._reach, self._sharing = owner, reach, sharing
         self._post, self._clock = post, clock
         self._looking = Looking(run, pid, post, clock)
@@ -126,6 +128,7 @@ class Held:
             at, taken = self._clock.now(), cannot.is_port_taken
             self._post(NotStarted(self.run, *cannot.reason, at, is_port_taken=taken))
         except Vanished as vanished:
+            self.is_removed = self.link is None or self.link.is_up  # else it may be there still
             self._post(Lost(self.run, str(vanished), self._clock.now()))
         else:
             await self._read_on()  # so that its last words come before ours about its end
@@ -182,6 +185,7 @@ class Held:
         try:
             await begin.undo()
         except EngineAbsent as absent:  # it is removed when the engine is there again
+            self.is_removed = False
             log.warning("%s has not been removed yet: %s", self.run, absent)
 
     def _tell_progress(self, sentence: str) -> None:
@@ -273,12 +277,14 @@ class Held:
     async def _take_away(self) -> None:
         """Read the last of its output, and remove it. An engine that cannot remove it is not waited for, and
         one that is away not when somebody wants to have done with it: it is tidied when it is back."""
+        self.is_removed = False
         give_up_at = self._clock.now() + REMOVES_WITHIN
         while True:
             try:
                 engine = await self._looking.engine()
                 await self._finish(engine)
                 if await remove(engine, self.container):
+                    self.is_removed = True
                     return
             except Vanished:
                 return

@@ -46,6 +46,24 @@ class User(Protocol):
     def engine_came(self) -> None: ...
 
 
+class Remains:
+    """A user that waits for its engine to be there, since something of ours may be left there."""
+
+    container = ""
+
+    def __init__(self, came: Callable[[Remains], None]) -> None:
+        self._came = came
+
+    def happened(self, event: Event) -> None:
+        pass
+
+    def engine_went(self, why: str) -> None:
+        pass
+
+    def engine_came(self) -> None:
+        self._came(self)
+
+
 class Link(Connection[User]):
     def __init__(
         self,
@@ -62,6 +80,8 @@ class Link(Connection[User]):
         self._doubt = ""
         """why the events are not listened to any longer"""
         self.networks = networks
+        self.is_clean = True
+        """nothing that was to be removed is left, as far as is known"""
 
     # For its users.
 
@@ -136,12 +156,13 @@ class Link(Connection[User]):
 
     async def _tidy(self) -> None:
         """Remove containers of runs that nobody knows, and networks without any. Raises EngineAbsent."""
+        self.is_clean = True
         ours = {"all": "1", "filters": json.dumps({"label": [self._label]})}
         for listed in await self.engine.get(("containers", "json"), ours):
             run = create.run_of(labels_of(listed))
             if run not in self._runs():
                 log.warning("removing %s: %s is no longer known", create.name(run.key) if run else "?", run)
-                await remove(self.engine, listed["Id"])
+                self.is_clean &= await remove(self.engine, listed["Id"])
         for listed in await self.engine.get(("networks",), ours):
             await self.networks.drop(self.engine, labels_of(listed).get(create.PROJECT, ""))
 
