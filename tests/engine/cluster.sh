@@ -43,8 +43,8 @@ start() {
     echo "$token,tester,tester,system:masters" >"$run/tokens"
     openssl genrsa -out "$run/accounts.key" 2048 2>/dev/null
     api=$(free_port) etcd=$(free_port) peers=$(free_port)
-    pids=
-    trap 'kill -9 $pids 2>/dev/null || true; wait; rm -rf "$run"' EXIT
+    pids= kubelet=
+    trap 'kill $kubelet 2>/dev/null && sleep 1; kill -9 $pids 2>/dev/null || true; wait; rm -rf "$run"' EXIT
     trap 'exit 0' INT TERM
     "$BIN/etcd" --data-dir "$run/etcd" --unsafe-no-fsync \
         --listen-client-urls "http://127.0.0.1:$etcd" --advertise-client-urls "http://127.0.0.1:$etcd" \
@@ -73,7 +73,7 @@ start() {
         >"$run/scheduler.log" 2>&1 &
     pids="$pids $!"
     "${PYTHON:-python3}" "$HERE/kubelet.py" "$KUBECONFIG" "$run" >"$run/kubelet.log" 2>&1 &
-    pids="$pids $!"
+    kubelet=$! pids="$pids $!"
     cp "$run/kubeconfig" "$DIR/kubeconfig"
     echo "ready: $DIR/kubeconfig"
     wait

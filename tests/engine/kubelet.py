@@ -97,6 +97,10 @@ class Running:
         self._is_ready = False
         self._state: Json = {"waiting": {"reason": "ContainerCreating"}}
 
+    def kill(self) -> None:
+        if self._process:
+            _signal(self._process, signal.SIGKILL)
+
     def end(self, grace: float) -> None:
         """Told again with less grace, it ends sooner."""
         self._told_to_end.set()
@@ -275,6 +279,11 @@ class Kubelet:
         self._api = api
         self._pods: dict[str, Running] = {}
 
+    def kill(self) -> None:
+        """End what runs of all pods."""
+        for pod in self._pods.values():
+            pod.kill()
+
     async def join(self, port: int) -> None:
         node = {"metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE}}}
         await self._api.call("POST", "/api/v1/nodes", node)
@@ -350,9 +359,14 @@ async def main(config: str, tls: ssl.SSLContext) -> None:
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     port = runner.addresses[0][1]
+    told_to_end = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_end.set)
     async with asyncio.TaskGroup() as group:
-        group.create_task(kubelet.join(port))
-        group.create_task(kubelet.follow())
+        working = [group.create_task(kubelet.join(port)), group.create_task(kubelet.follow())]
+        await told_to_end.wait()
+        kubelet.kill()
+        for each in working:
+            each.cancel()
 
 
 if __name__ == "__main__":

@@ -48,6 +48,15 @@ def offer_container(daemon: FakeDaemon, way_in: object) -> None:
     daemon.on("GET /v1/environment", told)
 
 
+def test_exec_says_how_to_enter_a_pod(cli: Cli, daemon: FakeDaemon) -> None:
+    told = {"env": {}, "workdir": "/", "origins": {}, "container": None, "engine": "kubernetes"}
+    daemon.on("GET /v1/environment", told)
+    result = cli("exec", "db", "--", "sh")
+    assert result.code == 2
+    assert "db is on Kubernetes, where locald enters no pod" in result.err
+    assert "kubectl get pods -A -l locald.service=db" in result.err
+
+
 def test_exec_goes_into_a_container_by_the_docker_command(
     cli: Cli, daemon: FakeDaemon, tmp_path: Path
 ) -> None:

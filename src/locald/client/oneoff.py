@@ -24,10 +24,15 @@ def environment(answer: dict[str, Any]) -> dict[str, str]:
 
 
 def inside(
-    service: str, container: dict[str, Any] | None, command: Sequence[str], options: Sequence[str]
+    service: str, answer: dict[str, Any], command: Sequence[str], options: Sequence[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """The command of an engine that runs it in the service's container, and its environment. `options` are
-    those of `docker exec`. Refused when there is no container, or no program that can."""
+    """The command of an engine that runs it in the service's container, and its environment. `answer`: of
+    `GET /v1/environment`. `options` are those of `docker exec`. Refused when there is no container, or no
+    program that can."""
+    container = answer["container"]
+    if container is None and answer.get("engine") == "kubernetes":
+        hint = f"run `kubectl get pods -A -l locald.service={service}`, then `kubectl exec` with its pod"
+        raise Refused(Problem(f"{service} is on Kubernetes, where locald enters no pod", hint=hint))
     if container is None:
         hint = f"run `locald up {service}` to start it"
         raise Refused(Problem(f"{service} is not running, so it has no container", hint=hint))

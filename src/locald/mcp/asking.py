@@ -93,7 +93,7 @@ class Asking:
         target = self.target([asked.service])
         answer = daemon.start(self.home).get("/v1/environment", target.query)
         if "container" in answer:
-            command, environment = oneoff.inside(asked.service, answer["container"], asked.command, ["-i"])
+            command, environment = oneoff.inside(asked.service, answer, asked.command, ["-i"])
             workdir = None
         else:
             command, environment = asked.command, oneoff.environment(answer)

@@ -57,7 +57,7 @@ def schemas() -> Json:
         "Timeline": _timeline(row),
         "Environment": object_of(
             {"env": MAP, "workdir": TEXT, "origins": MAP},
-            {"masked": list_of(TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}},
+            {"masked": list_of(TEXT), "container": {"oneOf": [way_in, {"type": "null"}]}, "engine": TEXT},
         ),
         "Definition": object_of(
             {

@@ -171,3 +171,20 @@ def test_ready_is_the_word_of_systemd_where_that_runs_it() -> None:
     assert story.row("web").health == "starting"
     story.reports("web#1", ok=True)
     assert (story.row("web").health, story.row("web").source) == ("healthy", "explicit")
+
+
+def test_what_a_cluster_lost_is_looked_for_with_kubectl() -> None:
+    story = OnSwarm(db())
+    story.on(Engine.KUBERNETES)
+    story.project = replace(
+        story.project,
+        definitions={n: replace(d, context="dev") for n, d in story.project.definitions.items()},
+    )
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", True, "pod db-a on node n1 is ready, its probe passed")
+    assert (story.row("db").health, story.row("db").source) == ("healthy", "kubernetes")
+    story.replaces("db#1")
+    assert "Kubernetes starts another" in story.because("db")
+    told = "run `kubectl --context dev get pods -A -l locald.service=db` to see its pods"
+    assert told in story.why("db").hints

@@ -121,7 +121,7 @@ class Api:
                 await self._check(answer)
                 found = json.loads(await answer.read())
         except TimeoutError:
-            raise self._absent("it does not answer") from None
+            raise self._absent(f"nothing came within {ANSWERS_WITHIN:.0f}s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._absent(_why(error)) from None
         except ValueError:

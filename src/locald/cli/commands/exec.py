@@ -46,14 +46,14 @@ def run(args: argparse.Namespace) -> int:
     api = daemon.start(Home.find(), on_wait=lambda: say.note("starting the daemon"))
     answer = api.get("/v1/environment", target.query)
     if "container" in answer:
-        return _inside(args.service, command, answer["container"])
+        return _inside(args.service, command, answer)
     return child.run(command, _environment(answer), answer["workdir"])
 
 
-def _inside(service: str, command: list[str], container: dict[str, Any] | None) -> int:
+def _inside(service: str, command: list[str], answer: dict[str, Any]) -> int:
     """Run it in the service's container."""
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    return child.run(*oneoff.inside(service, container, command, ["-i", *terminal]))
+    return child.run(*oneoff.inside(service, answer, command, ["-i", *terminal]))
 
 
 def _environment(answer: dict[str, Any]) -> dict[str, str]:

@@ -180,7 +180,7 @@ class Reading:
             "origins": env.origins(definition, service.caller.env, neighbours),
         }
         if service.present.spec.in_container:
-            told["container"] = self._way_in(service)
+            told |= {"container": self._way_in(service), "engine": service.present.engine}
         if request.is_masked or request.query.get("mask") == "1":
             told["env"], told["masked"] = masked(told["env"])
         return document(told)

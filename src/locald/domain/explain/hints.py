@@ -21,13 +21,14 @@ from locald.domain.lifecycle.phase import (
     Stopped,
     Stopping,
 )
-from locald.domain.project.spec import NotifyCheck, Type
+from locald.domain.project.spec import Engine, NotifyCheck, Type
 from locald.domain.values.duration import show
 
 if TYPE_CHECKING:
     from locald.domain.lifecycle.messages import Listener
     from locald.domain.lifecycle.run_facts import RunFacts
     from locald.domain.lifecycle.service import Service
+    from locald.domain.project.spec import Definition
 
 _LONG = 60.0
 """seconds of a start_timeout that is offered to what is still starting, at least"""
@@ -70,10 +71,18 @@ def _is_amiss(facts: RunFacts) -> bool:
     return bool(facts.holder or _elsewhere(facts)) and not facts.open and not is_found
 
 
+def _of_pods(definition: Definition) -> str:
+    """How to see what the cluster itself says."""
+    where = f"--context {definition.context} get pods -A"
+    return f"run `kubectl {where} -l locald.service={definition.spec.name}` to see its pods"
+
+
 def _specific(service: Service) -> list[str]:
     facts = service.facts
     match service.phase:
         case Starting() | Running() | Stopping() if facts and facts.silenced:
+            if facts.definition.engine is Engine.KUBERNETES:
+                return [_of_pods(facts.definition)]
             return ["run `locald doctor` to check the container engine, locald reconnects when it is back"]
         case Starting() | Running() if facts and facts.paused:
             return [f"run `docker unpause {(facts.container or service.spec.name)[:12]}` to let it go on"]
