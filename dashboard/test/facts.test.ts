@@ -114,6 +114,8 @@ describe("standing", () => {
   it("names sources as every face does", () => {
     expect(sourceWords(row("a"))).toBe("tcp (fallback)");
     expect(sourceWords(row("a", { source: "explicit", check: "http", fallback: false }))).toBe("explicit (http)");
+    expect(sourceWords(row("a", { source: "explicit", check: "http", engine: "swarm" }))).toBe("explicit (http, swarm)");
+    expect(sourceWords(row("a", { source: "swarm", fallback: false, engine: "swarm" }))).toBe("swarm");
     expect(sourceWords(row("a", { source: "none", fallback: false }))).toBe("");
   });
 });

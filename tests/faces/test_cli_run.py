@@ -49,7 +49,7 @@ def offer_container(daemon: FakeDaemon, way_in: object) -> None:
 
 
 def test_exec_says_how_to_enter_a_pod(cli: Cli, daemon: FakeDaemon) -> None:
-    told = {"env": {}, "workdir": "/", "origins": {}, "container": None, "engine": "kubernetes"}
+    told: dict[str, object] = {"env": {}, "workdir": "/", "container": None, "engine": "kubernetes"}
     daemon.on("GET /v1/environment", told)
     result = cli("exec", "db", "--", "sh")
     assert result.code == 2

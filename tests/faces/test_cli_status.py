@@ -51,6 +51,8 @@ def test_status_says_below_the_table_why_a_service_is_not_healthy(cli: Cli, daem
         ({"source": "tcp", "fallback": True}, "tcp (fallback)"),
         ({"source": "notify", "fallback": False}, "notify "),
         ({"source": "explicit", "check": "http", "fallback": False}, "explicit (http)"),
+        ({"source": "explicit", "check": "http", "engine": "swarm"}, "explicit (http, swarm)"),
+        ({"source": "kubernetes", "engine": "kubernetes", "fallback": False}, "kubernetes "),
         ({"source": "none", "fallback": False, "health": "starting"}, " - "),
     ],
 )

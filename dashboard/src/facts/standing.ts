@@ -78,11 +78,18 @@ export function counts(rows: Iterable<Row>): Count[] {
   return pairs.map(([standing, count]) => ({ standing, count }));
 }
 
-/** The source of a health: `notify`, `explicit (http)`, `tcp (fallback)`. */
-export function sourceWords(row: { source: string; check?: string | null; fallback?: boolean }): string {
+/** The source of a health: `notify`, `explicit (http)`, `tcp (fallback)`; with the engine, where that is not this machine. */
+export function sourceWords(row: {
+  source: string;
+  check?: string | null;
+  fallback?: boolean;
+  engine?: string;
+}): string {
   if (row.source === "none") return "";
   const remark = row.source === "explicit" || row.source === "protocol" ? row.check : row.fallback ? "fallback" : null;
-  return remark ? `${row.source} (${remark})` : row.source;
+  const elsewhere = row.engine === "local" || row.engine === row.source ? null : row.engine;
+  const remarks = [remark, elsewhere].filter(Boolean).join(", ");
+  return remarks ? `${row.source} (${remarks})` : row.source;
 }
 
 /** The same within parentheses: `tcp, fallback`. */

@@ -38,14 +38,18 @@ def phrase(word: str) -> str:
 
 
 def source(row: Mapping[str, Any]) -> str:
-    """What the health rests on, like `protocol (redis)`, `notify` or `tcp (fallback)`; empty for nothing."""
+    """What the health rests on, like `protocol (redis)`, `notify` or `tcp (fallback)`; empty for nothing.
+    Where it is not this machine that runs it, the engine is named: `explicit (http, swarm)`."""
     name: str = row.get("source") or "none"
     if name == "none":
         return ""
     remark = (
         row.get("check") if name in ("explicit", "protocol") else "fallback" if row.get("fallback") else ""
     )
-    return f"{name} ({remark})" if remark else name
+    engine = row.get("engine")
+    elsewhere = engine if engine not in (None, "local", name) else ""
+    remarks = ", ".join(each for each in (remark, elsewhere) if each)
+    return f"{name} ({remarks})" if remarks else name
 
 
 def by_source(row: Mapping[str, Any]) -> str:
