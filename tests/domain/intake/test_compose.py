@@ -402,6 +402,19 @@ def test_included_files_are_read_with_paths_of_their_own_folder() -> None:
     ]
 
 
+def test_a_remark_names_the_file_and_the_line_that_it_is_about() -> None:
+    files = compose("include: [more/db.yaml]\nservices:\n  web:\n    image: x\n    cap_add: [A]")
+    files["compose.override.yaml"] = "services:\n  web:\n    privileged: true"
+    files["more/db.yaml"] = "services:\n\n\n  db:\n    image: db\n    shm_size: 1gb"
+    files["base.yaml"] = "services: { base: { image: y, ulimits: { nofile: 5 } } }"
+    files["compose.override.yaml"] += "\n  api: { extends: { file: base.yaml, service: base } }"
+    told = {remark.key: remark.where for remark in plan(files).remarks if remark.service}
+    assert told["cap_add"] == "compose.yaml:5"
+    assert told["privileged"] == "compose.override.yaml:3"
+    assert told["shm_size"] == "more/db.yaml:6"
+    assert told["ulimits"] == "base.yaml:1"
+
+
 @pytest.mark.parametrize("included", ["compose.yaml", "gone.yaml"])
 def test_a_file_that_includes_itself_or_none_is_refused(included: str) -> None:
     assert "include" in refused(compose(f"include: [{included}]\nservices: {{ a: {{ image: x }} }}"))

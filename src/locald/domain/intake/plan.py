@@ -88,6 +88,17 @@ class Folder(Protocol):
         """A variable of the caller's shell."""
 
 
+class Line(int):
+    """A line, and the file that it is a line of: several files may become one table."""
+
+    file: str
+
+    def __new__(cls, number: int, file: str) -> Line:
+        made = super().__new__(cls, number)
+        made.file = file
+        return made
+
+
 class Report:
     """Gathers the remarks on one file."""
 
@@ -113,7 +124,8 @@ class Report:
         self._add(Outcome.LEFT, service, key, because, line)
 
     def _add(self, outcome: Outcome, service: str, key: str, because: str, line: int) -> None:
-        where = f"{self.source}:{line}" if line else self.source
+        source = line.file if isinstance(line, Line) else self.source
+        where = f"{source}:{line}" if line else source
         self._remarks[Remark(outcome, service, key, because, where)] = None
 
 

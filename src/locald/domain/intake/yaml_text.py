@@ -16,6 +16,7 @@ import yaml
 from msgspec import Struct
 from yaml import events
 
+from locald.domain.intake.plan import Line
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -128,14 +129,14 @@ class _Builder:
     def _items(self) -> Items:
         items = Items()
         while not isinstance(event := next(self._stream), events.SequenceEndEvent):
-            items.lines.append(_line(event))
+            items.lines.append(self._line(event))
             items.append(self._value(event))
         return items
 
     def _table(self, start: Any) -> Table:
-        found, merged = Table(_line(start)), []
+        found, merged = Table(self._line(start)), []
         while not isinstance(event := next(self._stream), events.MappingEndEvent):
-            line = _line(event)
+            line = self._line(event)
             key = self._value(event)
             value = self._value(next(self._stream))
             if key == "<<" and isinstance(event, events.ScalarEvent) and event.implicit[0]:
@@ -165,16 +166,14 @@ class _Builder:
             return _scalar(str(value))
         return value
 
+    def _line(self, event: Any) -> Line:
+        return Line(event.start_mark.line + 1, self._where)
+
     def _bad(self, event: Any, what: str) -> Refused:
-        place = f"{self._where}:{_line(event)}"
+        place = f"{self._where}:{self._line(event)}"
         return Refused(
             Problem(f"is not valid YAML: {what}", place, "fix the file, then run the command again")
         )
-
-
-def _line(event: Any) -> int:
-    line: int = event.start_mark.line + 1
-    return line
 
 
 def _scalar(text: str) -> Any:
