@@ -22,6 +22,7 @@ from locald.linux import cgroup, procfs
 
 TYPE_CHECKING = False  # type checkers take it for `typing`'s, whose import costs the keeper 2 MB
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 PATIENCE = 5.0
@@ -129,11 +130,12 @@ def _end(token: str, note: dict[str, Any], until: float) -> bool:
     _end_cgroup(token, note.get("cgroup"), until)
     while _still(note.get("reaper"), note.get("reaper_start")) and time.monotonic() < until:
         time.sleep(_PAUSE)
-    known = {note["pid"]: note["start"]} if _still(note.get("pid"), note.get("start")) else {}
+    pid = note.get("pid")
+    known = {pid: note.get("start")} if isinstance(pid, int) else {}  # if it is still the one is asked below
     while left := _leftovers(token, known):
         for pid, start in left.items():
             _kill(pid, start)
-        known |= left
+        known = {**known, **left}
         if time.monotonic() >= until:
             return False
         time.sleep(_PAUSE)
@@ -158,7 +160,7 @@ def _still(pid: object, start: object) -> bool:
     return found is not None and found.alive and found.start == start
 
 
-def _leftovers(token: str, known: dict[int, int]) -> dict[int, int]:
+def _leftovers(token: str, known: Mapping[int, Any]) -> dict[int, int]:
     """Pid and start time of what is alive: known processes, those with the token, and all below them."""
     roots = {pid for pid, start in known.items() if _still(pid, start)}
     roots |= {pid for pid in procfs.all_pids() if procfs.has_variable(pid, "LOCALD_RUN", token)}
