@@ -6,6 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.sync_api import expect
 
 from whole.looking import is_healthy, is_in
@@ -33,6 +34,18 @@ def row(page: Page, name: str) -> Locator:
 
 def cell(page: Page, name: str, kind: str) -> Locator:
     return row(page, name).locator(f"td.{kind}")
+
+
+@pytest.mark.parametrize("hours", [1000, -26])
+def test_how_long_ago_something_was_is_told_also_where_the_wall_clock_of_the_browser_is_wrong(
+    machine: Machine, visitor: Visitor, hours: int
+) -> None:
+    machine.write(f"[services.web]\n{SLEEP}")
+    machine.up()
+    page = visitor.stranger()
+    page.add_init_script(f"const right = Date.now; Date.now = () => right() + {hours} * 3600e3;")
+    page.goto(visitor.ticket())
+    expect(cell(page, "web", "uptime")).to_have_text(re.compile(r"^(\d+ms|\d+\.\ds|[1-5]?\ds)$"))
 
 
 def test_state_health_source_and_reason_follow_what_happens(
