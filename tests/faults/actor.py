@@ -41,6 +41,8 @@ class Actor:
         given = self.given
         self.tell("start")
         self._hear_signals()
+        if given.meets:
+            self.tell("meets" if _answers(int(os.environ[given.meets])) else "misses")
         if given.lines:
             self._begin_to_print()
         if given.detached:
@@ -146,6 +148,16 @@ class Actor:
             time.sleep((1 + number % 7) / self.given.lines)
 
 
+def _answers(port: int) -> bool:
+    """Whether the store of the tests is there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"PING\n")
+            return connection.recv(100).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
 def _write_all(file: int, data: bytes) -> None:
     while data:
         data = data[os.write(file, data) :]
@@ -161,6 +173,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
     options.add_argument("--lines", type=float, default=0.0, help="numbered lines a second, on each stream")
     options.add_argument("--after", type=float, default=0.05, help="seconds until it is ready")
     options.add_argument("--says", default="")
+    options.add_argument("--meets", default="", help="the variable with the port of what it needs at once")
     return options.parse_args(arguments)
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from faults.actor import text_of
-from faults.fleet import KINDS
+from faults.fleet import CONTAINERS, KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -145,10 +145,23 @@ def dependencies_first(journal: Sequence[Happened], since: int) -> list[str]:
     broken = []
     starts = [each for each in journal if each.event == "start" and each.at >= since]
     for start in starts:
-        for need, condition in (KINDS[start.service].needs or {}).items():
+        needs = {
+            name: how for name, how in (KINDS[start.service].needs or {}).items() if name not in CONTAINERS
+        }
+        for need, condition in needs.items():
             if why := _was_not_there(need, condition, start, journal):
                 broken.append(f"{start.service} (pid {start.pid}) started, and {need} {why}")
     return broken
+
+
+def containers_first(journal: Sequence[Happened], since: int, concerned: Collection[str]) -> list[str]:
+    """Who depends on a container that nothing happened to found it there: a container has no journal."""
+    missed = [each for each in journal if each.event == "misses" and each.at >= since]
+    return [
+        f"{each.service} (pid {each.pid}) started, and {name} did not answer"
+        for each in missed
+        for name in sorted(CONTAINERS & (KINDS[each.service].needs or {}).keys() - set(concerned))
+    ]
 
 
 def _was_not_there(need: str, condition: str, start: Happened, journal: Sequence[Happened]) -> str:

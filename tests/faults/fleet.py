@@ -1,5 +1,5 @@
 """The services that have to live through it all: 17 of every kind, in two projects, and in a third, where
-there is an engine, two containers.
+there is an engine, two containers and a process that depends on one of them.
 
 Each is known from outside by a marker in its environment, which whatever it starts inherits.
 """
@@ -99,11 +99,24 @@ YARD = (
 
 ENDED = 'restart = "always"\n'
 """it exits with 0 when it is told to, also by an engine that ends what the one before has left"""
+_COUNTS = """
+trap "exit 0" TERM
+read -r id < /proc/sys/kernel/random/uuid
+number=0
+while :; do
+    number=$((number + 1)) left=$((number * 37 % 120)) text=
+    letter=$(echo abcdefghij | cut -c $((number % 10 + 1)))
+    while [ $left -gt 0 ]; do text=$text$letter left=$((left - 1)); done
+    echo "L 1-$(echo $id | cut -c -8) 1 $number $text."
+    sleep 0.3 & wait $!
+done"""
+"""Numbered lines, as `actor.text_of` has them, until it is told to end"""
 DOCK = (
     Kind("store", 'trap "exit 0" TERM; nc -ll -p 6379 -e store & wait', ENDED, image="store"),
-    Kind("bare", 'trap "exit 0" TERM; while :; do echo here; sleep 1000 & wait; done', ENDED, image="plain"),
+    Kind("bare", _COUNTS, ENDED, image="plain"),
+    Kind("client", "--listen --lines 2 --meets STORE", "", {"store": "healthy"}),
 )
-CONTAINERS = frozenset(kind.name for kind in DOCK)
+CONTAINERS = frozenset(kind.name for kind in DOCK if kind.image)
 
 PROJECTS: dict[str, tuple[Kind, ...]] = {"shop": SHOP, "yard": YARD, "dock": DOCK}
 LOCAL = ("shop", "yard")
@@ -144,7 +157,13 @@ def _table(kind: Kind, token: str, board: Path, edit: int) -> str:
     needs = ", ".join(f'{name} = "{condition}"' for name, condition in (kind.needs or {}).items())
     return (
         f"[services.{kind.name}]\n{image}command = {json.dumps(command)}\n"
-        f'env = {{ {MARKER} = "{token}/{kind.name}", EDIT = "{edit}" }}\n'
+        f'env = {{ {MARKER} = "{token}/{kind.name}", EDIT = "{edit}"{_ports(kind)} }}\n'
         f"{PATIENT * ('max_restarts' not in kind.keys)}{kind.keys.replace('BOARD', str(board))}"
         + (f"depends_on = {{ {needs} }}\n" if needs else "")
     )
+
+
+def _ports(kind: Kind) -> str:
+    """Of the containers that it depends on, by `STORE` and the like."""
+    needed = [name for name in kind.needs or () if name in CONTAINERS]
+    return "".join(f', {name.upper()} = "${{services.{name}.port}}"' for name in needed)

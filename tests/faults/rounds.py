@@ -221,6 +221,7 @@ class Campaign:
             *checks.lines_whole_and_in_order(seen),
             *checks.none_twice(seen),
             *checks.dependencies_first(self.yard.journal(), since),
+            *checks.containers_first(self.yard.journal(), since, self._concerned),
             *checks.no_traceback(replace(seen, texts=self.yard.texts())),
             *self._growth(),
         ]

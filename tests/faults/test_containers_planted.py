@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from faults.rounds import Campaign
-    from faults.sight import Sight
+    from faults.sight import Printed, Sight
 
 
 def all_broken(campaign: Campaign, seen: Sight) -> list[str]:
@@ -50,7 +50,7 @@ def planted(campaign: Campaign, service: str) -> Iterator[str]:
 
 def test_containers_that_run_well_break_nothing(docked: Campaign) -> None:
     seen = docked.settle()
-    assert {each.service for each in seen.processes if each.role == "leader"} == CONTAINERS
+    assert {each.service for each in seen.processes if each.role == "leader"} == CONTAINERS | {"client"}
     assert all_broken(docked, seen) == []
     assert len(docked.yard.containers()) == 2
 
@@ -95,4 +95,28 @@ def test_an_engine_that_stands_still_ends_no_container(docked: Campaign) -> None
     freeze_engine(docked.victim).undo()
     assert checks.bystanders_untouched(before, docked.settle(), (), docked.wishes) == []
     without = replace(before, processes=())
-    assert len(checks.wanted_runs_once(docked.wishes, without)) == 2
+    assert len(checks.wanted_runs_once(docked.wishes, without)) == 3
+
+
+def test_a_line_of_a_container_that_is_lost_or_there_twice_is_named(docked: Campaign) -> None:
+    def printed() -> list[Printed]:
+        return [each for each in docked.yard.logs(docked.wishes.known)["bare"] if each.text.startswith("L ")]
+
+    wait_for(lambda: len(printed()) > 5, "it has counted")
+    lines = printed()
+    whole = replace(docked.look(), logs={"bare": tuple(lines)})
+    assert checks.lines_whole_and_in_order(whole) + checks.none_twice(whole) == []
+    lost = replace(whole, logs={"bare": tuple(lines[:2] + lines[3:])})
+    assert len(checks.lines_whole_and_in_order(lost)) == 1
+    twice = replace(whole, logs={"bare": tuple(lines[:3] + lines[2:])})
+    assert len(checks.none_twice(twice)) == 1
+
+
+def test_who_did_not_find_its_container_is_named(docked: Campaign) -> None:
+    journal = docked.yard.journal()
+    (met,) = (each for each in journal if each.event == "meets")
+    assert checks.containers_first(journal, 0, ()) == []
+    missed = (replace(met, event="misses"),)
+    (broken,) = checks.containers_first(missed, 0, ())
+    assert broken == f"client (pid {met.pid}) started, and store did not answer"
+    assert checks.containers_first(missed, 0, {"store"}) == []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from faults import checks
-from faults.fleet import ACTOR, CONTAINERS, KINDS, MARKER
+from faults.fleet import ACTOR, KINDS, LOCAL, MARKER, PROJECT_OF
 from faults.sight import Printed
 from whole.machine import kill, wait_for
 
@@ -60,7 +60,7 @@ def all_broken(campaign: Campaign, seen: Sight) -> list[str]:
 
 def test_a_locald_that_runs_well_breaks_nothing(campaign: Campaign, seen: Sight) -> None:
     assert all_broken(campaign, seen) == []
-    assert len(KINDS.keys() - CONTAINERS) == 17
+    assert sum(PROJECT_OF[name] in LOCAL for name in KINDS) == 17
     assert sum(len(lines) for lines in seen.logs.values()) > 100
     assert {each.event for each in seen.journal} >= {"start", "ready", "done", "dies", "leaves"}
 
