@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from locald.capture.block import joined
 from locald.domain.values.redrawn import MOST, is_own_request, redraws, standing
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ class Folding:
     __slots__ = ("_asked", "_held", "_lines", "over")
 
     def __init__(self) -> None:
-        self._held: deque[Block] = deque()
+        self._held: deque[tuple[Block, Stream, int]] = deque()
+        """with the number of lines, which takes a while to count"""
         self._lines: defaultdict[Stream, int] = defaultdict(int)
         """held, of each stream"""
         self._asked: dict[Stream, str] = {}
@@ -37,36 +37,41 @@ class Folding:
         """lines that were given back already, the last of their stream, and that do not stand any more"""
 
     def take(self, block: Block) -> list[Block]:
-        stream = _stream(block)
-        last = self._asked.pop(stream, "")
+        stream = block.run_number, block.stream
+        last = self._asked.pop(stream, "") if self._asked else ""
         if redraws(block.data):
-            lines = [line.text for line in block.lines()]
-            numbers, above = standing(lines, last)
-            if missing := self._drop(stream, above):
-                self.over[stream] += missing
-            block = block.numbered(numbers)
-            if numbers and is_own_request(lines[numbers[-1]]):
-                self._asked[stream] = lines[numbers[-1]]
-        self._held.append(block)
-        self._lines[stream] += block.count
+            block = self._folded(block, stream, last)
+        count = block.count
+        self._held.append((block, stream, count))
+        self._lines[stream] += count
         return self._done()
 
     def rest(self) -> list[Block]:
         """Those that are held, to be told now."""
-        held = [block for block in self._held if block.data]
+        held = [block for block, _, count in self._held if count]
         self._held.clear()
         self._lines.clear()
         return held
 
+    def _folded(self, block: Block, stream: Stream, last: str) -> Block:
+        lines = [line.text for line in block.lines()]
+        numbers, above = standing(lines, last)
+        if above and (missing := self._drop(stream, above)):
+            self.over[stream] += missing
+        if numbers and is_own_request(lines[numbers[-1]]):
+            self._asked[stream] = lines[numbers[-1]]
+        return block if len(numbers) == len(lines) else block.numbered(numbers)
+
     def _done(self) -> list[Block]:
         done = []
         while self._held:
-            first = self._held[0]
-            behind = self._lines[_stream(first)] - first.count
+            block, stream, count = self._held[0]
+            behind = self._lines[stream] - count
             if behind < MOST and len(self._held) <= MOST_HELD:
                 break
-            self._lines[_stream(first)] = behind
-            done.append(self._held.popleft())
+            self._lines[stream] = behind
+            self._held.popleft()
+            done.append(block)
         return done
 
     def _drop(self, stream: Stream, count: int) -> int:
@@ -74,11 +79,11 @@ class Folding:
         for place in range(len(self._held) - 1, -1, -1):
             if not count:
                 break
-            block = self._held[place]
-            if _stream(block) == stream:
-                gone = min(count, block.count)
-                left = block.count - gone
-                self._held[place] = block.numbered(list(range(left))) if left else joined(block, [])
+            block, its, lines = self._held[place]
+            if its == stream:
+                gone = min(count, lines)
+                left = block.numbered(list(range(lines - gone)))
+                self._held[place] = left, stream, lines - gone
                 self._lines[stream] -= gone
                 count -= gone
         return count
@@ -97,7 +102,3 @@ class Through:
 
     def rest(self) -> list[Block]:
         return []
-
-
-def _stream(block: Block) -> Stream:
-    return block.run_number, block.stream
