@@ -1,4 +1,5 @@
-"""Writes dashboard/src/facts/vocabulary.ts, the page's table of states, from `locald.faces.states`.
+"""Writes dashboard/src/facts/vocabulary.ts, the page's table of states, from `locald.faces.states`, and what
+exit codes mean from `locald.faces.runs`.
 
 So a state has one tone, one sign and one rank on the page, in the monitor and on the command line. `--check`
 writes nothing and exits 1 when the page's table is not what it should be.
@@ -13,13 +14,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))  # this checkout, whatever else is installed
 
-from locald.faces import states  # noqa: E402
+from locald.faces import runs, states  # noqa: E402
 
 TABLE = ROOT / "dashboard" / "src" / "facts" / "vocabulary.ts"
 
 HEAD = """\
 // Every state and health with its tone and its sign, from the worst to the best. Written by
-// tools/vocabulary.py from src/locald/faces/states.py: change that.
+// tools/vocabulary.py from src/locald/faces/states.py and runs.py: change those.
 """
 
 
@@ -41,6 +42,12 @@ def table() -> str:
         listed("A service went down by itself.", "DOWN", states.DOWN),
         listed("Somebody has to look at a service: it stands first.", "AMISS", states.AMISS),
         listed("A service has not settled.", "MOVING", states.MOVING),
+        "/** Signals, by the exit code that a shell shows after them. */",
+        f"export const SIGNALS: Readonly<Record<number, string>> = {json.dumps(runs.SIGNALS)};",
+        "",
+        "/** Exit codes of what somebody asked to end. */",
+        f"export const ASKED: ReadonlySet<number> = new Set({list(runs.ASKED)});",
+        "",
     ]
     return "\n".join(parts)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from locald.monitor import past
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
@@ -30,6 +32,22 @@ def test_each_run_says_how_long_it_took_and_how_it_ended() -> None:
         "exit code 3",
         "after 1m00s, ready after 2.0s, no such table",
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "colour"),
+    [
+        (3, "exit code 3", "red"),
+        (137, "exit code 137 (SIGKILL)", "red"),
+        (143, "exit code 143 (SIGTERM)", ""),
+        (0, "exit code 0", ""),
+    ],
+)
+def test_who_was_asked_to_end_has_not_failed(code: int, told: str, colour: str) -> None:
+    ((_, _, end, _),) = past.history(
+        [{"run": 1, "started_at": stamp(0), "ended_at": stamp(1), "exit_code": code}]
+    )
+    assert (end.plain, str(end.style)) == (told, colour)
 
 
 def test_a_graph_is_as_high_as_its_peak_and_blank_where_nobody_looked() -> None:

@@ -1,5 +1,5 @@
 // Every state and health with its tone and its sign, from the worst to the best. Written by
-// tools/vocabulary.py from src/locald/faces/states.py: change that.
+// tools/vocabulary.py from src/locald/faces/states.py and runs.py: change those.
 
 export type Tone = "good" | "busy" | "warn" | "bad" | "quiet";
 export type Word = keyof typeof STATES;
@@ -33,3 +33,9 @@ export const AMISS: ReadonlySet<Word> = new Set<Word>(["unhealthy", "failed", "b
 
 /** A service has not settled. */
 export const MOVING: ReadonlySet<Word> = new Set<Word>(["waiting", "preparing", "starting", "stopping", "backoff"]);
+
+/** Signals, by the exit code that a shell shows after them. */
+export const SIGNALS: Readonly<Record<number, string>> = {"129": "SIGHUP", "130": "SIGINT", "131": "SIGQUIT", "132": "SIGILL", "133": "SIGTRAP", "134": "SIGABRT", "135": "SIGBUS", "136": "SIGFPE", "137": "SIGKILL", "138": "SIGUSR1", "139": "SIGSEGV", "140": "SIGUSR2", "141": "SIGPIPE", "142": "SIGALRM", "143": "SIGTERM", "144": "SIGSTKFLT", "145": "SIGCHLD", "146": "SIGCONT", "147": "SIGSTOP", "148": "SIGTSTP", "149": "SIGTTIN", "150": "SIGTTOU", "151": "SIGURG", "152": "SIGXCPU", "153": "SIGXFSZ", "154": "SIGVTALRM", "155": "SIGPROF", "156": "SIGWINCH", "157": "SIGIO", "158": "SIGPWR", "159": "SIGSYS"};
+
+/** Exit codes of what somebody asked to end. */
+export const ASKED: ReadonlySet<number> = new Set([129, 130, 143]);

@@ -38,7 +38,7 @@ def _run(run: Document) -> tuple[Text, ...]:
     return (
         Text(f"run {run.get('run')}", "bold"),
         Text(f"{when} ago" if when else "", "dim"),
-        Text(runs.end(run), "red" if run.get("exit_code") else ""),
+        Text(runs.end(run), "red" if runs.is_bad(run) else ""),
         Text(", ".join(part for part in told if part)),
     )
 
