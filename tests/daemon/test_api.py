@@ -115,6 +115,9 @@ class NoProxy:
         )
         return {"running": False, **numbers, "routes": [], "lost": [], "notes": []}
 
+    async def served(self) -> None:
+        """There is nothing to wait for."""
+
 
 async def test_answers_have_the_fields_that_are_described(office: Office) -> None:
     """All of them, and no others; so have refusals."""

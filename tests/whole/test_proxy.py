@@ -148,6 +148,34 @@ def test_who_comes_as_soon_as_an_address_is_told_is_served(proxy: Proxied) -> No
     looking.join()
 
 
+QUICK = """
+import os, socket
+listener = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+while True:
+    connection, _ = listener.accept()
+    if connection.recv(4096):
+        connection.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    connection.close()
+"""
+
+
+def test_when_up_is_over_the_names_of_a_new_project_are_served(proxy: Proxied, tmp_path: Path) -> None:
+    """Its service is there sooner than its certificate."""
+    proxy.machine.write(WEB)
+    proxy.machine.up()
+    proxy.ready()
+    quick = proxy.machine.file("quick.py", QUICK)
+    for number in range(6):
+        folder, name = tmp_path / f"new{number}", f"new{number}"
+        proxy.machine.write(
+            f'[services.web]\ncommand = "exec python3 -I -S {quick} "\n', name=name, folder=folder
+        )
+        assert proxy.machine.locald("up", cwd=folder).returncode == 0
+        with closing(proxy.connection(f"web.{name}.localhost")) as connection:
+            connection.request("GET", "/")
+            assert connection.getresponse().status == 200
+
+
 def test_what_a_client_says_of_itself_is_not_believed_and_the_dashboards_cookie_stays_here(
     proxy: Proxied,
 ) -> None:

@@ -38,6 +38,10 @@ class Proxy(Protocol):
         """As `GET /v1/proxy` answers it."""
         ...
 
+    async def served(self) -> None:
+        """Wait until who asks for a name of now is served."""
+        ...
+
 
 class Dashboard(Protocol):
     """The dashboard's site."""

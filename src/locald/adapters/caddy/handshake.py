@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EVERY = 0.01
 """seconds between two attempts"""
@@ -21,7 +25,7 @@ async def has_certificate(port: int, name: str) -> bool:
     return True
 
 
-async def certified(port: int, names: list[str]) -> None:
+async def certified(port: int, names: Iterable[str]) -> None:
     """Wait for all of them; `*` stands for any name."""
     for name in names:
         while not await has_certificate(port, name.replace("*", "any", 1)):  # noqa: ASYNC110 - nobody tells

@@ -60,6 +60,8 @@ class Changing:
         told: Json = {"services": requests.starting(command.project, command.services), "warnings": warnings}
         if later := self._on_demand(command, told["services"]):
             told["on_demand"] = later
+        if self._core.proxy:
+            await self._core.proxy.served()
         return document({**whose(command.project.name), **told, **effect})
 
     async def invite(self, request: Request) -> Answer:

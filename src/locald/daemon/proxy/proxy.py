@@ -16,6 +16,7 @@ import json
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from locald.adapters import whole
@@ -40,7 +41,7 @@ from locald.domain.lifecycle.phase import Live
 from locald.wire.rows import whose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from locald.adapters.caddy.config import Json
     from locald.adapters.caddy.program import Caddy
@@ -66,7 +67,7 @@ CALM = 10.0
 STAYS = 10.0
 """seconds without a service that has a name"""
 CERTIFIED_WITHIN = 5.0
-"""seconds from then on until it has its certificates; whatever comes of it, names are told then"""
+"""seconds in which certificates are made; whatever comes of it, nobody waits for longer"""
 LOOKS_AT_CLOCK = 60.0
 """seconds between two looks at the clock while nothing else happens"""
 FAR = 3600.0
@@ -88,6 +89,9 @@ class Proxy:
         self._gates = Gates(home.gates)
         self._shown: dict[Key, object] = {}
         self._changed = asyncio.Event()
+        self._current = asyncio.Event()
+        """Caddy knows the names of now and has certificates for them, or there is none"""
+        self._current.set()
         self._note = Note()
         self._caddy: Caddy | None = None
         self._loaded: Json | None = None
@@ -153,6 +157,7 @@ class Proxy:
             if shown != self._shown.get(key):
                 self._shown[key] = shown
                 self._changed.set()
+                self._current.clear()
             if service is None:
                 self._shown.pop(key, None)
 
@@ -167,6 +172,13 @@ class Proxy:
             return self._loop.world, "the proxy is not ready yet"
         world = self._loop.world
         return world, "" if world.https_port else str(self.status()["trouble"] or "no service has a name")
+
+    async def served(self) -> None:
+        """Wait until who asks for a name of now is served; for a proxy that is only to begin nobody waits."""
+        if self._loop.world.https_port is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CERTIFIED_WITHIN):
+                    await self._current.wait()
 
     @property
     def _has_trouble(self) -> bool:
@@ -226,13 +238,14 @@ class Proxy:
         if not await self._until(self._child.ready.wait(), READY_WITHIN):
             raise _Ended(f"Caddy did not become ready within {READY_WITHIN:g} s")
         if self._loaded:  # it was just begun
-            names = self._loaded["apps"]["tls"]["certificates"]["automate"]
-            await self._until(handshake.certified(self._note.https_port, names), CERTIFIED_WITHIN)
+            await self._certified(_names(self._loaded))
         self.trouble, lonely_since, offset = "", None, _offset()
         await self._announce(self._note.https_port)
         while True:
             self._changed.clear()
             await self._load()
+            if not self._changed.is_set():
+                self._current.set()
             now = time.monotonic()
             lonely_since = None if self._is_needed() else lonely_since or now
             if lonely_since and now - lonely_since >= STAYS:
@@ -276,18 +289,25 @@ class Proxy:
         finally:
             came.cancel()
 
+    async def _certified(self, names: Iterable[str]) -> None:
+        """Wait for these: until then, who comes is refused."""
+        await self._until(handshake.certified(self._note.https_port, names), CERTIFIED_WITHIN)
+
     async def _load(self) -> None:
         """Tell it of what has changed; raises admin.Failed."""
         wanted = self._config()
         if wanted == self._loaded:
             return
         await admin.load(self._home.proxy_admin, wanted)
-        self._loaded = wanted
+        had, self._loaded = self._loaded, wanted
+        if had:
+            await self._certified(_names(wanted) - _names(had))
         await asyncio.to_thread(_write, self._configured, wanted)
 
     async def _leave(self) -> None:
         self._loaded = None
         await self._announce(None)
+        self._current.set()
         await self._child.stop()
 
     async def _announce(self, https_port: int | None) -> None:
@@ -347,6 +367,11 @@ def _shown(world: World, service: Service) -> object:
     listeners = facts.listeners if facts else ()
     names = place and (place.domain, place.default), tuple(service.users)
     return service.definition, names, listeners, facts and facts.port
+
+
+def _names(config: Json) -> set[str]:
+    """What there are certificates for."""
+    return set(config["apps"]["tls"]["certificates"]["automate"])
 
 
 def _offset() -> float:
