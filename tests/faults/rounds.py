@@ -46,6 +46,10 @@ class Told:
     settled_after: float = 0.0
 
 
+NOT_KNOWN = 2
+"""the exit code of a command in a project that the daemon has never heard of"""
+
+
 class Campaign:
     """Rounds one after the other, on one locald."""
 
@@ -85,6 +89,7 @@ class Campaign:
         since = time.monotonic_ns()
         if not self.wishes.known:
             self._bring_up_all()
+            self.wishes = self.wishes.settled  # so a `stop` of a task that is done changes nothing
         self._act()
         if self._unsure:
             self._forgot = False
@@ -191,6 +196,8 @@ class Campaign:
             self.wishes = operation.after
         elif code is None:
             self._broke(f"{operation} did not end")
+        elif self._unsure and code == NOT_KNOWN:
+            self._say(f"{operation} ended with {code}: what was saved of the project is lost")
         elif self._harmed and not again:
             self._say(f"{operation} ended with {code}; again:")
             self._do(operation, again=True)
