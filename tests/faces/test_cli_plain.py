@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +14,9 @@ from faces.run_cli import SOURCES
 from locald.cli import plain
 from locald.cli.command_line import parse
 from locald.cli.index import MODULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def lines() -> list[list[str]]:
@@ -68,11 +72,13 @@ def test_an_empty_word_is_left_to_argparse() -> None:
 
 
 @pytest.mark.parametrize("line", ["status", "status -a", "up web -d", "logs -n 5"])
-def test_who_gives_a_plain_line_does_not_wait_for_argparse(line: str) -> None:
+def test_who_gives_a_plain_line_does_not_wait_for_argparse(line: str, tmp_path: Path) -> None:
+    """Where no project is and no daemon runs."""
     script = f"import sys; from locald.cli.main import main; main({line.split()!r}); print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={"PYTHONPATH": SOURCES, "LOCALD_HOME": "/nonexistent/home", "PATH": ""},
+        cwd=tmp_path,
+        env={"PYTHONPATH": SOURCES, "LOCALD_HOME": str(tmp_path / "home"), "PATH": ""},
         capture_output=True,
         text=True,
         timeout=20,
@@ -80,3 +86,4 @@ def test_who_gives_a_plain_line_does_not_wait_for_argparse(line: str) -> None:
     )
     assert "locald.cli.main" in done.stdout.split(), done.stderr
     assert "argparse" not in done.stdout.split()
+    assert not (tmp_path / "home").exists()
