@@ -185,6 +185,23 @@ def test_a_manager_that_goes_away_is_told_and_nothing_is_forgotten(fleet: Machin
     assert fleet.until("db", is_healthy, PATIENCE)["run"] == 1
 
 
+@pytest.mark.timeout(150)
+def test_what_cannot_be_stopped_is_named_and_the_next_up_takes_its_place(
+    fleet: Machine, swarm: Swarm
+) -> None:
+    services = f'[services.db]\n{image("store")}stop_timeout = "1s"\n'
+    begin(fleet, services)
+    swarm.manager.freeze()
+    try:
+        done = fleet.locald("down", timeout=PATIENCE)
+    finally:
+        swarm.manager.thaw()
+    assert done.returncode == 0
+    assert f"`docker service rm locald-{fleet.name}-db` removes it" in done.stderr
+    begin(fleet, services)
+    assert swarm.services(fleet.name) == [f"locald-{fleet.name}-db"]
+
+
 def test_a_service_that_somebody_removes_is_started_again(fleet: Machine, swarm: Swarm) -> None:
     begin(fleet, f"[services.db]\n{image('store')}")
     swarm.api.delete(f"/services/locald-{fleet.name}-db")

@@ -45,6 +45,8 @@ class Elsewhere:
         self._beginning: asyncio.Timeout | None = None
         """while it begins, and can be called off"""
         self._ending = self._silent = self._spawned = False
+        self._is_obeyed = False
+        """its engine has taken the order to end it"""
         self._give_up_at: float | None = None
         self._news = asyncio.Event()
 
@@ -75,8 +77,13 @@ class Elsewhere:
         self._news.set()
 
     def kill(self) -> None:
+        """Where its engine is away, who waits is told what is left there before that is given up."""
+        if self._give_up_at is None:
+            self._give_up_at = self._clock.now() + GIVES_UP
+            if self._silent or (self._ending and not self._is_obeyed):
+                self._silent = True
+                self._post(Silenced(self.run, self._left(), self._clock.now()))
         self.stop()
-        self._give_up_at = self._give_up_at or self._clock.now() + GIVES_UP
         self._kill()
 
     def signal(self, number: int) -> None:

@@ -69,7 +69,7 @@ class Held(Elsewhere):
         self._is_job = objects.is_job(order.definition.spec)
         self._pods: list[Pod] = []
         self._workload: Workload | None = None
-        self._was_there = self._is_removed = False
+        self._was_there = False
         self._killing: asyncio.Task[None] | None = None
         self._following: Following | None = None
 
@@ -234,8 +234,8 @@ class Held(Elsewhere):
     async def _until_ended(self, following: Following, output: Output) -> Exited:
         while True:
             self._news.clear()
-            if self._ending and not self._is_removed:
-                self._is_removed = await self._remove()
+            if self._ending and not self._is_obeyed:
+                self._is_obeyed = await self._remove()
             if self._was_there and not self._silent:
                 if ended := self._told(following):
                     return ended
@@ -262,7 +262,7 @@ class Held(Elsewhere):
 
     def _told(self, following: Following) -> Exited | None:
         """Post what is new in the snapshot; its end is returned. Raises Vanished."""
-        if self._is_removed:
+        if self._is_obeyed:
             return self._until_gone(following)
         if self._workload is None:
             raise Vanished("what was made for it was removed from the cluster outside locald")
@@ -296,9 +296,9 @@ class Held(Elsewhere):
     async def _take_away(self) -> None:
         """Remove what was made, if it is not; a cluster that is away does so when it is back."""
         self._ending = True
-        while self.cluster is not None and not self._is_removed:
-            self._is_removed = await self._remove()
-            if self._is_removed:
+        while self.cluster is not None and not self._is_obeyed:
+            self._is_obeyed = await self._remove()
+            if self._is_obeyed:
                 return
             try:
                 self._check_patience()

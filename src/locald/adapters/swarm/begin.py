@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.containers import create as containers
 from locald.adapters.containers import credentials
+from locald.adapters.containers.elsewhere import AGAIN
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason, name_held, shown
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from locald.domain.project.names import Run
 
 log = logging.getLogger(__name__)
+
+TRIES = 50
+"""how often a network is looked for that the swarm has removed already: a node lists it until its last
+container has left it, and a manager that was away may only now do what it was told before"""
 
 
 class Begin:
@@ -63,11 +68,21 @@ class Begin:
                 cluster.network(self._run.key.project),
                 asyncio.to_thread(credentials.headers, self._order.image, self._order.shell),
             )
-            soon = engine.knows(1, 44)
-            body = create.body(self._run, self._order, self.inside, network, self._owner, soon=soon)
-            await self._create(engine, body, login)
+            for last in [False] * TRIES + [True]:
+                try:
+                    await self._create(engine, self._body(engine, network), login)
+                    return
+                except Refusal as refusal:
+                    if last or f"network {network} not found" not in refusal.message:
+                        raise
+                await asyncio.sleep(AGAIN)
+                network = await cluster.network(self._run.key.project)
         except Refusal as refusal:
             raise CannotBegin(_refused(refusal.message)) from None
+
+    def _body(self, engine: Engine, network: str) -> Mapping[str, Any]:
+        soon = engine.knows(1, 44)
+        return create.body(self._run, self._order, self.inside, network, self._owner, soon=soon)
 
     async def _create(self, engine: Engine, body: Mapping[str, Any], login: Mapping[str, str]) -> None:
         for last in (False, True):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from locald.adapters.containers import create as containers
 from locald.adapters.containers.connection import SOONEST, Connection
-from locald.adapters.containers.engine import EngineAbsent, Refusal
+from locald.adapters.containers.engine import ANSWERS_WITHIN, NOTHING, EngineAbsent, Refusal
 from locald.adapters.swarm import create
 from locald.adapters.swarm.tasks import Node, Task, node, task
 
@@ -182,7 +182,7 @@ class Cluster(Connection[User]):
     async def _drop(self, network: str) -> bool:
         """Whether it is gone. Raises EngineAbsent."""
         try:
-            await self.engine.delete(("networks", network))
+            await self.engine.call("DELETE", ("networks", network), NOTHING, timeout=ANSWERS_WITHIN)
         except Refusal as refusal:
             return refusal.status == 404
         return True
@@ -191,7 +191,7 @@ class Cluster(Connection[User]):
 async def remove(engine: Engine, service: str) -> None:
     """Have a service, and what runs of it, go. Raises EngineAbsent, Refusal."""
     try:
-        await engine.delete(("services", service))
+        await engine.call("DELETE", ("services", service), NOTHING, timeout=ANSWERS_WITHIN)
     except Refusal as refusal:
         if refusal.status != 404:
             raise

@@ -230,7 +230,7 @@ class Held(Elsewhere):
         while True:
             self._news.clear()
             if self._ending and not is_removed:
-                is_removed = await self._remove()
+                is_removed = self._is_obeyed = await self._remove()
             if self._tasks is not None and not self._silent:
                 if ended := self._told(self._tasks, is_removed=is_removed):
                     return ended

@@ -261,7 +261,7 @@ class Held(Elsewhere):
                 await self._claim(self.manager.bus)
             if self._ending and not self._stops:
                 await self.manager.bus.call("StopUnit", "ss", self.unit, "replace")
-                self._stops = True
+                self._stops = self._is_obeyed = True
         except EngineAbsent as absent:
             log.debug("%s: %s", self.run, absent)
         except Denied as denied:

@@ -162,12 +162,12 @@ class _Told:
 
 
 class _Patient:
-    """Nothing for a while; then, once for each, what is still waited for."""
+    """Nothing for a while; then what is still waited for, and why, each time that there is another reason."""
 
     def __init__(self, spell: Spell) -> None:
         self._spell = spell
         self._from = time.monotonic() + PATIENCE
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, str]] = set()
 
     def show(self, board: Board, changed: Sequence[Row]) -> None:
         self.tick(board)
@@ -176,9 +176,10 @@ class _Patient:
         if board.settled or time.monotonic() < self._from:
             return
         for row in board.rows:
-            if words.key(row) not in self._told and row.get("state") not in ENDED:
-                self._told.add(words.key(row))
-                say.note(f"waiting for {self._spell(row)}: {words.because(row)}")
+            reason = words.because(row)
+            if (*words.key(row), reason) not in self._told and row.get("state") not in ENDED:
+                self._told.add((*words.key(row), reason))
+                say.note(f"waiting for {self._spell(row)}: {reason}")
 
     def close(self) -> None:
         pass
