@@ -372,7 +372,7 @@ def test_what_is_copied_is_the_summary_of_the_daemon_or_else_what_is_seen() -> N
 
 
 def test_facts_are_two_lines_and_leave_out_what_does_not_fit() -> None:
-    told = explained.facts(known("web", because="x" * 500), 70).plain.splitlines()
+    told = header.facts(known("web", because="x" * 500), 70).plain.splitlines()
     assert told[0] == "● web is healthy (tcp, fallback) · http://127.0.0.1:24001/ · pid 4790"
     assert told[1] == "x" * 69 + "…"
 

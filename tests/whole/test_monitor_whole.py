@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
 from statistics import median
@@ -240,3 +242,118 @@ def _shown(terminal: Terminal, code: int) -> str:
     """All that was on the screen of a command that ends with this code."""
     assert terminal.end() == code
     return terminal.screen
+
+
+# The first picture, which is there before Textual is.
+
+TWO = """
+    [services.web]
+    type = "worker"
+    command = "sleep 1000"
+    [services.db]
+    type = "worker"
+    command = "sleep 1000"
+"""
+ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
+MOUSE = "\x1b[?1000h"
+"""what Textual asks the terminal for first"""
+STALLED = """
+import importlib.abc, sys, time
+from locald.cli.main import main
+
+class Stall(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "textual":
+            {then}
+
+sys.meta_path.insert(0, Stall())
+sys.argv = ["locald", "monitor"]
+sys.exit(main())
+"""
+
+
+def stalled(machine: Machine, then: str, columns: int = 100) -> Terminal:
+    """The command, to which something happens when it imports Textual."""
+    machine.write(TWO)
+    machine.up()
+    env = {**machine.env, "TERM": "xterm-256color"}
+    return Terminal([sys.executable, "-c", STALLED.format(then=then)], machine.folder, env, columns)
+
+
+def test_the_services_are_on_the_screen_before_textual_is_imported(machine: Machine) -> None:
+    terminal = stalled(machine, "time.sleep(1000)")
+    seen = terminal.until(" quit ")
+    assert seen.startswith(ENTER)
+    assert " shop " in seen
+    assert "web" in seen
+    assert "db" in seen
+    terminal.press(b"\x03")
+    assert terminal.end() == 130
+    assert terminal.screen.endswith(f"{LEAVE}\x1b[?25h")
+
+
+def test_an_error_on_the_way_is_told_on_the_normal_screen(machine: Machine) -> None:
+    terminal = stalled(machine, "raise ImportError('no such library')")
+    assert terminal.end() == 3
+    _, _, after = terminal.screen.partition(LEAVE)
+    assert "error:" in after
+    assert "no such library" in after
+    assert "error:" not in terminal.screen.partition(LEAVE)[0]
+
+
+def test_the_first_picture_is_taken_over_and_not_cleared(machine: Machine) -> None:
+    machine.write(TWO)
+    machine.up()
+    terminal = on_terminal(machine)
+    terminal.until(MOUSE)
+    terminal.until("2 healthy")
+    terminal.press(b"q")
+    assert terminal.end() == 0
+    assert terminal.screen.count(ENTER) == 1
+    assert terminal.screen.count(LEAVE) == 1
+    assert "web" in terminal.screen.partition(MOUSE)[0]
+
+
+@pytest.mark.parametrize(("keys", "shown"), [(b"?", "Navigation"), (b"2", "Evidence (newest first)")])
+def test_a_key_that_is_typed_at_once_counts(machine: Machine, keys: bytes, shown: str) -> None:
+    machine.write(TWO)
+    machine.up()
+    terminal = on_terminal(machine)
+    terminal.press(keys)
+    terminal.until(shown)
+    terminal.press(b"\x03")
+    assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("key", [b"q", b"\r\x1b[Bq"])
+def test_a_key_on_the_first_picture_counts(machine: Machine, key: bytes) -> None:
+    machine.write(TWO)
+    machine.up()
+    terminal = on_terminal(machine)
+    terminal.until(ENTER)
+    terminal.press(key)
+    assert terminal.end() == 0
+
+
+def test_on_a_narrow_terminal_no_line_is_too_long(machine: Machine) -> None:
+    terminal = stalled(machine, "time.sleep(1000)", columns=20)
+    terminal.until("\x1b[24;1H")
+    terminal.press(b"\x03")
+    assert terminal.end() == 130
+    picture = terminal.screen.partition(LEAVE)[0]
+    rows = re.split(r"\x1b\[\d+;1H", picture)[1:]
+    assert len(rows) == 24
+    assert all(len(re.sub(r"\x1b\[[0-9;?]*[a-z]", "", row)) == 20 for row in rows)
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x03"])
+def test_the_modes_of_the_terminal_are_as_before(machine: Machine, key: bytes) -> None:
+    machine.write(TWO)
+    machine.up()
+    command = f"stty -g; {shlex.join([*COMMAND, 'monitor'])}; stty -g"
+    terminal = Terminal(["sh", "-c", command], machine.folder, {**machine.env, "TERM": "xterm-256color"})
+    terminal.until("2 healthy")
+    terminal.press(key)
+    assert terminal.end() == 0
+    before, after = re.findall(r"(?:[0-9a-f]+:){10,}[0-9a-f]+", terminal.screen)
+    assert before == after

@@ -20,10 +20,10 @@ from textual.app import App
 from textual.binding import Binding
 from textual.widgets import ContentSwitcher, Static
 
-from locald.monitor import dialogs, explained, feed, header, keys, palette
+from locald.monitor import dialogs, feed, header, keys, palette, table
 from locald.monitor.actions import Actions
 from locald.monitor.board import Board, Row, Scope
-from locald.monitor.documents import DOCUMENTS, Documents
+from locald.monitor.documents import Documents
 from locald.monitor.effects import Action
 from locald.monitor.feed import Feed
 from locald.monitor.logs import LogPane
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.worker import Worker
 
-PANES = ("logs", *DOCUMENTS)
-FEW = 8
-"""services that are always visible, if there are as many"""
 FRAME = 1 / 40
 """seconds in which changes are gathered"""
 SHOWN_FOR = 6.0
@@ -144,8 +141,7 @@ class Monitor(App[None]):
             return
         roster = self._roster
         roster.show_board()
-        room = max(self.size.height * 2 // 5 - 2, 3)
-        roster.styles.height = max(min(roster.lines, max(room, min(FEW, self.size.height // 3))), 1)
+        roster.styles.height = table.height(roster.lines, self.size.height)
         self._titles.update(roster.head)
         self._head.update(header.head(self.board, self._about, self.size.width, gone=self._gone))
         self._facts.update(self._selected_facts())
@@ -153,7 +149,7 @@ class Monitor(App[None]):
 
     def _selected_facts(self) -> Text:
         row = self._row
-        return explained.facts(row, self.size.width - 2) if row else header.nothing(self.board)
+        return header.facts(row, self.size.width - 2) if row else header.nothing(self.board)
 
     def _show_bars(self) -> None:
         logs = self._logs
@@ -161,7 +157,7 @@ class Monitor(App[None]):
         about = "all services" if self._watched.merged else (self._row or {}).get("name", "")
         about += f" run {self._watched.run}" if self._watched.run else ""
         self._tabs.update(
-            header.tabs(PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
+            header.tabs(header.PANES, self._pane, f"{about} · {told}" if told else "", self.size.width)
         )
         screens = self.screen_stack  # none, when it ends
         reading = bool(screens) and screens[0].focused is not self._roster

@@ -1,10 +1,9 @@
-"""The `why` pane and the `environment` pane, and the status of a service in one or two lines."""
+"""The `why` pane and the `environment` pane."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -92,25 +91,6 @@ def summary(document: Document, row: Row | None) -> str:
     row = row or {}
     told = words.phrase(words.word(row))
     return f"{row.get('project')}:{row.get('name')} {told}: {words.because(row)}"
-
-
-def facts(row: Row, width: int) -> Text:
-    """Two lines of `width` columns on the selected service, with what the table has no room for."""
-    word = words.word(row)
-    text = Text().append(f"{states.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
-    text.append(words.judged(row))
-    told = [
-        words.url(row),
-        f"waiting for {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
-    ]
-    told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
-    for part in (part for part in told if part):
-        if text.cell_len + cell_len(part) + 3 <= width:
-            text.append(f" · {part}", "dim")
-    because = Text(words.reason(row))
-    for each in (text, because):
-        each.truncate(width, overflow="ellipsis")
-    return Text("\n", no_wrap=True).join([text, because])
 
 
 def trouble(problems: Iterable[Any]) -> Text:

@@ -1,9 +1,10 @@
-"""The bars of the monitor: project and counts at the top, warnings, the panes, a note where nothing runs."""
+"""The bars of the monitor: project and counts at the top, warnings, the selected service, the panes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from locald.faces import states, words
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from locald.monitor.board import Board, Row
+
+
+PANES = ("logs", "why", "timeline", "environment")
 
 
 def head(board: Board, name: str, width: int, *, gone: bool) -> Text:
@@ -43,6 +47,25 @@ def _counted(rows: Sequence[Row], room: int) -> Text:
             return text.append("…")
         text.append(told, f"bold {style(word)}")
     return text
+
+
+def facts(row: Row, width: int) -> Text:
+    """Two lines of `width` columns on the selected service, with what the table has no room for."""
+    word = words.word(row)
+    text = Text().append(f"{states.sign(word)} {row['name']} ", f"bold {style(word)}".strip())
+    text.append(words.judged(row))
+    told = [
+        words.url(row),
+        f"waiting for {words.listed(row['waiting_on'])}" if row["waiting_on"] else "",
+    ]
+    told += [f"pid {row['pid']}" if row.get("pid") else "", f"run {row['run']}" if row.get("run") else ""]
+    for part in (part for part in told if part):
+        if text.cell_len + cell_len(part) + 3 <= width:
+            text.append(f" · {part}", "dim")
+    because = Text(words.reason(row))
+    for each in (text, because):
+        each.truncate(width, overflow="ellipsis")
+    return Text("\n", no_wrap=True).join([text, because])
 
 
 def nothing(board: Board) -> Text:

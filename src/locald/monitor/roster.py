@@ -78,7 +78,8 @@ class Roster(ScrollView, can_focus=True):
         rows, everywhere = self._board.rows, self._board.scope.is_everything
         self._entries = [table.Entry(row, self._board.usage(words.key(row)), everywhere) for row in rows]
         self._branches = tree.branches(rows) if self.as_tree else []
-        self._plan = table.layout(self._entries, max(self.scrollable_content_region.width - 1, 40))
+        width = self.scrollable_content_region.width or self.app.size.width  # not laid out yet
+        self._plan = table.plan_of(self._entries, width)
         self.virtual_size = Size(self.scrollable_content_region.width, self.lines)
         self._keep_selection()
         self._lit = tree.blocking(rows, self.selected) if self.as_tree else frozenset()

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from locald.faces import words
-from locald.monitor import safe
 from locald.monitor.app import Monitor
-from locald.monitor.board import Scope, row_of
+from locald.monitor.driver import taking_over
+from locald.monitor.subject import subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from locald.monitor.opening import Opened
+    from locald.monitor.subject import Subject
     from locald.wire.home import Home
 
 
-def start(home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]) -> int:
-    """`directory` None: all projects. `rows`: of the services that are looked at. Returns an exit code."""
-    return run(monitor(home, directory, rows, caller))
+def start(home: Home, about: Subject, caller: Callable[[], dict[str, Any]], screen: Opened | None) -> int:
+    """`screen`: where the first picture is, if there is one. Returns an exit code."""
+    app = _monitor(home, about, caller)
+    if screen:
+        app.driver_class = taking_over(screen)
+    return run(app)
 
 
 def run(app: Monitor, *, headless: bool = False) -> int:
@@ -32,10 +35,10 @@ def run(app: Monitor, *, headless: bool = False) -> int:
 def monitor(
     home: Home, directory: str | None, rows: list[Any], caller: Callable[[], dict[str, Any]]
 ) -> Monitor:
-    """The monitor of a project, or of all."""
-    written = [row for raw in rows if (row := row_of(safe.harmless(raw)))]
-    if directory is None:
-        return Monitor(lambda: home.sockets, Scope(), name="all projects", written=written, caller=caller)
-    folders = {str(row.get("directory")) for row in written} | {directory}
-    name = words.project(written[0]) if written else safe.line(os.path.basename(directory))
-    return Monitor(lambda: home.sockets, Scope(frozenset(folders)), name=name, written=written, caller=caller)
+    """The monitor of a project, or of all. `rows`: of the services that are looked at."""
+    return _monitor(home, subject(directory, rows), caller)
+
+
+def _monitor(home: Home, about: Subject, caller: Callable[[], dict[str, Any]]) -> Monitor:
+    sockets, written = (lambda: home.sockets), about.written
+    return Monitor(sockets, about.scope, name=about.name, written=written, caller=caller)

@@ -26,6 +26,8 @@ LEAST = 4
 """columns that are there on any screen: what it is, and how"""
 BECAUSE = 24
 """columns from which on it is worth a column"""
+FEW = 8
+"""services that are always visible, if there are as many"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,17 @@ class Layout:
     widths: tuple[int, ...]
     because: int
     width: int
+
+
+def height(lines: int, screen: int) -> int:
+    """How many of its lines are on a screen of so many lines."""
+    room = max(screen * 2 // 5 - 2, 3)
+    return max(min(lines, max(room, min(FEW, screen // 3))), 1)
+
+
+def plan_of(entries: Sequence[Entry], width: int) -> Layout:
+    """The layout in a list of services that is `width` columns wide."""
+    return layout(entries, max(width - 1, 40))
 
 
 def layout(entries: Sequence[Entry], width: int) -> Layout:

@@ -1,7 +1,8 @@
 """`locald monitor`: the services on a screen of their own, live.
 
 The screen is in `locald.monitor`, imported only when it is about to be shown: what can be refused before
-(no terminal, no project, no daemon) is refused at once.
+(no terminal, no project, no daemon) is refused at once. The first picture is shown before the library that
+draws the others is imported.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ def run(args: argparse.Namespace) -> int:
     rows = api.get("/v1/status", where)["services"]
 
     gc.disable()  # until the first frame: all that is made is still needed
-    from locald.client.caller import caller
-    from locald.monitor.start import start
+    from locald.monitor.opening import opened
+    from locald.monitor.subject import subject
 
-    return start(home, directory, rows, caller)
+    about = subject(directory, rows)
+    with opened(about) as screen:
+        from locald.client.caller import caller
+        from locald.monitor.start import start
+
+        return start(home, about, caller, screen)
