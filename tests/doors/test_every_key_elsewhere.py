@@ -1,4 +1,4 @@
-"""No key is lost in silence on an engine of containers: whatever is written for a service changes what is
+"""No key is lost in silence on another engine: whatever is written for a service changes what is
 made there, or is told to be lost, or is locald's own to hold.
 """
 
@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
-from domain.export.test_every_key import BASE, IMAGES, OTHER, VALUES, WITH
+from domain.export.test_every_key import BASE, IMAGES, OTHER, VALUES, WHAT_RUNS, WITH
 from locald.adapters.containers.create import Order
 from locald.adapters.kubernetes import objects
+from locald.adapters.processes import Order as ProcessOrder
 from locald.adapters.swarm import create
+from locald.adapters.systemd import unit
+from locald.daemon.runners import workdir
 from locald.domain.export.losses import lost_on
 from locald.domain.project import config
+from locald.domain.project.config.keys import ServiceTable
 from locald.domain.project.names import Key, Run
-from locald.domain.project.placing import placed
+from locald.domain.project.placing import engine_of, placed
 from locald.domain.project.resolving import resolve
 from locald.domain.project.spec import Definition, Engine, Type
 from locald.domain.values.problem import Refused
@@ -34,9 +38,16 @@ BY_LOCALD = {
     "shared": "each instance has its own, which the guide says",
     "usage": "of the graphs, which are here",
 }
+NOTHING_FOR_SYSTEMD = {"tty": "output is a pipe, which is what `false` asks for"}
 NOTHING_TO_LOSE = {
     "tty": "elsewhere output is a pipe, which is what `false` asks for",
     "kill_mode": "the main process of a container gets the signal, as `mixed` asks for",
+}
+BY_LOCALD_FOR_SYSTEMD = BY_LOCALD | {
+    "health_check": "locald asks, but for READY=1, which has a test of its own",
+    "restart": "locald restarts, and the unit does not",
+    "max_restarts": "the same",
+    "port": "locald gives it to the program as PORT",
 }
 OF_TASKS = {"health_check": "a task is ready when it has ended"}
 TOLD_AS = {"max_restarts": {"restart"}, "port": {"port", "container_port"}}
@@ -82,6 +93,56 @@ def test_what_is_written_runs_there_or_is_told_to_be_lost(key: str) -> None:
         is_told = told & TOLD_AS.get(key, {key})
         assert is_told or after != before, f"{key} of {type_} is lost on {engine}"
     assert tried, f"{key} can be written for nothing that runs there"
+
+
+def by_systemd(type_: Type, more: str) -> tuple[dict[str, Any], set[str]]:
+    """The properties of its unit, and the keys of its losses. Raises Refused."""
+    written = config.parse(f'[project]\nname = "shop"\n{OTHER}[services.it]\n{BASE[type_]}\n{more}\n')
+    spec = placed(written, Engine.SYSTEMD, {})
+    ports = {"it": spec.services["it"].port or 24001, "other": 24002}
+    found = resolve(spec, "/srv/shop", ports, {"more.env": {"B": "2"}}, {}).definitions["it"]
+    process = ProcessOrder(
+        argv=("/bin/sh", "-c", str(found.spec.command)),
+        cwd=workdir(found),
+        env={**found.env_files, **found.env},
+        umask=0o022,
+        limits={},
+        tty=found.spec.tty,
+        watchdog=found.spec.watchdog,
+        logs="/logs",
+        log_size=found.spec.log_size,
+    )
+    made = unit.properties(RUN, unit.Order(found, process, {}, "/logs", False), "/bin/serve", "me", [])
+    return {name: value for name, _, value in made}, {
+        loss.key for loss in lost_on(Engine.SYSTEMD, found.spec)
+    }
+
+
+def test_each_key_of_a_service_is_tried() -> None:
+    assert VALUES.keys() | WHAT_RUNS == ServiceTable.keys.keys()
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_what_is_written_is_in_a_unit_or_told_to_be_lost(key: str) -> None:
+    tried = 0
+    for type_ in Type:
+        beside = WITH.get(key, "")
+        try:
+            before = by_systemd(type_, beside)[0]
+            after, told = by_systemd(type_, f"{beside}\n{key} = {VALUES[key]}")
+        except Refused:
+            continue
+        tried += 1
+        stays_here = type_ is Type.CONTAINER
+        if stays_here or key in BY_LOCALD_FOR_SYSTEMD or key in NOTHING_FOR_SYSTEMD:
+            continue
+        assert key in told or after != before, f"{key} of {type_} is lost by systemd"
+    assert tried
+
+
+def test_a_container_of_a_project_on_systemd_stays_with_the_engine_of_this_machine() -> None:
+    written = config.parse(f'[project]\nname = "shop"\n[services.it]\n{BASE[Type.CONTAINER]}\n')
+    assert engine_of(placed(written, Engine.SYSTEMD, {}).services["it"], Engine.SYSTEMD) is Engine.LOCAL
 
 
 @pytest.mark.parametrize("engine", MAKERS)

@@ -46,6 +46,8 @@ PASSING = "stopping"
 """what a run does on its way to something that is told"""
 RETRY = ("backoff", "starting")
 """what follows a restart that has been announced"""
+UNREACHED = " cannot be reached: "
+"""in the sentence on what is left on an engine that does not answer"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
 
@@ -58,7 +60,7 @@ def starting(spell: Spell, begun: Begun, said: set[str]) -> Display:
 
 def stopping(spell: Spell) -> Display:
     """For what is to end."""
-    return _Drawn(spell) if say.is_terminal(sys.stderr) else _Patient(spell)
+    return _Leaving(spell) if say.is_terminal(sys.stderr) else _Patient(spell)
 
 
 class _Amiss:
@@ -241,6 +243,30 @@ class _Drawn:
         if words.word(row) in ("failed", "stopped", "blocked"):
             return ""
         return length(time.monotonic() - self._seen.get(words.key(row), self._began))
+
+
+class _Leaving(_Drawn):
+    """The same for what is to end, and what is left on an engine that does not answer stays below it: the
+    picture ends without the rows of what is forgotten."""
+
+    def __init__(self, spell: Spell) -> None:
+        super().__init__(spell)
+        self._left: dict[tuple[str, str], str] = {}
+
+    def tick(self, board: Board) -> None:
+        for row in board.rows:
+            if row.get("state") != PASSING:
+                continue  # given up: what was said last holds
+            if UNREACHED in words.because(row):
+                self._left[words.key(row)] = f"{self._spell(row)}: {words.because(row)}"
+            else:
+                self._left.pop(words.key(row), None)
+        super().tick(board)
+
+    def close(self) -> None:
+        super().close()
+        for sentence in self._left.values():
+            say.note(sentence)
 
 
 def sentence(row: Row) -> str:
