@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -50,6 +52,20 @@ def test_a_daemon_out_of_files_says_so_once_and_answers_when_there_are_some_agai
     log = logged(machine)
     assert "Traceback" not in log
     assert log.count("open files left") == 2
+
+
+def test_a_daemon_that_begins_without_files_says_why_and_leaves_no_traceback(machine: Machine) -> None:
+    few = (
+        "import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9));"
+        " runpy.run_module('locald.daemon', run_name='__main__')"
+    )
+    command = [sys.executable, "-c", few]
+    done = subprocess.run(command, env=machine.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "Too many open files" in done.stderr
+    assert "Traceback" not in done.stderr
+    log = machine.home / "logs" / "daemon.log"
+    assert not log.exists() or "Traceback" not in log.read_text()
 
 
 def test_a_keeper_out_of_files_ends_nothing_and_goes_on(machine: Machine) -> None:

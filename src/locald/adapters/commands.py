@@ -92,12 +92,18 @@ class _Child:
         """End whatever is left of it."""
         try:
             if not self.ended.done():
-                await asyncio.to_thread(_kill_all, self._pid, self._start, self._token)
+                await self._kill()
                 await asyncio.wait([self.ended], timeout=DYING)
         finally:
             self._loop.remove_reader(self._pipe)
             os.close(self._pipe)
             self._pipe = -1
+
+    async def _kill(self) -> None:
+        try:
+            await asyncio.to_thread(_kill_all, self._pid, self._start, self._token)
+        except OSError:  # no descriptor is left to look for what has left its group
+            _end_group(self._pid)
 
     def _read(self) -> bool:
         """Take a piece of output, a piece at a time so that nobody else has to wait. False: there is none."""

@@ -385,7 +385,14 @@ class Listeners:
             tasks.create_task(self._find(new), name="holders")
 
     async def _find(self, foreign: list[Listening]) -> None:
-        held = await asyncio.to_thread(socket_owners.holders_anywhere, {each.inode for each in foreign})
+        try:
+            held = await asyncio.to_thread(socket_owners.holders_anywhere, {each.inode for each in foreign})
+        except OSError:  # no descriptor is left to look with
+            await asyncio.sleep(WIDE)
+            for each in foreign:
+                self._holders.pop(each.inode, None)
+            self._wake.set()
+            return
         for each in foreign:
             pids = held.get(each.inode, [])
             if each.inode in self._holders and not self._claim(each, pids):

@@ -93,6 +93,9 @@ def _run(home: Home, saved: Saved, keeper: launch.Begun | None, *, foreground: b
     """A fault of ours ends the daemon, not the services; it is in the log, and another one can be started."""
     try:
         asyncio.run(_live(home, saved, keeper, foreground=foreground))
+    except OSError as error:  # of the machine, before or after there are any tasks: not a fault of ours
+        log.critical("the daemon cannot run: %s", error)
+        raise
     except Exception as error:
         log.critical("the daemon stops because of an internal error", exc_info=error)
         print(f"error: internal: {error!r}\nhint: see the log of the daemon: {home.log}", file=sys.stderr)

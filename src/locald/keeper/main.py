@@ -39,8 +39,10 @@ def main(folder: str, report: int) -> None:
         _say(report, "busy")
         return
     except OSError as error:
-        _say(report, f"{error.filename or folder}: {error.strerror or error}")
-        raise
+        why = f"{error.filename or folder}: {error.strerror or error}"
+        _say(report, why)
+        sys.stderr.write(f"the keeper cannot begin: {why}\n")
+        return
     _say(report, "ready")
     gc.collect()
     gc.freeze()  # what is there now stays: forked children share its memory for as long as it is not touched

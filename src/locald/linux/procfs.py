@@ -227,6 +227,7 @@ def boot_id() -> str:
 
 
 def all_pids() -> list[int]:
+    """Every process of the machine. Raises OSError where no descriptor is left to look with."""
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 

@@ -37,7 +37,7 @@ def holders(inodes: Collection[int], pids: Iterable[int]) -> dict[int, list[int]
 
 
 def holders_anywhere(inodes: Collection[int]) -> dict[int, list[int]]:
-    """The same over all processes of the machine: tens of milliseconds when there are many."""
+    """The same over all processes of the machine: tens of ms when there are many. Raises OSError."""
     return holders(inodes, procfs.all_pids())
 
 

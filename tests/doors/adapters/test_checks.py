@@ -323,7 +323,7 @@ async def test_looks_are_frequent_until_the_first_success_and_then_every_interva
         assert 0.15 <= first - began < 0.45
         assert (await made.probed()).ok
         assert not (await made.probed()).ok
-        assert time.monotonic() - first >= 0.6
+        assert time.monotonic() - first >= 0.55  # the first answer is noticed a little later than it is given
 
 
 def test_before_its_first_success_a_check_is_looked_at_in_proportion_to_the_age_of_the_run() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import statistics
 import time
@@ -248,6 +250,30 @@ async def test_a_holder_that_cannot_be_known_has_pid_0(
             event = await posted.wait_for(Listens)
             assert event.holder is not None
             assert event.holder.owner.pid == 0
+
+
+async def test_a_holder_is_looked_for_again_when_there_are_descriptors_to_look_with(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = socket_owners.holders_anywhere
+    failed: list[OSError] = []
+
+    def short_of_them(inodes: Collection[int]) -> dict[int, list[int]]:
+        if not failed:
+            failed.append(OSError(errno.EMFILE, os.strerror(errno.EMFILE)))
+            raise failed[0]
+        return find(inodes)
+
+    monkeypatch.setattr(socket_owners, "holders_anywhere", short_of_them)
+    listeners, posted = new()
+    async with looking(listeners):
+        with socket.create_server(("127.0.0.1", 0)) as stranger:
+            port = stranger.getsockname()[1]
+            listeners.watch(WEB, port, children.start("told()").pids)
+            event = await posted.wait_for(Listens, lambda event: event.holder is not None)
+            assert event.holder is not None
+            assert event.holder.owner.pid == os.getpid()
+    assert failed
 
 
 async def test_a_process_too_young_to_be_seen_at_first_is_no_stranger(children: Children) -> None:
