@@ -139,7 +139,10 @@ class Door:
             if now is None or now.inode != end.inode:
                 return Acceptance(Answer.TAKEN)
             if waited >= UNSEEN:
-                anybody = await asyncio.to_thread(socket_owners.holders_anywhere, {end.inode})
+                try:
+                    anybody = await asyncio.to_thread(socket_owners.holders_anywhere, {end.inode})
+                except OSError:  # no descriptor is left to look with, so nobody knows: it is tried again
+                    return Acceptance(Answer.GONE)
                 # Nobody can be seen: a process of the service that changed its user.
                 return Acceptance(Answer.FOREIGN if anybody else Answer.TAKEN, _first(anybody, end.inode))
             await asyncio.sleep(LAST)

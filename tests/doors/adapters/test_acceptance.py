@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from locald.adapters import acceptance
 from locald.adapters.listeners import Listeners
 from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Listens
 from locald.domain.project.names import Key, Run
+from locald.linux import socket_owners
 from nonblocking import blocking_raises
 from posted import Posted
 
@@ -211,3 +214,22 @@ serve(held)
     event = await desk.accepted()
     assert event.acceptor is not None
     assert event.acceptor.pid == child.pid
+
+
+async def test_without_a_descriptor_to_look_with_nobody_is_believed(
+    children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_them(_: object) -> dict[int, list[int]]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socket_owners, "holders_anywhere", short_of_them)
+    port = free_port()
+    child = children.start(f"held = listen('127.0.0.1', {port})\nprint('listens', flush=True)\nserve(held)")
+    assert await asyncio.to_thread(child.says) == "listens"
+    door = acceptance.Door()
+    try:
+        nobody: tuple[int, ...] = ()
+        found = await door.try_listener("127.0.0.1", port, lambda: nobody, lambda: True, lambda: None)
+    finally:
+        door.close()
+    assert found.answer is acceptance.Answer.GONE
