@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import resource
@@ -10,7 +11,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from locald.daemon.shortage import Shortage
+from locald.daemon.shortage import Shortage, behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,3 +63,11 @@ def test_a_server_that_is_closed_while_there_are_none_leaves_no_traceback(
     with caplog.at_level(logging.ERROR):
         asyncio.run(play())
     assert [record.exc_info for record in caplog.records if record.exc_info] == []
+
+
+def test_a_shortage_that_has_ended_everything_is_known_from_a_fault_of_ours() -> None:
+    out = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    assert behind(out) is out
+    assert behind(ExceptionGroup("tasks", [ExceptionGroup("more", [out])])) is out
+    assert behind(ExceptionGroup("tasks", [out, ValueError("of ours")])) is None
+    assert behind(FileNotFoundError(errno.ENOENT, "no such file")) is None

@@ -10,6 +10,7 @@ import pytest
 
 from faults.clock import SettableClock
 from whole.harbour import harbour, image, write
+from whole.machine import wait_for
 from whole.test_mcp import client, told
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def test_a_container_keeps_its_times_when_the_clock_is_set_while_the_daemon_is_a
 
     assert after["since"] >= before["started_at"], after
 
+    state = harbour.home / "state" / "state.json"
+    wait_for(lambda: '"ready_at"' in state.read_text().splitlines()[-1], "what it knows is saved")
     harbour.kill_daemon()
     docker.api.post(f"/containers/{before['container']}/kill")
     harbour.status()

@@ -201,7 +201,7 @@ def test_a_stale_process_that_answers_on_the_port_is_not_believed(machine: Machi
     machine.locald("up", "-d")
     machine.until("web", is_there)
     with listener(port):
-        row = machine.until("web", lambda row: str(os.getpid()) in row["because"])
+        row = machine.until("web", lambda row: f"pid {os.getpid()}" in row["because"])
         assert row["health"] == "starting"
         assert f"port {port} is already in use by pid {os.getpid()}" in row["because"]
         assert f"stop pid {os.getpid()}" in hints(machine.why("web"))

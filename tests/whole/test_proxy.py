@@ -510,7 +510,7 @@ def test_a_proxy_that_ends_at_once_costs_the_services_nothing_and_is_tried_again
     proxy.machine.write(WEB)
     assert proxy.machine.up()["web"]["health"] == "healthy"
     wait_for(lambda: proxy.status()["trouble"], "it is said")
-    told = proxy.status()
+    told = proxy.status()  # also while it is tried again
     assert not told["running"]
     assert "Caddy ended: it exited; its log is in" in told["trouble"]
     log = Path(told["trouble"].rpartition(" is in ")[2])

@@ -268,7 +268,7 @@ def test_the_local_file_makes_systemd_the_default_and_on_local_brings_it_back(bo
 def test_what_it_takes_of_the_machine_is_measured(boxed: Boxed) -> None:
     boxed.up_there(f"[services.web]\n{SERVE}usage = 'always'\n")
     wait_for(lambda: taken(boxed, "web", boxed.name), "a sample")
-    assert taken(boxed, "web", boxed.name)[-1]["memory"] > 1_000_000
+    assert taken(boxed, "web", boxed.name)[-1]["memory"] > 100_000
 
 
 def test_a_bus_that_goes_away_is_told_and_what_runs_is_found_again(own: OwnSystemd) -> None:
@@ -288,6 +288,7 @@ def test_a_systemd_that_ends_takes_its_units_with_it_and_they_begin_in_the_next(
     boxed.up_there(f"[services.web]\n{STAY}restart = 'always'\n")
     own.of_machine("kill", "--signal=KILL", "user@0.service")
     boxed.until("web", lambda row: not is_healthy(row))
+    wait_for(lambda: not own.is_up(), "its end")  # what is not known to have ended is not started
     own.of_machine("start", "user@0.service")
     row = boxed.until("web", lambda row: is_healthy(row) and row["run"] == 2)
     assert row["pid"]

@@ -44,7 +44,7 @@ from locald.daemon.proxy.idle import Idle
 from locald.daemon.proxy.proxy import Proxy
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
-from locald.daemon.shortage import Shortage
+from locald.daemon.shortage import Shortage, behind
 from locald.daemon.tasks import Tasks
 from locald.daemon.watches import Watches
 from locald.domain.lifecycle.found_port import checked_by_datagram
@@ -97,6 +97,9 @@ def _run(home: Home, saved: Saved, keeper: launch.Begun | None, *, foreground: b
         log.critical("the daemon cannot run: %s", error)
         raise
     except Exception as error:
+        if lacking := behind(error):
+            log.critical("the daemon cannot go on: %s", lacking)
+            raise lacking from None
         log.critical("the daemon stops because of an internal error", exc_info=error)
         print(f"error: internal: {error!r}\nhint: see the log of the daemon: {home.log}", file=sys.stderr)
         return 3

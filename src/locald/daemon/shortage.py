@@ -69,6 +69,14 @@ class Shortage(logging.Filter):
             self._loop.call_later(LOOK_EVERY, self._look)
 
 
+def behind(error: BaseException) -> OSError | None:
+    """The shortage that has ended everything; None where something else has had a part in it."""
+    if isinstance(error, BaseExceptionGroup):
+        found = [behind(each) for each in error.exceptions]
+        return found[0] if all(found) else None
+    return error if isinstance(error, OSError) and _is_one(error) else None
+
+
 def _is_one(error: object) -> bool:
     return isinstance(error, OSError) and error.errno in OUT
 

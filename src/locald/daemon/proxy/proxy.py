@@ -227,7 +227,9 @@ class Proxy:
             self.trouble, self.hint = found.reason, found.hint
             self._settled.set()
             return False
-        self._caddy, self.trouble, self.hint = found, "", ""
+        self._caddy = found
+        if self.hint:  # that there was none; another trouble stays until one runs
+            self.trouble = self.hint = ""
         return True
 
     async def _live(self) -> None:
