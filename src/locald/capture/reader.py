@@ -30,6 +30,9 @@ LONGEST = 1024 * 1024
 PIECE = 256 * 1024
 """bytes of a segment that are read at once, or one frame if that is longer"""
 
+GLANCE = 8 * 1024
+"""bytes that are read where only headers are looked at: what is printed much is in large frames"""
+
 Name = tuple[int, int]
 """of a segment: run number, number within the run (from 1)"""
 
@@ -270,7 +273,7 @@ def frame_at(folder: Path, name: Name, target: int) -> tuple[int, dict[int, bool
     except OSError:
         return start, {}
     try:
-        while data := os.pread(file, PIECE, start):
+        while data := os.pread(file, GLANCE, start):
             end = 0
             for stream, begin, end in frames.places(data):
                 if start + end > target:
