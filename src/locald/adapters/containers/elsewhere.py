@@ -1,21 +1,24 @@
-"""What runs on engines elsewhere have in common: how they are called off, stopped and killed, and what is
-said while their engine is away.
+"""What engines elsewhere have in common: their adapters, how runs live there, are called off, stopped and
+killed, and what is said while their engine is away.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from locald.adapters.containers.connection import Connection, Connections
+from locald.adapters.containers.lives import Lives
+from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
-from locald.domain.lifecycle.messages import Prepares, Resumed, Silenced
+from locald.domain.lifecycle.messages import Gone, Lost, NotStarted, Prepares, Resumed, Silenced
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from locald.adapters.containers.printing import Printing
-    from locald.domain.lifecycle.messages import Event
+    from locald.domain.lifecycle.messages import Event, Exited
     from locald.domain.project.names import Run
     from locald.linux import clock as clocks
 
@@ -26,6 +29,74 @@ GIVES_UP = 10.0
 CALLED_OFF = Reason("stopped before it started")
 
 E = TypeVar("E")
+H = TypeVar("H", bound="Elsewhere")
+C = TypeVar("C", bound=Connection[Any])
+
+
+class Adapter(Generic[H, C]):
+    """An engine's own says how a run is made of an order (`_made`), and what goes with it (`_leave`)."""
+
+    KIND = "run"
+    """what a run is to the engine"""
+
+    def __init__(
+        self,
+        post: Callable[[Event], None],
+        clock: clocks.Clock,
+        tasks: asyncio.TaskGroup,
+        on_output: Callable[[Run], None],
+        owner: str,
+    ) -> None:
+        """`tasks`: where the work lives. `owner`: what tells what is ours from that of another locald."""
+        self._post, self._clock, self._owner = post, clock, owner
+        self._lives: Lives[H] = Lives(post, clock, tasks, on_output, self.KIND)
+        self._connections: Connections[C] = Connections(tasks)
+
+    # Orders. A run that is not there any more needs none.
+
+    def start(self, run: Run, order: Any) -> None:
+        self._hold(run, order, known=False)
+
+    def adopt(self, run: Run, order: Any) -> None:
+        self._hold(run, order, known=True)
+
+    def stop(self, run: Run) -> None:
+        if held := self._lives.held.get(run):
+            held.stop()
+
+    def signal(self, run: Run, number: int) -> None:
+        if held := self._lives.held.get(run):
+            held.signal(number)
+
+    def kill(self, run: Run) -> None:
+        if held := self._lives.held.get(run):
+            held.kill()
+
+    def note(self, run: Run, line: str) -> None:
+        self._lives.note(run, line)
+
+    def forget(self, run: Run) -> None:
+        self._lives.forget(run)
+
+    async def close(self) -> None:
+        """Let go of everything; what runs goes on. What is being cleared away is cleared away first."""
+        await self._lives.close(self._connections.tasks)
+
+    # Runs.
+
+    def _hold(self, run: Run, order: Any, *, known: bool) -> None:
+        held = self._made(run, order, self._lives.printing(run, order))
+        self._lives.begin(held, self._leave, known=known)
+
+    def _made(self, run: Run, order: Any, printing: Printing) -> H:
+        raise NotImplementedError
+
+    async def _leave(self, held: H) -> None:
+        """Nothing of it is left: its connection may go, and what its project needs no more."""
+        raise NotImplementedError
+
+    def _in_use(self, project: str) -> bool:
+        return any(held.run.key.project == project and not held.gone for held in self._lives.held.values())
 
 
 class Vanished(Exception):
@@ -92,6 +163,44 @@ class Elsewhere:
     def _kill(self) -> None:
         """Send SIGKILL, if that can be done."""
         self.signal(signal.SIGKILL)
+
+    # Its life.
+
+    async def live(self, *, known: bool) -> None:
+        """`known`: it was begun by an earlier daemon, and is looked for."""
+        try:
+            await (self._find() if known else self._start())
+            ended = await self._follow()
+        except CannotBegin as cannot:
+            await self._take_away()
+            self._post(NotStarted(self.run, *cannot.reason, self._clock.now()))
+        except Vanished as vanished:
+            self._post(Lost(self.run, str(vanished), self._clock.now()))
+        else:
+            await self._end(ended)
+            self._post(Gone(self.run, self._clock.now()))
+
+    async def _start(self) -> None:
+        """Raises CannotBegin, and then what is left of it is to be taken away."""
+        raise NotImplementedError
+
+    async def _find(self) -> None:
+        """Raises Vanished."""
+        raise NotImplementedError
+
+    async def _follow(self) -> Exited | None:
+        """To its end; the news of that, unless it is told already. Raises Vanished."""
+        raise NotImplementedError
+
+    async def _end(self, ended: Exited | None) -> None:
+        """Tell of it, and leave nothing of the run."""
+        if ended:
+            self._post(ended)
+        await self._take_away()
+
+    async def _take_away(self) -> object:
+        """Remove what was made, if it is not."""
+        raise NotImplementedError
 
     async def _patiently(self, up: Callable[[], Awaitable[E]]) -> E:
         """What `up` gives as soon as the engine is there. Raises Vanished."""

@@ -125,37 +125,3 @@ class Lives(Generic[H]):
 
     def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._disk, function, *arguments)
-
-
-class Obedient(Life, Protocol):
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-    def signal(self, number: int) -> None: ...
-
-
-B = TypeVar("B", bound=Obedient)
-
-
-class Orders(Generic[B]):
-    """What an engine's adapter passes on to its runs. One that is not there any more needs no order."""
-
-    def __init__(self, lives: Lives[B]) -> None:
-        self._lives = lives
-
-    def stop(self, run: Run) -> None:
-        if held := self._lives.held.get(run):
-            held.stop()
-
-    def signal(self, run: Run, number: int) -> None:
-        if held := self._lives.held.get(run):
-            held.signal(number)
-
-    def kill(self, run: Run) -> None:
-        if held := self._lives.held.get(run):
-            held.kill()
-
-    def note(self, run: Run, line: str) -> None:
-        self._lives.note(run, line)
-
-    def forget(self, run: Run) -> None:
-        self._lives.forget(run)

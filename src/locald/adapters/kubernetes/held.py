@@ -23,7 +23,7 @@ from locald.adapters.kubernetes import objects
 from locald.adapters.kubernetes.api import core
 from locald.adapters.kubernetes.following import Following
 from locald.adapters.kubernetes.output import Output
-from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Prepares, Spawned
+from locald.domain.lifecycle.messages import Exited, Prepares, Spawned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -102,21 +102,6 @@ class Held(Elsewhere):
                 log.info("pod %s was not killed: %s", each.name, error)
 
     # Its life.
-
-    async def live(self, *, known: bool) -> None:
-        """`known`: it was begun by an earlier daemon, and is looked for."""
-        try:
-            await (self._find() if known else self._start())
-            ended = await self._follow()
-        except CannotBegin as cannot:
-            await self._take_away()
-            self._post(NotStarted(self.run, *cannot.reason, self._clock.now()))
-        except Vanished as vanished:
-            self._post(Lost(self.run, str(vanished), self._clock.now()))
-        else:
-            self._post(ended)
-            await self._take_away()
-            self._post(Gone(self.run, self._clock.now()))
 
     async def _start(self) -> None:
         """Raises CannotBegin, and then what is left of it is to be taken away."""

@@ -10,40 +10,27 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from locald.adapters.containers.connection import Connections
+from locald.adapters.containers import elsewhere
 from locald.adapters.containers.engine import EngineAbsent
-from locald.adapters.containers.lives import Lives, Orders
 from locald.adapters.kubernetes.cluster import Cluster, reach, usable
 from locald.adapters.kubernetes.held import Held
 from locald.adapters.kubernetes.kubectl import current_context, place
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from locald.adapters.containers.create import Order
-    from locald.domain.lifecycle.messages import Event
+    from locald.adapters.containers.printing import Printing
     from locald.domain.project.names import Run
-    from locald.linux.clock import Clock
 
 SETTLES = 1.0
 """seconds after the last service of a project in which another may come, before its namespace goes: a
 cluster takes its time to remove one, and what comes then would have to wait"""
 
 
-class Adapter(Orders[Held]):
-    def __init__(
-        self,
-        post: Callable[[Event], None],
-        clock: Clock,
-        tasks: asyncio.TaskGroup,
-        on_output: Callable[[Run], None],
-        owner: str,
-    ) -> None:
-        """`tasks`: where the work lives. `owner`: what tells our objects from those of another locald."""
-        self._post, self._clock, self._owner = post, clock, owner
-        super().__init__(Lives(post, clock, tasks, on_output, "pod"))
-        self._clusters: Connections[Cluster] = Connections(tasks)
+class Adapter(elsewhere.Adapter[Held, Cluster]):
+    KIND = "pod"
 
     async def ready(self, shell: Mapping[str, str], context: str) -> str:
         """The context that is meant. Raises Refused where its cluster takes no orders."""
@@ -54,34 +41,19 @@ class Adapter(Orders[Held]):
             raise Refused(Problem(absent.reason, "--on kubernetes", absent.hint)) from None
         return context
 
-    # Orders.
-
-    def start(self, run: Run, order: Order) -> None:
-        self._hold(run, order, known=False)
-
-    def adopt(self, run: Run, order: Order) -> None:
-        self._hold(run, order, known=True)
-
     def way_in(self, run: Run) -> None:
         """A container that the docker command knows is not there."""
 
-    async def close(self) -> None:
-        """Let go of everything; pods keep running. What is being cleared away is cleared away first."""
-        await self._lives.close(self._clusters.tasks)
-
-    # Runs.
-
-    def _hold(self, run: Run, order: Order, *, known: bool) -> None:
-        held = Held(
+    def _made(self, run: Run, order: Order, printing: Printing) -> Held:
+        return Held(
             run,
             order,
             owner=self._owner,
             reach=self._reach,
-            printing=self._lives.printing(run, order),
+            printing=printing,
             post=self._post,
             clock=self._clock,
         )
-        self._lives.begin(held, self._leave, known=known)
 
     async def _reach(self, held: Held) -> Cluster:
         """The cluster of the run's order. Raises EngineAbsent."""
@@ -91,10 +63,7 @@ class Adapter(Orders[Held]):
         async def connect() -> Cluster:
             return await reach(where, shell, self._owner, self._lives.held.keys)
 
-        return await self._clusters.reach(held, (where,), connect)
-
-    def _in_use(self, project: str) -> bool:
-        return any(held.run.key.project == project and not held.gone for held in self._lives.held.values())
+        return await self._connections.reach(held, (where,), connect)
 
     async def _leave(self, held: Held) -> None:
         """With the last service of a project goes its namespace, with the last run of all the connection."""
@@ -104,4 +73,4 @@ class Adapter(Orders[Held]):
         if not self._in_use(project):
             await asyncio.sleep(SETTLES)
             await cluster.drop_namespace(project, lambda: self._in_use(project))
-        self._clusters.leave(held, cluster)
+        self._connections.leave(held, cluster)

@@ -26,8 +26,6 @@ from locald.adapters.swarm.following import NOTHING, Following
 from locald.adapters.swarm.port import Port
 from locald.domain.lifecycle.messages import (
     Exited,
-    Gone,
-    Lost,
     NotStarted,
     Replaced,
     Spawned,
@@ -129,22 +127,12 @@ class Held(Elsewhere):
 
     # Its life.
 
-    async def live(self, *, known: bool) -> None:
-        """`known`: it was begun by an earlier daemon, and is looked for."""
-        try:
-            await (self._find() if known else self._start())
-            ended = await self._follow()
-        except CannotBegin as cannot:
-            await self._take_away()
-            self._post(NotStarted(self.run, *cannot.reason, self._clock.now()))
-        except Vanished as vanished:
-            self._post(Lost(self.run, str(vanished), self._clock.now()))
-        else:
-            await self._read_on()
+    async def _end(self, ended: Exited | None) -> None:
+        await self._read_on()
+        if ended:
             self._post(ended)
-            self.gone = await self._take_away()
-            await self._clear(self)
-            self._post(Gone(self.run, self._clock.now()))
+        self.gone = await self._take_away()
+        await self._clear(self)
 
     async def _start(self) -> None:
         """Raises CannotBegin, and then nothing of it is left."""

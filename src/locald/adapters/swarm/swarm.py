@@ -10,38 +10,24 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from locald.adapters.containers.connection import Connections
+from locald.adapters.containers import elsewhere
 from locald.adapters.containers.engine import EngineAbsent, Refusal, first, where
-from locald.adapters.containers.lives import Lives, Orders
 from locald.adapters.swarm.cluster import Cluster, usable
 from locald.adapters.swarm.held import Held
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from locald.adapters.containers.create import Order
-    from locald.domain.lifecycle.messages import Event
+    from locald.adapters.containers.printing import Printing
     from locald.domain.project.names import Run
-    from locald.linux.clock import Clock
 
 log = logging.getLogger(__name__)
 
 
-class Adapter(Orders[Held]):
-    def __init__(
-        self,
-        post: Callable[[Event], None],
-        clock: Clock,
-        tasks: asyncio.TaskGroup,
-        on_output: Callable[[Run], None],
-        owner: str,
-    ) -> None:
-        """`tasks`: where the work lives. `owner`: what tells our services from those of another locald."""
-        self._post, self._clock, self._owner = post, clock, owner
-        super().__init__(Lives(post, clock, tasks, on_output, "service"))
-        self._clusters: Connections[Cluster] = Connections(tasks)
+class Adapter(elsewhere.Adapter[Held, Cluster]):
+    KIND = "service"
 
     async def ready(self, shell: Mapping[str, str], context: str) -> str:
         """It has no contexts. Raises Refused where there is no swarm that takes orders."""
@@ -57,39 +43,22 @@ class Adapter(Orders[Held]):
             raise Refused(Problem(f"the engine refuses: {refusal.message}", "--on swarm")) from None
         return ""
 
-    # Orders.
-
-    def start(self, run: Run, order: Order) -> None:
-        self._hold(run, order, known=False)
-
-    def adopt(self, run: Run, order: Order) -> None:
-        self._hold(run, order, known=True)
-
     def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None:
         """Of a container on the node that we talk to; the others cannot be entered from there."""
         held = self._lives.held.get(run)
         return held.way_in if held else None
 
-    async def close(self) -> None:
-        """Let go of everything; services keep running. What is being cleared away is cleared away first."""
-        await self._lives.close(self._clusters.tasks)
-
-    # Runs.
-
-    def _hold(self, run: Run, order: Order, *, known: bool) -> None:
-        held = Held(
+    def _made(self, run: Run, order: Order, printing: Printing) -> Held:
+        return Held(
             run,
             order,
             owner=self._owner,
             reach=self._reach,
             clear=self._clear,
-            printing=self._lives.printing(run, order),
+            printing=printing,
             post=self._post,
             clock=self._clock,
         )
-        self._lives.begin(held, self._leave, known=known)
-
-    # Swarms.
 
     async def _reach(self, held: Held) -> Cluster:
         """The cluster of the run's order. Raises EngineAbsent."""
@@ -98,10 +67,7 @@ class Adapter(Orders[Held]):
         async def connect() -> Cluster:
             return Cluster(await first(candidates), self._owner, self._lives.held.keys)
 
-        return await self._clusters.reach(held, candidates, connect)
-
-    def _in_use(self, project: str) -> bool:
-        return any(held.run.key.project == project and not held.gone for held in self._lives.held.values())
+        return await self._connections.reach(held, candidates, connect)
 
     async def _clear(self, held: Held) -> None:
         """With the last service of a project goes its network."""
@@ -114,4 +80,4 @@ class Adapter(Orders[Held]):
         if (cluster := held.cluster) is None:
             return
         await self._clear(held)
-        self._clusters.leave(held, cluster)
+        self._connections.leave(held, cluster)

@@ -28,7 +28,7 @@ from locald.adapters.systemd import unit as units
 from locald.adapters.systemd.bus import Denied
 from locald.adapters.systemd.following import Following, state
 from locald.adapters.systemd.manager import NO_SUCH_UNIT, remove
-from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Spawned
+from locald.domain.lifecycle.messages import Exited, NotStarted, Spawned
 from locald.linux import cgroup
 
 if TYPE_CHECKING:
@@ -118,20 +118,6 @@ class Held(Elsewhere):
         return cgroup.pids(self._folder) if self._folder else []
 
     # Its life.
-
-    async def live(self, *, known: bool) -> None:
-        """`known`: it was begun by an earlier daemon, and is looked for."""
-        try:
-            await (self._find() if known else self._start())
-            await self._follow()
-        except CannotBegin as cannot:
-            await self._take_away()
-            self._post(NotStarted(self.run, *cannot.reason, self._clock.now()))
-        except Vanished as vanished:
-            self._post(Lost(self.run, str(vanished), self._clock.now()))
-        else:
-            await self._take_away()
-            self._post(Gone(self.run, self._clock.now()))
 
     async def _start(self) -> None:
         """Raises CannotBegin."""
