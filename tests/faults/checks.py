@@ -99,6 +99,11 @@ def _states(wishes: Wishes, name: str) -> tuple[str, ...]:
     return ("blocked",) if name in wishes.wanted else ("stopped",)
 
 
+def all_is_saved(seen: Sight) -> list[str]:
+    """What a disk did not take is saved once it is not full any more: a daemon that comes next goes by it."""
+    return [f"status says for good that {seen.unsaved}"] if seen.unsaved else []
+
+
 def pids_that_are_not(seen: Sight) -> dict[str, int]:
     """The services of which status shows a process that is no more."""
     there = {process.pid for process in seen.processes}

@@ -248,6 +248,7 @@ class Campaign:
                 *checks.wanted_runs_once(self.wishes, seen),
                 *checks.stopped_leaves_nothing(self.wishes, seen),
                 *checks.status_is_true(self.wishes, seen),
+                *checks.all_is_saved(seen),
             ]
             if not broken:
                 return seen
@@ -259,19 +260,17 @@ class Campaign:
             time.sleep(LOOK_EVERY)
 
     def look(self) -> Sight:
-        rows = self.yard.rows()
-        if rows is None:
-            rows = self._have_daemon()
-        return Sight(self.yard.processes(), rows, dashboard=self.yard.dashboard())
+        rows, unsaved = self.yard.status() or self._have_daemon()
+        return Sight(self.yard.processes(), rows, unsaved=unsaved, dashboard=self.yard.dashboard())
 
-    def _have_daemon(self) -> Rows:
+    def _have_daemon(self) -> tuple[Rows, str]:
         """`status` starts one when there is something to restore; else there need be none."""
         code, said = self.yard.run("shop", "status", "--all", "--json")
         if code == 3 and not self.wishes.wanted:
             code, said = self.yard.run("shop", "server", "start")
         if code != 0:
             self._broke(f"status ended with {code}: {said[-1000:]}")
-        return self.yard.rows() or {}
+        return self.yard.status() or ({}, "")
 
     def _broken_if_shown_too_long(self, seen: Sight, shown: dict[tuple[str, int], float]) -> None:
         now, wrong = time.monotonic(), checks.pids_that_are_not(seen)

@@ -77,6 +77,8 @@ class Sight:
     marks: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
     """(service, incarnation, stream): how many lines were printed wholly"""
     logs: Mapping[str, tuple[Printed, ...]] = field(default_factory=dict)
+    unsaved: str = ""
+    """what status says of a state that cannot be saved"""
     dashboard: str = ""
     """what the next daemon is to know of the dashboard: its port, and who is signed in"""
     texts: Mapping[str, str] = field(default_factory=dict)

@@ -47,6 +47,7 @@ def all_broken(campaign: Campaign, seen: Sight) -> list[str]:
         *checks.wanted_runs_once(campaign.wishes, seen),
         *checks.stopped_leaves_nothing(campaign.wishes, seen),
         *checks.status_is_true(campaign.wishes, seen),
+        *checks.all_is_saved(seen),
         *checks.bystanders_untouched(seen, seen, (), campaign.wishes),
         *checks.times_stay(seen, seen),
         *checks.dashboard_is_remembered(seen, seen),
@@ -165,6 +166,20 @@ def test_a_status_that_forgets_or_remembers_too_much_is_named(campaign: Campaign
     assert broken == ["status does not name db"]
     broken = checks.status_is_true(campaign.wishes.down("shop"), seen)
     assert "status names db, which is gone" in broken
+
+
+def test_a_state_that_is_not_saved_is_named_until_it_is(campaign: Campaign) -> None:
+    state = campaign.yard.home / "state"
+    (obstacle := state / "state.json.new").mkdir()
+    (state / "state.json").unlink()
+    try:
+        assert campaign.yard.run("shop", "restart", "mail")[0] == 0
+        wait_for(lambda: campaign.look().unsaved, "it cannot be saved")
+        (broken,) = checks.all_is_saved(campaign.look())
+        assert broken.startswith("status says for good that the state cannot be saved in ")
+    finally:
+        obstacle.rmdir()
+    assert checks.all_is_saved(campaign.settle()) == []
 
 
 def test_a_process_shown_after_its_end_is_known(seen: Sight) -> None:

@@ -92,13 +92,16 @@ class Yard:
     def processes(self) -> tuple[Process, ...]:
         return sight.processes(self.token)
 
-    def rows(self) -> Rows | None:
-        """Of all projects, asked over the socket; None when nobody answers."""
+    def status(self) -> tuple[Rows, str] | None:
+        """The rows of all projects, and why the state is not saved, empty when it is; asked over the socket.
+        None when nobody answers."""
         try:
             document = _ask(self.home / "run" / "locald.sock")
         except (OSError, ValueError):
             return None
-        return {row["name"]: row for row in document["services"]}
+        told = document["daemon"].get("trouble", "")
+        rows = {row["name"]: row for row in document["services"]}
+        return rows, told if "cannot be saved" in told else ""
 
     def dashboard(self) -> str:
         try:

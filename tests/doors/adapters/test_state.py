@@ -704,10 +704,11 @@ async def test_a_disk_that_cannot_be_written_keeps_nobody_waiting_and_is_told_of
         assert caplog.records[-1].getMessage() == f"the state is saved in {desk.file} again"
 
 
-async def test_what_could_not_be_written_is_tried_again_without_a_change(
+async def test_what_could_not_be_written_is_tried_again_soon_without_a_change(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "QUIET", 0.01)
+    """A daemon that is killed until then begins the latest runs anew."""
+    monkeypatch.setattr(module, "QUIET", 3600)
     (obstacle := desk.file.with_name("state.json.new")).mkdir()
     async with desk.saving():
         desk.hold(service("web"))

@@ -34,6 +34,9 @@ LAZY = 0.05
 """seconds that a change may wait for company when nobody waits for it"""
 QUIET = 2.0
 """seconds without a change after which the file is made to last through a crash of the machine too"""
+AGAIN = 0.25
+"""seconds after which a file that could not be written is tried again: a daemon that is killed until then
+leaves a file that does not know the latest runs, and they are begun anew"""
 ROOM = 256 * 1024
 """bytes of added lines that are never too many"""
 LITTLE = 16
@@ -99,7 +102,7 @@ class Store:
             await self._changed.wait()
             await _within(LAZY, self._hurry)
             await self.write()
-            if not await _within(QUIET, self._changed):
+            if not await _within(AGAIN if self.trouble else QUIET, self._changed):
                 self._rest()
 
     def _rest(self) -> None:
