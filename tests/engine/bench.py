@@ -20,6 +20,7 @@ from locald.domain.lifecycle.messages import Gone, Lost, NotStarted, Spawned
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Definition, ServiceSpec, Type
 from locald.linux.clock import Clock
+from locald.wire.engines import Address
 from posted import Posted
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from engine.session import Docker
     from locald.capture.block import Line
-    from locald.wire.engines import Address
 
 E = TypeVar("E")
 
@@ -56,7 +56,7 @@ class Bench:
         """What a daemon has, from its start to its end; then another one may be had."""
         self.posted.events.clear()
         async with Tasks() as tasks:
-            used = EnginesUsed(str(self.folder / "engines.json"))
+            used = str(self.folder / "engines.json")
             self._containers = Containers(self._post, self.clock, tasks, self._on_output, self.owner, used)
             try:
                 yield self._containers
@@ -155,7 +155,7 @@ class Bench:
         return self.api.get(f"/containers/locald-{self.project}-{name}/json")
 
     def engines_used(self) -> set[Address]:
-        return EnginesUsed(str(self.folder / "engines.json")).all()
+        return EnginesUsed(str(self.folder / "engines.json"), Address).all()
 
     def listed(self) -> list[str]:
         """What is in the project's folder, beside what was captured."""

@@ -152,6 +152,12 @@ class Machine:
         kill(pid)
         return pid
 
+    def lose_state(self) -> None:
+        """Kill the daemon, and have the next one find nothing that tells what runs."""
+        self.kill_daemon()
+        (self.home / "state" / "state.json").write_bytes(b"\0noise")
+        assert self.locald("server", "start").returncode == 0
+
     def keeper_pid(self) -> int:
         """The keeper of this home, which holds a lock for as long as it lives."""
         pid = holder_of(str(self.home / "run" / "keeper.lock"))

@@ -150,6 +150,14 @@ def test_the_daemon_is_killed_and_the_next_one_takes_up_what_is_there(fleet: Fle
     wait_for(lambda: fleet.printed("web").count("hello") == 2, "both runs' lines", PATIENCE)
 
 
+def test_a_daemon_that_has_lost_its_state_removes_what_it_does_not_know(fleet: Fleet) -> None:
+    fleet.begins(f"[services.db]\n{server()}")
+    fleet.lose_state()
+    wait_for(lambda: fleet.is_clean, "its namespace is gone", PATIENCE)
+    used = fleet.home / "state" / "engines-kubernetes.json"
+    wait_for(lambda: not used.exists(), "the cluster is struck off", PATIENCE)
+
+
 def test_output_is_followed_and_what_is_printed_last_is_kept(fleet: Fleet) -> None:
     command = "trap 'echo bye; exit 0' TERM; echo hello; while :; do sleep 0.1; done"
     fleet.begins(f'[services.job]\n{PLAIN}command = "{command}"\n')

@@ -197,9 +197,34 @@ def test_what_cannot_be_stopped_is_named_and_the_next_up_takes_its_place(
     finally:
         swarm.manager.thaw()
     assert done.returncode == 0
-    assert f"`docker service rm locald-{fleet.name}-db` removes it" in done.stderr
+    assert f"locald removes it when it can, or `docker service rm locald-{fleet.name}-db` does" in done.stderr
     begin(fleet, services)
     assert swarm.services(fleet.name) == [f"locald-{fleet.name}-db"]
+
+
+@pytest.mark.timeout(150)
+def test_what_could_not_be_stopped_is_removed_when_the_manager_is_back(fleet: Machine, swarm: Swarm) -> None:
+    begin(fleet, f'[services.db]\n{image("store")}stop_timeout = "1s"\n')
+    swarm.manager.freeze()
+    try:
+        assert fleet.locald("down", timeout=PATIENCE).returncode == 0
+        fleet.kill_daemon()
+        assert fleet.locald("server", "start").returncode == 0  # the next one knows of it, too
+    finally:
+        swarm.manager.thaw()
+    nothing_is_left(fleet, swarm)
+
+
+def test_a_daemon_that_has_lost_its_state_removes_what_it_does_not_know(fleet: Machine, swarm: Swarm) -> None:
+    begin(fleet, f"[services.db]\n{image('store')}")
+    fleet.lose_state()
+    nothing_is_left(fleet, swarm)
+
+
+def nothing_is_left(fleet: Machine, swarm: Swarm) -> None:
+    wait_for(lambda: swarm.services(fleet.name) == [], "its service is removed", PATIENCE)
+    wait_for(lambda: swarm.networks(fleet.name) == [], "its network is removed", PATIENCE)
+    wait_for(lambda: not (fleet.home / "state" / "engines-swarm.json").exists(), "the swarm is struck off")
 
 
 def test_a_service_that_somebody_removes_is_started_again(fleet: Machine, swarm: Swarm) -> None:

@@ -102,6 +102,13 @@ def test_the_daemon_is_killed_and_the_next_one_takes_up_what_is_there(boxed: Box
     assert boxed.status()["web"]["run"] == 2
 
 
+def test_a_daemon_that_has_lost_its_state_stops_what_it_does_not_know(boxed: Boxed) -> None:
+    boxed.up_there(SHOP)
+    boxed.lose_state()
+    wait_for(lambda: boxed.units() == [], "its units are stopped")
+    wait_for(lambda: not (boxed.home / "state" / "engines-systemd.json").exists(), "systemd is struck off")
+
+
 def test_output_is_kept_to_the_last_line(boxed: Boxed) -> None:
     command = "trap 'echo bye; exit 0' TERM; echo hello; echo error >&2; while :; do sleep 0.1; done"
     boxed.up_there(f'[services.job]\ntype = "worker"\ncommand = "{command}"\n')

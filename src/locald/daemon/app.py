@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from locald.adapters.asking import Asking, Target
 from locald.adapters.checks import Checks
-from locald.adapters.containers.engines_used import EnginesUsed
 from locald.adapters.listeners import Listeners
 from locald.adapters.logbook import Logbook
 from locald.adapters.processes import Processes
@@ -50,6 +49,7 @@ from locald.daemon.watches import Watches
 from locald.domain.lifecycle.found_port import checked_by_datagram
 from locald.domain.lifecycle.messages import Event, Exited, Listens, Notified
 from locald.domain.lifecycle.senders import is_main
+from locald.domain.project.spec import Engine
 from locald.domain.values.problem import Refused
 from locald.linux.clock import Clock
 from locald.wire.home import Home
@@ -123,7 +123,7 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         ports = PortChoice(home.state)
         post = _also_to(checks, asking, loop, ports)
         listeners = Listeners(post, clock.now)
-        owner, used = _owner(home), EnginesUsed(os.path.join(home.state, "engines.json"))
+        owner, used = _owner(home), home.engines_used(Engine.LOCAL)
         containers = ContainerRunner(
             lambda library: library.Containers(post, clock, tasks, logbook.hint, owner, used),
             logbook,
@@ -135,7 +135,10 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         logbook.tail, processes.on_unwritten = processes.tail, checks.unwritten
         here = ProcessRunner(processes, listeners, logbook)
         elsewhere = engines.runners(
-            lambda module: module.Adapter(post, clock, tasks, logbook.hint, owner), logbook, here
+            lambda module, used: module.Adapter(post, clock, tasks, logbook.hint, owner, used),
+            logbook,
+            here,
+            home.engines_used,
         )
         hub = Hub(lambda: loop.world)
         proxy = Proxy(home, loop, processes, hub.change_all, os.environ)
@@ -190,6 +193,8 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         for effect in first:
             performer.perform(effect, world)
         containers.tidy()
+        for runner in elsewhere.values():
+            runner.tidy()
         if keeping.is_there():
             processes.look()
         for name, work in {

@@ -9,6 +9,7 @@ what it cannot run is refused by `domain.project.placing`.
 from __future__ import annotations
 
 import asyncio
+import os
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -67,6 +68,10 @@ class Adapter(Protocol):
     def kill(self, run: Run) -> None: ...
     def note(self, run: Run, line: str) -> None: ...
     def forget(self, run: Run) -> None: ...
+    def tidy(self) -> None:
+        """Remove what earlier daemons have left, and nobody knows any more."""
+        ...
+
     def way_in(self, run: Run) -> tuple[str, dict[str, str]] | None: ...
     async def close(self) -> None:
         """Let go of everything; what runs goes on."""
@@ -89,8 +94,9 @@ A = TypeVar("A", bound=Adapter)
 class EngineRunner(Generic[A]):
     """Carries out runs on one engine. `begin` makes its adapter when the first one is of interest."""
 
-    def __init__(self, library: str, begin: Callable[[ModuleType], A], logbook: Logbook) -> None:
-        self._library, self._begin, self._logbook = library, begin, logbook
+    def __init__(self, library: str, begin: Callable[[ModuleType], A], logbook: Logbook, used: str) -> None:
+        """`used`: the file of the engines where something of ours may be left."""
+        self._library, self._begin, self._logbook, self._used = library, begin, logbook, used
         self._others = Others()
 
     @cached_property
@@ -101,6 +107,11 @@ class EngineRunner(Generic[A]):
         """See `Adapter`."""
         await asyncio.to_thread(import_module, self._library)
         return await self.adapter.ready(shell, context)
+
+    def tidy(self) -> None:
+        """Remove what is left there of runs that nobody knows any more, if there may be something."""
+        if os.path.exists(self._used):
+            self.adapter.tidy()
 
     async def close(self) -> None:
         if self._has_begun:
@@ -166,10 +177,11 @@ class UnitRunner(EngineRunner[UnitAdapter]):
         library: str,
         begin: Callable[[ModuleType], UnitAdapter],
         logbook: Logbook,
+        used: str,
         processes: ProcessRunner,
     ) -> None:
         """`processes`: who runs them here else."""
-        super().__init__(library, begin, logbook)
+        super().__init__(library, begin, logbook, used)
         self._processes = processes
 
     def watch(self, run: Run, service: Service) -> None:
@@ -197,14 +209,23 @@ class UnitRunner(EngineRunner[UnitAdapter]):
 
 
 def runners(
-    begin: Callable[[ModuleType], Any], logbook: Logbook, processes: ProcessRunner
+    begin: Callable[[ModuleType, str], Any],
+    logbook: Logbook,
+    processes: ProcessRunner,
+    used: Callable[[Engine], str],
 ) -> dict[Engine, EngineRunner[Any]]:
-    """One for each engine. `begin` makes the adapter that is in a module."""
+    """One for each engine. `begin` makes the adapter that is in a module, with the file that `used` names for
+    its engine: of where something of ours may be left."""
 
     def runner(engine: Engine, library: str) -> EngineRunner[Any]:
+        file = used(engine)
+
+        def made(module: ModuleType) -> Any:
+            return begin(module, file)
+
         if engine in OF_PROCESSES:
-            return UnitRunner(library, begin, logbook, processes)
-        return EngineRunner(library, begin, logbook)
+            return UnitRunner(library, made, logbook, file, processes)
+        return EngineRunner(library, made, logbook, file)
 
     return {engine: runner(engine, library) for engine, library in ADAPTERS.items()}
 

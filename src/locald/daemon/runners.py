@@ -6,6 +6,7 @@ ordered, and who looks at its port: the kernel's tables for a process, the engin
 
 from __future__ import annotations
 
+import os
 from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from locald.adapters.containers.containers import Containers
-    from locald.adapters.containers.engines_used import EnginesUsed
     from locald.adapters.listeners import Listeners
     from locald.adapters.logbook import Logbook
     from locald.adapters.processes import Processes
@@ -135,9 +135,8 @@ class ContainerRunner:
 
     LIBRARY = "locald.adapters.containers.containers"
 
-    def __init__(
-        self, begin: Callable[[ModuleType], Containers], logbook: Logbook, used: EnginesUsed
-    ) -> None:
+    def __init__(self, begin: Callable[[ModuleType], Containers], logbook: Logbook, used: str) -> None:
+        """`used`: the file of the engines where something of ours may be left."""
         self._begin, self._logbook, self._used = begin, logbook, used
         self._others = Others()
 
@@ -155,8 +154,8 @@ class ContainerRunner:
 
     def tidy(self) -> None:
         """Remove what is left on an engine of runs that nobody knows any more, if there may be something."""
-        if used := self._used.all():
-            self._containers.tidy(used)
+        if os.path.exists(self._used):
+            self._containers.tidy()
 
     async def close(self) -> None:
         if self._has_begun:

@@ -76,6 +76,11 @@ class Home:
         """What the daemon knows about its projects."""
         return os.path.join(self.state, "state.json")
 
+    def engines_used(self, engine: str) -> str:
+        """Where something of ours may be left, of one kind of engine ("local": those of containers)."""
+        name = "engines.json" if engine == "local" else f"engines-{engine}.json"
+        return os.path.join(self.state, name)
+
     @property
     def dashboard(self) -> str:
         """Port and secret of the dashboard's site, for the owner's eyes only."""

@@ -112,7 +112,7 @@ async def test_a_daemon_that_has_lost_its_state_removes_what_it_does_not_know(he
         daemon.start(here.run(), here.order("plain", command=SLEEP))
         await here.wait_for(Spawned)
     async with here.daemon() as daemon:
-        daemon.tidy(await asyncio.to_thread(here.engines_used))
+        daemon.tidy()
         await here.until_nothing_is_left()
         async with asyncio.timeout(PATIENCE):
             while await asyncio.to_thread(here.engines_used):  # noqa: ASYNC110
@@ -128,7 +128,7 @@ async def test_what_is_adopted_stays_when_the_rest_is_removed(here: Bench) -> No
         await here.wait_for(Spawned)
     async with here.daemon() as daemon:
         daemon.adopt(here.run(), order, first.pid)
-        daemon.tidy(await asyncio.to_thread(here.engines_used))
+        daemon.tidy()
         assert (await here.wait_for(Spawned)).container == first.container
         async with asyncio.timeout(PATIENCE):
             while any(  # noqa: ASYNC110

@@ -149,7 +149,7 @@ async def held(server: tuple[Server, str]) -> AsyncIterator[tuple[Server, Cluste
         "deployments": [thing("db", RUN), thing("old", OLD)],
         "namespaces": [],
     }
-    cluster = Cluster(Way(path), Place("dev", ("", "")), {}, "me", lambda: {RUN})  # type: ignore[arg-type]
+    cluster = Cluster(Way(path), Place("dev", {}), "me", lambda: {RUN})  # type: ignore[arg-type]
     user = User()
     cluster.use(user)
     async with asyncio.TaskGroup() as group:
@@ -234,7 +234,7 @@ async def test_a_refusal_is_the_clusters_own_and_the_rest_means_that_it_is_not_t
     server: tuple[Server, str], status: int, text: str, error: type[Exception]
 ) -> None:
     made, path = server
-    cluster = Cluster(Way(path), Place("dev", ("", "")), {}, "me", lambda: ())  # type: ignore[arg-type]
+    cluster = Cluster(Way(path), Place("dev", {}), "me", lambda: ())  # type: ignore[arg-type]
     made.fault = web.Response(status=status, text=text)
     with pytest.raises(error) as raised:
         await cluster.api.get(("api", "v1", "pods"))
@@ -244,7 +244,7 @@ async def test_a_refusal_is_the_clusters_own_and_the_rest_means_that_it_is_not_t
 
 async def test_a_namespace_with_claims_stays(server: tuple[Server, str]) -> None:
     made, path = server
-    cluster = Cluster(Way(path), Place("dev", ("", "")), {}, "me", lambda: ())  # type: ignore[arg-type]
+    cluster = Cluster(Way(path), Place("dev", {}), "me", lambda: ())  # type: ignore[arg-type]
     cluster._came()
     made.objects["persistentvolumeclaims"] = [{"metadata": {"name": "data"}}]
     await cluster.drop_namespace("shop", lambda: False)

@@ -7,35 +7,28 @@ the environment of the shell that ran `up`.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import signal
 from typing import TYPE_CHECKING
 
 from locald.adapters.containers import inside
-from locald.adapters.containers.connection import SOONEST, Connections
+from locald.adapters.containers.connection import Connections
 from locald.adapters.containers.engine import EngineAbsent, first, where
+from locald.adapters.containers.engines_used import EnginesUsed
 from locald.adapters.containers.held import Held
-from locald.adapters.containers.link import Link, Remains
+from locald.adapters.containers.link import Link
 from locald.adapters.containers.lives import Lives
 from locald.adapters.containers.networks import Networks
 from locald.domain.project.labelled import of_all
+from locald.wire.engines import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    import asyncio
+    from collections.abc import Callable
 
     from locald.adapters.containers.create import Order
-    from locald.adapters.containers.engines_used import EnginesUsed
-    from locald.adapters.containers.link import User
     from locald.adapters.containers.looking import News
     from locald.domain.project.names import Run
     from locald.linux.clock import Clock
-    from locald.wire.engines import Address
-
-log = logging.getLogger(__name__)
-
-RARELY = 30.0
-"""seconds at most between two looks for an engine that somebody else has stopped for good"""
 
 
 class Containers:
@@ -46,17 +39,14 @@ class Containers:
         tasks: asyncio.TaskGroup,
         on_output: Callable[[Run], None],
         owner: str,
-        used: EnginesUsed,
+        used: str,
     ) -> None:
         """`tasks`: where the work lives. `on_output` is called when a run has printed something. `owner`:
         what tells our containers from those of another locald on the same engine; always the same. `used`:
-        where something of ours may be, written down for a later daemon."""
+        the file in which a later daemon finds where something of ours may be."""
         self._post, self._clock, self._owner = post, clock, owner
         self._lives: Lives[Held] = Lives(post, clock, tasks, on_output)
-        self._links: Connections[Link] = Connections(tasks)
-        self._tasks, self._used = tasks, used
-        self._tidying: set[asyncio.Task[None]] = set()
-        self._writing = asyncio.Lock()
+        self._links = Connections(tasks, EnginesUsed(used, Address), self._connect)
         self._met: set[Address] = set()
         """where an engine has answered"""
 
@@ -71,13 +61,10 @@ class Containers:
         `Lost`. Adopt all that there may be at once: what nobody knows is removed."""
         self._hold(run, order, known=True, pid=pid or 0)
 
-    def tidy(self, addresses: Collection[Address]) -> None:
-        """Remove what earlier daemons have left on these engines, and nobody knows any more. Call it when all
-        that is known has been adopted."""
-        for address in addresses:
-            task = self._tasks.create_task(self._tidy(address), name=f"what is left at {address.url}")
-            self._tidying.add(task)
-            task.add_done_callback(self._tidying.discard)
+    def tidy(self) -> None:
+        """Remove what earlier daemons have left, and nobody knows any more. Call it when all that is known
+        has been adopted."""
+        self._links.tidy()
 
     def signal(self, run: Run, number: int) -> None:
         """Tell the first process of the container; call off what has not begun."""
@@ -118,7 +105,7 @@ class Containers:
 
     async def close(self) -> None:
         """Let go of everything; containers keep running. What is being cleared away is cleared away first."""
-        await self._lives.close(lambda: [*self._tidying, *self._links.tasks()])
+        await self._lives.close(self._links.tasks)
 
     # Runs.
 
@@ -141,7 +128,7 @@ class Containers:
     async def _reach(self, held: Held) -> Link:
         """The link to the engine of the run's order, made if there is none. Raises EngineAbsent."""
         candidates = await where(held.order.shell)
-        link = await self._links.reach(held, candidates, lambda: self._connect(candidates))
+        link = await self._links.reach(held, candidates)
         self._met.add(link.engine.address)
         return link
 
@@ -151,8 +138,6 @@ class Containers:
         except EngineAbsent as absent:
             absent.was_there = not self._met.isdisjoint(candidates)
             raise
-        async with self._writing:
-            await asyncio.to_thread(self._used.add, engine.address)
         networks = Networks(self._owner, self._in_use, self._members)
         return Link(engine, self._owner, self._lives.held.keys, networks)
 
@@ -182,37 +167,4 @@ class Containers:
         if (link := held.link) is None:
             return
         await link.networks.drop(link.engine, held.run.key.project)
-        link.is_clean &= held.is_removed
-        if not link.is_clean and not link.is_up:
-            link.use(self._remains(link))
-        self._let_go(held, link)
-
-    async def _tidy(self, address: Address) -> None:
-        """Be there when the engine is, which removes what is nobody's; however long that takes."""
-        pause, met = SOONEST, asyncio.Event()
-        waiting = Remains(lambda _: met.set())
-        link: Link | None = None
-        while link is None:
-            try:
-                link = await self._links.reach(waiting, (address,), lambda: self._connect((address,)))
-            except EngineAbsent as absent:
-                log.debug("what may be left at %s is not removed yet: %s", address.url, absent)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, RARELY)
-        if not link.is_up:
-            await met.wait()
-        self._let_go(waiting, link)
-
-    def _remains(self, link: Link) -> Remains:
-        return Remains(lambda remains: self._let_go(remains, link))
-
-    def _let_go(self, user: User, link: Link) -> None:
-        if self._links.leave(user, link) and link.is_clean:
-            self._tasks.create_task(
-                self._strike_off(link.engine.address), name="an engine without containers"
-            )
-
-    async def _strike_off(self, address: Address) -> None:
-        async with self._writing:
-            if not self._links.is_open(address):
-                await asyncio.to_thread(self._used.strike_off, address)
+        self._links.leave(held, link, is_removed=held.is_removed)

@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from locald.adapters.containers.connection import Connection, Connections
+from locald.adapters.containers.engines_used import EnginesUsed
 from locald.adapters.containers.lives import Lives
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
@@ -31,13 +32,17 @@ CALLED_OFF = Reason("stopped before it started")
 E = TypeVar("E")
 H = TypeVar("H", bound="Elsewhere")
 C = TypeVar("C", bound=Connection[Any])
+A = TypeVar("A")
+"""how an engine is addressed"""
 
 
-class Adapter(Generic[H, C]):
-    """An engine's own says how a run is made of an order (`_made`), and what goes with it (`_leave`)."""
+class Adapter(Generic[H, C, A]):
+    """An engine's own says how it is reached (`_connect`), how a run is made of an order (`_made`), and what
+    goes with it (`_leave`)."""
 
     KIND = "run"
     """what a run is to the engine"""
+    ADDRESS: type[A]
 
     def __init__(
         self,
@@ -46,11 +51,14 @@ class Adapter(Generic[H, C]):
         tasks: asyncio.TaskGroup,
         on_output: Callable[[Run], None],
         owner: str,
+        used: str,
     ) -> None:
-        """`tasks`: where the work lives. `owner`: what tells what is ours from that of another locald."""
+        """`tasks`: where the work lives. `owner`: what tells what is ours from that of another locald.
+        `used`: the file in which a later daemon finds where something of ours may be."""
         self._post, self._clock, self._owner = post, clock, owner
         self._lives: Lives[H] = Lives(post, clock, tasks, on_output, self.KIND)
-        self._connections: Connections[C] = Connections(tasks)
+        known = EnginesUsed(used, self.ADDRESS)
+        self._connections: Connections[C, A] = Connections(tasks, known, self._connect)
 
     # Orders. A run that is not there any more needs none.
 
@@ -72,6 +80,11 @@ class Adapter(Generic[H, C]):
         if held := self._lives.held.get(run):
             held.kill()
 
+    def tidy(self) -> None:
+        """Remove what earlier daemons have left, and nobody knows any more. Call it when all that is known
+        has been adopted."""
+        self._connections.tidy()
+
     def note(self, run: Run, line: str) -> None:
         self._lives.note(run, line)
 
@@ -81,6 +94,10 @@ class Adapter(Generic[H, C]):
     async def close(self) -> None:
         """Let go of everything; what runs goes on. What is being cleared away is cleared away first."""
         await self._lives.close(self._connections.tasks)
+
+    async def _connect(self, candidates: tuple[A, ...]) -> C:
+        """To the first of these engines that answers. Raises EngineAbsent."""
+        raise NotImplementedError
 
     # Runs.
 
@@ -112,6 +129,8 @@ class Elsewhere:
     ) -> None:
         self.run, self.printing = run, printing
         self.gone = False
+        self.is_removed = True
+        """nothing of it is left on its engine, as far as is known, once it is gone"""
         self._post, self._clock = post, clock
         self._beginning: asyncio.Timeout | None = None
         """while it begins, and can be called off"""
@@ -214,6 +233,7 @@ class Elsewhere:
     def _check_patience(self) -> None:
         """Raises Vanished."""
         if self._give_up_at is not None and self._clock.now() >= self._give_up_at:
+            self.is_removed = False
             raise Vanished(self._left())
 
     def _left(self) -> str:

@@ -46,24 +46,6 @@ class User(Protocol):
     def engine_came(self) -> None: ...
 
 
-class Remains:
-    """A user that waits for its engine to be there, since something of ours may be left there."""
-
-    container = ""
-
-    def __init__(self, came: Callable[[Remains], None]) -> None:
-        self._came = came
-
-    def happened(self, event: Event) -> None:
-        pass
-
-    def engine_went(self, why: str) -> None:
-        pass
-
-    def engine_came(self) -> None:
-        self._came(self)
-
-
 class Link(Connection[User]):
     def __init__(
         self,
@@ -80,8 +62,6 @@ class Link(Connection[User]):
         self._doubt = ""
         """why the events are not listened to any longer"""
         self.networks = networks
-        self.is_clean = True
-        """nothing that was to be removed is left, as far as is known"""
 
     # For its users.
 
@@ -140,7 +120,7 @@ class Link(Connection[User]):
     async def _try_again(self) -> None:
         await self.engine.negotiate()
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         await self.engine.close()
 
     def _observe(self, event: Event | None) -> None:

@@ -19,14 +19,13 @@ from locald.adapters.containers.connection import Connection
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.kubernetes import objects
 from locald.adapters.kubernetes.api import GONE, Api, core
-from locald.adapters.kubernetes.kubectl import Proxy, place
+from locald.adapters.kubernetes.kubectl import Place, Proxy
 from locald.adapters.kubernetes.pods import Pod, Workload, pod, workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from locald.adapters.kubernetes.api import Path
-    from locald.adapters.kubernetes.kubectl import Place
     from locald.domain.project.names import Key, Run
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,6 @@ class Cluster(Connection[User]):
         self,
         proxy: Proxy,
         place: Place,
-        shell: Mapping[str, str],
         owner: str,
         runs: Callable[[], Collection[Run]],
     ) -> None:
@@ -65,7 +63,7 @@ class Cluster(Connection[User]):
         super().__init__(place)
         self.place = place
         self._proxy, self.api = proxy, Api(proxy.socket, place)
-        self._shell, self._owner, self._runs = shell, owner, runs
+        self._owner, self._runs = owner, runs
         self._found: dict[Path, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
         """by kind and uid, what there is of ours"""
         self._turn = asyncio.Lock()
@@ -157,22 +155,20 @@ class Cluster(Connection[User]):
         """A proxy that has ended is begun again."""
         if self._proxy.has_ended:
             await self.api.close()
-            self._proxy = await Proxy.begin(self.place.context, self._shell)
+            self._proxy = await Proxy.begin(self.place)
             self.api = Api(self._proxy.socket, self.place)
         await self.api.get(("version",))
 
     async def close(self) -> None:
-        """For one that nobody uses."""
-        await self._close()
-
-    async def _close(self) -> None:
         await self.api.close()
         await self._proxy.close()
 
     # What is nobody's.
 
     async def _tidy(self) -> None:
-        """Remove what is of runs that nobody knows, and the namespaces of projects without any."""
+        """Remove what is of runs that nobody knows, and the namespaces of projects without any. Raises
+        EngineAbsent, Refusal."""
+        self.is_clean = True
         ours = {"labelSelector": f"{objects.OWNER}={self._owner}"}
         for kind in (DEPLOYMENTS, JOBS):
             for listed in (await self.api.get(kind, ours)).get("items") or ():
@@ -254,12 +250,10 @@ def _first(group: BaseExceptionGroup[Any]) -> Any:
     return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
-async def reach(
-    where: Place, shell: Mapping[str, str], owner: str, runs: Callable[[], Collection[Run]]
-) -> Cluster:
+async def reach(where: Place, owner: str, runs: Callable[[], Collection[Run]]) -> Cluster:
     """Raises EngineAbsent."""
-    proxy = await Proxy.begin(where.context, shell)
-    cluster = Cluster(proxy, where, shell, owner, runs)
+    proxy = await Proxy.begin(where)
+    cluster = Cluster(proxy, where, owner, runs)
     try:
         await cluster.api.get(("version",))
     except Refusal as refusal:
@@ -273,7 +267,7 @@ async def reach(
 
 async def usable(context: str, shell: Mapping[str, str]) -> None:
     """Raises EngineAbsent where the cluster does not answer, or this user may not do what is needed there."""
-    cluster = await reach(place(context, shell), shell, "", lambda: ())
+    cluster = await reach(Place(context, dict(shell)), "", lambda: ())
     try:
         await _permitted(cluster.api)
     finally:

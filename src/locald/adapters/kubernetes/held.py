@@ -196,7 +196,8 @@ class Held(Elsewhere):
         namespace = objects.namespace(self.run.key.project)
         where = str(self.cluster.place) if self.cluster else "its context"
         command = f"kubectl -n {namespace} delete deployment,job,service {self.run.key.service}"
-        return f"the cluster of {where} cannot be reached: `{command}` removes what is left there"
+        left = f"locald removes what is left there when it can, or `{command}` does"
+        return f"the cluster of {where} cannot be reached: {left}"
 
     # Following it.
 

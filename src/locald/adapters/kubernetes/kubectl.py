@@ -45,18 +45,25 @@ exit $code
 """runs a program until it ends, or standard input does; then the folder is removed"""
 
 
-class Place(Struct, frozen=True):
-    """One cluster as one user. `configs`: the KUBECONFIG and what else decides on which files are read."""
+class Place(Struct, frozen=True, eq=False):
+    """One cluster as one user. `env`: with which kubectl is run, and what that runs to log in; two places are
+    the same when the same files are read."""
 
     context: str
-    configs: tuple[str, str]
+    env: dict[str, str]
 
     def __str__(self) -> str:
         return f"the context {self.context}"
 
+    @property
+    def _read(self) -> tuple[str, str, str]:
+        return self.context, self.env.get("KUBECONFIG", ""), self.env.get("HOME", "")
 
-def place(context: str, env: Mapping[str, str]) -> Place:
-    return Place(context, (env.get("KUBECONFIG", ""), env.get("HOME", "")))
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self._read == other._read
+
+    def __hash__(self) -> int:
+        return hash(self._read)
 
 
 async def current_context(env: Mapping[str, str]) -> str:
@@ -105,9 +112,9 @@ class Proxy:
         self.socket = _socket(folder)
 
     @classmethod
-    async def begin(cls, context: str, env: Mapping[str, str]) -> Proxy:
+    async def begin(cls, place: Place) -> Proxy:
         """Raises EngineAbsent where kubectl does not know the context, or cannot log in."""
-        kubectl = program(env)
+        context, kubectl = place.context, program(place.env)
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="locald-kubectl-")
         asked = (kubectl, "proxy", f"--context={context}", f"--unix-socket={_socket(folder)}")
         pipe = asyncio.subprocess.PIPE
@@ -117,7 +124,7 @@ class Proxy:
                 stdin=pipe,
                 stdout=pipe,
                 stderr=errors,
-                env=dict(env),
+                env=place.env,
             )
             proxy = cls(folder, process)
             try:

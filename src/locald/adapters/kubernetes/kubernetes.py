@@ -14,7 +14,7 @@ from locald.adapters.containers import elsewhere
 from locald.adapters.containers.engine import EngineAbsent
 from locald.adapters.kubernetes.cluster import Cluster, reach, usable
 from locald.adapters.kubernetes.held import Held
-from locald.adapters.kubernetes.kubectl import current_context, place
+from locald.adapters.kubernetes.kubectl import Place, current_context
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ SETTLES = 1.0
 cluster takes its time to remove one, and what comes then would have to wait"""
 
 
-class Adapter(elsewhere.Adapter[Held, Cluster]):
+class Adapter(elsewhere.Adapter[Held, Cluster, Place]):
     KIND = "pod"
+    ADDRESS = Place
 
     async def ready(self, shell: Mapping[str, str], context: str) -> str:
         """The context that is meant. Raises Refused where its cluster takes no orders."""
@@ -57,13 +58,12 @@ class Adapter(elsewhere.Adapter[Held, Cluster]):
 
     async def _reach(self, held: Held) -> Cluster:
         """The cluster of the run's order. Raises EngineAbsent."""
-        shell = held.order.shell
-        where = place(held.order.definition.context, shell)
+        where = Place(held.order.definition.context, dict(held.order.shell))
+        return await self._connections.reach(held, (where,))
 
-        async def connect() -> Cluster:
-            return await reach(where, shell, self._owner, self._lives.held.keys)
-
-        return await self._connections.reach(held, (where,), connect)
+    async def _connect(self, candidates: tuple[Place, ...]) -> Cluster:
+        (where,) = candidates
+        return await reach(where, self._owner, self._lives.held.keys)
 
     async def _leave(self, held: Held) -> None:
         """With the last service of a project goes its namespace, with the last run of all the connection."""
@@ -73,4 +73,4 @@ class Adapter(elsewhere.Adapter[Held, Cluster]):
         if not self._in_use(project):
             await asyncio.sleep(SETTLES)
             await cluster.drop_namespace(project, lambda: self._in_use(project))
-        self._connections.leave(held, cluster)
+        self._connections.leave(held, cluster, is_removed=held.is_removed)

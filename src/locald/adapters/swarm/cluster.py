@@ -128,7 +128,7 @@ class Cluster(Connection[User]):
         await self.engine.negotiate()
         await usable(self.engine)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         await self.engine.close()
 
     def _ours(self, project: str = "") -> dict[str, str]:
@@ -139,7 +139,9 @@ class Cluster(Connection[User]):
     # What is nobody's.
 
     async def _tidy(self) -> None:
-        """Remove services of runs that nobody knows, and networks without any."""
+        """Remove services of runs that nobody knows, and networks without any. Raises EngineAbsent,
+        Refusal."""
+        self.is_clean = True
         projects = {run.key.project for run in self._runs()}
         for listed in await self.engine.get(("services",), self._ours()):
             run = containers.run_of(create.carried(listed))

@@ -191,8 +191,8 @@ class Held(Elsewhere):
     def _left(self) -> str:
         name = create.name(self.run.key)
         where = self.cluster.engine.address.url if self.cluster else "its engine"
-        left = f"the service {name} is left there, and `docker service rm {name}` removes it"
-        return f"the swarm at {where} cannot be reached: {left}"
+        left = f"locald removes it when it can, or `docker service rm {name}` does"
+        return f"the swarm at {where} cannot be reached: the service {name} is left there; {left}"
 
     # Following it.
 

@@ -15,6 +15,7 @@ from locald.adapters.containers.engine import EngineAbsent, Refusal, first, wher
 from locald.adapters.swarm.cluster import Cluster, usable
 from locald.adapters.swarm.held import Held
 from locald.domain.values.problem import Problem, Refused
+from locald.wire.engines import Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Adapter(elsewhere.Adapter[Held, Cluster]):
+class Adapter(elsewhere.Adapter[Held, Cluster, Address]):
     KIND = "service"
+    ADDRESS = Address
 
     async def ready(self, shell: Mapping[str, str], context: str) -> str:
         """It has no contexts. Raises Refused where there is no swarm that takes orders."""
@@ -62,12 +64,10 @@ class Adapter(elsewhere.Adapter[Held, Cluster]):
 
     async def _reach(self, held: Held) -> Cluster:
         """The cluster of the run's order. Raises EngineAbsent."""
-        candidates = await where(held.order.shell)
+        return await self._connections.reach(held, await where(held.order.shell))
 
-        async def connect() -> Cluster:
-            return Cluster(await first(candidates), self._owner, self._lives.held.keys)
-
-        return await self._connections.reach(held, candidates, connect)
+    async def _connect(self, candidates: tuple[Address, ...]) -> Cluster:
+        return Cluster(await first(candidates), self._owner, self._lives.held.keys)
 
     async def _clear(self, held: Held) -> None:
         """With the last service of a project goes its network."""
@@ -80,4 +80,4 @@ class Adapter(elsewhere.Adapter[Held, Cluster]):
         if (cluster := held.cluster) is None:
             return
         await self._clear(held)
-        self._connections.leave(held, cluster)
+        self._connections.leave(held, cluster, is_removed=held.is_removed)

@@ -216,7 +216,7 @@ class Held(Elsewhere):
         self._be_heard()
 
     def _left(self) -> str:
-        left = f"`systemctl --user stop {self.unit}` ends its remaining processes"
+        left = f"locald ends what is left when it can, or `systemctl --user stop {self.unit}` does"
         return f"systemd cannot be reached: {left}"
 
     # Following it.

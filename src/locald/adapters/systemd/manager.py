@@ -106,7 +106,7 @@ class Manager(Connection[User]):
         self.bus.close()
         self.bus = await reach(self._place)
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
         self.bus.close()
 
     async def labels(self, path: str) -> dict[str, str]:
@@ -116,6 +116,7 @@ class Manager(Connection[User]):
 
     async def _tidy(self) -> None:
         """Stop the units of runs that nobody knows. Raises Denied, EngineAbsent."""
+        self.is_clean = True
         for unit, *_, path, _, _, _ in await self.bus.call(
             "ListUnitsByPatterns", "asas", [], ["locald-*.service"]
         ):

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from locald.domain.project.names import Run
 
 
-class Adapter(elsewhere.Adapter[Held, Manager]):
+class Adapter(elsewhere.Adapter[Held, Manager, str]):
     KIND = "unit"
+    ADDRESS = str
 
     async def ready(self, shell: Mapping[str, str], context: str) -> str:
         """It has no contexts. Raises Refused where there is no systemd of this user that takes orders."""
@@ -61,14 +62,13 @@ class Adapter(elsewhere.Adapter[Held, Manager]):
 
     async def _reach(self, held: Held) -> Manager:
         """The systemd of the run's order. Raises EngineAbsent."""
-        where = place(held.order.shell)
+        return await self._connections.reach(held, (place(held.order.shell),))
 
-        async def connect() -> Manager:
-            return Manager(await reach(where), where, self._owner, self._lives.held.keys)
-
-        return await self._connections.reach(held, (where,), connect)
+    async def _connect(self, candidates: tuple[str, ...]) -> Manager:
+        (where,) = candidates
+        return Manager(await reach(where), where, self._owner, self._lives.held.keys)
 
     async def _leave(self, held: Held) -> None:
         """With the last run goes the connection."""
         if held.manager:
-            self._connections.leave(held, held.manager)
+            self._connections.leave(held, held.manager, is_removed=held.is_removed)
