@@ -33,6 +33,20 @@ exec $as_user {POSTGRES}/postgres -D /pg/data -c listen_addresses=* -c unix_sock
 """
 POSED = "mkdir /fake && cp /bin/busybox /fake/redis-server && ln -s redis-server /fake/nc"
 """a program that is called like the server, and speaks another protocol"""
+PYTHON = os.path.realpath("/usr/bin/python3")
+PASSES_ON = f"""
+mkdir /fake && cp {PYTHON} /fake/redis-server
+exec /fake/redis-server -c '
+import os, socket
+listener = socket.create_server(("", 6379))
+listener.set_inheritable(True)
+says = "c.send(bytes([43, 80, 79, 78, 71, 13, 10]))"
+takes = "import socket; c = socket.socket(fileno=%d).accept()[0]; c.recv(9) and " + says
+while True:
+    os.spawnl(os.P_WAIT, "{PYTHON}", "python3", "-c", takes % listener.fileno())
+'
+"""
+"""a server that has each connection taken by another program, which ends with it"""
 
 
 @pytest.mark.skipif(not REDIS, reason="redis-server is not installed")
@@ -80,6 +94,21 @@ def test_what_is_called_like_a_server_and_is_none_is_not_believed_to_be_one(harb
     ):
         row = harbour.until(name, lambda row, why=why: why in row["because"])  # type: ignore[misc]
         assert (row["health"], row["source"]) == ("starting", "protocol")
+
+
+@pytest.mark.skipif(not os.path.exists(PYTHON), reason="Python is not installed")
+def test_a_server_in_a_container_is_known_by_who_listens_whoever_takes_its_connections(
+    harbour: Machine,
+) -> None:
+    write(
+        harbour,
+        f"[services.db]\n{image('plain')}container_port = 6379\n"
+        'volumes = ["/usr:/usr:ro", "/usr/lib:/lib:ro", "/usr/lib64:/lib64:ro"]\n'
+        f'command = """{PASSES_ON}"""\n',
+    )
+    db = harbour.up()["db"]
+    assert (db["source"], db["check"]) == ("protocol", "redis")
+    assert "(redis-server) answered PING with PONG" in db["because"]
 
 
 def test_a_program_that_is_not_known_is_sent_nothing(harbour: Machine, docker: Docker) -> None:

@@ -56,6 +56,8 @@ STRANGERS = 1.0
 """seconds between two looks where nothing is missing: another server may join a port (SO_REUSEPORT)"""
 AGAIN_TOLD = 0.5
 """seconds for which what an earlier daemon saw is tried once more, before its absence is told"""
+LOADS = 0.001
+"""seconds within which no program becomes another that takes a connection"""
 AGAIN = 0.05
 """seconds from a connection that failed to the next one"""
 
@@ -311,8 +313,8 @@ class Listeners:
     ) -> tuple[Acceptance, Program]:
         """A connection to this listener until it is taken or given up, and what its program is known for.
         `untaken`: called when the program leaves it waiting."""
-        loop = asyncio.get_running_loop()
-        program = loop.run_in_executor(None, self._programs.of, listener.owner.pid)  # which begins now
+        loop, pid, began_at = asyncio.get_running_loop(), listener.owner.pid, self._clock()
+        searched = loop.run_in_executor(None, self._programs.of, pid)  # which begins now
         acceptance = await self._door.try_listener(
             listener.address,
             listener.port,
@@ -320,7 +322,12 @@ class Listeners:
             is_there=lambda: self._is_there(inode),
             untaken=untaken,
         )
-        return acceptance, await program
+        program, was_at_once = await searched, self._clock() - began_at < LOADS
+        if was_at_once or await loop.run_in_executor(None, self._programs.is_still, pid, program):
+            return acceptance, program
+        watched.renew_owner(inode)
+        owner = watched.own[inode].owner if inode in watched.own else listener.owner
+        return acceptance, await loop.run_in_executor(None, self._programs.of, owner.pid)
 
     def _tried(self, watched: Watched, inode: int, acceptance: Acceptance, program: Program) -> None:
         now = self._clock()

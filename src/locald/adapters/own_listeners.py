@@ -191,6 +191,13 @@ class Watched(Struct):
     def renew_owners(self) -> bool:
         """Whoever made a listener may have left it to a child, and have ended. Whether that is so of one."""
         left = {inode for inode, one in self.own.items() if not procfs.alive(one.owner.pid)}
+        return self._find_owners(left)
+
+    def renew_owner(self, inode: int) -> None:
+        """Whoever made this listener has become another program, or has left it to a child."""
+        self._find_owners({inode} & self.own.keys())
+
+    def _find_owners(self, left: set[int]) -> bool:
         held = socket_owners.holders(left, self.pids()) if left else {}
         for inode, pids in held.items():
             known = self.own[inode]

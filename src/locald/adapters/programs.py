@@ -31,10 +31,11 @@ _File = tuple[int, int, int, int]
 
 
 class Program(NamedTuple):
-    """`server`: None for a program that is not known."""
+    """`server`: None for a program that is not known. `command`: its file and arguments."""
 
     can_notify: bool = False
     server: Server | None = None
+    command: tuple[str, ...] = ()
 
 
 class Programs:
@@ -47,7 +48,13 @@ class Programs:
 
     def of(self, pid: int) -> Program:
         """What this process runs; nothing is known of one that we may not look into."""
-        return Program(self.can_notify(pid), server_of(procfs.executable(pid), procfs.cmdline(pid)))
+        executable, arguments = procfs.executable(pid), procfs.cmdline(pid)
+        can_notify = self.can_notify(pid)
+        return Program(can_notify, server_of(executable, arguments), (executable, *arguments))
+
+    def is_still(self, pid: int, program: Program) -> bool:
+        """Whether the process runs what it ran when that was found. (Nothing is searched.)"""
+        return program.command == (procfs.executable(pid), *procfs.cmdline(pid))
 
     def prepare(self, pids: Collection[int]) -> bool:
         """Search the programs of these processes before it is asked: most of them load for longer than that

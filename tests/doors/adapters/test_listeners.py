@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import socket
 import statistics
+import sys
 import time
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +21,10 @@ from locald.adapters import acceptance
 from locald.adapters import listeners as module
 from locald.adapters.listeners import Listeners
 from locald.adapters.own_listeners import Watched, pace
+from locald.domain.knowledge.servers import server_of
 from locald.domain.lifecycle.messages import Listens
 from locald.domain.project.names import Key, Run
-from locald.linux import socket_owners
+from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Deaths, Listening, Table
 from nonblocking import blocking_raises
 from posted import Posted
@@ -34,6 +38,7 @@ __all__ = ["blocking_raises", "children"]
 pytestmark = pytest.mark.usefixtures("blocking_raises")
 
 WEB = Run(Key("shop", "web"), 1)
+PYTHON = os.path.realpath(sys.executable)
 
 SERVER = """
 port = int(told())
@@ -573,6 +578,65 @@ def test_only_who_may_say_that_it_is_ready_is_searched_and_ever_more_rarely() ->
     ]
     run.tells = True
     assert not run.is_to_prepare(10.0)
+
+
+BECOMES = "os.execve(program, *started)"
+LEAVES = """
+if not os.fork():
+    os.execve(program, *started)
+print(os.getpid(), flush=True)
+os._exit(0)
+"""
+LATER = """
+import socket, sys
+sys.stdin.readline()
+listener = socket.socket(fileno=int(sys.argv[1]))
+taken = listener.accept()
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("how", [BECOMES, LEAVES], ids=["becomes", "leaves"])
+async def test_a_server_is_known_by_the_program_that_listens_when_a_connection_is_taken(
+    children: Children, tmp_path: Path, how: str
+) -> None:
+    """What bound the port may have become another program by then, or have left the port to one and ended."""
+    program = Path(shutil.copy(PYTHON, tmp_path / "redis-server"))
+    code = f"""
+import ctypes
+program = {str(program)!r}
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER, as the keeper does
+if os.fork():
+    while True:  # the leader stays
+        os.wait()
+port = int(told())
+held = listen("127.0.0.1", port, accept=False)
+held.set_inheritable(True)
+arguments = [program, "-S", "-c", {LATER!r}, str(held.fileno())]
+started = arguments, {{"PYTHONHOME": {sys.base_prefix!r}}}
+told()
+"""
+    listeners, posted = new()
+    async with looking(listeners):
+        port = free_port()
+        child = start(children, code + how, port)
+        listeners.watch(WEB, port, child.pids)
+        waiting = await posted.wait_for(Listens, lambda event: event.untaken > 0)
+        assert waiting.server is None
+        child.tell("go on")
+        await asyncio.to_thread(_runs, program, child)
+        child.tell("take the connection")
+        event = await posted.wait_for(Listens, accepts)
+        assert event.server == server_of(str(program), ())
+        assert event.listeners[0].owner.program == "redis-server"
+
+
+def _runs(program: Path, child: Child) -> None:
+    """Nobody but this program is left below the leader."""
+    until = time.monotonic() + 10
+    while {procfs.executable(pid) for pid in child.pids()[1:]} != {str(program)}:
+        assert time.monotonic() < until
+        time.sleep(0.001)
 
 
 async def test_twenty_services_that_start_together_are_seen_soon(children: Children) -> None:

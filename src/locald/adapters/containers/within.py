@@ -24,7 +24,7 @@ from locald.adapters.containers.published import STILL, WIDE, pace
 from locald.adapters.network import Inside
 from locald.domain.knowledge.servers import server_of
 from locald.domain.lifecycle.messages import STALLED, UNTAKEN, Process
-from locald.linux import procfs
+from locald.linux import procfs, socket_owners
 from locald.linux.sockdiag import Deaths, Table, read_tables
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Within:
             for timer in timers:
                 timer.cancel()
         if acceptance.answer in (Answer.TAKEN, Answer.FOREIGN):  # an engine puts processes into it, too
-            return await self._tell_taken(acceptance, shown)
+            return await self._tell_taken(acceptance, own.inode, shown)
         if not self._is_there(own.inode):
             self._probes += 1
         return False
@@ -155,14 +155,14 @@ class Within:
             tell = partial(self._telling.tell, shown, untaken=untaken, probes=self._probes)
             yield loop.call_later(later, tell)
 
-    async def _tell_taken(self, acceptance: Acceptance, shown: tuple[Listener, ...]) -> bool:
+    async def _tell_taken(self, acceptance: Acceptance, inode: int, shown: tuple[Listener, ...]) -> bool:
         """The engine's part of the way has to be there, too."""
         own = seen.own(self._target, shown)
         owner = own.owner if own else Process(self._target.pid)
         acceptor = Process(acceptance.pid, procfs.program(acceptance.pid)) if acceptance.pid else None
         if acceptor and acceptance.answer is Answer.FOREIGN:  # what it holds could not be seen before
             shown = tuple(replace(each, owner=acceptor) if each is own else each for each in shown)
-        server = await asyncio.to_thread(_server, (acceptor or owner).pid)
+        server = await asyncio.to_thread(self._server, inode, acceptor or owner)
         accepts = await published.connects(self._target.published, self._target.host)
         self._telling.tell(
             shown,
@@ -173,6 +173,8 @@ class Within:
         )
         return accepts
 
-
-def _server(pid: int) -> Server | None:
-    return server_of(procfs.executable(pid), procfs.cmdline(pid))
+    def _server(self, inode: int, seen: Process) -> Server | None:
+        """Known by who listens: who takes a connection may be a child for it alone, and end with it. `seen`:
+        who is asked where nobody can see who listens."""
+        pid = min(socket_owners.holders({inode}, self._target.pids()).get(inode, [seen.pid]))
+        return server_of(procfs.executable(pid), procfs.cmdline(pid))
