@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -16,6 +16,7 @@ from locald.daemon.meter import Meter
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import Sampling
 from locald.linux.tree import Family
+from virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -130,3 +131,16 @@ async def test_what_is_to_be_measured_always_is_and_nothing_else(sweeps: Sweeps)
     async with at_work(one):
         assert [set(trees) for trees in sweeps.seen] == [{Run(DB, 1)}]
         assert [each.memory for each in one.past(DB)] == [1]
+
+
+@in_virtual_time
+async def test_what_has_just_begun_is_looked_at_when_it_is_its_program(sweeps: Sweeps) -> None:
+    s, runs = Story(worker("db", usage=Sampling.ALWAYS)), Runs()
+    one = Meter(lambda: s.world, cast("Any", runs), runs.main, lambda: 1000.0)
+    async with at_work(one):
+        s.up("db")
+        one.look(s.world, frozenset({DB}))
+        await asyncio.sleep(module.BEGUN / 2)
+        assert sweeps.seen == []
+        await asyncio.sleep(module.BEGUN)
+        assert [set(trees) for trees in sweeps.seen] == [{Run(DB, 1)}]

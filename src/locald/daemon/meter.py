@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FRESH = 1.0
 """seconds that an answer may be given again"""
+BEGUN = 1.0
+"""seconds until a run is looked at that has just begun: before, it is a shell, or less"""
 STEP = 10.0
 """seconds that one sample of the past stands for"""
 KEPT = 90
@@ -90,7 +92,7 @@ class Meter:
             self._wanted.set()
 
     async def run(self) -> None:
-        """Never returns; rests while no such service runs."""
+        """Never returns; rests while no such service runs. What begins beside others is looked at with them."""
         while True:
             self._wanted.clear()
             if trees := self._trees(_is_measured):
@@ -100,6 +102,7 @@ class Meter:
                 await asyncio.sleep(STEP - self._now() % STEP)
             else:
                 await self._wanted.wait()
+                await asyncio.sleep(BEGUN)
 
     def _latest(self, trees: Mapping[Run, Tree | Main]) -> float:
         """Of which step there is a sample of every one of these."""
