@@ -20,6 +20,8 @@ _ALONE = "[Unit]\nDefaultDependencies=no\n"
 JOURNAL = f"""{_ALONE}
 [Service]
 Type=notify
+ExecStartPre=/bin/sh -c 'mkdir -p $PLACE && printf "[Journal]\\n{{settings}}\\n" > $PLACE/test.conf'
+Environment=PLACE=/run/systemd/journald.conf.d
 ExecStart=/lib/systemd/systemd-journald
 StandardOutput=null
 """
@@ -49,12 +51,13 @@ def is_there() -> bool:
 
 
 class OwnSystemd:
-    def __init__(self) -> None:
+    def __init__(self, journal: str = "") -> None:
+        """`journal`: settings of journald, one."""
         self.folder = Path(tempfile.mkdtemp(prefix="lb", dir="/tmp"))
         of_machine, self.units = self.folder / "machine", self.folder / "units"
         of_machine.mkdir()
         self.units.mkdir()
-        (of_machine / "systemd-journald.service").write_text(JOURNAL)
+        (of_machine / "systemd-journald.service").write_text(JOURNAL.format(settings=journal))
         (of_machine / "user@0.service").write_text(USER.format(units=self.units))
         (self.units / "dbus.socket").write_text(f"{_ALONE}[Socket]\nListenStream=%t/bus\n")
         (self.units / "dbus.service").write_text(BUS)

@@ -117,6 +117,19 @@ def test_output_is_kept_to_the_last_line(boxed: Boxed) -> None:
     assert boxed.printed("job")[-1] == "bye"
 
 
+def test_lines_that_the_journal_does_not_take_are_told_of() -> None:
+    """It takes so many within a time, of all units of a user together, and says so when that is over."""
+    own = OwnSystemd("RateLimitIntervalSec=2s\\nRateLimitBurst=100")
+    boxed = Boxed(own, "shop")
+    flood = "for each in $(seq 2000); do echo $each; done; while :; do sleep 0.3; echo more; done"
+    boxed.up_there(f'[services.web]\ntype = "worker"\ncommand = "{flood}"\n')
+    told = "lines of your units, which came too fast: RateLimitBurst= in journald.conf says how many it takes"
+    wait_for(lambda: any(told in line for line in boxed.logs("web")), "what is told of it")
+    boxed.locald("down")
+    boxed.close()
+    own.close()
+
+
 def test_a_task_is_completed_before_what_needs_it(boxed: Boxed) -> None:
     seed = '[services.seed]\ntype = "task"\ncommand = "echo seeded"\n'
     rows = boxed.up_there(f"{seed}[services.web]\n{STAY}depends_on = ['seed']\n")

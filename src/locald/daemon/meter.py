@@ -92,7 +92,7 @@ class Meter:
             self._wanted.set()
 
     async def run(self) -> None:
-        """Never returns; rests while no such service runs. What begins beside others is looked at with them."""
+        """Never returns; rests while no such service runs."""
         while True:
             self._wanted.clear()
             if trees := self._trees(_is_measured):

@@ -37,8 +37,8 @@ UNCONNECTED = 7
 """TCP_CLOSE: the state of a UDP socket that has no peer"""
 _ESTABLISHED = 1
 _NLM_F_REQUEST = 1
-_SHOW_NAME, _SHOW_PEER = 1, 4
-_NAME, _PEER = 0, 2
+_SHOW_NAME, _SHOW_PEER, _SHOW_QUEUES = 1, 4, 16
+_NAME, _PEER, _QUEUES = 0, 2, 4
 """attributes of an answer"""
 _REQUEST = struct.Struct("=BBHIIIQ")
 """unix_diag_req: family, protocol, -, states, inode, what to show, cookie"""
@@ -117,6 +117,22 @@ def unix_peers() -> dict[int, int]:
                 peer = attributes(data, at + _ANSWER.size, end).get(_PEER)
                 if peer:
                     found[unpacked(_ANSWER, data, at)[4]] = int.from_bytes(peer, sys.byteorder)
+
+
+def unread_of_the_gone(path: str) -> int:
+    """How many bytes the server of this Unix socket has not read yet of connections whose other end is
+    closed. Raises OSError."""
+    unread, shown = 0, _SHOW_NAME | _SHOW_PEER | _SHOW_QUEUES
+    with netlink() as asked:
+        request = _REQUEST.pack(socket.AF_UNIX, 0, 0, 1 << _ESTABLISHED, 0, shown, _ANY_COOKIE)
+        asked.send(_message(request, NLM_F_REQUEST_DUMP))
+        while True:
+            for (kind, data), at, end in _parts(asked.recv(65536)):
+                if kind == NLMSG_DONE:
+                    return unread
+                told = attributes(data, at + _ANSWER.size, end)
+                if _shown(told.get(_NAME, b"")) == path and not any(told.get(_PEER, b"")):
+                    unread += int.from_bytes(told.get(_QUEUES, b"")[:4], sys.byteorder)
 
 
 def has_accepted(connection: socket.socket) -> bool | None:

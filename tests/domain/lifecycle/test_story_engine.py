@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain.story import Story, service
-from locald.domain.lifecycle.messages import Replaced, Reported, Resumed, Spawned
+from locald.domain.lifecycle.messages import Ends, Exit, Exited, Replaced, Reported, Resumed, Spawned
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (
     CommandCheck,
@@ -15,6 +15,7 @@ from locald.domain.project.spec import (
     HealthCheck,
     LogCheck,
     NotifyCheck,
+    RestartPolicy,
     ServiceSpec,
     Type,
 )
@@ -43,6 +44,9 @@ class OnSwarm(Story):
 
     def replaces(self, run: str) -> list[str]:
         return self.tell(Replaced(_run(run), "task shop-db (ab) on node n1 failed: exit (137)", self.now))
+
+    def ends(self, run: str) -> list[str]:
+        return self.tell(Ends(_run(run), self.now))
 
     def resumes(self, run: str) -> list[str]:
         return self.tell(Resumed(_run(run), self.now))
@@ -133,6 +137,23 @@ def test_what_has_nothing_to_look_at_is_believed_when_news_of_its_end_would_have
     assert story.row("job").health == "starting"
     story.wait(0.2)
     assert (story.row("job").health, story.row("job").source) == ("healthy", "process")
+
+
+def test_what_has_ended_is_not_believed_nor_too_late_while_its_last_output_is_read() -> None:
+    story = OnSwarm(
+        service("job", type=Type.WORKER, image="job:1", restart=RestartPolicy.NO, start_timeout=3.0)
+    )
+    story.up()
+    story.starts("job#1")
+    story.wait(1.0)
+    at = story.now
+    assert story.ends("job#1") == []
+    story.wait(4.0)
+    assert story.row("job").health == "starting"
+    story.tell(Exited(_run("job#1"), 0, Exit(3), 0, at))
+    story.gone("job#1")
+    assert (story.row("job").state, story.row("job").exit_code) == ("failed", 3)
+    assert story.row("job").ready_at is None
 
 
 def test_up_on_another_engine_moves_what_runs() -> None:

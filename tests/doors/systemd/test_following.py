@@ -35,6 +35,14 @@ def test_a_program_is_there_when_systemd_has_executed_it_and_nothing_is_told_twi
     assert look(run, ACTIVE, STARTED) == []
 
 
+def test_one_that_systemd_has_not_got_to_yet_is_neither_there_nor_over() -> None:
+    run, idle = following(), {"ActiveState": "inactive", "SubState": "dead", "Result": "success"}
+    assert look(run, idle, {"Job": (5, "/job/5")}) == []
+    assert look(run, ACTIVE, STARTED, {"Job": (0, "/")}) == [Spawned(RUN, 7, 10.0)]
+    (told,) = look(following(), idle, {"Job": (0, "/")})
+    assert isinstance(told, NotStarted)
+
+
 def test_one_that_says_when_it_is_ready_is_there_at_once_and_ready_when_it_says_so() -> None:
     run = following(speaks=True)
     waits = f"{UNIT} is activating, its program has not sent READY=1 yet"

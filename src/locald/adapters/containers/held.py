@@ -22,7 +22,7 @@ from locald.adapters.containers.listening import Target, is_of_this_machine, lis
 from locald.adapters.containers.looking import Looking, Vanished
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
-from locald.domain.lifecycle.messages import Exited, Gone, Lost, NotStarted, Prepares, Spawned
+from locald.domain.lifecycle.messages import Ends, Exited, Gone, Lost, NotStarted, Prepares, Spawned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -131,6 +131,7 @@ class Held:
             self.is_removed = self.link is None or self.link.is_up  # else it may be there still
             self._post(Lost(self.run, str(vanished), self._clock.now()))
         else:
+            self._post(Ends(self.run, self._clock.now()))
             await self._read_on()  # so that its last words come before ours about its end
             self._post(ended)
             await self._take_away()

@@ -23,7 +23,7 @@ from locald.adapters.kubernetes import objects
 from locald.adapters.kubernetes.api import core
 from locald.adapters.kubernetes.following import Following
 from locald.adapters.kubernetes.output import Output
-from locald.domain.lifecycle.messages import Exited, Prepares, Spawned
+from locald.domain.lifecycle.messages import Ends, Exited, Prepares, Spawned
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -209,6 +209,7 @@ class Held(Elsewhere):
             output = Output(self.cluster, self.run.key, self.printing, group)
             try:
                 ended = await self._until_ended(self._following, output)
+                self._post(Ends(self.run, self._clock.now()))
                 await output.finish(LAST_WORDS)
                 return ended
             except Vanished as vanished:

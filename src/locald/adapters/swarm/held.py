@@ -25,6 +25,7 @@ from locald.adapters.swarm.cluster import remove
 from locald.adapters.swarm.following import NOTHING, Following
 from locald.adapters.swarm.port import Port
 from locald.domain.lifecycle.messages import (
+    Ends,
     Exited,
     NotStarted,
     Replaced,
@@ -128,6 +129,7 @@ class Held(Elsewhere):
     # Its life.
 
     async def _end(self, ended: Exited | None) -> None:
+        self._post(Ends(self.run, self._clock.now()))
         await self._read_on()
         if ended:
             self._post(ended)

@@ -29,6 +29,7 @@ _OF_SYSTEMD = range(200, 256)
 _CHDIR, _EXEC = 200, 203
 INTEREST = (
     "ActiveState",
+    "Job",
     "SubState",
     "Result",
     "MainPID",
@@ -44,9 +45,10 @@ INTEREST = (
 
 class State(Struct, frozen=True):
     """`started`, `ended`: seconds on the machine's clock, None before. `pid`: of the main process, also when
-    it has ended; `main`: 0 then."""
+    it has ended; `main`: 0 then. `queued`: systemd has something to do with the unit, and will get to it."""
 
     active: str
+    queued: bool
     sub: str
     result: str
     pid: int
@@ -62,7 +64,7 @@ class State(Struct, frozen=True):
     def is_over(self) -> bool:
         """Its main process has ended, or there never was one and none will be."""
         has_ended = self.pid != 0 and self.main == 0 and self.code != 0
-        return has_ended or self.active in ("failed", "inactive")
+        return has_ended or (self.active in ("failed", "inactive") and not self.queued)
 
     @property
     def is_cleared(self) -> bool:
@@ -74,6 +76,7 @@ def state(properties: Mapping[str, Any]) -> State:
     known = {name: properties.get(name) for name in INTEREST}
     return State(
         active=str(known["ActiveState"] or "inactive"),
+        queued=bool((known["Job"] or (0,))[0]),
         sub=str(known["SubState"] or ""),
         result=str(known["Result"] or "success"),
         pid=int(known["ExecMainPID"] or 0),
@@ -144,7 +147,7 @@ class Following:
         return [*self._begun(now), Exited(self._run, now.pid, self._ended(now), 0, at)]
 
     def _not_begun(self, status: int) -> tuple[str, str]:
-        hint = f"run `journalctl --user -u {self._unit}` to see why"
+        hint = f"run `journalctl --user-unit={self._unit}` to see why"
         if status == _EXEC:
             return f"{self._program}: systemd could not execute it", hint
         if status == _CHDIR:

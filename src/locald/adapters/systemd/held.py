@@ -28,7 +28,7 @@ from locald.adapters.systemd import unit as units
 from locald.adapters.systemd.bus import Denied
 from locald.adapters.systemd.following import Following, state
 from locald.adapters.systemd.manager import NO_SUCH_UNIT, remove
-from locald.domain.lifecycle.messages import Exited, NotStarted, Spawned
+from locald.domain.lifecycle.messages import Ends, Exited, NotStarted, Spawned
 from locald.linux import cgroup
 
 if TYPE_CHECKING:
@@ -261,6 +261,7 @@ class Held(Elsewhere):
             if isinstance(event, NotStarted):
                 raise CannotBegin(Reason(event.reason, event.hint))
             if isinstance(event, Exited):
+                self._post(Ends(event.run, event.at))
                 await self.manager.journal.finish(self.unit)
                 self._post(Exited(event.run, event.pid, event.exit, len(self.pids()), event.at))
                 return True

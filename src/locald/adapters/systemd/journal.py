@@ -4,7 +4,11 @@ Its entries come in order, each with a time and an identifier that is the unit's
 with lines of a process that has ended before the journal looked at it.) Whoever is followed from an earlier
 moment on than the others has all read again from there; captures know what is theirs already.
 
-Source: journalctl(1), systemd.journal-fields(7), systemd.io/JOURNAL_EXPORT_FORMATS.
+The journal drops what comes too fast, and counts all units of a user together. It says so when that is over,
+to those who may read its own messages; each history is told.
+
+Source: journalctl(1), systemd.journal-fields(7), journald.conf(5) (RateLimitBurst=),
+systemd.io/JOURNAL_EXPORT_FORMATS.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from locald.adapters.containers.logs import Message
 from locald.adapters.systemd.unit import identifier
 from locald.capture import frames
+from locald.linux import other_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +31,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,_LINE_BREAK"
+FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,_LINE_BREAK,N_DROPPED"
+DROPPED = "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e"
+"""of what the journal says of lines that it has not taken: SD_MESSAGE_JOURNAL_DROPPED"""
 LONGEST = 1 << 20
 """bytes of an entry as JSON: the journal breaks lines that are longer than 48K"""
+STREAM = "/run/systemd/journal/stdout"
+"""where the output of units is sent"""
+OF_USER = f" user@{os.getuid()}.service"
+"""of whom the journal says that it took no more"""
+READ_WITHIN = 5.0
+"""seconds that the journal has to read the last of what was printed, before it is asked for"""
 SETTLES = 0.05
-"""seconds that the journal has to take the last of what was printed, before it is asked for"""
+"""seconds that it has to write what it has read"""
 LOOKS = 10
 """how often it is asked at most, while there is more"""
 AGAIN = 1.0
@@ -48,6 +61,8 @@ class Journal:
         """the moment from which on the journal is being read, while it is"""
         self._again = asyncio.Event()
         self._trouble = ""
+        self._dropped_until = 0
+        """the moment of the last such message"""
 
     async def follow(self, unit: str, printing: Printing, since: int) -> None:
         """Have what the unit prints from this moment on, in nanoseconds."""
@@ -64,6 +79,7 @@ class Journal:
         printing, since = self._printings.pop(unit, None), self._since.pop(unit, 0)
         if printing is None:
             return
+        await _until_read()
         for _ in range(LOOKS):
             await asyncio.sleep(SETTLES)
             since = max(since, await _place(printing))
@@ -102,7 +118,7 @@ class Journal:
 
     async def _read(self, since: int) -> None:
         """Until somebody wants it read from earlier on, or it cannot be read."""
-        command = _command(since, "--follow", "--no-tail")
+        command = (*_command(since, "--follow", "--no-tail"), "+", DROPPED)
         pipe = asyncio.subprocess.PIPE
         try:
             reader = await asyncio.create_subprocess_exec(
@@ -140,10 +156,22 @@ class Journal:
         return said[-1] if said else "journalctl ended"
 
     async def _take(self, entry: Mapping[str, Any]) -> None:
+        if "N_DROPPED" in entry:
+            self._tell_dropped(entry)
+            return
         unit = f"{entry.get('SYSLOG_IDENTIFIER', '')}.service"
         printing = self._printings.get(unit)
         if printing and (said := message(entry)).moment >= self._since[unit]:
             await printing.take([said])
+
+    def _tell_dropped(self, entry: Mapping[str, Any]) -> None:
+        """Once, also where the journal is read again."""
+        moment = int(entry["__REALTIME_TIMESTAMP"])
+        if moment <= self._dropped_until or not str(entry.get("MESSAGE")).endswith(OF_USER):
+            return
+        self._dropped_until = moment
+        for printing in self._printings.values():
+            printing.note(dropped(entry["N_DROPPED"]))
 
     async def _failed(self, why: str) -> None:
         """Those that are followed are told once."""
@@ -157,6 +185,17 @@ class Journal:
         self._again.set()
 
 
+async def _until_read() -> None:
+    """Until the journal has read what was printed by those that have ended: on a busy machine that takes a
+    while."""
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            while await asyncio.to_thread(other_sockets.unread_of_the_gone, STREAM):  # noqa: ASYNC110
+                await asyncio.sleep(SETTLES)
+    except OSError as error:  # TimeoutError is one
+        log.debug("whether the journal has read everything is not known: %r", error)
+
+
 async def _place(printing: Printing) -> int:
     """The moment from which on it has to be read, to have what is not there yet; 0: from its beginning."""
     return int((await printing.begin()).replace(".", "") or 0)
@@ -166,6 +205,11 @@ def _command(since: int, *more: str) -> list[str]:
     moment = f"@{since // 10**9}.{since // 1000 % 10**6:06d}"
     told = ("--quiet", "--all", "--output=json", f"--output-fields={FIELDS}", f"--since={moment}")
     return ["journalctl", *told, *more, "_TRANSPORT=stdout", f"_UID={os.getuid()}"]
+
+
+def dropped(lines: str) -> str:
+    told = f"the journal has dropped {lines} lines of your units, which came too fast"
+    return f"{told}: RateLimitBurst= in journald.conf says how many it takes"
 
 
 def message(entry: Mapping[str, Any]) -> Message:

@@ -20,6 +20,7 @@ from locald.domain.lifecycle.health import Evidence, Health, Source
 from locald.domain.lifecycle.messages import (
     Asked,
     Checked,
+    Ends,
     Event,
     Exit,
     Exited,
@@ -110,7 +111,7 @@ def _found(service: Service, phase: Adopting, now: float) -> Service:
     cannot be blamed for them."""
     facts, before = service.facts, phase.before
     if facts:
-        facts = replace(facts, silenced="", paused=False)
+        facts = replace(facts, silenced="", paused=False, ends=False)
     if facts and facts.watchdog and facts.watchdog_at is not None:
         facts = replace(facts, watchdog_at=now + facts.watchdog)
     match before:
@@ -134,6 +135,8 @@ def _of_process(service: Service, facts: RunFacts, event: ProcessEvent, now: flo
             return _spawned(service, facts, event, now)
         case NotStarted(run):
             return lost_port.not_started(service, event, now), [Note(run, lost_port.told(event)), Forget(run)]
+        case Ends():
+            return replace(service, facts=replace(facts, ends=True)), []
         case Exited():
             return _exited(service, facts, event, now)
         case Gone(run):

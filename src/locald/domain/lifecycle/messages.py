@@ -240,6 +240,14 @@ class Exited(Struct, frozen=True):
     behind: tuple[Process, ...] = ()
 
 
+class Ends(Struct, frozen=True):
+    """The main process has ended, as its engine says. What it printed last is read first; then `Exited` tells
+    of it. Until then nothing is made of the time that passes."""
+
+    run: Run
+    at: float
+
+
 class Gone(Struct, frozen=True):
     """Nothing is left of the run: always the last news of a spawned run, and sent once."""
 
@@ -512,7 +520,7 @@ class Discard(Struct, frozen=True):
 
 
 Command = Up | Stop | Restart | Wake | Rest | Down | Shutdown | Prune
-ProcessEvent = Prepares | Spawned | NotStarted | Exited | Gone | Lost | Stuck
+ProcessEvent = Prepares | Spawned | NotStarted | Ends | Exited | Gone | Lost | Stuck
 Said = Notified | SenderEnded
 OfEngine = Reported | Replaced
 HealthEvent = Said | Listens | Asked | Probed | Checked | Silenced | Resumed | Paused | Unpaused

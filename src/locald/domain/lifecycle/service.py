@@ -135,6 +135,8 @@ class Service(Struct, frozen=True):
     def deadline_of_phase(self) -> float | None:
         facts = self.facts
         match self.phase:
+            case Starting() | Running() if facts and facts.ends:
+                return None
             case Starting(fail_at=fail_at) if facts:
                 holds = (facts.hold_until, facts.rests_at, facts.looks_until, facts.settles_at)
                 return _earliest(fail_at, facts.process_speaks_at, *holds, stays_until(facts))
