@@ -185,6 +185,14 @@ def shown(house: Boxed, service: str, *properties: str) -> list[str]:
     return [house.systemd.show(house.unit(service), each) for each in properties]
 
 
+def first_lines(house: Boxed, service: str, line: str) -> None:
+    wait_for(lambda: house.printed(service) == [line], f"the first line of {service}")
+
+
+def has_proxy(machine: Boxed) -> bool:
+    return bool(json.loads(machine.locald("proxy", "status", "--json").stdout)["running"])
+
+
 @shows("type", "command", "port", "workdir", "env", "env_file")
 def test_a_server_has_its_port_its_folder_and_its_variables(house: Boxed) -> None:
     row, printed = house.status()["web"], house.printed("web", "-n", "1000")
@@ -256,7 +264,7 @@ def test_they_are_stopped_by_their_signal_in_their_time(house: Boxed) -> None:
     assert shown(house, "hasty", "TimeoutStopUSec") == ["100ms"]
     assert shown(house, "main", "KillMode") == ["mixed"]
     for name, word in (("hears", "begun"), ("hasty", "deaf"), ("main", "begun")):
-        wait_for(lambda name=name, word=word: house.printed(name) == [word], "its first line")
+        first_lines(house, name, word)
     assert house.locald("stop", "hears", "hasty", "main").returncode == 0
     assert house.printed("hears")[-1] == "heard"  # after the shell's word on its child
     assert house.status()["hasty"]["exit_code"] == 128 + 9
@@ -298,8 +306,7 @@ def test_the_first_request_to_its_name_starts_it_and_it_ends_when_none_comes(sys
     )
     try:
         assert "web: stopped (on demand)" in bakery.locald("up", "--on", "systemd").stderr
-        status = lambda: json.loads(bakery.locald("proxy", "status", "--json").stdout)  # noqa: E731
-        wait_for(lambda: status()["running"], "the proxy runs")
+        wait_for(lambda: has_proxy(bakery), "the proxy runs")
         root = bakery.home / "state/proxy/caddy/pki/authorities/local/root.crt"
         ask = ("--noproxy", "*", "--cacert", str(root), "--resolve", "more.bakery.localhost:18443:127.0.0.1")
         assert bakery.units() == []
