@@ -182,6 +182,7 @@ def row(name: str, **facts: Any) -> dict[str, Any]:
         "exit_code": None,
         "started_at": "2026-03-01T12:00:00.000Z",
         "ready_at": "2026-03-01T12:00:00.800Z",
+        "left": None,
         **facts,
     }
 

@@ -17,7 +17,8 @@ def show(monkeypatch: pytest.MonkeyPatch, *reasons: str) -> None:
     monkeypatch.setattr(say, "is_terminal", lambda _: True)
     display = live.stopping(lambda row: str(row["name"]))
     for because in reasons:
-        row = {"project": "shop", "name": "db", "state": "stopping", "because": because}
+        left = because if because == LEFT else None
+        row = {"project": "shop", "name": "db", "state": "stopping", "because": because, "left": left}
         display.show(board([row]), [row])
     display.show(board([]), [])
     display.close()

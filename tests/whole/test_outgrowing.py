@@ -3,7 +3,9 @@ that it is about."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GUIDE = "outgrowing"
+CONFIG = os.environ.get("LOCALD_TEST_KUBECONFIG", "")
 SERVE = 'command = "exec python3 -u -m http.server $PORT --bind 127.0.0.1"\n'
 MINUTES = 240.0
 """seconds for a swarm, beside all else that this machine does"""
@@ -154,3 +157,58 @@ def test_a_project_runs_on_a_swarm(tmp_path: Path, node: PrivateDocker) -> None:
         reader.types("locald down", MINUTES)
         reader.close()
         shop.close()
+
+
+# Of Kubernetes.
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[Machine, Reader]]:
+    """A shop with the tests' cluster, which has a context of the guide's name."""
+    config = tmp_path / "config"
+    shutil.copy(CONFIG, config)
+    shop = Machine(tmp_path / "shop")
+    shop.env["KUBECONFIG"] = str(config)
+    add = "kubectl config set-context kind-dev --cluster=test --user=tester"
+    subprocess.run(
+        add.split(), env={**os.environ, "KUBECONFIG": str(config)}, check=True, capture_output=True
+    )
+    reader = Reader(shop)
+    yield shop, reader
+    reader.types("locald down", MINUTES)
+    reader.close()
+    shop.close()
+
+
+needs_cluster = pytest.mark.skipif(not CONFIG, reason="LOCALD_TEST_KUBECONFIG is not set")
+
+
+@needs_cluster
+@pytest.mark.timeout(300)
+def test_a_project_runs_on_kubernetes(cluster: tuple[Machine, Reader]) -> None:
+    shop, reader = cluster
+    up, status, there, down = Section(GUIDE, "Run it on Kubernetes").commands
+    shop.write('[services.web]\ntype = "worker"\ncommand = "exec sleep 1000000"\n')
+    assert "web: healthy" in reader.prints(up, MINUTES)
+    assert "healthy" in reader.prints(status)
+    assert {"deployment.apps/web", "pod/web-"} <= {
+        word if "pod" not in word else "pod/web-" for word in reader.prints(there).split() if "web" in word
+    }
+    assert "shop is down" in reader.prints(down, MINUTES)
+    wait_for(
+        lambda: "not found" in reader.types("kubectl get namespace locald-shop").stderr, "its end", MINUTES
+    )
+
+
+@needs_cluster
+@pytest.mark.timeout(300)
+def test_exported_objects_are_applied_and_get_ready(cluster: tuple[Machine, Reader]) -> None:
+    shop, reader = cluster
+    (apply,) = [line for line in Section(GUIDE, "Afterwards").text.splitlines() if "kubectl" in line]
+    shop.write('[services.web]\ntype = "worker"\ncommand = "exec sleep 1000000"\nenv = { A = "1" }\n')
+    reader.prints("locald export kubernetes --lossy -o . --image web=registry.example.com/shop-web:3")
+    try:
+        assert "deployment.apps/web created" in reader.prints(apply.strip())
+        reader.prints("kubectl wait --for=condition=Available deployment/web --timeout=60s", MINUTES)
+    finally:
+        reader.types("kubectl delete -f kubernetes.yaml", MINUTES)

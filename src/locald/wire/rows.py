@@ -83,6 +83,7 @@ def row(view: Row) -> Json:
         "exit_code": view.exit_code,
         "started_at": timestamp(view.started_at),
         "ready_at": timestamp(view.ready_at),
+        "left": view.left,
     }
 
 

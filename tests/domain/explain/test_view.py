@@ -91,6 +91,7 @@ def test_a_row_has_the_promised_columns() -> None:
         "exit_code",
         "started_at",
         "ready_at",
+        "left",
     ]
 
 
@@ -131,6 +132,7 @@ def test_the_row_of_a_healthy_service() -> None:
         exit_code=None,
         started_at=1001.0,
         ready_at=1002.0,
+        left=None,
     )
 
 

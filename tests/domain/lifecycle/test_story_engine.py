@@ -7,7 +7,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain.story import Story, service
-from locald.domain.lifecycle.messages import Ends, Exit, Exited, Replaced, Reported, Resumed, Spawned
+from locald.domain.lifecycle.messages import (
+    Ends,
+    Exit,
+    Exited,
+    Replaced,
+    Reported,
+    Resumed,
+    Silenced,
+    Spawned,
+)
 from locald.domain.project.names import Key, Run
 from locald.domain.project.spec import (
     CommandCheck,
@@ -209,3 +218,19 @@ def test_what_a_cluster_lost_is_looked_for_with_kubectl() -> None:
     assert "Kubernetes starts another" in story.because("db")
     told = "run `kubectl --context dev get pods -A -l locald.service=db` to see its pods"
     assert told in story.why("db").hints
+
+
+def test_what_is_left_on_an_engine_that_does_not_answer_is_told_until_that_is_back() -> None:
+    story = OnSwarm(db())
+    story.up()
+    story.starts("db#1")
+    story.reports("db#1", ok=True)
+    assert story.row("db").left is None
+    story.tell(Silenced(_run("db#1"), "the swarm does not answer", story.now))
+    assert story.row("db").left is None
+    story.stop("db")
+    left = "the swarm cannot be reached: the service is left there"
+    story.tell(Silenced(_run("db#1"), left, story.now, is_left=True))
+    assert (story.row("db").left, story.row("db").because) == (left, f"waiting to stop it: {left}")
+    story.resumes("db#1")
+    assert story.row("db").left is None

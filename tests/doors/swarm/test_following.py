@@ -20,11 +20,11 @@ def _steady(wall: float | None) -> float:
     return 50.0 if wall is None else wall
 
 
-def following(*, has_check: bool | None = True) -> Following:
+def following(*, has_check: bool | None = True, port: int | None = 5432) -> Following:
     made = Following(
         RUN,
         "locald-shop-db",
-        5432,
+        port,
         lambda: 50.0,
         lambda wall: 50.0 if wall is None else wall,
         has_check=has_check,
@@ -160,3 +160,27 @@ def test_names_are_labels_and_no_two_services_share_one() -> None:
     long = [name(Key("p" * 40, "s" * 40 + end)) for end in "ab"]
     assert all(len(each) <= 63 for each in long)
     assert len(set(long)) == 2
+
+
+def test_without_a_healthcheck_it_is_there_when_its_task_runs() -> None:
+    """On a busy node its container is there seconds after its task is starting, and may end at once."""
+    run = following(has_check=False)
+    (told,) = run.look([a(1, "starting")])
+    assert isinstance(told, Prepares)
+    assert told.detail == f"{TASK} on node alpha is starting"
+    assert run.look([a(1, "running", at=14.0)]) == [Spawned(RUN, 0, 14.0, "c1", 5432)]
+    assert kinds(run.look([a(1, "failed", "shutdown"), a(2, "starting")])) == ["Replaced"]
+    assert kinds(run.look([a(1, "failed", "shutdown"), a(2, "running")])) == ["Resumed"]
+
+
+def test_that_it_runs_is_not_enough_while_nobody_knows_whether_it_has_a_healthcheck() -> None:
+    run = following(has_check=None, port=None)
+    _, told = run.look([a(1, "starting")])
+    assert isinstance(told, Reported)
+    assert not told.ok
+    assert told.detail.endswith("is starting, its HEALTHCHECK, if it has one, has not passed yet")
+    assert run.look([a(1, "running")]) == []
+    (known,) = run.unseen("and nobody knows")
+    assert isinstance(known, Reported)
+    assert known.ok
+    assert kinds(following(has_check=None).look([a(1, "starting")])) == ["Spawned"]

@@ -172,7 +172,7 @@ class Elsewhere:
             self._give_up_at = self._clock.now() + GIVES_UP
             if self._silent or (self._ending and not self._is_obeyed):
                 self._silent = True
-                self._post(Silenced(self.run, self._left(), self._clock.now()))
+                self._post(Silenced(self.run, self._left(), self._clock.now(), is_left=True))
         self.stop()
         self._kill()
 

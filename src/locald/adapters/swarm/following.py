@@ -4,6 +4,9 @@
                                   ▲                                │
                                   └── Resumed ◄── Replaced ◄───────┘ (the swarm makes another)
 
+While a task is `starting` its container may be there, with a HEALTHCHECK that has not passed, or not yet: one
+that has none is there when its task is `running`, which on a busy node takes seconds.
+
 A run is one service of the swarm, whose tasks follow each other. A snapshot says what is, so nothing is lost
 when some come late: a task that nobody saw alive is told of when its successor is there.
 """
@@ -88,7 +91,7 @@ class Following:
         return f" on node {found.name}" if found else f" on node {task.node[:12]}"
 
     def _present(self, task: Task) -> list[Event]:
-        if task.is_coming:
+        if task.is_coming or (task.state == "starting" and self.has_check is False):
             return self._coming(task)
         if task.is_over:
             return self._over(task)
@@ -113,7 +116,7 @@ class Following:
         elif self._silent:
             news.append(Resumed(self._run, at))
         self._silent = False
-        if self.has_check:
+        if self.has_check or (self.has_check is None and self._port is None and task.state == "starting"):
             news += self._report(task, at)
         return news
 
@@ -122,7 +125,8 @@ class Following:
         if self._reported == (task.id, ok):
             return []
         self._reported = (task.id, ok)
-        passed = "running, its HEALTHCHECK passed" if ok else "starting, its HEALTHCHECK has not passed yet"
+        which = "its HEALTHCHECK" if self.has_check else "its HEALTHCHECK, if it has one,"
+        passed = "running, its HEALTHCHECK passed" if ok else f"starting, {which} has not passed yet"
         return [Reported(self._run, ok, f"{self.named(task)} is {passed}", at, task.container)]
 
     def unseen(self, why: str) -> list[Event]:

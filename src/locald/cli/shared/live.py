@@ -46,8 +46,6 @@ PASSING = "stopping"
 """what a run does on its way to something that is told"""
 RETRY = ("backoff", "starting")
 """what follows a restart that has been announced"""
-UNREACHED = " cannot be reached: "
-"""in the sentence on what is left on an engine that does not answer"""
 ENDED = frozenset({"stopped", "blocked", "failed", "completed", "waiting"})
 """States in which no process is left"""
 
@@ -257,7 +255,7 @@ class _Leaving(_Drawn):
         for row in board.rows:
             if row.get("state") != PASSING:
                 continue  # given up: what was said last holds
-            if UNREACHED in words.because(row):
+            if row.get("left"):
                 self._left[words.key(row)] = f"{self._spell(row)}: {words.because(row)}"
             else:
                 self._left.pop(words.key(row), None)

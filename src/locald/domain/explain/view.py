@@ -77,6 +77,8 @@ class Row(Struct, frozen=True):
     exit_code: int | None
     started_at: float | None
     ready_at: float | None
+    left: str | None
+    """what is left of it on an engine that does not answer, and how that is removed"""
 
 
 def row(world: World, service: Service) -> Row:
@@ -117,6 +119,7 @@ def row(world: World, service: Service) -> Row:
         exit_code=facts.exit.shown if facts and facts.exit and not alive else None,
         started_at=facts.spawned_at if facts else None,
         ready_at=_ready_at(service),
+        left=facts.silenced if facts and facts.is_left else None,
     )
 
 

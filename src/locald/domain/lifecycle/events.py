@@ -111,7 +111,7 @@ def _found(service: Service, phase: Adopting, now: float) -> Service:
     cannot be blamed for them."""
     facts, before = service.facts, phase.before
     if facts:
-        facts = replace(facts, silenced="", paused=False, ends=False)
+        facts = replace(facts, silenced="", is_left=False, paused=False, ends=False)
     if facts and facts.watchdog and facts.watchdog_at is not None:
         facts = replace(facts, watchdog_at=now + facts.watchdog)
     match before:
@@ -165,10 +165,10 @@ def _of_health(service: Service, facts: RunFacts, event: HealthEvent, now: float
             facts = observe_probe(facts, event)
         case Checked():
             facts = observe_healthcheck(facts, event)
-        case Silenced(detail=detail):
-            facts = replace(facts, silenced=detail)
+        case Silenced(detail=detail, is_left=is_left):
+            facts = replace(facts, silenced=detail, is_left=is_left)
         case Resumed():
-            facts = replace(facts, silenced="")
+            facts = replace(facts, silenced="", is_left=False)
         case Paused() | Unpaused():
             facts = observe_pause(facts, event)
     facts = background.renewed(facts, service.facts, event.at)

@@ -391,11 +391,13 @@ class Asked(Struct, frozen=True):
 
 
 class Silenced(Struct, frozen=True):
-    """Nobody can tell how the run is: what holds it went away. `detail`: one sentence. `Resumed` ends it."""
+    """Nobody can tell how the run is: what holds it went away. `detail`: one sentence. `is_left`: it says
+    what is left there of a run that somebody wants to have done with. `Resumed` ends it."""
 
     run: Run
     detail: str
     at: float
+    is_left: bool = False
 
 
 class Resumed(Struct, frozen=True):

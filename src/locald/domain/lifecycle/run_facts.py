@@ -126,6 +126,8 @@ class RunFacts(Struct, frozen=True):
     """it began because a dependency was ready that was not: a failed start of it counts for nothing"""
     silenced: str = ""
     """why nobody can tell how the run is, or empty"""
+    is_left: bool = False
+    """that says what is left of it on an engine that does not answer"""
     ends: bool = False
     """its main process has ended, which is told when what it printed is read"""
     cause: str = ""
