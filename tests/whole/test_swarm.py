@@ -233,6 +233,46 @@ def test_a_service_that_somebody_removes_is_started_again(fleet: Machine, swarm:
     assert fleet.until("db", lambda row: is_healthy(row) and row["run"] == 2, PATIENCE)
 
 
+def test_a_manager_that_goes_away_during_a_start_is_told_and_the_start_goes_on(
+    fleet: Machine, swarm: Swarm
+) -> None:
+    write(fleet, f"[services.db]\n{image('store')}")
+    assert fleet.locald("up", "--on", "swarm", "-d", timeout=PATIENCE).returncode == 0
+    swarm.manager.freeze()
+    try:
+        row = fleet.until("db", lambda row: "does not answer" in row["because"], PATIENCE)
+    finally:
+        swarm.manager.thaw()
+    assert row["state"] in ("preparing", "starting")
+    assert fleet.until("db", is_healthy, PATIENCE)["run"] == 1
+
+
+@pytest.mark.parametrize(
+    ("volumes", "told"),
+    [
+        ('["a:/data", "b:/data"]', "the swarm refuses to create it: "),
+        ("[]", "a service that is not of this locald"),
+    ],
+)
+def test_what_the_swarm_refuses_is_told_and_nothing_is_left(
+    fleet: Machine, swarm: Swarm, volumes: str, told: str
+) -> None:
+    name = f"locald-{fleet.name}-db"
+    others = [] if "refuses" in told else [name]
+    for other in others:
+        body = {"Name": other, "TaskTemplate": {"ContainerSpec": {"Image": "locald-test/plain:1"}}}
+        swarm.api.post("/services/create", body)
+    write(fleet, f"[services.db]\n{image('store')}volumes = {volumes}\n")
+    done = fleet.locald("up", "--on", "swarm", timeout=PATIENCE)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "hint:" in done.stderr
+    assert fleet.locald("down", timeout=PATIENCE).returncode == 0
+    assert [each["Spec"]["Name"] for each in swarm.api.get("/services")] == others
+    for other in others:
+        swarm.api.delete(f"/services/{other}")
+
+
 def test_nothing_is_created_where_a_process_has_no_image(fleet: Machine, swarm: Swarm) -> None:
     write(fleet, f'[services.db]\n{image("store")}[services.web]\ncommand = "serve"\n')
     done = fleet.locald("up", "--on", "swarm", timeout=PATIENCE)

@@ -60,9 +60,12 @@ def remarks(files: dict[str, str], outcome: str, file: str = "", **env: str) -> 
 
 
 def refused(files: dict[str, str], file: str = "") -> str:
-    """The first line of what is said where nothing can be read."""
+    """The first line of what is said where nothing can be read; what to do about it stands below."""
     try:
         plan(files, file)
-    except Refused as found:
-        return found.problems[0].head
-    raise AssertionError("it was read")
+    except Refused as refusal:
+        found = refusal.problems
+    else:
+        raise AssertionError("it was read")
+    assert all(each.hint for each in found)
+    return found[0].head

@@ -44,7 +44,8 @@ def read(folder: Folder, file: str) -> Plan:
     key, is_dekit = ("tasks", True) if "tasks" in top else ("procs", False)
     given = top.get(key)
     if not isinstance(given, Table):
-        raise Refused(Problem(f'"{key}" must be a mapping', f"{file}:{top.lines.get(key, 1)}"))
+        hint = "check that it is the file that you mean"
+        raise Refused(Problem(f'"{key}" must be a mapping', f"{file}:{top.lines.get(key, 1)}", hint))
     report = Report(file)
     processes = {name: value for name, value in given.items() if value is not None}
     names = named(processes, report)

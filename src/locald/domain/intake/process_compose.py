@@ -64,7 +64,10 @@ def read(folder: Folder, file: str) -> Plan:
     report = Report(file)
     processes = top.get("processes")
     if not isinstance(processes, Table):
-        raise Refused(Problem('"processes" must be a mapping', f"{file}:{top.lines.get('processes', 1)}"))
+        place = f"{file}:{top.lines.get('processes', 1)}"
+        raise Refused(
+            Problem('"processes" must be a mapping', place, "check that it is the file that you mean")
+        )
     tables = {name: table for name, table in processes.items() if isinstance(table, Table)}
     names = named(tables, report)
     completed = {each for table in tables.values() for each, said in _needs(table) if said == "completed"}

@@ -31,6 +31,8 @@ _SHARED = ("volumes", "secrets", "configs")
 """keys of a whole file that services refer to"""
 _DEEPEST = 20
 """files that include or extend one another"""
+REACH = "check its path and permissions"
+MEANT = "check that it is the file that you mean"
 
 
 class Together:
@@ -62,7 +64,7 @@ class Together:
             given = plain(self._table(file, needed=True).get("services")) or Table()
             if not isinstance(given, Table):
                 place = self._place(file, self._table(file, needed=True), "services")
-                raise Refused(Problem('"services" must be a mapping', place))
+                raise Refused(Problem('"services" must be a mapping', place, MEANT))
             own = Table(given.line)
             for name, table in given.items():
                 own.put(name, self._extending(file, name, table, given), given.lines[name])
@@ -107,7 +109,7 @@ class Together:
                 posixpath.normpath(posixpath.join(posixpath.dirname(file), each)) for each in paths
             )
             if self._folder.text(first) is None:
-                raise Refused(Problem(f"includes {first}, which cannot be read", f"{file}:{line}"))
+                raise Refused(Problem(f"includes {first}, which cannot be read", f"{file}:{line}", REACH))
             own = posixpath.join(posixpath.dirname(first), ".env")
             if posixpath.dirname(first) != posixpath.dirname(file) and self._folder.text(own) is not None:
                 because = f"{own}: set its variables in the .env beside the first file"
@@ -138,7 +140,8 @@ class Together:
 
     def _service(self, file: str, name: str, table: Any, among: Table, trail: tuple[str, ...] = ()) -> Table:
         if not isinstance(table, Table):
-            raise Refused(Problem(f'the service "{name}" must be a mapping', self._place(file, among, name)))
+            place = self._place(file, among, name)
+            raise Refused(Problem(f'the service "{name}" must be a mapping', place, "give it an `image`"))
         extends = plain(table.get("extends"))
         if extends is None:
             return table
@@ -149,7 +152,8 @@ class Together:
             raise Refused(Problem(f'"{name}" extends itself', place, "remove one of these `extends`"))
         around = among if other == file else self._services_of(other, place)
         if base not in around:
-            raise Refused(Problem(f'extends "{base}", which {other} does not have', place))
+            hint = "name a service of that file, or remove `extends`"
+            raise Refused(Problem(f'extends "{base}", which {other} does not have', place, hint))
         found = self._service(other, base, plain(around[base]), around, (*trail, step))
         found = _rebased(
             found, posixpath.relpath(posixpath.dirname(other) or ".", posixpath.dirname(file) or ".")
@@ -164,7 +168,7 @@ class Together:
 
     def _services_of(self, file: str, place: str) -> Table:
         if self._folder.text(file) is None:
-            raise Refused(Problem(f"extends a service of {file}, which cannot be read", place))
+            raise Refused(Problem(f"extends a service of {file}, which cannot be read", place, REACH))
         given = plain(self._table(file, needed=True).get("services"))
         return given if isinstance(given, Table) else Table()
 
@@ -172,7 +176,7 @@ class Together:
         if path not in self._tables:
             text = self._folder.text(path)
             if text is None and needed:
-                raise Refused(Problem("cannot be read", path, "check its path and permissions"))
+                raise Refused(Problem("cannot be read", path, REACH))
             self._tables[path] = yaml_text.table(text or "", path)
         return self._tables[path]
 
