@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from locald.domain.values.toml import value
+from whole.machine import wait_for
 from whole.systemd_box import Box, is_possible
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ def test_a_real_systemd_starts_the_units_in_order_restarts_and_stops_them(machin
         assert (machine.folder / "odd").read_text() == odd
         box.systemctl("kill", "-s", "KILL", "shop-job.service")
         box.until("shop-job.service", "NRestarts", "1")
+        web, job = (box.state(f"shop-{name}.service", "MainPID") for name in ("web", "job"))
+        box.systemctl("kill", "-s", "KILL", "shop-web.service")
+        wait_for(lambda: box.state("shop-web.service", "MainPID") not in (web, ["0"]), "it is started again")
+        wait_for(lambda: box.state("shop-job.service", "MainPID") not in (job, ["0"]), "so is what needs it")
         box.systemctl("stop", "shop.target")
         for name in ("web", "job", "seed"):
             box.until(f"shop-{name}.service", "ActiveState", "inactive")

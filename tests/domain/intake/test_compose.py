@@ -186,6 +186,32 @@ def test_the_environment_is_a_list_or_a_table(written: str) -> None:
     assert one(f"environment: {written}").env == {"A": "1", "B": "${B:-}", "C": "x=y"}
 
 
+@pytest.mark.parametrize(
+    ("written", "container_port", "told"),
+    [
+        ("environment: { PORT: 80, A: b }\nports: ['8080:80']", 80, ""),
+        ("environment: { PORT: 3000, A: b }", 3000, "container_port: PORT in its environment names it"),
+        (
+            "environment: ['PORT=${PORT:-80}', A=b]\nexpose: [80]",
+            80,
+            "env: PORT: ${PORT:-80} is left out: locald sets it to 80",
+        ),
+        (
+            "environment: ['PORT=${PORT}', A=b]",
+            None,
+            "env: PORT: ${PORT:-} is left out: locald sets it to the image's port",
+        ),
+    ],
+)
+def test_the_port_that_a_container_is_told_is_its_own(
+    written: str, container_port: int | None, told: str
+) -> None:
+    found = one(written)
+    assert (found.env, found.container_port) == ({"A": "b"}, container_port)
+    guessed = remarks(compose(of_one(written)), "guessed")
+    assert [each for each in guessed if "PORT" in each] == ([f"db: {told}"] if told else [])
+
+
 # Dependencies and health.
 
 

@@ -306,3 +306,17 @@ def test_processes_of_a_file_in_another_folder_work_there() -> None:
         "a": "ops",
         "c": "ops/sub",
     }
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("mprocs.yaml", 'procs: { web: { shell: ./serve, env: { PORT: "4000", A: b } } }'),
+        ("process-compose.yaml", "processes: { web: { command: ./serve, environment: [PORT=4000, A=b] } }"),
+        ("pitchfork.toml", '[daemons.web]\nrun = "./serve"\nenv = { PORT = "4000", A = "b" }'),
+    ],
+)
+def test_a_port_that_a_program_is_given_is_the_service_s(file: str, text: str) -> None:
+    web = services({file: text})["web"]
+    assert (web.type, web.port, web.env) == (Type.EXEC, 4000, {"A": "b"})
+    assert "web: port: PORT in its environment names it" in remarks({file: text}, "guessed")

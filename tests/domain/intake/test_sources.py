@@ -74,6 +74,20 @@ def test_a_project_is_started_as_its_own_tools_start_it(files: dict[str, str], c
 
 
 @pytest.mark.parametrize(
+    ("files", "source"),
+    [
+        ({"server.py": "HTTPServer(('', 1), H).serve_forever()"}, "server.py"),
+        ({"app.py": "import streamlit as st\n"}, "app.py"),
+        ({"app/main.py": FAST}, "app/main.py"),
+        ({"app/main.py": FAST, "requirements.txt": "fastapi"}, "requirements.txt"),
+    ],
+)
+def test_the_file_that_says_it_is_named(files: dict[str, str], source: str) -> None:
+    assert plan(files).sources == (source,)
+    assert {each.where for each in plan(files).remarks} <= {source}
+
+
+@pytest.mark.parametrize(
     "files",
     [
         {},

@@ -112,6 +112,10 @@ class _Writer:
             needed = unit_name(self._plan, other.name)
             if condition is Condition.STARTED:
                 yield self._lost("depends_on", f"waits until {other.name} is ready, not only started")
+            if not other.is_task:
+                again = "carried out" if self._unit.is_task else "stopped and started"
+                because = f"{again} again with {other.name}, also after a failure of that"
+                yield self._lost("depends_on", because)
             yield f"Requires={needed}"
             yield f"After={needed}"
         if self._spec.restart is not RestartPolicy.NO:

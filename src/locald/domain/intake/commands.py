@@ -71,7 +71,8 @@ def keys(
         found["type"] = told.type
     if told.port:
         found["port"] = told.port
-        report.guessed(service, "port", "the command names it", line)
+        who = "the command" if nature(command).port else "PORT in its environment"
+        report.guessed(service, "port", f"{who} names it", line)
     if not told.is_sure:
         because = "nothing says that it listens on a port; if it does, remove `type`"
         report.guessed(service, "type", because, line)
@@ -79,3 +80,9 @@ def keys(
         found["stdin"] = "open"
         report.guessed(service, "stdin", f"{reader} exits when its standard input ends", line)
     return found
+
+
+def without_port(env: Mapping[str, str], keys: Mapping[str, object]) -> dict[str, str]:
+    """What is left of a service's variables to be written: its port becomes PORT by itself."""
+    port = str(keys.get("port", ""))
+    return {name: value for name, value in env.items() if (name, value) != ("PORT", port)}

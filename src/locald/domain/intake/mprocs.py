@@ -101,10 +101,11 @@ class _Process:
             self._report.left(self.name, "cmd", "it has no command", self._table.line)
             return Planned(self.name, {}, missing="it has no command")
         text = command if isinstance(command, str) else shlex.join(command)
-        keys: dict[str, object] = {"command": command} | self._env()
-        keys |= commands.keys(
-            self.name, text, self._report, self._line("cmd" if "cmd" in self._table else "shell")
-        )
+        line, env = self._line("cmd" if "cmd" in self._table else "shell"), self._env()
+        keys: dict[str, object] = {"command": command}
+        keys |= commands.keys(self.name, text, self._report, line, env)
+        if env := commands.without_port(env, keys):
+            keys["env"] = env
         if folder := self._folder():
             keys["workdir"] = folder
         if needed := self._depends_on():
@@ -141,7 +142,7 @@ class _Process:
         text = written(self._selected(self._table.get("cwd")))
         return re.sub(r"^<CONFIG_DIR>/?", "", text) or ("." if text else "")
 
-    def _env(self) -> dict[str, object]:
+    def _env(self) -> dict[str, str]:
         given = self._table.get("env")
         found: dict[str, str] = {}
         if not isinstance(given, Table):
@@ -153,7 +154,7 @@ class _Process:
                 )
             elif name.strip() and "=" not in name and "\0" not in name + written(value):
                 found[name] = written(value).replace("${", "$${")
-        return {"env": found} if found else {}
+        return found
 
     def _depends_on(self) -> dict[str, str]:
         given = self._table.get("deps")

@@ -90,7 +90,7 @@ def _service(names: dict[str, str], original: str, table: dict[str, Any], report
     )
     keys: dict[str, object] = {"command": command}
     keys |= {"type": "task"} if table.get("oneshot") is True else _served(name, text, table, report)
-    if env := _strings(table.get("env")):
+    if env := commands.without_port(_strings(table.get("env")), keys):
         keys["env"] = {key: _filled(value, names) for key, value in env.items()}
     if isinstance(place := table.get("dir"), str) and place.strip():
         keys["workdir"] = place
@@ -146,10 +146,11 @@ def _filled(text: str, names: dict[str, str]) -> str:
 
 def _served(name: str, command: str, table: dict[str, Any], report: Report) -> dict[str, object]:
     """The port and the check."""
+    env = _strings(table.get("env"))
     port = _port(table)
     check, of_check = _check(name, table, report)
     port = port or of_check
-    keys: dict[str, object] = {"port": port} if port else commands.keys(name, command, report)
+    keys: dict[str, object] = {"port": port} if port else commands.keys(name, command, report, env=env)
     return keys | ({"health_check": check} if check else {})
 
 

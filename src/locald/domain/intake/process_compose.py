@@ -151,7 +151,7 @@ class _Process:
         keys |= self._type(command, env, completes)
         if folder := written(self._table.get("working_dir")).strip():
             keys["workdir"] = folder
-        if env:
+        if env := commands.without_port(env, keys):
             keys["env"] = env
         if files := self._env_files():
             keys["env_file"] = files

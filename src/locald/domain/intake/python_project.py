@@ -51,14 +51,20 @@ class App(NamedTuple):
 
 def read(folder: Folder, here: str = ".") -> Plan:
     """The service of a Python project; none where nothing is found that serves."""
-    source = next(
-        (posixpath.normpath(posixpath.join(here, each)) for each in SIGNS if each in folder.names(here)), here
-    )
-    report = Report(source)
+    names = folder.names(here)
+    report = Report(next((_within(here, each) for each in SIGNS if each in names), ""))
     run = _runner(folder, here)
-    found = _django(folder, here, run) or _application(folder, here, run, report) or _plain(folder, here, run)
+    found = (
+        _django(folder, here, run)
+        or _application(folder, here, run, report)
+        or _plain(folder, here, run, report)
+    )
     services = (found,) if found else ()
-    return Plan((source,) if found else (), services, report.remarks if found else ())
+    return Plan((report.source,) if found else (), services, report.remarks if found else ())
+
+
+def _within(here: str, file: str) -> str:
+    return posixpath.normpath(posixpath.join(here, file))
 
 
 def _runner(folder: Folder, here: str) -> str:
@@ -89,7 +95,8 @@ def _planned(here: str, command: str, about: str) -> Planned:
 def _application(folder: Folder, here: str, run: str, report: Report) -> Planned | None:
     app = next(_apps(folder, here), None)
     if app is None:
-        return _streamlit(folder, here, run)
+        return _streamlit(folder, here, run, report)
+    report.source = report.source or app.file
     report.guessed("web", "command", f"{app.kind} is in {app.file}")
     return _planned(here, run + _command(app, folder, here), "")
 
@@ -155,20 +162,22 @@ def _places(folder: Folder, here: str) -> Iterator[str]:
         yield project
 
 
-def _streamlit(folder: Folder, here: str, run: str) -> Planned | None:
+def _streamlit(folder: Folder, here: str, run: str, report: Report) -> Planned | None:
     for stem in ("streamlit_app", "app", "main"):
-        text = folder.text(posixpath.normpath(posixpath.join(here, f"{stem}.py"))) or ""
-        if re.search(r"^(import|from) streamlit\b", text, re.MULTILINE):
+        file = _within(here, f"{stem}.py")
+        if re.search(r"^(import|from) streamlit\b", folder.text(file) or "", re.MULTILINE):
+            report.source = report.source or file
             command = f"{run}streamlit run {stem}.py --server.port $PORT --server.headless true"
             return _planned(here, command, f"{stem}.py imports streamlit.")
     return None
 
 
-def _plain(folder: Folder, here: str, run: str) -> Planned | None:
+def _plain(folder: Folder, here: str, run: str, report: Report) -> Planned | None:
     """A program that serves by itself."""
     for stem in ("main", "app", "server"):
-        text = folder.text(posixpath.normpath(posixpath.join(here, f"{stem}.py"))) or ""
-        if _SERVES.search(text):
+        file = _within(here, f"{stem}.py")
+        if _SERVES.search(folder.text(file) or ""):
+            report.source = report.source or file
             return _planned(here, f"{_python(run)} {stem}.py", f"There is {stem}.py, which serves.")
     return None
 

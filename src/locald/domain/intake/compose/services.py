@@ -16,7 +16,7 @@ from locald.domain.values import duration
 from locald.domain.values.faults import Bad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from locald.domain.intake.compose.facts import Facts
 
@@ -75,7 +75,8 @@ class Service:
         keys: dict[str, object] = {"image": image} if (image := self._image()) else {}
         if self._table.get("image") is not None and not image and not missing:
             missing = "its image is not the name of one"
-        keys |= self._command() | self._ports() | self._env() | self._volumes()
+        keys |= self._command() | self._ports()
+        keys |= self._env(keys) | self._volumes()
         if needed := self._depends_on(others, tasks):
             keys["depends_on"] = depends_on(needed)
         line = self._line("healthcheck")
@@ -198,7 +199,8 @@ class Service:
             self._known.report.left(self.name, "port", f'{port} is the port of "{owner}" already', line)
         return owner == self.name
 
-    def _env(self) -> dict[str, object]:
+    def _env(self, keys: Mapping[str, object]) -> dict[str, object]:
+        """`keys`: what is known of its port."""
         given = merging.as_table(self._table.get("environment"), "environment")
         values: dict[str, str] = {}
         uses_file = False
@@ -210,8 +212,24 @@ class Service:
             if text is not None:
                 values[name] = text
                 uses_file |= bool(self._known.in_env_file.intersection(names))
+        port = self._own_port(values, keys)
         env: dict[str, object] = {"env": values} if values else {}
-        return env | self._env_files(uses_file)
+        return port | env | self._env_files(uses_file)
+
+    def _own_port(self, env: dict[str, str], keys: Mapping[str, object]) -> dict[str, object]:
+        """locald tells a container its port in PORT, and takes no other value of that."""
+        said, known = env.pop("PORT", None), keys.get("container_port")
+        if said is None or said == str(known):
+            return {}
+        if known is None and said.isdecimal() and 0 < int(said) < 65536:
+            self._guessed_env("container_port", "PORT in its environment names it")
+            return {"container_port": int(said)}
+        told = "the image's port" if known is None else str(known)
+        self._guessed_env("env", f"PORT: {said} is left out: locald sets it to {told}")
+        return {}
+
+    def _guessed_env(self, key: str, because: str) -> None:
+        self._known.report.guessed(self.name, key, because, self._line("environment"))
 
     def _variable(self, name: str, value: Any, line: int) -> tuple[str | None, list[str]]:
         """The value in locald's form, and the variables that it needs."""
