@@ -101,7 +101,6 @@ def test_exported_units_are_what_the_guide_shows_and_run(
     assert start.endswith("# units in ~/.config/systemd/user")
     for unit in (boxed.folder / "units").iterdir():
         shutil.copy(unit, systemd.units)
-    systemd.systemctl("daemon-reload")
     reader.prints(start.strip())
     assert systemd.show("shop-api.service", "ActiveState") == "active"
     systemd.systemctl("stop", "shop.target")

@@ -224,6 +224,28 @@ def test_standard_input_that_stays_open_is_told_to_be_lost(name: str) -> None:
     assert "stdin: standard input is at its end at once" in losses
 
 
+def test_what_a_job_loses_of_its_restarts_is_told() -> None:
+    text, losses = one(
+        "kubernetes", '[services.it]\ntype = "task"\ncommand = "do"\nrestart = "on-failure"', it="x:1"
+    )
+    assert "backoffLimit: 5" in text
+    assert "restart: 5 times in total, not within a minute, up to six minutes apart" in losses
+    _, losses = one("kubernetes", '[services.it]\ntype = "task"\ncommand = "do"', it="x:1")
+    assert not [each for each in losses if each.startswith("restart")]
+
+
+def test_who_needs_another_service_goes_with_it_in_systemd() -> None:
+    services = (
+        '[services.db]\ntype = "worker"\ncommand = "a"\n[services.seed]\ntype = "task"\ncommand = "b"\n'
+        'depends_on = ["db"]\n[services.web]\ntype = "worker"\ncommand = "c"\ndepends_on = ["db", "seed"]\n'
+    )
+    told = [each for each in one("systemd", services)[1] if each.startswith("depends_on")]
+    assert told == [
+        "depends_on: carried out again with db, also after a failure of that",
+        "depends_on: stopped and started again with db, also after a failure of that",
+    ]
+
+
 def test_a_task_that_is_started_by_name_is_a_suspended_job() -> None:
     task = '[services.seed]\ntype = "task"\ncommand = "x"\nautostart = false'
     text = one("kubernetes", task, seed="x")[0]

@@ -259,6 +259,9 @@ class _Writer:
         spec = self._spec
         if not self._unit.is_task:
             self._lost("restartPolicy", ALWAYS)
+        elif spec.restart is not RestartPolicy.NO and spec.max_restarts:
+            because = f"{spec.max_restarts} times in total, not within a minute, up to six minutes apart"
+            self._lost("restart", because)
         if spec.stop_signal != DEFAULT.stop_signal:
             self._lost("stop_signal", f"{spec.stop_signal}: the image's own is sent")
         if spec.stop_timeout != math.ceil(spec.stop_timeout):
