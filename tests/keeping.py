@@ -7,6 +7,7 @@ service and its test wait for each other.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -39,6 +40,16 @@ PATIENCE = 20.0
 """seconds: far beyond what anything here takes, also on a busy machine"""
 NOTIFY = "import os,socket,sys;s=socket.socket(1,2);s.connect(os.environ['NOTIFY_SOCKET']);s.send({})"
 ENV = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8"}
+
+
+def remove(folder: str | Path) -> None:
+    """All of a keeper's folder, however much of it the keeper makes anew meanwhile."""
+    while True:
+        try:
+            return shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
 
 
 def python(code: str) -> list[str]:

@@ -73,6 +73,37 @@ def test_a_daemon_that_somebody_else_put_in_our_place_is_told_nothing(
         assert theirs.communicate()[0] == "0\n"
 
 
+def test_what_is_left_of_another_run_folder_hinders_nobody_when_it_is_somebody_elses(
+    machine: Machine, shared: Path
+) -> None:
+    """A daemon was killed, the machine started anew, and somebody took the place in the temporary folder."""
+    machine.write(f"[services.web]\ncommand = {SERVE}")
+    run, state = shared / f"locald-{os.geteuid()}", machine.home / "state"
+    run.mkdir()
+    os.chown(run, NOBODY, NOBODY)
+    state.mkdir(0o700)
+    (state / "daemon.lock").write_text(f"{run}/locald.sock\n")
+    (state / "keeper").write_text(f"{run}\n")
+    assert "daemon is not running" in machine.locald("ping").stderr
+    assert machine.up()["web"]["health"] == "healthy"
+    assert machine.status()["web"]["health"] == "healthy"
+
+
+def test_a_folder_that_somebody_else_took_while_it_is_in_use_is_named(machine: Machine) -> None:
+    """Another daemon and keeper in its place would run every service twice."""
+    machine.write(f"[services.web]\ncommand = {SERVE}")
+    before = machine.up()["web"]
+    run, state = machine.home / "run", machine.home / "state"
+    os.chown(run, NOBODY, NOBODY)
+    environment = {"LOCALD_HOME": "", "XDG_RUNTIME_DIR": str(machine.folder), "XDG_STATE_HOME": str(state)}
+    (state / "locald").symlink_to(state)
+    for command in ("status", "up"):
+        said = machine.locald(command, env=environment).stderr
+        assert f"{run}: belongs to {ownership.user(NOBODY)}" in said
+    os.chown(run, os.geteuid(), os.getegid())
+    assert machine.status()["web"]["pid"] == before["pid"]
+
+
 def test_nobody_else_is_served_even_where_the_folder_lets_them_in(machine: Machine) -> None:
     machine.write(f"[services.web]\ncommand = {SERVE}")
     machine.up()

@@ -18,6 +18,7 @@ import time
 
 from locald.client.http import Api, Unreachable
 from locald.client.patience import STALLED, Patience
+from locald.domain.values.problem import Refused
 from locald.wire.home import SERVED
 
 TYPE_CHECKING = False
@@ -50,8 +51,16 @@ OF_A_RUN = (
 
 
 def find(home: Home) -> Api | None:
-    """The daemon that runs now, or None. Starts nothing."""
-    return next((api for api in map(Api, home.sockets) if api.answers()), None)
+    """The daemon that runs now, or None. Starts nothing. Refused where its place is somebody else's."""
+    for path in home.sockets:
+        api = Api(path)
+        try:
+            if api.answers():
+                return api
+        except Refused:
+            if path == home.socket or holder_of(home.lock):
+                raise  # else it is what a killed one left, in a folder that somebody has made since
+    return None
 
 
 def look(home: Home) -> Api:

@@ -46,9 +46,20 @@ class Keeping:
         begun, self._begun = self._begun, None
         if begun and begun.line() == "ready":
             _note(self._home.keeper_note, self._home.run)
-        elif not launch.answers(os.path.dirname(self._home.keeper)):
+        elif not self._answers(os.path.dirname(self._home.keeper)):
             launch.start(self._home.run, self._home.keeper_log)
             _note(self._home.keeper_note, self._home.run)
+
+    def _answers(self, folder: str) -> bool:
+        """Raises CannotStart where the folder is another user's, but for one that is only noted, and in which
+        no keeper is: it may have been made by anybody since the machine was started anew."""
+        try:
+            return launch.answers(folder)
+        except launch.CannotStart as error:
+            if folder == self._home.run or launch.lives(folder):
+                raise
+            log.warning("there is no keeper in the folder that is noted: %s", error)
+            return False
 
 
 def _note(path: str, folder: str) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from locald.linux import ownership
+from locald.linux import ownership, procfs
 
 if TYPE_CHECKING:
     import socket
@@ -66,6 +66,23 @@ def answers(run: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def lives(run: str) -> bool:
+    """Whether a process of ours was started as the keeper of this folder, wherever its socket is now."""
+    return any(_keeps(procfs.cmdline(pid), run) and _is_ours(pid) for pid in procfs.all_pids())
+
+
+def _keeps(command: list[str], run: str) -> bool:
+    """It may be the keeper of another installation."""
+    return run in command and any(each.endswith("/locald/keeper") for each in command)
+
+
+def _is_ours(pid: int) -> bool:
+    try:
+        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 class Begun:

@@ -206,7 +206,9 @@ def _make(folder: str) -> None:
 
 def _keep_private(folder: str) -> None:
     """In a shared temporary directory somebody else may have made this folder, or a link, before us."""
-    if os.lstat(folder).st_uid != os.geteuid() or not _is_ours(folder):
-        raise Refused(Problem("belongs to another user", folder, "set LOCALD_HOME to a folder of your own"))
+    for owner in (os.lstat(folder).st_uid, os.stat(folder).st_uid):
+        if owner != os.geteuid():
+            hint = "set LOCALD_HOME to a folder of your own"
+            raise Refused(Problem(f"belongs to user {owner}", folder, hint))
     if os.stat(folder).st_mode & 0o077:
         os.chmod(folder, 0o700)

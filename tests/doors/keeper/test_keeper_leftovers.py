@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keeping import House, Keeping, grouped, once, own_house, sh, sockets_in, wait_dead
+from keeping import House, Keeping, grouped, once, own_house, remove, sh, sockets_in, wait_dead
 from locald.keeper.main import is_group
 from locald.keeper.runs import leftovers
 from locald.keeper.runs.leftovers import Table
@@ -92,7 +91,7 @@ def test_they_are_ended_also_where_their_notes_were_removed_with_the_folder(
     )
     pids = [int(born.read()) for _ in range(2)]
     keeping.kill()
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     keeping.start()
     assert not any(procfs.alive(pid) for pid in pids)
 

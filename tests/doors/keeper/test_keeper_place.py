@@ -6,7 +6,6 @@ import base64
 import errno
 import os
 import select
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import PATIENCE, once, own_house, python, sh, sockets_in, wait_dead
+from keeping import PATIENCE, once, own_house, python, remove, sh, sockets_in, wait_dead
 from locald.keeper import launch, place
 from locald.keeper.loop import Loop
 from locald.keeper.place import Place
@@ -51,7 +50,7 @@ def test_a_removed_folder_is_made_anew_and_the_next_daemon_adopts_everything(
     keeper = keeping.pid
     if daemon_is == "away":
         daemon.close()
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     wait_found(keeping.run)
     again = keeping.daemon()
     assert keeping.pid == keeper
@@ -66,7 +65,7 @@ def test_it_is_made_anew_as_often_as_it_is_removed(daemon: Daemon, keeping: Keep
     daemon.start(WEB, ["sleep", "1000"])
     for removed in (keeping.run, f"{keeping.run}/keeper.sock", keeping.run, f"{keeping.run}/keeper.lock"):
         if os.path.isdir(removed):
-            shutil.rmtree(removed)
+            remove(removed)
         else:
             os.unlink(removed)
         wait_there(f"{keeping.run}/keeper.lock")
@@ -96,7 +95,7 @@ def test_a_service_can_notify_as_before_also_over_a_connection_that_it_had(
     daemon.start(WEB, python(code))
     daemon.wait("notified", WEB)
     (name,) = sockets_in(keeping.run)
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     wait_there(f"{keeping.run}/n/{name}")
     go.write()
     said = {base64.b64decode(daemon.wait("notified", WEB, standing="member")["data"]) for _ in range(2)}
@@ -108,7 +107,7 @@ def test_a_service_can_notify_as_before_also_over_a_connection_that_it_had(
 
 def test_a_run_that_is_ordered_at_that_very_moment_begins(daemon: Daemon, keeping: Keeping) -> None:
     """Also where nothing was held, and nothing was to be mended."""
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     spawned = daemon.start(WEB, sh("test -S $NOTIFY_SOCKET && exec sleep 1000"))
     assert procfs.alive(spawned["pid"])
     assert keeping.daemon().of(WEB) == ["spawned"]
@@ -118,7 +117,7 @@ def test_should_the_keeper_be_killed_later_what_it_left_is_still_known(
     daemon: Daemon, keeping: Keeping
 ) -> None:
     spawned = daemon.start(WEB, ["sleep", "1000"])
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     wait_there(f"{keeping.run}/runs/{spawned['token']}.json")
     wait_found(keeping.run)
     keeping.kill()
@@ -175,7 +174,7 @@ def test_an_idle_keeper_makes_what_a_cleaner_of_old_files_has_removed_when_it_is
 @once
 def test_an_idle_keeper_whose_folder_is_gone_leaves_it_so(daemon: Daemon, keeping: Keeping) -> None:
     daemon.close()
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     wait_dead([keeping.pid])
     assert not os.path.exists(keeping.run)
 
@@ -192,7 +191,7 @@ def test_what_another_keeper_has_made_meanwhile_stays_its_own(
     os.rename(other.folder, keeping.run)
     daemon.start("shop:web#2", ["true"])  # before that it looked
     assert not os.path.exists(f"{keeping.run}/keeper.sock")
-    shutil.rmtree(keeping.run)
+    remove(keeping.run)
     wait_found(keeping.run)
     assert keeping.daemon().of(WEB) == ["spawned"]
     assert "locked by another keeper" in keeping.log.read_text()
@@ -224,7 +223,7 @@ def test_one_keeper_has_a_place_until_its_folder_is_another(tmp_path: Path) -> N
     assert first.stands()
     with pytest.raises(BlockingIOError):
         second.take()
-    shutil.rmtree(tmp_path / "run")
+    remove(tmp_path / "run")
     assert not first.stands()
     second.take()
     assert second.stands()
