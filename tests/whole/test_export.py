@@ -87,6 +87,18 @@ def test_a_folder_is_filled_whole_or_not_at_all_and_nothing_in_it_is_overwritten
     assert "[Service]" in (out / "shop-web.service").read_text()
 
 
+def test_a_file_in_place_of_a_folder_is_told_and_stays(machine: Machine) -> None:
+    machine.write(EXACT)
+    before = (machine.folder / "locald.toml").read_text()
+    for options in ((), ("--force",)):
+        done = machine.locald("export", "compose", "-o", "locald.toml", *options)
+        assert (done.returncode, done.stderr.splitlines()) == (
+            2,
+            ["error: locald.toml: is a file", "hint: name a folder with -o"],
+        )
+    assert (machine.folder / "locald.toml").read_text() == before
+
+
 def test_a_wrong_image_or_format_is_refused(machine: Machine) -> None:
     machine.write(SERVER)
     for options in (("--image", "web"), ("--image", "web=Not An Image"), ("--image", "other=x")):

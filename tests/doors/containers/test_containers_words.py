@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from locald.adapters.containers import create, refusals, translate
 from locald.adapters.containers.create import Order
+from locald.adapters.containers.engine import absent
 from locald.adapters.containers.health import word
 from locald.adapters.containers.progress import Progress
 from locald.adapters.containers.published import pace
@@ -34,6 +36,14 @@ def test_docker_host_goes_before_everything_else(tmp_path: Path) -> None:
     env = {"DOCKER_HOST": "unix:///run/x.sock", "DOCKER_CONTEXT": "far", "HOME": str(tmp_path)}
     assert addresses(env) == (Address("unix:///run/x.sock"),)
     assert addresses(env)[0].socket == "/run/x.sock"
+
+
+def test_who_reaches_an_engine_by_tcp_is_not_told_to_start_one_here() -> None:
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+    assert "systemctl start docker" in absent(Address("unix:///run/x.sock"), refused).hint
+    told = absent(Address("tcp://far:2375"), refused)
+    assert told.reason == "the Docker Engine is not running: tcp://far:2375: connection refused"
+    assert told.hint == "check that an engine listens at tcp://far:2375, or set DOCKER_HOST to another one"
 
 
 def test_docker_host_with_tls_has_its_certificates_with_it(tmp_path: Path) -> None:

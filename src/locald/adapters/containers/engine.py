@@ -128,7 +128,9 @@ class Engine:
             async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", ("_ping",)) as answer:
                 return answer.headers.get("Api-Version", "")
         except TimeoutError:
-            raise EngineAbsent(f"the engine at {self.address.url} does not answer", BEGIN) from None
+            raise EngineAbsent(
+                f"the engine at {self.address.url} does not answer", begin(self.address)
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise absent(self.address, error) from None
 
@@ -181,7 +183,9 @@ class Engine:
             async with asyncio.timeout(timeout), self._ask(method, path, query, body, headers) as answer:
                 text = await answer.read()
         except TimeoutError:
-            raise EngineAbsent(f"the engine at {self.address.url} does not answer", BEGIN) from None
+            raise EngineAbsent(
+                f"the engine at {self.address.url} does not answer", begin(self.address)
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             raise absent(self.address, error) from None
         return _json(text)
@@ -262,13 +266,22 @@ def absent(address: Address, error: Exception) -> EngineAbsent:
         case errno.EACCES | errno.EPERM:
             return EngineAbsent(f"no access to the Docker Engine: {where_}: permission denied", PERMIT)
         case errno.ENOENT:
-            return EngineAbsent(f"the Docker Engine is not running: no such file: {where_}", BEGIN)
+            return EngineAbsent(f"the Docker Engine is not running: no such file: {where_}", begin(address))
         case errno.ECONNREFUSED:
-            return EngineAbsent(f"the Docker Engine is not running: {where_}: connection refused", BEGIN)
+            return EngineAbsent(
+                f"the Docker Engine is not running: {where_}: connection refused", begin(address)
+            )
         case None:
-            return EngineAbsent(f"lost the connection to the Docker Engine at {where_}", BEGIN)
+            return EngineAbsent(f"lost the connection to the Docker Engine at {where_}", begin(address))
         case _:
-            return EngineAbsent(f"no Docker Engine at {where_}: {os.strerror(number)}", BEGIN)
+            return EngineAbsent(f"no Docker Engine at {where_}: {os.strerror(number)}", begin(address))
+
+
+def begin(address: Address) -> str:
+    """What to do where no engine answers; one that is reached by TCP may be of another machine."""
+    if address.socket:
+        return BEGIN
+    return f"check that an engine listens at {address.url}, or set DOCKER_HOST to another one"
 
 
 def _tls(address: Address) -> ssl.SSLContext:

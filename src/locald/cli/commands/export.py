@@ -150,6 +150,8 @@ def _write(folder: Path, files: Mapping[str, str], *, force: bool) -> None:
     if there and not force:
         hint = "choose another folder, or add --force to overwrite it"
         raise Refused(*(Problem("already exists", str(folder / name), hint) for name in there))
+    if folder.exists() and not folder.is_dir():
+        raise Refused(Problem("is a file", str(folder), "name a folder with -o"))
     path = folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
