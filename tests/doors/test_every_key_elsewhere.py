@@ -1,5 +1,6 @@
 """No key is lost in silence on another engine: whatever is written for a service changes what is
-made there, or is told to be lost, or is locald's own to hold.
+made there, or is told to be lost, or is locald's own to hold. What it does on a real one is shown by
+tests/whole/test_keys_on_systemd.py and test_keys_on_swarm.py.
 """
 
 from __future__ import annotations
