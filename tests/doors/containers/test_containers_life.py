@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.session import Docker
+    from locald.domain.project.names import Run
 
 __all__ = ["blocking_raises"]
 
 pytestmark = pytest.mark.usefixtures("blocking_raises")
 
+MOMENTS = 15
+"""in which a run is called off"""
 SLEEP = "exec sleep 1000000"
 
 
@@ -132,6 +136,23 @@ async def test_what_is_stopped_before_it_began_never_begins(here: Bench) -> None
     refused = await here.wait_for(NotStarted)
     assert refused.reason == "stopped before it started"
     await here.until_nothing_is_left()
+
+
+def is_over(run: Run, event: object) -> bool:
+    return isinstance(event, NotStarted | Gone) and event.run == run
+
+
+async def test_what_is_stopped_at_any_moment_of_its_beginning_leaves_nothing(here: Bench) -> None:
+    """Also while the engine makes the container, whose answer nobody reads then."""
+    began = here.clock.now()
+    await here.spawned("plain", "first", command=SLEEP)
+    took = here.clock.now() - began
+    for number in range(MOMENTS):
+        run = here.start("plain", f"called-off-{number}", command=SLEEP)
+        await asyncio.sleep(took * number / MOMENTS)
+        here.containers.signal(run, signal.SIGKILL)
+        await here.wait_for(object, partial(is_over, run))
+    assert [name for name in await asyncio.to_thread(here.left) if "called-off" in name] == []
 
 
 async def test_the_containers_of_a_project_meet_by_name(here: Bench) -> None:

@@ -16,6 +16,7 @@ from locald.adapters import ports
 from locald.adapters.containers import create, images, refusals
 from locald.adapters.containers.engine import Refusal
 from locald.adapters.containers.link import remove
+from locald.adapters.containers.making import making
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.translate import labels_of, name_of
 
@@ -70,15 +71,17 @@ class Begin:
         name = create.name(self.run.key)
         for last in (False, True):
             try:
-                made = await self.engine.post(("containers", "create"), body, {"name": name})
+                await making(self._make(body, name))
             except Refusal as refusal:
                 holder = refusals.name_holder(refusal.message)
                 if holder is None:
                     raise CannotBegin(refusals.begin(self.order.image, refusal.message)) from None
                 await self._make_way(holder, name, last=last)
             else:
-                self.container = made["Id"]
                 return
+
+    async def _make(self, body: dict[str, object], name: str) -> None:
+        self.container = (await self.engine.post(("containers", "create"), body, {"name": name}))["Id"]
 
     async def _make_way(self, holder: str, name: str, *, last: bool) -> None:
         """Remove what an earlier run of this service left. What is not ours stays. Raises CannotBegin."""

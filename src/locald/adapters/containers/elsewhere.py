@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from locald.adapters.containers.connection import Connection, Connections
+from locald.adapters.containers.engine import EngineAbsent
 from locald.adapters.containers.engines_used import EnginesUsed
 from locald.adapters.containers.lives import Lives
 from locald.adapters.containers.networks import CannotBegin
@@ -201,7 +202,24 @@ class Elsewhere:
 
     async def _start(self) -> None:
         """Raises CannotBegin, and then what is left of it is to be taken away."""
+        try:
+            async with asyncio.timeout(None) as self._beginning:
+                await self._begin()
+        except TimeoutError:
+            await self._call_off()
+            raise CannotBegin(CALLED_OFF) from None
+        except EngineAbsent as absent:
+            self.is_removed = False  # it may have been made
+            raise CannotBegin(Reason(absent.reason, absent.hint)) from None
+        finally:
+            self._beginning = None
+
+    async def _begin(self) -> None:
+        """Make it, so that it can be followed. Raises CannotBegin, EngineAbsent."""
         raise NotImplementedError
+
+    async def _call_off(self) -> None:
+        """It was called off in the middle of that: undo what is not taken away anyway."""
 
     async def _find(self) -> None:
         """Raises Vanished."""

@@ -151,6 +151,7 @@ class Held:
                 await self._undo(begin)
             raise CannotBegin(CALLED_OFF) from None
         except EngineAbsent as absent:
+            self.is_removed = False  # it may have been made
             raise CannotBegin(Reason(absent.reason, absent.hint)) from None
         finally:
             self._beginning = None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.adapters.containers import create
 from locald.adapters.containers.engine import EngineAbsent, Refusal
+from locald.adapters.containers.making import making
 from locald.adapters.containers.refusals import Reason, begin, name_held
 from locald.adapters.containers.translate import is_labelled
 
@@ -71,7 +72,7 @@ class Networks:
             if refusal.status != 404:
                 raise
             body = {"Name": name, "Driver": "bridge", "CheckDuplicate": True, "Labels": labels}
-            await engine.post(("networks", "create"), body)
+            await making(engine.post(("networks", "create"), body))
             return set()
         if not is_labelled(found, labels):
             held = name_held(name, "a network outside this locald", f"docker network rm {name}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from locald.adapters.containers.connection import Connection
 from locald.adapters.containers.engine import EngineAbsent, Refusal
+from locald.adapters.containers.making import making
 from locald.adapters.kubernetes import objects
 from locald.adapters.kubernetes.api import GONE, Api, core
 from locald.adapters.kubernetes.kubectl import Place, Proxy
@@ -202,9 +203,8 @@ class Cluster(Connection[User]):
                 carried = objects.carried(found)
                 return "" if labels.items() <= carried.items() else "a namespace that is not of this locald"
             about = {"name": name, "labels": labels}
-            await self.api.create(
-                ("api", "v1", "namespaces"), {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
-            )
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
+            await making(self.api.create(("api", "v1", "namespaces"), body))
             return ""
 
     async def _namespace(self, name: str) -> dict[str, Any] | None:

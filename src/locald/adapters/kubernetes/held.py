@@ -15,8 +15,9 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from locald.adapters.containers.elsewhere import AGAIN, CALLED_OFF, Elsewhere, Vanished
+from locald.adapters.containers.elsewhere import AGAIN, Elsewhere, Vanished
 from locald.adapters.containers.engine import EngineAbsent, Refusal
+from locald.adapters.containers.making import making
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason, name_held, shown
 from locald.adapters.kubernetes import objects
@@ -103,21 +104,13 @@ class Held(Elsewhere):
 
     # Its life.
 
-    async def _start(self) -> None:
-        """Raises CannotBegin, and then what is left of it is to be taken away."""
+    async def _begin(self) -> None:
+        self.cluster = cluster = await self._reach(self)
         try:
-            async with asyncio.timeout(None) as self._beginning:
-                self.cluster = cluster = await self._reach(self)
-                await self._create(cluster, await cluster.up())
-        except TimeoutError:
-            raise CannotBegin(CALLED_OFF) from None
-        except EngineAbsent as absent:
-            raise CannotBegin(Reason(absent.reason, absent.hint)) from None
+            await self._create(cluster, await cluster.up())
         except Refusal as refusal:
             hint = "correct it, then run `locald up` again"
             raise CannotBegin(Reason(f"the cluster refuses it: {shown(refusal.message)}", hint)) from None
-        finally:
-            self._beginning = None
         self._begun(again=False)
 
     async def _create(self, cluster: Cluster, api: Api) -> None:
@@ -133,7 +126,7 @@ class Held(Elsewhere):
             self.printing.note(f"Kubernetes takes no variables of these names: {', '.join(untaken)}")
         await self._make_way(cluster, api)
         for path, body in objects.objects(self.run, self.order, self._owner):
-            await api.apply(path, body)
+            await making(api.apply(path, body))
 
     async def _make_way(self, cluster: Cluster, api: Api) -> None:
         """Remove what an earlier run of this service left. What is not ours stays. Raises CannotBegin,

@@ -10,6 +10,7 @@ from locald.adapters.containers import create as containers
 from locald.adapters.containers import credentials
 from locald.adapters.containers.elsewhere import AGAIN
 from locald.adapters.containers.engine import EngineAbsent, Refusal
+from locald.adapters.containers.making import making
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason, name_held, shown
 from locald.adapters.containers.translate import image as read_image
@@ -87,14 +88,16 @@ class Begin:
     async def _create(self, engine: Engine, body: Mapping[str, Any], login: Mapping[str, str]) -> None:
         for last in (False, True):
             try:
-                made = await engine.post(("services", "create"), body, headers=login)
+                await making(self._make(engine, body, login))
             except Refusal as refusal:
                 if last or "name conflicts" not in refusal.message:
                     raise
                 await self._make_way(engine, str(body["Name"]))
             else:
-                self.service = str(made["ID"])
                 return
+
+    async def _make(self, engine: Engine, body: Mapping[str, Any], login: Mapping[str, str]) -> None:
+        self.service = str((await engine.post(("services", "create"), body, headers=login))["ID"])
 
     async def _make_way(self, engine: Engine, name: str) -> None:
         """Remove what an earlier run of this service left. What is not ours stays. Raises CannotBegin."""
@@ -105,13 +108,15 @@ class Begin:
             raise CannotBegin(name_held(name, "a service that is not of this locald", hint))
         await remove(engine, str(found["ID"]))
 
-    async def undo(self, engine: Engine) -> None:
-        """Leave nothing half made. What cannot be removed now is removed when the swarm is there again."""
+    async def undo(self, engine: Engine) -> bool:
+        """Leave nothing half made. Whether nothing is: else it is removed when the swarm is there again."""
         if self.service:
             try:
                 await remove(engine, self.service)
             except (EngineAbsent, Refusal) as error:
                 log.warning("%s has not been removed yet: %s", self._run, error)
+                return False
+        return True
 
 
 def _tests(healthcheck: object) -> bool:

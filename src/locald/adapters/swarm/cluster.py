@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from locald.adapters.containers import create as containers
 from locald.adapters.containers.connection import SOONEST, Connection
 from locald.adapters.containers.engine import ANSWERS_WITHIN, NOTHING, EngineAbsent, Refusal
+from locald.adapters.containers.making import making
 from locald.adapters.swarm import create
 from locald.adapters.swarm.tasks import Node, Task, node, task
 
@@ -164,7 +165,7 @@ class Cluster(Connection[User]):
                     return str(found["Id"])
             labels = {containers.PROJECT: project, create.OWNER: self._owner}
             body = {"Name": name, "Driver": "overlay", "CheckDuplicate": True, "Labels": labels}
-            return str((await self.engine.post(("networks", "create"), body))["Id"])
+            return str((await making(self.engine.post(("networks", "create"), body)))["Id"])
 
     async def drop_network(self, project: str, in_use: Callable[[], bool]) -> None:
         """Remove it, as soon as its last container has left it. Never raises."""

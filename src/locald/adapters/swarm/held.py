@@ -15,7 +15,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING
 
-from locald.adapters.containers.elsewhere import AGAIN, CALLED_OFF, Elsewhere, Vanished
+from locald.adapters.containers.elsewhere import AGAIN, Elsewhere, Vanished
 from locald.adapters.containers.engine import EngineAbsent, Refusal
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason
@@ -82,6 +82,7 @@ class Held(Elsewhere):
         self._nodes: Mapping[str, Node] = {}
         self._following: Following | None = None
         self._port: Port | None = None
+        self._created: Begin | None = None
 
     # For the cluster.
 
@@ -136,22 +137,15 @@ class Held(Elsewhere):
         self.gone = await self._take_away()
         await self._clear(self)
 
-    async def _start(self) -> None:
-        """Raises CannotBegin, and then nothing of it is left."""
-        begin = Begin(self.run, self.order, self._owner)
-        try:
-            async with asyncio.timeout(None) as self._beginning:
-                self.cluster = cluster = await self._reach(self)
-                await begin.carry_out(cluster, await cluster.up())
-        except TimeoutError:
-            if self.cluster:
-                await begin.undo(self.cluster.engine)
-            raise CannotBegin(CALLED_OFF) from None
-        except EngineAbsent as absent:
-            raise CannotBegin(Reason(absent.reason, absent.hint)) from None
-        finally:
-            self._beginning = None
+    async def _begin(self) -> None:
+        self._created = begin = Begin(self.run, self.order, self._owner)
+        self.cluster = cluster = await self._reach(self)
+        await begin.carry_out(cluster, await cluster.up())
         self._begun(begin, begin.service, again=False)
+
+    async def _call_off(self) -> None:
+        if self.cluster and self._created:
+            self.is_removed = await self._created.undo(self.cluster.engine)
 
     def _begun(self, begin: Begin, service: str, *, again: bool) -> None:
         """The service is there: follow it."""

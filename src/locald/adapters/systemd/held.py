@@ -19,7 +19,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
-from locald.adapters.containers.elsewhere import AGAIN, CALLED_OFF, Elsewhere, Vanished
+from locald.adapters.containers.elsewhere import AGAIN, Elsewhere, Vanished
 from locald.adapters.containers.engine import EngineAbsent
 from locald.adapters.containers.networks import CannotBegin
 from locald.adapters.containers.refusals import Reason, name_held, shown
@@ -119,22 +119,14 @@ class Held(Elsewhere):
 
     # Its life.
 
-    async def _start(self) -> None:
-        """Raises CannotBegin."""
+    async def _begin(self) -> None:
+        self.manager = await self._reach(self)
+        bus = await self.manager.up()
+        await self.manager.journal.follow(self.unit, self.printing, time.time_ns())
         try:
-            async with asyncio.timeout(None) as self._beginning:
-                self.manager = await self._reach(self)
-                bus = await self.manager.up()
-                await self.manager.journal.follow(self.unit, self.printing, time.time_ns())
-                await self._create(self.manager, bus)
-        except TimeoutError:
-            raise CannotBegin(CALLED_OFF) from None
-        except EngineAbsent as absent:
-            raise CannotBegin(Reason(absent.reason, absent.hint)) from None
+            await self._create(self.manager, bus)
         except Denied as denied:
             raise CannotBegin(_refused(denied)) from None
-        finally:
-            self._beginning = None
 
     async def _create(self, manager: Manager, bus: Bus) -> None:
         """Raises CannotBegin, Denied, EngineAbsent."""
