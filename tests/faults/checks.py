@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from faults.actor import text_of
-from faults.fleet import CONTAINERS, KINDS
+from faults.fleet import CONTAINERS, KINDS, LOCAL, PROJECT_OF
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -48,6 +48,12 @@ def wanted_runs_once(wishes: Wishes, seen: Sight) -> list[str]:
 def stopped_leaves_nothing(wishes: Wishes, seen: Sight) -> list[str]:
     left = [process for process in seen.processes if process.service not in wishes.running]
     return [f"{process.service} is not to run, but there is {process}" for process in left]
+
+
+def somebody_keeps_them(wishes: Wishes, seen: Sight) -> list[str]:
+    """Processes whose keeper has just been killed look as they did, until its daemon has seen that."""
+    kept = [name for name in wishes.running if PROJECT_OF[name] in LOCAL]
+    return [f"no keeper is there, and {len(kept)} services are wanted"] if kept and not seen.is_kept else []
 
 
 def bystanders_untouched(before: Sight, seen: Sight, concerned: Collection[str], wishes: Wishes) -> list[str]:

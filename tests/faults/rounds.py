@@ -247,6 +247,7 @@ class Campaign:
             broken = [
                 *checks.wanted_runs_once(self.wishes, seen),
                 *checks.stopped_leaves_nothing(self.wishes, seen),
+                *checks.somebody_keeps_them(self.wishes, seen),
                 *checks.status_is_true(self.wishes, seen),
                 *checks.all_is_saved(seen),
             ]
@@ -261,7 +262,8 @@ class Campaign:
 
     def look(self) -> Sight:
         rows, unsaved = self.yard.status() or self._have_daemon()
-        return Sight(self.yard.processes(), rows, unsaved=unsaved, dashboard=self.yard.dashboard())
+        dashboard, is_kept = self.yard.dashboard(), self.victim.keeper is not None
+        return Sight(self.yard.processes(), rows, is_kept=is_kept, unsaved=unsaved, dashboard=dashboard)
 
     def _have_daemon(self) -> tuple[Rows, str]:
         """`status` starts one when there is something to restore; else there need be none."""

@@ -77,6 +77,8 @@ class Sight:
     marks: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
     """(service, incarnation, stream): how many lines were printed wholly"""
     logs: Mapping[str, tuple[Printed, ...]] = field(default_factory=dict)
+    is_kept: bool = True
+    """there is a keeper"""
     unsaved: str = ""
     """what status says of a state that cannot be saved"""
     dashboard: str = ""

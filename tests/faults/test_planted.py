@@ -46,6 +46,7 @@ def all_broken(campaign: Campaign, seen: Sight) -> list[str]:
     return [
         *checks.wanted_runs_once(campaign.wishes, seen),
         *checks.stopped_leaves_nothing(campaign.wishes, seen),
+        *checks.somebody_keeps_them(campaign.wishes, seen),
         *checks.status_is_true(campaign.wishes, seen),
         *checks.all_is_saved(seen),
         *checks.bystanders_untouched(seen, seen, (), campaign.wishes),
@@ -96,6 +97,15 @@ def test_a_second_copy_of_a_service_is_named(campaign: Campaign) -> None:
 def test_a_service_that_does_not_run_is_named(campaign: Campaign, seen: Sight) -> None:
     without = replace(seen, processes=tuple(each for each in seen.processes if each.service != "db"))
     assert checks.wanted_runs_once(campaign.wishes, without) == ["db is wanted, and runs 0 times: none"]
+
+
+def test_services_that_nobody_keeps_are_named(campaign: Campaign, seen: Sight) -> None:
+    (broken,) = checks.somebody_keeps_them(campaign.wishes, replace(seen, is_kept=False))
+    assert broken.startswith("no keeper is there, and ")
+    assert (
+        checks.somebody_keeps_them(campaign.wishes.down("shop").down("yard"), replace(seen, is_kept=False))
+        == []
+    )
 
 
 def test_children_too_many_and_too_few_are_named(campaign: Campaign, seen: Sight) -> None:
