@@ -246,6 +246,18 @@ def test_stop_while_it_is_being_looked_for_is_done_when_it_is_found() -> None:
     assert s.stopped("web#1") == ["terminate db#1"]
 
 
+def test_what_the_earlier_daemon_told_to_go_with_its_dependency_comes_back_with_it() -> None:
+    """That daemon died before it had written down what it did, and `stop` was given again."""
+    s = Story(service("db"), service("web", "db"))
+    s.up(), s.healthy("db#1", "web#1"), s.daemon_dies(), s.stop("db"), s.spawned("db#1")
+
+    assert s.exits("web#1", 0) == ["terminate db#1"]
+    s.stopped("db#1")
+    assert s.states() == {"db": "stopped", "web": "blocked"}
+    s.up("db")
+    assert s.healthy("db#2") == ["start web#2"]
+
+
 def test_restart_while_it_is_being_looked_for() -> None:
     s = Story(service("web"))
     s.up(), s.healthy("web#1"), s.daemon_dies(), s.restart("web")

@@ -127,6 +127,28 @@ def test_dependents_go_first_also_when_the_one_between_is_not_there() -> None:
     assert s.stopped("web#1") == ["terminate db#1"]
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_dependent_that_ends_by_itself_before_its_turn_comes_back_too(code: int) -> None:
+    s = Story(service("db"), service("api", "db"), service("web", "api"))
+    s.up(), s.healthy("db#1", "api#1", "web#1")
+
+    assert s.stop("db") == ["terminate web#1"]
+    s.exits("api#1", code)
+    assert s.stopped("web#1") == ["terminate db#1"]
+    s.stopped("db#1")
+    assert s.states() == {"db": "stopped", "api": "blocked", "web": "blocked"}
+    s.up("db")
+    assert s.healthy("db#2") == ["start api#2"]
+
+
+def test_a_task_that_completes_before_its_turn_has_completed() -> None:
+    s = Story(service("db"), task("seed", "db"), service("web", "seed", "db"))
+    s.up(), s.healthy("db#1"), s.spawned("seed#1"), s.daemon_dies(), s.stop("db"), s.spawned("db#1")
+
+    s.exits("seed#1", 0), s.stopped("db#1")
+    assert s.state("seed") == "completed"
+
+
 def test_a_dependent_that_is_going_anyway_is_waited_for() -> None:
     s = Story(service("db"), service("web", "db"))
     s.up(), s.healthy("db#1", "web#1"), s.stop("web")

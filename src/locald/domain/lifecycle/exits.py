@@ -181,6 +181,8 @@ def over(service: Service, then: Then, now: float) -> Service:
     """Nothing is left of the run: go where its end was meant to lead if it was asked for, else to `then`."""
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         then = service.phase.then
+    if service.held_by is not None and not isinstance(then, Completed):
+        then = Stopped()  # it was to end too, whether it heard of that or not: it comes back with what it needs
     if isinstance(then, Retry):
         service = calmed(service, now)
         backoff = Backoff(then.reason, now + service.restarts.delay)
