@@ -238,19 +238,36 @@ class _Unended:
 
 
 def segments(folder: Path) -> list[Name]:
-    """The segments of a history, oldest first."""
+    """The segments of a history, oldest first; none where they cannot be listed."""
+    try:
+        return segments_surely(folder)
+    except OSError:
+        return []
+
+
+def segments_surely(folder: Path) -> list[Name]:
+    """The same. Raises OSError where it cannot be known."""
     try:
         names = os.listdir(folder)
-    except OSError:
+    except FileNotFoundError:
         return []
     return sorted(name for name in map(frames.parse_name, names) if name is not None)
 
 
 def whole_frames(folder: Path, name: Name, offset: int) -> bytes:
-    """The whole frames at a place, as many as a piece holds, but at least one; empty when there is none."""
+    """The whole frames at a place, as many as a piece holds, but at least one; empty when there is none, or
+    they cannot be read."""
+    try:
+        return whole_frames_surely(folder, name, offset)
+    except OSError:
+        return b""
+
+
+def whole_frames_surely(folder: Path, name: Name, offset: int) -> bytes:
+    """The same. Raises OSError where it cannot be known."""
     try:
         file = os.open(folder / frames.segment_name(*name), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return b""
     try:
         data = os.pread(file, PIECE, offset)
@@ -258,8 +275,6 @@ def whole_frames(folder: Path, name: Name, offset: int) -> bytes:
             _, _, length = frames.HEADER.unpack_from(data)
             data = _read_all(file, offset, min(frames.HEADER.size + length, os.fstat(file).st_size))
         return data if any(frames.decode(data)) else b""
-    except OSError:
-        return b""
     finally:
         os.close(file)
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
+import os
+import resource
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.bench import LOCALD, STDERR, STDOUT, Bench, bench
 from locald.adapters.containers.logs import Capture, Place
+from locald.adapters.containers.printing import Printing
 from locald.capture.reader import CaptureReader
 from locald.domain.lifecycle.messages import Exited, Gone, Spawned
 from locald.linux.clock import Clock
 from nonblocking import blocking_raises
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from engine.session import Docker
@@ -216,6 +222,52 @@ def test_every_message_is_kept_once_wherever_we_ended(tmp_path: Path, cut: int) 
         second.feed(engine.since(second.begin()))
         second.close()
         assert texts(folder) == whole
+
+
+async def test_a_capture_that_cannot_be_read_for_a_while_is_not_begun_anew(tmp_path: Path) -> None:
+    """A daemon without descriptors does not know what it has, and waits until it does."""
+    await asyncio.to_thread(_filled, tmp_path)
+    second, refusals = await asyncio.to_thread(capture, tmp_path), list[OSError]()
+
+    def without_descriptors(work: Callable[..., Any]) -> Any:
+        try:
+            with no_descriptors():
+                return work()
+        except OSError as refused:
+            refusals.append(refused)
+            raise
+
+    def on_disk(work: Callable[..., Any]) -> asyncio.Future[Any]:
+        given = () if refusals else (work,)
+        do = work if refusals else without_descriptors
+        return asyncio.get_running_loop().run_in_executor(None, do, *given)
+
+    since = await Printing(second, on_disk, lambda: None).begin()
+    await asyncio.to_thread(second.feed, Engine(MESSAGES).since(since))
+    await asyncio.to_thread(second.close)
+    whole = "".join(text for _, text in MESSAGES).split("\n")[:-1]
+    assert await asyncio.to_thread(texts, tmp_path) == whole
+    assert [each.errno for each in refusals] == [errno.EMFILE]
+
+
+def _filled(folder: Path) -> None:
+    first = capture(folder)
+    first.begin()
+    first.feed(said(*MESSAGES))
+    first.close()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process can open nothing more than it has open now."""
+    used = {int(name) for name in os.listdir("/proc/self/fd")}
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = next(number for number in itertools.count() if number not in used)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def _place(folder: Path) -> bytes:

@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from locald.adapters.containers.streams import STDERR, STDIN, STDOUT, Demultiplexer
 from locald.adapters.containers.translate import nanoseconds
 from locald.capture import frames
-from locald.capture.reader import segments, whole_frames
+from locald.capture.reader import segments_surely, whole_frames_surely
 from locald.capture.writer import CaptureWriter
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Place(Struct, frozen=True):
 class Capture:
     """A run's messages on disk. Everything here waits for the disk: call it in the thread for that.
 
-    Nothing raises OSError: what cannot be written is counted by the writer, as everywhere.
+    What cannot be written raises nothing: it is counted by the writer, as everywhere.
     """
 
     def __init__(self, folder: str, run: int, log_size: int, clock: Clock) -> None:
@@ -124,7 +124,8 @@ class Capture:
         self._at = 0.0
 
     def begin(self) -> str:
-        """Make ready for a stream from our place on; what to ask for as `since`, or nothing."""
+        """Make ready for a stream from our place on; what to ask for as `since`, or nothing. Raises OSError
+        where nobody can tell what is ours: without descriptors, say."""
         place, lost = self._known()
         self._demultiplexer = Demultiplexer()
         self._ours, self._unplaced = place.count, lost
@@ -134,8 +135,10 @@ class Capture:
         """Our place, and how many messages of the capture lie behind it."""
         if self._place is not None:
             return self._place, 0
-        self._place = _read(self._path)
-        return self._place, _frames_behind(Path(self._folder), self._run, self._place)
+        place = _read(self._path)
+        lost = _frames_behind(Path(self._folder), self._run, place)
+        self._place = place
+        return place, lost
 
     def feed(self, data: bytes) -> bool:
         """Keep what came of the stream; whether there was anything new."""
@@ -221,18 +224,18 @@ def _read(path: str) -> Place:
     try:
         with open(path, "rb") as file:
             return Place.unpack(file.read())
-    except OSError:
+    except FileNotFoundError:
         return Place()
 
 
 def _frames_behind(folder: Path, run: int, place: Place) -> int:
     """How many messages of the run are in its capture behind a place."""
     count = 0
-    for name in segments(folder):
+    for name in segments_surely(folder):
         if name[0] != run or name[1] < place.segment:
             continue
         offset = place.offset if name[1] == place.segment else 0
-        while data := whole_frames(folder, name, offset):
+        while data := whole_frames_surely(folder, name, offset):
             found = list(frames.decode(data))
             count += sum(stream != frames.LOCALD and bool(payload) for _, stream, payload, _ in found)
             offset += found[-1][-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
     Disk = Callable[..., asyncio.Future[Any]]
     """does what it is given in the one thread that waits for the disk"""
+
+log = logging.getLogger(__name__)
+
+AGAIN = 0.2
+"""seconds before a capture that cannot be read is tried again"""
 
 
 class Printing:
@@ -43,8 +49,17 @@ class Printing:
 
     async def begin(self) -> str:
         """Since when what was printed is to be asked for; empty: all of it."""
-        since: str = await self._disk(self._capture.begin)
-        return since
+        said = False
+        while True:
+            try:
+                since: str = await self._disk(self._capture.begin)
+            except OSError as error:  # to begin at the beginning would keep everything twice
+                if not said:
+                    log.warning("the output of %s waits: its capture cannot be read: %s", self._kind, error)
+                said = True
+                await asyncio.sleep(AGAIN)
+            else:
+                return since
 
     async def take(self, said: list[Message]) -> bool:
         """What was asked for otherwise than of an engine, since `begin`; whether anything of it is new."""
