@@ -100,7 +100,8 @@ def fleet(swarm: Swarm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
     yield made
     made.locald("down", timeout=PATIENCE)
     made.close()
-    assert (swarm.services(made.name), swarm.networks(made.name)) == ([], [])
+    assert swarm.services(made.name) == []
+    wait_for(lambda: swarm.networks(made.name) == [], "its network is gone", PATIENCE)
 
 
 def _has_come_to_rest(row: dict[str, Any]) -> bool:

@@ -144,8 +144,9 @@ class Elsewhere:
     def engine_went(self, why: str) -> None:
         if self._spawned:
             self._be_silent(why)
-        elif self._beginning is None:
-            detail = f"waiting for {self.ENGINE} to be back: {why}"
+        else:
+            asks = f"asking {self.ENGINE} to create it" if self._beginning else ""
+            detail = f"{asks or f'waiting for {self.ENGINE} to be back'}: {why}"
             self._post(Prepares(self.run, detail, self._clock.now()))
 
     def _be_silent(self, why: str) -> None:
