@@ -259,7 +259,7 @@ def test_leftovers_get_the_stop_signal_and_the_grace_before_they_are_killed(mach
     wait_for(lambda: lines(ready), "the child")
     os.kill(before["pid"], signal.SIGKILL)
     row = machine.until("web", is_in("stopping"))
-    assert "killing remaining processes" in row["because"]
+    assert "stopping remaining processes" in row["because"]
     assert not is_unhealthy(row)
     machine.until("web", lambda row: row["run"] == 2)
     assert lines(said) == ["term"]

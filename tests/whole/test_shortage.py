@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import resource
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -108,3 +111,45 @@ def test_a_keeper_out_of_files_still_stops_what_it_is_told_to(machine: Machine, 
     assert "told to stop" in machine.printed("web")
     assert {row["state"] for row in machine.status().values()} == {"stopped"}
     assert "SIGKILL" not in machine.why("web")["because"]
+
+
+@pytest.mark.parametrize("name", ["daemon", "keeper"])
+def test_what_was_stopped_by_a_signal_is_found_and_goes_on_as_the_hint_says(
+    machine: Machine, name: str
+) -> None:
+    """`kill -STOP -1` in a service of the same user is enough for that."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    before = machine.up()["web"]
+    pid = machine.daemon_pid() if name == "daemon" else machine.keeper_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        asked = machine.begin("restart", "web")
+        found = machine.locald("doctor")
+        assert found.returncode == 1
+        assert re.search(f"fail  {name} +pid {pid} is stopped by a signal", found.stdout)
+        command = re.search("hint: run `(kill .*)`", found.stdout)
+        assert command
+        subprocess.run(command[1].split(), check=True)
+        with asked:
+            assert asked.wait(30) == 0
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert machine.locald("doctor", "--json").returncode == 0
+    assert machine.status()["web"]["pid"] != before["pid"]
+
+
+def test_a_keeper_that_is_traced_is_found_with_who_traces_it(machine: Machine) -> None:
+    machine.write(f"[services.web]\n{SLEEPER}")
+    machine.up()
+    pid = machine.keeper_pid()
+    attach = f"ctypes.CDLL(None).ptrace(16, {pid}, 0, 0); os.waitpid({pid}, 0)"
+    code = f"import ctypes, os; {attach}; print(flush=True); input()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tracer:
+        assert tracer.stdout
+        assert tracer.stdout.readline() == b"\n"
+        said = machine.locald("doctor").stdout
+        assert f"pid {pid} is traced by pid {tracer.pid} (python" in said
+        assert f"hint: run `kill {tracer.pid}`" in said
+        tracer.terminate()
+    assert machine.locald("restart", "web").returncode == 0

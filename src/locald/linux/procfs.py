@@ -111,6 +111,13 @@ def parse_environ(data: bytes) -> dict[str, str]:
     return variables
 
 
+def parse_tracer(data: bytes) -> int:
+    """The pid of the process that traces one, from `/proc/PID/status`; 0 where none does."""
+    line = next((line for line in data.splitlines() if line.startswith(b"TracerPid:")), b"")
+    numbers = line.split()[1:]
+    return int(numbers[0]) if numbers else 0
+
+
 def parse_inner_pid(data: bytes) -> int | None:
     """The number that a process has in its own pid namespace, from `/proc/PID/status`; None where this kernel
     does not tell."""
@@ -191,6 +198,11 @@ def program(pid: int) -> str:
     """The short name of the program (at most 15 bytes), or "" when nobody can tell."""
     found = stat(pid)
     return "" if found is None else found.program
+
+
+def tracer(pid: int) -> int:
+    """Who traces it, as a debugger does; 0 for nobody, also when that is not ours to look at."""
+    return parse_tracer(read(f"/proc/{pid}/status") or b"")
 
 
 def inner_pid(pid: int) -> int | None:

@@ -311,7 +311,7 @@ def test_what_is_left_of_a_run_is_ended_before_the_next_begins() -> None:
 
     assert s.exited("web#1", 1, left=3) == ["terminate web#1"]
     assert s.state("web") == "stopping"
-    assert s.because("web") == "exited with code 1, killing remaining processes"
+    assert s.because("web") == "exited with code 1, stopping remaining processes"
     assert s.health("web") == ("unknown", "none")
     assert s.wait(9.9) == []
     assert s.wait(0.1) == ["kill web#1"]

@@ -169,6 +169,8 @@ def _free(folder: str) -> int:
 
 
 def _daemon(home: Home) -> Check:
+    if stopped := _stopped(home.lock):
+        return stopped
     api = daemon.find(home)
     if api is None and (pid := daemon.holder_of(home.lock)):
         detail = f"pid {pid} holds {home.lock} but does not answer"
@@ -189,15 +191,33 @@ def _daemon(home: Home) -> Check:
 
 def _keeper(home: Home) -> Check:
     """Looked up among the sockets: to connect would take the keeper away from the daemon."""
+    if stopped := _stopped(_keeper_lock(home)):
+        return stopped
     listening = os.fsencode(home.keeper) in (procfs.read("/proc/net/unix") or b"").split()
     return Check("ok", "running" if listening else "not running (starts with the first service)")
+
+
+def _keeper_lock(home: Home) -> str:
+    return os.path.join(os.path.dirname(home.keeper), "keeper.lock")
+
+
+def _stopped(lock: str) -> Check | None:
+    """Whether who holds this lock is kept from running, so that whatever is asked of it waits."""
+    pid = daemon.holder_of(lock)
+    found = procfs.stat(pid) if pid else None
+    if not pid or not found or found.state not in "Tt":
+        return None
+    if tracer := procfs.tracer(pid):
+        detail = f"pid {pid} is traced by pid {tracer} ({procfs.program(tracer)}), and does nothing"
+        return Check("fail", detail, f"run `kill {tracer}`")
+    return Check("fail", f"pid {pid} is stopped by a signal, and does nothing", f"run `kill -CONT {pid}`")
 
 
 def _files_of(home: Home) -> Check | None:
     """Whether the daemon or the keeper has nearly all open files that it may have."""
     import resource
 
-    locks = {"daemon": home.lock, "keeper": os.path.join(os.path.dirname(home.keeper), "keeper.lock")}
+    locks = {"daemon": home.lock, "keeper": _keeper_lock(home)}
     for name, lock in locks.items():
         try:
             pid = daemon.holder_of(lock)

@@ -139,7 +139,8 @@ def _stopping(service: Service, facts: RunFacts | None) -> str:
     if facts and facts.silenced:
         return f"waiting to {'remove' if facts.exit else 'stop'} it: {facts.silenced}"
     if facts and facts.exit:
-        return how(facts.exit) + (", killing remaining processes" if facts.left else "")
+        left = "killing" if service.phase.kill_at is None else "stopping"
+        return how(facts.exit) + (f", {left} remaining processes" if facts.left else "")
     if service.phase.kill_at is None:
         return "killing with SIGKILL" if facts and facts.pid else "waiting for its process to stop it"
     match service.phase.then:
