@@ -153,3 +153,47 @@ def test_a_keeper_that_is_traced_is_found_with_who_traces_it(machine: Machine) -
         assert f"hint: run `kill {tracer.pid}`" in said
         tracer.terminate()
     assert machine.locald("restart", "web").returncode == 0
+
+
+def test_a_daemon_whose_socket_cannot_be_made_says_where_and_leaves_no_traceback(machine: Machine) -> None:
+    """Something else has its place; a file system may be read-only, or have no sockets."""
+    machine.write(f"[services.web]\n{SLEEPER}")
+    in_its_place = machine.home / "run" / "locald.sock" / "x"
+    in_its_place.mkdir(parents=True)
+    done = machine.locald("up")
+    assert done.returncode == 3
+    assert f"error: daemon did not start: {in_its_place.parent}: Is a directory" in done.stderr
+    assert "hint: run `locald doctor`" in done.stderr
+    assert "Traceback" not in logged(machine)
+
+
+def test_a_daemon_that_may_start_no_thread_says_so_and_leaves_no_traceback(machine: Machine) -> None:
+    code = """
+import sys, threading
+def start(self):
+    raise RuntimeError("can't start new thread")
+import locald.daemon.app
+threading.Thread.start = start
+sys.exit(locald.daemon.app.main([]))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=machine.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "error: no more processes and threads may be started" in done.stderr
+    assert "Traceback" not in done.stderr + logged(machine)
+
+
+def test_a_keeper_that_may_start_no_process_says_so_and_leaves_no_traceback(machine: Machine) -> None:
+    code = f"""
+import os, sys
+def fork():
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+os.fork = fork
+from locald.keeper.main import main
+main({str(machine.home / "run")!r}, 1)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=machine.env, capture_output=True, text=True, check=False)
+    assert "Resource temporarily unavailable" in done.stdout
+    assert "the keeper cannot begin: " in done.stderr
+    assert "Traceback" not in done.stderr

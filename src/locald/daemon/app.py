@@ -43,7 +43,7 @@ from locald.daemon.proxy.idle import Idle
 from locald.daemon.proxy.proxy import Proxy
 from locald.daemon.recovery import restore
 from locald.daemon.runners import ContainerRunner, ProcessRunner
-from locald.daemon.shortage import Shortage, behind
+from locald.daemon.shortage import Shortage, behind, opening
 from locald.daemon.tasks import Tasks
 from locald.daemon.watches import Watches
 from locald.domain.lifecycle.found_port import checked_by_datagram
@@ -185,10 +185,13 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         loop.watch(idle.change)
         for_proxy = ProxyEntrance(answers, api.streams, home.proxy_socket)
         core.proxy = proxy
-        await site.open({each.definition.port for each in world.services.values() if each.definition.port})
-        core.dashboard = site  # before anybody can ask for it
-        await entrance.open()
-        await for_proxy.open()
+        with opening():
+            await site.open(
+                {each.definition.port for each in world.services.values() if each.definition.port}
+            )
+            core.dashboard = site  # before anybody can ask for it
+            await entrance.open()
+            await for_proxy.open()
         proxy.begin()
         for effect in first:
             performer.perform(effect, world)

@@ -15,13 +15,19 @@ import logging
 import os
 import resource
 import socket
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
 OUT = (errno.EMFILE, errno.ENFILE)
 LOOK_EVERY = 1.0
 """seconds between two looks whether there are descriptors again"""
+NO_THREAD = "can't start new thread"
+"""what Python says of it, which has no error number"""
 ENOUGH = 4
 """descriptors that must be free: one alone would be gone at once"""
 
@@ -69,12 +75,28 @@ class Shortage(logging.Filter):
             self._loop.call_later(LOOK_EVERY, self._look)
 
 
+class CannotOpen(OSError):
+    """What the daemon has to open to be asked: of the machine, as a shortage is."""
+
+
+@contextmanager
+def opening() -> Iterator[None]:
+    """Raises CannotOpen for whatever cannot be opened: its place is taken, read-only, or has no sockets."""
+    try:
+        yield
+    except OSError as error:
+        raise CannotOpen(error.errno, error.strerror or str(error), error.filename) from None
+
+
 def behind(error: BaseException) -> OSError | None:
-    """The shortage that has ended everything; None where something else has had a part in it."""
+    """What the machine lacks that has ended everything; None where something else has had a part in it."""
     if isinstance(error, BaseExceptionGroup):
         found = [behind(each) for each in error.exceptions]
         return found[0] if all(found) else None
-    return error if isinstance(error, OSError) and _is_one(error) else None
+    if isinstance(error, RuntimeError) and NO_THREAD in str(error):
+        return OSError(errno.EAGAIN, "no more processes and threads may be started (`ulimit -u`)")
+    is_of_the_machine = isinstance(error, CannotOpen) or _is_one(error)
+    return error if isinstance(error, OSError) and is_of_the_machine else None
 
 
 def _is_one(error: object) -> bool:

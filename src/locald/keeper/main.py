@@ -29,7 +29,11 @@ _LONGEST_LOG = 1 << 20
 def main(folder: str, report: int) -> None:
     """`folder`: where sockets go; `report`: the descriptor to write the one line to."""
     starter = os.getppid()
-    if os.fork():
+    try:
+        first = os.fork()
+    except OSError as error:
+        return _give_up(report, error.strerror or str(error))
+    if first:
         os._exit(0)  # so that nobody has to wait for us
     try:
         keeper = _begin(folder, report)
@@ -39,16 +43,18 @@ def main(folder: str, report: int) -> None:
         _say(report, "busy")
         return
     except OSError as error:
-        why = f"{error.filename or folder}: {error.strerror or error}"
-        _say(report, why)
-        sys.stderr.write(f"the keeper cannot begin: {why}\n")
-        return
+        return _give_up(report, f"{error.filename or folder}: {error.strerror or error}")
     _say(report, "ready")
     gc.collect()
     gc.freeze()  # what is there now stays: forked children share its memory for as long as it is not touched
     keeper.prepare()
     keeper.loop.run()
     keeper.close()
+
+
+def _give_up(report: int, why: str) -> None:
+    _say(report, why)
+    sys.stderr.write(f"the keeper cannot begin: {why}\n")
 
 
 def _opened(starter: int, report: int) -> int | None:
