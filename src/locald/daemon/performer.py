@@ -32,7 +32,6 @@ from locald.domain.lifecycle.messages import (
 from locald.domain.lifecycle.phase import Launching
 from locald.domain.lifecycle.run_facts import carries_out
 from locald.domain.project import whereabouts
-from locald.domain.project.placing import WITH_OWN_PORTS
 from locald.domain.project.spec import Engine, LogCheck, Type
 
 if TYPE_CHECKING:
@@ -251,7 +250,7 @@ class Performer:
 def _port_here(service: Service) -> int | None:
     """The port that has to be free on this machine."""
     definition = service.present
-    return None if definition.engine in WITH_OWN_PORTS else definition.port
+    return None if definition.engine.is_cluster else definition.port
 
 
 def _is_to_start(run: Run, world: World) -> bool:

@@ -41,7 +41,6 @@ PROCESS_SPEAKS_AFTER = 0.2
 """seconds from spawn until a live process counts as evidence"""
 SPEAKS_AFTER_ELSEWHERE = 2.0
 """the same of one on another engine: the news that it has ended comes late from there"""
-_FAR = (Engine.SWARM, Engine.KUBERNETES)
 
 
 CERTAIN = frozenset({Source.SWARM, Source.KUBERNETES, Source.SYSTEMD, Source.DOCKER})
@@ -203,7 +202,7 @@ def with_evidence(facts: RunFacts, evidence: Evidence, *, counts: bool = True) -
 
 def patience(engine: Engine) -> float:
     """Seconds from spawn until a live process counts as evidence there."""
-    return SPEAKS_AFTER_ELSEWHERE if engine in _FAR else PROCESS_SPEAKS_AFTER
+    return SPEAKS_AFTER_ELSEWHERE if engine.is_cluster else PROCESS_SPEAKS_AFTER
 
 
 def carries_out(engine: Engine, check: Check | None) -> bool:

@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 INSIDE = 8080
 """the port in a container of a process of which none is set: it is told by PORT"""
 
-OF_CONTAINERS = frozenset({Engine.SWARM, Engine.KUBERNETES})
-"""the engines that run containers only"""
 OF_PROCESSES = frozenset({Engine.SYSTEMD})
-"""those that run processes only: containers stay with the engine of this machine"""
-WITH_OWN_PORTS = frozenset({Engine.SWARM, Engine.KUBERNETES})
-"""those that publish ports on machines of their own: whether one is free here says nothing"""
+"""the engines that run processes only: containers stay with the engine of this machine"""
 
 
 def placed(spec: ProjectSpec, engine: Engine, images: Mapping[str, str], context: str = "") -> ProjectSpec:
@@ -60,7 +56,7 @@ def engine_of(spec: ServiceSpec, engine: Engine) -> Engine:
 
 def on_engine(spec: ServiceSpec, engine: Engine, image: str) -> ServiceSpec:
     """One service as it runs there. `image`: that of a process."""
-    if engine not in OF_CONTAINERS:
+    if not engine.is_cluster:
         return spec
     spec = replace(spec, shared=False, image=spec.image or image or None)
     if spec.type is not Type.EXEC or not spec.image:
@@ -69,7 +65,7 @@ def on_engine(spec: ServiceSpec, engine: Engine, image: str) -> ServiceSpec:
 
 
 def _images(spec: ProjectSpec, engine: Engine, images: Mapping[str, str]) -> list[Problem]:
-    if images and engine not in OF_CONTAINERS:
+    if images and not engine.is_cluster:
         hint = "add --on swarm or --on kubernetes, or leave out --image"
         return [Problem(f"the engine {engine} runs processes as they are", "--image", hint)]
     unknown = [name for name in images if name not in spec.services]
@@ -90,7 +86,7 @@ def _refused(name: str, what: str, hint: str) -> Problem:
 def _impossible(spec: ServiceSpec, image: str, engine: Engine) -> list[Problem]:
     """Why this engine cannot run the service."""
     where, found = f"{FILE}: services.{spec.name}", []
-    in_container, who = engine in OF_CONTAINERS, "a swarm" if engine is Engine.SWARM else engine.called
+    in_container, who = engine.is_cluster, "a swarm" if engine is Engine.SWARM else engine.called
     if in_container and not (spec.image or image):
         what = f"{spec.name} is a process without an image, which {who} cannot run"
         hint = f"build one that its nodes can pull, then add --image {spec.name}=REF"

@@ -48,6 +48,12 @@ class Engine(StrEnum):
     """as Deployments and Jobs of a cluster"""
 
     @property
+    def is_cluster(self) -> bool:
+        """Of machines that may be others than this one. It runs containers only, publishes ports there, and
+        its news come late."""
+        return self in (Engine.SWARM, Engine.KUBERNETES)
+
+    @property
     def called(self) -> str:
         """In a sentence: "the swarm", "Kubernetes"."""
         return _CALLED[self]
