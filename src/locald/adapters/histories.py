@@ -196,14 +196,8 @@ def _read_last(
     sources: dict[Key, Source] = {}
     merged: list[Found] = []
     for key, folder in folders.items():
-        stages: list[Folding | Through] = []
-
-        def begin(stages: list[Folding | Through] = stages) -> Folding | Through:
-            stages.append(choice.folding())
-            return stages[-1]
-
-        blocks, reader = read_last(folder, count, choice.since, choice.among, begin)
-        sources[key] = Source(reader, stages[-1])
+        blocks, reader, folding = read_last(folder, count, choice.folding, choice.since, choice.among)
+        sources[key] = Source(reader, folding)
         blocks += map(choice.among, sources[key].rest(key, live))
         both = filter(None, [merged, [(key, block) for block in blocks]])
         merged = _last(list(_merged(list(both))), count)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from locald.capture import frames
 from locald.capture.block import last_of
@@ -38,16 +38,28 @@ _PRINTED = frozenset({frames.STDOUT, frames.STDERR})
 """streams of which a frame may end within a line"""
 
 
+class Stage(Protocol):
+    """Takes one block after the other, and gives some of them back when it is done with them."""
+
+    def take(self, block: Block, /) -> Sequence[Block]: ...
+
+    def rest(self) -> Sequence[Block]:
+        """All that it still has."""
+        ...
+
+
+S = TypeVar("S", bound=Stage)
+
+
 def read_last(
     folder: Path,
     count: int,
+    begin: Callable[[], S],
     since: float | None = None,
     chosen: Callable[[Block], Block] = lambda block: block,
-    begin: Callable[[], Stage | None] = lambda: None,
-) -> tuple[list[Block], CaptureReader]:
-    """The last `count` lines of those that are chosen and not older than `since`, and where they end.
-
-    `begin` makes a stage that all blocks go through before it is chosen among them.
+) -> tuple[list[Block], CaptureReader, S]:
+    """The last `count` lines of those that are chosen and not older than `since`, and where they end: the
+    reader, and the stage that `begin` has made, which all blocks went through before they were chosen.
     """
     names = segments(folder)
     end = _end(folder, names)
@@ -57,14 +69,14 @@ def read_last(
         reader, is_all = _start_before(folder, names, earliest, back)
         kept, stage = _Last(count), begin()
         for block in _up_to(reader, end, since):
-            for each in stage.take(block) if stage else (block,):
+            for each in stage.take(block):
                 kept.add(chosen(each))
             if reader.cut_at == reader.place:
-                kept.add_all(map(chosen, stage.rest() if stage else ()))
+                kept.add_all(map(chosen, stage.rest()))
                 kept.miss_one()
-        kept.add_all(map(chosen, stage.rest() if stage else ()))
+        kept.add_all(map(chosen, stage.rest()))
         if is_all or (kept.is_full and reader.is_whole):
-            return kept.lines, reader
+            return kept.lines, reader, stage
         back *= FURTHER
 
 
@@ -75,16 +87,6 @@ def read_all(folder: Path, since: float | None = None) -> tuple[CaptureReader, I
     first = 0 if since is None else _first_since(folder, names, since)
     reader = _start_at(folder, names, first)
     return reader, _up_to(reader, end, since)
-
-
-class Stage(Protocol):
-    """Takes one block after the other, and gives some of them back when it is done with them."""
-
-    def take(self, block: Block, /) -> Sequence[Block]: ...
-
-    def rest(self) -> Sequence[Block]:
-        """All that it still has."""
-        ...
 
 
 class _Last:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from locald.adapters.folding import Through
 from locald.capture import frames, last, reader
 from locald.capture.block import Line
 from locald.capture.last import read_all, read_last
@@ -51,7 +52,7 @@ def texts(lines: list[Line]) -> list[str]:
 def last_texts(folder: Path, count: int | None, since: float | None = None) -> list[str]:
     if count is None:
         return texts(lines_of(read_all(folder, since)[1]))
-    blocks, _ = read_last(folder, count, since)
+    blocks, *_ = read_last(folder, count, Through, since)
     return texts(lines_of(blocks))
 
 
@@ -167,7 +168,7 @@ def test_what_was_deleted_meanwhile_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
-    lines, end = read_last(tmp_path / "nothing", 10)
+    lines, end, _ = read_last(tmp_path / "nothing", 10, Through)
     assert (lines, end.position) == ([], Position())
     assert end.read() == []
 
@@ -186,7 +187,9 @@ def test_the_last_lines_that_are_wanted_are_looked_for_further_back(tmp_path: Pa
     numbered = [b"line %d\n" % number + b"." * 9_000 + b"\n" for number in range(60)]
     history(tmp_path, 1, *numbered, size=10**6)
     odd = ("line 3", "line 5", "line 7")
-    found, end = read_last(tmp_path, 2, chosen=lambda block: block.only(lambda line: line.text in odd))
+    found, end, _ = read_last(
+        tmp_path, 2, Through, chosen=lambda block: block.only(lambda line: line.text in odd)
+    )
     assert texts(lines_of(found)) == ["line 5", "line 7"]
     assert end.read() == []
 
@@ -215,7 +218,7 @@ def test_lines_since_a_moment_and_none_before(tmp_path: Path) -> None:
 
 def test_where_the_last_lines_end_reading_goes_on(tmp_path: Path) -> None:
     history(tmp_path, 1, b"one\ntwo\nthr")
-    blocks, end = read_last(tmp_path, 1)
+    blocks, end, _ = read_last(tmp_path, 1, Through)
     history(tmp_path, 1, b"ee\nfour\n")
     assert texts(lines_of(blocks)) + texts(everything(end)) == ["two", "three", "four"]
 
@@ -246,7 +249,7 @@ def test_a_line_that_began_long_before_the_last_ones_is_whole(tmp_path: Path) ->
 def test_none_of_the_last_lines_can_be_asked_for_too(tmp_path: Path) -> None:
     """`logs -f -n 0`: a line that is begun now is whole when it is told."""
     history(tmp_path, 1, b"x" * 9_000, *[b"\n" + b"x" * 9_000] * 20, size=1)
-    lines, end = read_last(tmp_path, 0)
+    lines, end, _ = read_last(tmp_path, 0, Through)
     history(tmp_path, 1, b"!\n", size=1)
     assert lines == []
     assert texts(everything(end)) == ["x" * 9_000 + "!"]
@@ -265,7 +268,7 @@ def test_the_last_lines_are_found_though_more_are_printed_all_the_while(tmp_path
         writer.write(100.0 + printed, OUT, b"late\n" * 10_000)
         return block
 
-    blocks, end = read_last(tmp_path, 2, chosen=print_more)
+    blocks, end, _ = read_last(tmp_path, 2, Through, chosen=print_more)
     writer.close()
     assert texts(lines_of(blocks))[-1].startswith(("early", "late"))
     assert texts(everything(end))[-1] == "late"
@@ -320,7 +323,7 @@ def test_any_way_of_printing_and_reading_tells_the_same_lines(
     for writer in writers.values():
         writer.close()
     assert _by_stream(told) == _model(printed)
-    blocks, end = read_last(folder, count)
+    blocks, end, _ = read_last(folder, count, Through)
     rest = lines_of(end.finish())
     whole = told[: len(told) - len(rest)]
     assert lines_of(blocks) == whole[len(whole) - min(count, len(whole)) :]
