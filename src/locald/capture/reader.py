@@ -72,7 +72,6 @@ class CaptureReader:
         self._offset = position.offset
         self._begun = {begun.stream: _Unended.of(begun) for begun in position.begun}
         self._within = set(within)
-        self._left_out: set[int] = set()
         self._is_cut = False
         self.cut_at: tuple[int, int, int] | None = None
         """the place behind the blocks among which the end of such a line would be"""
@@ -94,8 +93,8 @@ class CaptureReader:
 
     @property
     def is_whole(self) -> bool:
-        """Every line that is begun here is known from its beginning."""
-        return self._within.isdisjoint(self._left_out)
+        """No line that had begun before what was read is still to end: it would be told in part, or not."""
+        return not self._within
 
     def read(self) -> list[Line]:
         """The next lines, as many as a few hundred kilobytes hold; none when there are no more now."""
@@ -155,8 +154,6 @@ class CaptureReader:
         if ended or not payload:  # nothing: its stream has ended
             self._within.discard(stream)
             self._is_cut = True
-        else:
-            self._left_out.add(stream)
         return rest
 
     def _go_to(self, name: Name) -> list[Block]:

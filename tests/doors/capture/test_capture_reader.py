@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from locald.adapters.folding import Through
@@ -302,6 +302,11 @@ def small_limits(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     ).map(lambda frames_: sorted(frames_, key=lambda frame: frame[0])),
     pauses=st.sets(st.integers(0, 40)),
     count=st.integers(0, 10),
+)
+@example(
+    printed=[(1, ERR, b"?"), (1, OUT, b""), (1, OUT, b""), (1, OUT, b"!"), (1, OUT, b"")],
+    pauses=set(),
+    count=1,
 )
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_way_of_printing_and_reading_tells_the_same_lines(

@@ -73,6 +73,29 @@ def test_it_is_made_anew_as_often_as_it_is_removed(daemon: Daemon, keeping: Keep
     assert keeping.daemon().of(WEB) == ["spawned"]
 
 
+@once
+def test_a_loss_again_and_again_takes_no_more_descriptors(daemon: Daemon, keeping: Keeping) -> None:
+    """And who has been connected from the beginning is heard."""
+    go = keeping.gate("go")
+    code = (
+        "import os, socket\n"
+        "s = socket.socket(1, 2); s.connect(os.environ['NOTIFY_SOCKET']); s.send(b'STATUS=up')\n"
+        f"open({str(go)!r}).readline(); s.send(b'READY=1'); open({str(go)!r}).readline()"
+    )
+    daemon.start(WEB, python(code))
+    daemon.wait("notified", WEB)
+    (name,) = sockets_in(keeping.run)
+    held = []
+    for _ in range(4):
+        remove(keeping.run)
+        wait_there(f"{keeping.run}/n/{name}")
+        wait_found(keeping.run)
+        held.append(len(os.listdir(f"/proc/{keeping.pid}/fd")))
+    assert held[-1] == held[0]
+    go.write()
+    assert base64.b64decode(daemon.wait("notified", WEB, standing="member")["data"]) == b"READY=1"
+
+
 def wait_there(path: str) -> None:
     until = time.monotonic() + PATIENCE
     while not os.path.exists(path):

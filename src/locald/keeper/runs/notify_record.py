@@ -33,6 +33,8 @@ _AT_ONCE = 32
 _BURST, _A_SECOND = 256, 640
 """datagrams that are taken at once after a rest, and from then on"""
 _PAUSE = 0.05
+_FIRST_AND_PRESENT = 2
+"""sockets that a run has at most"""
 _QUEUE = "/proc/sys/net/unix/max_dgram_qlen"
 
 
@@ -77,7 +79,8 @@ class Notifications:
         self._follow = follow
         self._line = line
         self._sockets: list[NotifySocket] = []
-        """One, and after a loss of its file those to which somebody may still be connected."""
+        """One, and after a loss of its file the first, to which somebody may still be connected. Those in
+        between are closed, or each loss would take a descriptor for each run."""
         self._news = News(context.loop, context.server)
         self._pace = Allowance(_BURST, _A_SECOND, time.monotonic())
         self._pause: Timer | None = None
@@ -91,6 +94,14 @@ class Notifications:
             socket = NotifySocket(self.path, self._context.throwaway.take)
             self._sockets.append(socket)
             self._context.loop.watch(socket.file, select.EPOLLIN, self._hear)
+            if len(self._sockets) > _FIRST_AND_PRESENT:
+                self._let_go_of(self._sockets[1])
+
+    def _let_go_of(self, socket: NotifySocket) -> None:
+        self.drain()
+        self._context.loop.unwatch(socket.file)
+        self._sockets.remove(socket)
+        socket.close()
 
     def drain(self) -> None:
         """Take in all that is there."""
@@ -113,6 +124,10 @@ class Notifications:
         self._news.close()
         if self._pause is not None:
             self._pause.cancel()
+        try:
+            os.unlink(self.path)
+        except OSError:
+            pass
         for socket in self._sockets:
             self._context.loop.unwatch(socket.file)
             socket.close()

@@ -71,17 +71,16 @@ class NotifySocket:
     """Listens at `path`, in a folder that is the owner's alone. `throw_away`: closes what came along, without
     ever waiting."""
 
-    __slots__ = ("_socket", "_throw_away", "path")
+    __slots__ = ("_socket", "_throw_away")
 
     def __init__(self, path: str, throw_away: Callable[[list[int]], None]) -> None:
         """Raises OSError."""
-        self.path = path
         self._throw_away = throw_away
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             self._ask_for_pidfds()
-            self._socket.bind(self.path)  # last: what arrives before it is asked for has no credentials
+            self._socket.bind(path)  # last: what arrives before it is asked for has no credentials
         except OSError:
             self._socket.close()
             raise
@@ -112,11 +111,7 @@ class NotifySocket:
                 yield datagram
 
     def close(self) -> None:
-        """What lies in the queue still would be closed with it, so it is taken out before."""
-        try:
-            os.unlink(self.path)
-        except OSError:
-            pass
+        """Its file stays. What lies in the queue still would be closed with it, so it is taken out before."""
         self._socket.shutdown(socket.SHUT_RD)  # now nothing more can come
         for datagram in self.arrived(_LONGEST_QUEUE):
             datagram.close()
