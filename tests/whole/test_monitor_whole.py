@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from statistics import median
@@ -333,6 +334,19 @@ def test_a_key_on_the_first_picture_counts(machine: Machine, key: bytes) -> None
     terminal.until(ENTER)
     terminal.press(key)
     assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_told_to_end_it_leaves_the_terminal_as_it_was(
+    machine: Machine, number: signal.Signals, is_taken: bool
+) -> None:
+    terminal = stalled(machine, "pass" if is_taken else "time.sleep(1000)")
+    terminal.until(MOUSE if is_taken else " quit ")
+    terminal.process.send_signal(number)
+    assert terminal.end() == 128 + number
+    assert terminal.screen.count(ENTER) == terminal.screen.count(LEAVE) == 1
+    assert terminal.screen.rfind("\x1b[?25h") > terminal.screen.rfind("\x1b[?25l")
 
 
 def test_on_a_narrow_terminal_no_line_is_too_long(machine: Machine) -> None:

@@ -7,6 +7,7 @@ the terminal is left as it was.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import termios
 from contextlib import contextmanager
@@ -19,12 +20,14 @@ from locald.monitor import first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
     from locald.monitor.subject import Subject
 
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 NO_WRAP, WRAP = "\x1b[?7l", "\x1b[?7h"
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True)
@@ -34,7 +37,9 @@ class Opened:
     modes: list[Any]
     """those of the terminal before"""
     is_taken: bool = False
-    """Textual has it, and leaves it"""
+    """Textual has it"""
+    is_left: bool = False
+    """and has left it"""
 
 
 @contextmanager
@@ -46,6 +51,7 @@ def opened(subject: Subject) -> Iterator[Opened | None]:
         yield None
         return
     screen = Opened(modes)
+    before = {number: signal.signal(number, _end) for number in ENDING}
     try:
         _read_keys(modes)
         lines = first.picture(subject, size.columns or 80, size.lines or 24, _depth())
@@ -53,9 +59,22 @@ def opened(subject: Subject) -> Iterator[Opened | None]:
         _write(ENTER + HIDE + NO_WRAP + "".join(placed))
         yield screen
     finally:
-        if not screen.is_taken:
+        if not screen.is_left:
             _write(WRAP + LEAVE + SHOW)
+        _restore(modes)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _restore(modes: list[Any]) -> None:
+    try:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
+    except termios.error:  # the terminal is gone
+        pass
 
 
 def _read_keys(modes: list[Any]) -> None:
@@ -79,5 +98,8 @@ def _depth() -> ColorSystem | None:
 
 
 def _write(text: str) -> None:
-    sys.stderr.write(text)
-    sys.stderr.flush()
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # the terminal is gone
+        pass
