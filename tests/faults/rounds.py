@@ -77,6 +77,8 @@ class Campaign:
         self._told = Told()
         self._concerned = set(concerned)
         self._cut_off: set[str] = set()
+        self._cut_pids: set[int] = set()
+        """of those that had not printed anything yet when their output was cut off"""
         self._at_full_disk: set[str] = set()
         self._harmed = self._unsure = self._forgot = False
 
@@ -166,6 +168,7 @@ class Campaign:
         self._concerned |= harm.concerned
         if harm.cuts_logs:
             self._cut_off |= {incarnation for _, incarnation, _ in seen}
+            self._cut_pids |= {each.pid for each in self.yard.processes()}
         if harm.forgets:
             self._forgot = True
             self.wishes = replace(self.wishes, known=frozenset(), wanted=frozenset(), done=frozenset())
@@ -288,10 +291,11 @@ class Campaign:
         """With all that was printed until now, once it is there."""
         until = time.monotonic() + WRITTEN_WITHIN * busy()
         marks = self.yard.marks()
+        cut_off = self._cut_off | {each for _, each, _ in marks if _pid(each) in self._cut_pids}
         while True:
             logs = self.yard.logs(self.wishes.known)
             seen = replace(seen, marks=marks, logs=logs)
-            lost = checks.nothing_printed_is_lost(seen, self._cut_off, self._at_full_disk)
+            lost = checks.nothing_printed_is_lost(seen, cut_off, self._at_full_disk)
             if not lost or time.monotonic() > until:
                 self._told.broken += lost
                 return seen
@@ -311,7 +315,11 @@ class Campaign:
 
 
 def _lives(incarnation: str) -> bool:
-    return os.path.exists(f"/proc/{incarnation.partition('-')[0]}")
+    return os.path.exists(f"/proc/{_pid(incarnation)}")
+
+
+def _pid(incarnation: str) -> int:
+    return int(incarnation.partition("-")[0])
 
 
 def busy() -> float:

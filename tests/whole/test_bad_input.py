@@ -490,9 +490,16 @@ def test_a_state_that_cannot_be_saved_is_told_in_status_and_saved_once_there_is_
     assert f"warning: {trouble}" in machine.locald("status").stderr
     assert machine.status()["web"]["run"] == number
     assert 1 <= saved_run(state) <= number
+    refused = machine.locald("server", "restart")
+    assert refused.returncode == 3
+    assert f"error: {trouble}; another daemon would not know what was asked for since" in refused.stderr
+    assert machine.status()["web"]["run"] == number
     os.unlink(ballast)
     wait_for(lambda: saved_run(state) == number, "the latest run is saved")
     wait_for(lambda: "trouble" not in machine.locald("status", "--json").stdout, "it is no longer told")
+    assert machine.locald("server", "restart").returncode == 0
+    wait_for(lambda: machine.status()["web"]["health"] == "healthy", "the next daemon has found it")
+    assert machine.status()["web"]["run"] == number
 
 
 def saved_run(state: str) -> int:

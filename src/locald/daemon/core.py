@@ -31,6 +31,10 @@ class Ending(Exception):
     """Everything is being stopped: nothing can be wanted any more."""
 
 
+class Unsaved(Exception):
+    """What was asked for is not on disk, so no other daemon would know it. Its text says why."""
+
+
 class Proxy(Protocol):
     """What makes services reachable by name."""
 
@@ -132,6 +136,13 @@ class Core(Struct, eq=False):
         await self.ask(Shutdown())
         self.loop.watch(self._leave_when_idle)
         self._leave_when_idle(self.world, frozenset())
+
+    async def leave_to_another(self) -> None:
+        """The daemon ends, and services go on. Raises Unsaved."""
+        await self.store.saved()
+        if self.store.trouble:
+            raise Unsaved(self.store.trouble)
+        self.leaving.set()
 
     def _leave_when_idle(self, world: World, _: object) -> None:
         if not any(service.run for service in world.services.values()):

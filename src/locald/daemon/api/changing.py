@@ -222,8 +222,9 @@ class Changing:
         return document({})
 
     async def server_restart(self, request: Request) -> Answer:
-        """The daemon ends, services keep running; the caller starts the next one."""
-        self._core.leaving.set()
+        """The daemon ends, services keep running; the caller starts the next one, which would not know what
+        is not saved."""
+        await self._core.leave_to_another()
         return document({})
 
     async def _is_not_up(self, asked: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from locald.daemon.api.logs import Logs
 from locald.daemon.api.reading import Reading
 from locald.daemon.api.scope import misused
 from locald.daemon.api.streams import Streams
-from locald.daemon.core import Ending
+from locald.daemon.core import Ending, Unsaved
 from locald.domain.values.problem import Problem, Refused
 from locald.wire.rows import refusal
 
@@ -44,6 +44,10 @@ async def told(method: str, path: str, answering: Awaitable[Answer | Stream]) ->
     except Ending:
         what = "the daemon is stopping all services (`locald server stop`)"
         return failure(503, 3, Problem(what, hint="run `locald up` again when it has stopped"))
+    except Unsaved as unsaved:
+        what = f"{unsaved}; another daemon would not know what was asked for since"
+        hint = "run `locald doctor` to find the cause, then run `locald server restart`"
+        return failure(503, 3, Problem(what, hint=hint))
     except Failure as wrong:
         return failed(method, path, wrong.status, str(wrong), wrong.headers.get("Allow"))
     except ConnectionError:
