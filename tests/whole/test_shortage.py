@@ -127,6 +127,11 @@ def test_what_was_stopped_by_a_signal_is_found_and_goes_on_as_the_hint_says(
         found = machine.locald("doctor")
         assert found.returncode == 1
         assert re.search(f"fail  {name} +pid {pid} is stopped by a signal", found.stdout)
+        if name == "keeper":
+            said = machine.locald("status").stderr
+            assert (
+                f"warning: the keeper (pid {pid}) is stopped by a signal or by a debugger: no service" in said
+            )
         command = re.search("hint: run `(kill .*)`", found.stdout)
         assert command
         subprocess.run(command[1].split(), check=True)

@@ -166,6 +166,14 @@ class Processes:
         self._expected.discard(run)
         self._trees.pop(run, None)
 
+    @property
+    def trouble(self) -> str:
+        """Why orders wait, one sentence; empty when they do not."""
+        if self.keeper_pid is None or self._writer is None or not procfs.stands_still(self.keeper_pid):
+            return ""
+        told = f"the keeper (pid {self.keeper_pid}) is stopped by a signal or by a debugger"
+        return f"{told}: no service is started or stopped until it goes on (`locald doctor` says more)"
+
     def release(self) -> None:
         """Nothing will be asked of the keeper any more: it may end when it holds nothing."""
         self._send({"do": "quit"})

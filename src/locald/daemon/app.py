@@ -153,7 +153,7 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         core.volumes = lambda within: disk.volumes(loop.world, owner, within)
         core.engines_ready = partial(engines.ready, elsewhere)
         core.past_usage = meter.past
-        core.troubles = (lambda: shortage.trouble, lambda: store.trouble)
+        core.troubles = (lambda: shortage.trouble, lambda: store.trouble, lambda: processes.trouble)
         performer = Performer(
             post=loop.post,
             spawn=tasks.spawn,

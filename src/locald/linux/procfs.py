@@ -76,6 +76,11 @@ class Stat:
         return self.state not in "ZXx" or (self.state == "Z" and self.threads > 1)
 
     @property
+    def stands_still(self) -> bool:
+        """A signal has stopped it, or a tracer holds it."""
+        return self.state in "Tt"
+
+    @property
     def is_at_work(self) -> bool:
         """It runs, or would if a processor or a disk had time for it: it does not wait for anything else."""
         return self.state in "RD"
@@ -186,6 +191,12 @@ def alive(pid: int) -> bool:
     """Whether the process is there and not a zombie."""
     found = stat(pid)
     return found is not None and found.alive
+
+
+def stands_still(pid: int) -> bool:
+    """Whether a signal has stopped the process, or a tracer holds it."""
+    found = stat(pid)
+    return found is not None and found.stands_still
 
 
 def start_time(pid: int) -> int | None:

@@ -205,7 +205,7 @@ def _stopped(lock: str) -> Check | None:
     """Whether who holds this lock is kept from running, so that whatever is asked of it waits."""
     pid = daemon.holder_of(lock)
     found = procfs.stat(pid) if pid else None
-    if not pid or not found or found.state not in "Tt":
+    if not pid or not found or not found.stands_still:
         return None
     if tracer := procfs.tracer(pid):
         detail = f"pid {pid} is traced by pid {tracer} ({procfs.program(tracer)}), and does nothing"
