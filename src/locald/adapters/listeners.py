@@ -56,8 +56,6 @@ STRANGERS = 1.0
 """seconds between two looks where nothing is missing: another server may join a port (SO_REUSEPORT)"""
 AGAIN_TOLD = 0.5
 """seconds for which what an earlier daemon saw is tried once more, before its absence is told"""
-LOADS = 0.001
-"""seconds within which no program becomes another that takes a connection"""
 AGAIN = 0.05
 """seconds from a connection that failed to the next one"""
 
@@ -313,7 +311,8 @@ class Listeners:
     ) -> tuple[Acceptance, Program]:
         """A connection to this listener until it is taken or given up, and what its program is known for.
         `untaken`: called when the program leaves it waiting."""
-        loop, pid, began_at = asyncio.get_running_loop(), listener.owner.pid, self._clock()
+        loop, pid = asyncio.get_running_loop(), listener.owner.pid
+        image = procfs.image(pid)
         searched = loop.run_in_executor(None, self._programs.of, pid)  # which begins now
         acceptance = await self._door.try_listener(
             listener.address,
@@ -322,8 +321,8 @@ class Listeners:
             is_there=lambda: self._is_there(inode),
             untaken=untaken,
         )
-        program, was_at_once = await searched, self._clock() - began_at < LOADS
-        if was_at_once or await loop.run_in_executor(None, self._programs.is_still, pid, program):
+        program = await searched
+        if image is not None and procfs.image(pid) == image:
             return acceptance, program
         watched.renew_owner(inode)
         owner = watched.own[inode].owner if inode in watched.own else listener.owner

@@ -31,11 +31,10 @@ _File = tuple[int, int, int, int]
 
 
 class Program(NamedTuple):
-    """`server`: None for a program that is not known. `command`: its file and arguments."""
+    """`server`: None for a program that is not known."""
 
     can_notify: bool = False
     server: Server | None = None
-    command: tuple[str, ...] = ()
 
 
 class Programs:
@@ -48,13 +47,7 @@ class Programs:
 
     def of(self, pid: int) -> Program:
         """What this process runs; nothing is known of one that we may not look into."""
-        executable, arguments = procfs.executable(pid), procfs.cmdline(pid)
-        can_notify = self.can_notify(pid)
-        return Program(can_notify, server_of(executable, arguments), (executable, *arguments))
-
-    def is_still(self, pid: int, program: Program) -> bool:
-        """Whether the process runs what it ran when that was found. (Nothing is searched.)"""
-        return program.command == (procfs.executable(pid), *procfs.cmdline(pid))
+        return Program(self.can_notify(pid), server_of(procfs.executable(pid), procfs.cmdline(pid)))
 
     def prepare(self, pids: Collection[int]) -> bool:
         """Search the programs of these processes before it is asked: most of them load for longer than that

@@ -50,6 +50,7 @@ class Stat:
         "ppid",
         "program",
         "session",
+        "stack",
         "start",
         "state",
         "terminal",
@@ -69,6 +70,7 @@ class Stat:
         self.threads = int(fields[16])
         self.start = int(fields[18])
         self.pages = int(fields[20])
+        self.stack = int(fields[24])
         self.exit_status = int(fields[48]) if len(fields) > 48 else 0
 
     @property
@@ -197,6 +199,13 @@ def stands_still(pid: int) -> bool:
     """Whether a signal has stopped the process, or a tracer holds it."""
     found = stat(pid)
     return found is not None and found.stands_still
+
+
+def image(pid: int) -> tuple[int, int] | None:
+    """What is another when the process has become another program: exec(2) puts its stack elsewhere. None
+    when nobody can tell: it has ended, or is somebody else's."""
+    found = stat(pid)
+    return (found.start, found.stack) if found is not None and found.alive and found.stack > 1 else None
 
 
 def start_time(pid: int) -> int | None:

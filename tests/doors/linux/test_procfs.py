@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,3 +220,22 @@ def test_our_own_cgroup_is_found_in_every_layout(mounts: bytes, own: bytes, fold
 def test_where_no_cgroup_can_be_made_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup, "locate", lambda mounts, path: "/proc/no/such/place")
     assert cgroup.usable("locald-test") is None
+
+
+def test_a_program_that_becomes_another_is_another_image() -> None:
+    script = "read go; exec cat"
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        until = time.monotonic() + 10
+        while procfs.program(process.pid) != "sh":
+            assert time.monotonic() < until
+        before = procfs.image(process.pid)
+        assert before is not None
+        assert procfs.image(process.pid) == before
+        process.stdin.write(b"go\nsaid\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"said\n"
+        assert procfs.image(process.pid) not in (None, before)
+        process.stdin.close()
+    assert procfs.image(process.pid) is None
