@@ -106,33 +106,36 @@ def _listening(asked: socket.socket) -> list[UnixListening]:
 
 def unix_peers() -> dict[int, int]:
     """The inode of the other end of each Unix socket that is connected, by its own. Raises OSError."""
-    found: dict[int, int] = {}
-    with netlink() as asked:
-        request = _REQUEST.pack(socket.AF_UNIX, 0, 0, 1 << _ESTABLISHED, 0, _SHOW_PEER, _ANY_COOKIE)
-        asked.send(_message(request, NLM_F_REQUEST_DUMP))
-        while True:
-            for (kind, data), at, end in _parts(asked.recv(65536)):
-                if kind == NLMSG_DONE:
-                    return found
-                peer = attributes(data, at + _ANSWER.size, end).get(_PEER)
-                if peer:
-                    found[unpacked(_ANSWER, data, at)[4]] = int.from_bytes(peer, sys.byteorder)
+    found = _connected_unix(_SHOW_PEER)
+    return {
+        inode: int.from_bytes(peer, sys.byteorder) for inode, told in found if (peer := told.get(_PEER, b""))
+    }
 
 
 def unread_of_the_gone(path: str) -> int:
     """How many bytes the server of this Unix socket has not read yet of connections whose other end is
     closed. Raises OSError."""
-    unread, shown = 0, _SHOW_NAME | _SHOW_PEER | _SHOW_QUEUES
+    found = _connected_unix(_SHOW_NAME | _SHOW_PEER | _SHOW_QUEUES)
+    gone = (told for _, told in found if not any(told.get(_PEER, b"")))
+    return sum(
+        int.from_bytes(told.get(_QUEUES, b"")[:4], sys.byteorder)
+        for told in gone
+        if _shown(told.get(_NAME, b"")) == path
+    )
+
+
+def _connected_unix(shown: int) -> list[tuple[int, dict[int, bytes]]]:
+    """Each Unix socket that is connected, by its inode, with what is to be shown of it. Raises OSError."""
+    found: list[tuple[int, dict[int, bytes]]] = []
     with netlink() as asked:
         request = _REQUEST.pack(socket.AF_UNIX, 0, 0, 1 << _ESTABLISHED, 0, shown, _ANY_COOKIE)
         asked.send(_message(request, NLM_F_REQUEST_DUMP))
         while True:
             for (kind, data), at, end in _parts(asked.recv(65536)):
                 if kind == NLMSG_DONE:
-                    return unread
+                    return found
                 told = attributes(data, at + _ANSWER.size, end)
-                if _shown(told.get(_NAME, b"")) == path and not any(told.get(_PEER, b"")):
-                    unread += int.from_bytes(told.get(_QUEUES, b"")[:4], sys.byteorder)
+                found.append((unpacked(_ANSWER, data, at)[4], told))
 
 
 def has_accepted(connection: socket.socket) -> bool | None:
