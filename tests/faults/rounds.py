@@ -176,7 +176,7 @@ class Campaign:
 
     def _undo(self, harms: list[Harm], after: float) -> None:
         time.sleep(after)
-        for harm in harms:
+        for harm in reversed(harms):  # a second of its kind found what the first had left
             harm.undo()
             if harm.fills_disk:
                 there = {incarnation for _, incarnation, _ in self.yard.marks()}
