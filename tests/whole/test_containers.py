@@ -67,8 +67,9 @@ def test_a_container_with_nothing_to_look_at_is_healthy_while_it_lives(harbour: 
     write(harbour, f"[services.db]\n{image('plain')}{SLEEP}\n")
     db = harbour.up()["db"]
     assert (db["health"], db["source"], db["fallback"], db["port"]) == ("healthy", "process", True, None)
-    harbour.locald("stop", "db")
-    assert (harbour.status()["db"]["port"], harbour.status()["db"]["url"]) == (None, None)
+    for end in ("stop", "down"):
+        harbour.locald(end)
+        assert (harbour.status()["db"]["port"], harbour.status()["db"]["url"]) == (None, None)
 
 
 def test_health_follows_the_image_down_and_up_again(harbour: Machine, docker: Docker) -> None:

@@ -92,9 +92,7 @@ command = "serve"
 """
     ashore.write(HERE + services, name=ashore.name)
     said = refused(ashore)
-    assert (
-        "./data:/var/lib/postgresql/data is a folder of this machine, which a cluster does not have" in said
-    )
+    assert "./data:/var/lib/postgresql/data is a file or folder of this machine, not of a cluster" in said
     assert "api is a process without an image, which Kubernetes cannot run" in said
     ashore.write(HERE, name=ashore.name)
 

@@ -73,6 +73,31 @@ def test_a_daemon_that_somebody_else_put_in_our_place_is_told_nothing(
         assert theirs.communicate()[0] == "0\n"
 
 
+def test_a_runtime_folder_of_somebody_else_is_not_used_whatever_answers_in_it(
+    machine: Machine, shared: Path
+) -> None:
+    """As after `su` or `sudo`, which keep XDG_RUNTIME_DIR."""
+    machine.write(f"[services.web]\ncommand = {SERVE}")
+    theirs, ours = shared / "theirs", shared / f"locald-{os.geteuid()}"
+    theirs.mkdir()
+    theirs.chmod(0o777)
+    os.chown(theirs, NOBODY, NOBODY)
+    state = machine.folder / "state"
+    environment = {"TMPDIR": str(shared), "XDG_STATE_HOME": str(state), "LOCALD_HOME": ""}
+    environment["XDG_RUNTIME_DIR"] = str(theirs)
+    arguments = [sys.executable, "-S", "-c", DAEMON, str(theirs / "locald/locald.sock"), str(NOBODY), "3"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "listens\n"
+        try:
+            assert machine.locald("up", env=environment).returncode == 0
+            assert machine.locald("status", env=environment).returncode == 0
+            assert (ours / "locald.sock").is_socket()
+        finally:
+            machine.locald("server", "stop", env=environment)
+        assert other.communicate()[0] == "0\n"
+
+
 def test_what_is_left_of_another_run_folder_hinders_nobody_when_it_is_somebody_elses(
     machine: Machine, shared: Path
 ) -> None:

@@ -138,7 +138,7 @@ def test_a_unit_of_systemd_needs_a_port_that_is_known() -> None:
 
 
 def test_kubernetes_takes_no_folder_of_this_machine() -> None:
-    with pytest.raises(Refused, match=r"\./data:/data is a folder of this machine"):
+    with pytest.raises(Refused, match=r"\./data:/data is a file or folder of this machine"):
         one("kubernetes", '[services.db]\nimage = "x"\nvolumes = ["./data:/data"]')
 
 

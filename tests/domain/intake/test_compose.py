@@ -172,6 +172,12 @@ def test_the_env_file_beside_it_reaches_a_container_only_where_its_variables_are
     assert found["web"].env_file == ()
 
 
+def test_the_env_file_beside_it_is_named_once() -> None:
+    text = of_one("environment: [A=$X]\nenv_file: [.env, a.env]")
+    found = services(compose(text) | {".env": "X=1", "a.env": "Y=1"})["db"]
+    assert found.env_file == (".env", "a.env")
+
+
 def test_env_files_are_taken_in_every_notation_and_a_missing_one_is_told() -> None:
     for written in ("a.env", "[a.env]", "[{path: ./a.env}]", "[{path: a.env, required: false}]"):
         assert services(compose(of_one(f"env_file: {written}")) | {"a.env": "X=1"})["db"].env_file == (
@@ -346,13 +352,32 @@ def test_an_image_that_is_also_built_is_carried_with_a_word() -> None:
 
 
 def test_every_other_key_is_left_with_a_reason_and_a_line() -> None:
-    files = compose(of_one("privileged: true\nuser: root\nsomething: 1\nx-mine: 2\ncontainer_name: c"))
+    files = compose(of_one("privileged: true\nuser: root\nsomething: 1\nx-mine: 2\ncontainer_name: db"))
     found = [each for each in plan(files).remarks if each.outcome == "left"]
     assert [(each.key, each.where) for each in found] == [
         ("privileged", "compose.yaml:4"),
         ("user", "compose.yaml:5"),
         ("something", "compose.yaml:6"),
     ]
+
+
+def test_other_names_of_a_container_are_told_for_it_is_found_by_that_of_its_service() -> None:
+    by_service = "a container is found by the name of its service"
+    assert left("container_name: shop-db") == [f"db: container_name: {by_service}"]
+    assert left("networks: { back: { aliases: [store, pg.local] }, front: }") == [
+        f"db: networks: store, pg.local: {by_service}"
+    ]
+    assert left("networks: [back]") == left("networks: { back: { ipv4_address: 10.0.0.5 } }") == []
+    assert left('links: ["cache:redis", other]') == [
+        "db: links: redis: cache is found by its own name",
+        "db: links: services of a project find each other by name already",
+    ]
+
+
+def test_a_network_that_others_have_too_is_told() -> None:
+    files = compose(of_one("networks: [front]") + "\nnetworks: { front: { external: true }, back: {} }")
+    told = ": networks: front: the containers of a project share a network of their own"
+    assert remarks(files, "left") == [told]
 
 
 def test_a_name_that_is_no_label_is_changed_also_where_it_is_a_host() -> None:

@@ -247,9 +247,11 @@ def test_files_to_watch_are_those_of_the_folder_that_pitchfork_means() -> None:
     assert moved.watch == FileWatch(("more/back/src/**",))
 
 
-def test_a_signal_for_the_parent_only_is_for_the_main_process() -> None:
-    text = "processes: { api: { command: ./api, shutdown: { parent_only: true } } }"
-    assert services({"process-compose.yaml": text})["api"].kill_mode is KillMode.MIXED
+@pytest.mark.parametrize("yes", ["true", "yes", "On"])
+def test_a_signal_for_the_parent_only_is_for_the_main_process(yes: str) -> None:
+    text = f"processes: {{ api: {{ command: ./api, disabled: {yes}, shutdown: {{ parent_only: {yes} }} }} }}"
+    found = services({"process-compose.yaml": text})["api"]
+    assert (found.kill_mode, found.autostart) == (KillMode.MIXED, False)
 
 
 # Which of them counts.

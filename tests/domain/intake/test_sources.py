@@ -173,6 +173,19 @@ def test_workspaces_are_a_service_each(dev: str) -> None:
     }
 
 
+@pytest.mark.parametrize("dev", ["vite", "concurrently npm:dev:a npm:dev:web"])
+def test_workspaces_that_the_script_of_the_root_does_not_name_are_told(dev: str) -> None:
+    scripts = {"dev": dev, "dev:a": "node a.js", "dev:web": "npm run dev -w apps/web"}
+    files = {
+        "package.json": json.dumps({"workspaces": ["apps/*"], "scripts": scripts}),
+        "apps/web/package.json": package(dev="vite"),
+        "apps/api/package.json": package(dev="node server.js"),
+        "apps/lib/package.json": package(build="tsc"),
+    }
+    told = 'only the script "dev" of package.json is read, which may start it'
+    assert remarks(files, "left") == [f": apps/api: {told}"]
+
+
 def test_workspaces_of_pnpm_are_in_a_file_of_their_own() -> None:
     files = {
         "package.json": package(dev="turbo dev"),

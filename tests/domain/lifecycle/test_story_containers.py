@@ -26,7 +26,7 @@ from locald.domain.lifecycle.messages import (
     Unpaused,
 )
 from locald.domain.project.names import Key, Run
-from locald.domain.project.spec import ServiceSpec, Type
+from locald.domain.project.spec import Condition, ServiceSpec, Type
 from locald.domain.project.template import ServiceFact
 
 DB = Run(Key("shop", "db"), 1)
@@ -169,6 +169,17 @@ def test_a_stopped_container_shows_no_port_that_it_never_had() -> None:
     assert (row.state, row.port, row.port_source, row.address, row.url) == ("stopped", None, None, None, None)
     s.edit(container(port=15432, container_port=5432)), s.up()
     assert s.row("db").port == 15432, "the file names one now"
+
+
+def test_a_container_shows_no_port_before_its_image_has_told_whether_it_has_one() -> None:
+    wanted = {"web": Condition.HEALTHY}
+    named: list[dict[str, Any]] = [{}, {"container_port": 5432}, {"port": 15432}]
+    for keys in named:
+        s = Story(service("web"), container(depends_on=wanted, **keys))
+        s.up()
+        row = s.row("db")
+        is_shown = [row.port is not None, row.port_source is not None, row.url is not None]
+        assert (row.state, is_shown) == ("waiting", [bool(keys)] * 3)
 
 
 def test_who_names_the_port_of_one_that_has_none_can_start_all_the_same() -> None:

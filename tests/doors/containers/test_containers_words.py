@@ -222,6 +222,16 @@ def test_a_healthy_container_with_a_probe_that_failed_is_healthy_still() -> None
     assert "though its last HEALTHCHECK failed: no exit code, exceeded timeout" in word(found).detail
 
 
+def test_an_unhealthy_container_with_a_probe_that_succeeded_has_not_failed_it() -> None:
+    """An engine calls a container unhealthy as soon as it is paused, and asks it nothing from then on."""
+    found = translate.state(inspected({"Status": "unhealthy", "Log": [probe(15, 0, "+PONG")]})).health
+    assert found
+    assert word(found)[:2] == (
+        False,
+        "the container is unhealthy, though its last HEALTHCHECK succeeded: exit code 0, +PONG",
+    )
+
+
 @pytest.mark.parametrize("status", ["exited", "dead", "removing"])
 def test_what_has_ended_does_not_run_whatever_else_it_says(status: str) -> None:
     assert not translate.state(inspected(Status=status, Running=status == "removing")).running

@@ -93,6 +93,22 @@ def test_a_process_of_somebody_else_in_a_folder_of_ours_is_told_nothing(tmp_path
         assert server.communicate()[0] == "0\n"
 
 
+@as_root
+def test_a_socket_of_somebody_else_that_is_linked_into_a_folder_of_ours_is_told_nothing(
+    tmp_path: Path,
+) -> None:
+    tmp_path.chmod(0o777)
+    for above in list(tmp_path.parents)[:3]:
+        above.chmod(above.stat().st_mode | 0o011)
+    ours = tmp_path / "ours"
+    ours.mkdir(0o700)
+    with listening(tmp_path / "theirs", NOBODY) as server:
+        (ours / "s").hardlink_to(tmp_path / "theirs")
+        with pytest.raises(ForeignOwner):
+            ownership.connect(str(ours / "s"))
+        assert server.communicate()[0] == "0\n"
+
+
 def test_a_user_without_a_name_is_told_by_number() -> None:
     assert ownership.user(4_000_000) == "user 4000000"
 

@@ -45,6 +45,8 @@ def _outcome(health: Health) -> str:
         case "healthy":
             return "the image's HEALTHCHECK succeeded"
         case "unhealthy":
+            if not failing:  # a paused container: the engine asks no more, and calls that unhealthy
+                return "the container is unhealthy, though its last HEALTHCHECK succeeded"
             return f"the image's HEALTHCHECK failed {_times(health.streak)}"
         case _:
             return "the image's HEALTHCHECK has not succeeded yet"

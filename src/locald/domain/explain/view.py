@@ -86,6 +86,7 @@ def row(world: World, service: Service) -> Row:
     alive = service.run is not None and facts is not None and facts.ended_at is None and not service.is_sought
     missing = unmet(world.services, service)
     why = because(world, service, missing)
+    unknown = _is_port_unknown(service)
     return Row(
         name=spec.name,
         project=parts(service.key.project)[0],
@@ -108,10 +109,10 @@ def row(world: World, service: Service) -> Row:
         depends_on=_depends_on(world, service),
         pid=facts.pid if alive and facts else None,
         container=facts.container if alive and facts else None,
-        port=port(service),
-        port_source=_port_source(service),
-        address=address(service),
-        url=url(service),
+        port=None if unknown else port(service),
+        port_source=None if unknown else _port_source(service),
+        address=None if unknown else address(service),
+        url=None if unknown else url(service),
         name_url=name_url(world, service),
         on_demand=spec.on_demand,
         run=service.runs,
@@ -141,6 +142,12 @@ def is_fallback(source: Source, type_: Type) -> bool:
     """Whether the result rests on something weaker than the program's or the user's own word."""
     worker = source is Source.PROCESS and type_ in (Type.WORKER, Type.CONTAINER)
     return source is Source.TCP or worker
+
+
+def _is_port_unknown(service: Service) -> bool:
+    """Whether a container has a port at all is for its image to say, which nobody has looked at yet."""
+    spec = service.present.spec
+    return spec.type is Type.CONTAINER and not service.facts and spec.port is spec.container_port is None
 
 
 def _port_source(service: Service) -> Literal["assigned", "fixed", "found"] | None:

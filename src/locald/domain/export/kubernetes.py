@@ -47,7 +47,7 @@ def write(plan: Plan) -> tuple[dict[str, str], list[Loss]]:
 def _need_no_folders(plan: Plan) -> None:
     hint = "put what is in it into the image"
     problems = [
-        Problem(f"{volume} is a folder of this machine", f"services.{unit.name}", hint)
+        Problem(f"{volume} is a file or folder of this machine", f"services.{unit.name}", hint)
         for unit in plan.units.values()
         for volume in unit.spec.volumes
         if volume.startswith((".", "/"))

@@ -110,7 +110,8 @@ class _Writer:
         yield f"PartOf={_target(self._plan)}"
         for other, condition in self._plan.conditions(self._unit):
             needed = unit_name(self._plan, other.name)
-            if condition is Condition.STARTED:
+            # A container's unit is active as soon as it runs, healthy or not.
+            if condition is Condition.STARTED and other.spec.type is not Type.CONTAINER:
                 yield self._lost("depends_on", f"waits until {other.name} is ready, not only started")
             if not other.is_task:
                 again = "carried out" if self._unit.is_task else "stopped and started"

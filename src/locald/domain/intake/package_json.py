@@ -76,10 +76,12 @@ def read(folder: Folder, file: str) -> Plan:
     script = next((name for name in STARTING if name in root.scripts), "")
     if script and (several := _several(root, script)):
         services = _split(root, several, manager, report)
+        _tell_others(root, workspaces, script, report)
     elif workspaces and (every := _of_each(root.scripts.get(script, ""), script)):
         services = _each(workspaces, every, manager, report)
     elif script:
         services = (_single(root, script, manager, report),)
+        _tell_others(root, workspaces, script, report)
     else:
         services = ()
     return Plan((file,) if services else (), services, report.remarks)
@@ -150,6 +152,17 @@ def _each(workspaces: list[Package], script: str, manager: str, report: Report) 
     names = named([posixpath.basename(each.folder) for each in having], report)
     made = [_single(each, script, manager, report, names[posixpath.basename(each.folder)]) for each in having]
     return tuple(made)
+
+
+def _tell_others(root: Package, workspaces: list[Package], script: str, report: Report) -> None:
+    """The workspaces that none of the root's scripts names: a script may start them all the same."""
+    file = posixpath.normpath(posixpath.join(root.folder, "package.json"))
+    named_there = " ".join(root.scripts.values())
+    for each in workspaces:
+        is_named = each.folder in named_there or (each.name and each.name in named_there)
+        if not is_named and any(name in each.scripts for name in STARTING):
+            because = f'only the script "{script}" of {file} is read, which may start it'
+            report.left("", each.folder, because)
 
 
 def _single(root: Package, script: str, manager: str, report: Report, name: str = "web") -> Planned:

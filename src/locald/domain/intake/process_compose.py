@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.intake import commands, yaml_text
 from locald.domain.intake.plan import Plan, Planned, Report, depends_on, named
-from locald.domain.intake.yaml_text import Items, Table, written
+from locald.domain.intake.yaml_text import Items, Table, is_yes, written
 from locald.domain.knowledge import signals
 from locald.domain.project import labels
 from locald.domain.values.problem import Problem, Refused
@@ -158,7 +158,7 @@ class _Process:
         if needed := self._depends_on():
             keys["depends_on"] = depends_on(needed)
         keys |= self._availability(completes) | self._shutdown()
-        if self._table.get("disabled") is True:
+        if is_yes(self._table.get("disabled")):
             keys["autostart"] = False
         self._rest()
         about = written(self._table.get("description"))
@@ -289,7 +289,7 @@ class _Process:
             found["stop_signal"] = signals.name(number)
         if isinstance(grace, int) and grace > 0:
             found["stop_timeout"] = f"{grace}s"
-        if given.get("parent_only") is True:
+        if is_yes(given.get("parent_only")):
             found["kill_mode"] = "mixed"
             because = "the signal is for its main process, and what it leaves is ended"
             self._report.carried(self.name, "kill_mode", because, given.lines["parent_only"])

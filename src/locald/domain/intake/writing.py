@@ -50,7 +50,8 @@ _EXAMPLE = """
 
 def text(plan: Plan, name: str) -> str:
     """The file. `name`: the project's."""
-    source = f", as {' and '.join(plan.sources)} has it" if plan.sources else ""
+    has = "has" if len(plan.sources) == 1 else "have"
+    source = f", as {' and '.join(plan.sources)} {has} it" if plan.sources else ""
     about = _by_service(plan)
     parts = [_HEAD.format(source=line(source)), "\n".join(_project(plan, name, about.get("", [])))]
     parts += ["\n".join(_service(each, about.get(each.name, []))) for each in plan.services]

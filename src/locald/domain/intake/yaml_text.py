@@ -188,6 +188,11 @@ def _scalar(text: str) -> Any:
     return text
 
 
+def is_yes(value: Any) -> bool:
+    """Whether a key that holds true or false holds true, for programs to which `yes` and `on` mean that."""
+    return value is True or (isinstance(value, str) and value.lower() in ("yes", "on", "y"))
+
+
 def written(value: Any) -> str:
     """A scalar as text, as Go prints it: 1.0 is `1`, true is `true`, nothing is empty."""
     if value is None:

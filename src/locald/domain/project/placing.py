@@ -105,9 +105,7 @@ def _impossible(spec: ServiceSpec, image: str, engine: Engine) -> list[Problem]:
 def _folders(spec: ServiceSpec, where: str) -> list[Problem]:
     hint = f"put what is in it into the image, or set other `volumes` in {LOCAL}"
     return [
-        Problem(
-            f"{volume} is a folder of this machine, which a cluster does not have", f"{where}.volumes", hint
-        )
+        Problem(f"{volume} is a file or folder of this machine, not of a cluster", f"{where}.volumes", hint)
         for volume in spec.volumes
         if volume.startswith((".", "/"))
     ]

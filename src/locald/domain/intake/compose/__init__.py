@@ -53,6 +53,10 @@ def read(folder: Folder, main: str, default_name: str = "") -> Plan:
     for key, because in _LEFT_WHOLE.items():
         if key in together.top:
             report.left("", key, because, together.top.lines[key])
+    for name, network in _table(together.top, "networks").items():
+        if isinstance(network, Table) and network.get("external"):
+            because = f"{name}: the containers of a project share a network of their own"
+            report.left("", "networks", because, together.top.lines["networks"])
     for because, line in together.not_included:
         report.left("", "include", because, line)
     services = {name: Service(name, table, known) for name, table in tables.items()}

@@ -13,8 +13,9 @@ from locald.domain.intake.plan import Folder, Report
 from locald.domain.intake.yaml_text import Table, written
 from locald.domain.values.faults import Bad
 
-SILENT = ("container_name", "networks", "annotations", "attach", "x-", "extends")
+SILENT = ("annotations", "attach", "x-", "extends")
 """keys that change nothing for who runs the service here"""
+BY_SERVICE = "a container is found by the name of its service"
 LEFT = {
     "build": "locald builds no images",
     "deploy": "locald sets no limits and runs one of each service",
@@ -36,7 +37,7 @@ LEFT = {
     "pull_policy": "an image is pulled if it is missing",
     "init": "a container always has an init process",
     "labels": "labels are locald's own",
-    "hostname": "a container is found by the name of its service",
+    "hostname": BY_SERVICE,
     "extra_hosts": "processes of this machine are host.docker.internal",
 }
 OTHERWISE = "there is no such key"

@@ -42,6 +42,8 @@ _READ = {
     "profiles",
     "secrets",
     "configs",
+    "container_name",
+    "networks",
 }
 
 
@@ -92,7 +94,8 @@ class Service:
         """Why the service cannot run as it is."""
         if self.original in tasks:
             return (
-                'it runs to completion, and only a command can be a task: set type = "task" and a `command`'
+                "it runs to completion, which only a program of this machine can be made to: take out "
+                '`image`, and set type = "task" and the `command` that does it'
             )
         if "image" not in self._table:
             if "build" not in self._table:
@@ -259,7 +262,8 @@ class Service:
                 because = "the variables of .env are used, so that the container gets all of them"
                 self._known.report.guessed(self.name, "env", because, self._line("environment"))
                 return {}
-            found.insert(0, posixpath.normpath(posixpath.join(self._known.base, ".env")))
+            ours = posixpath.normpath(posixpath.join(self._known.base, ".env"))
+            found = found if ours in found else [ours, *found]
         return {"env_file": found} if found or self._known.in_env_file else {}
 
     def _named_env_files(self) -> Iterator[str]:
@@ -422,10 +426,25 @@ class Service:
         return {"autostart": False}
 
     def _rest(self) -> None:
+        self._other_names()
         for key in self._table:
             is_silent = key.startswith("x-") or key in facts.SILENT
             if key not in _READ and key != "build" and not is_silent:
                 self._left(key, facts.LEFT.get(key, facts.OTHERWISE))
+
+    def _other_names(self) -> None:
+        """Those under which compose lets others find it, or lets it find others: here it is the service's."""
+        name, networks, links = (self._table.get(key) for key in ("container_name", "networks", "links"))
+        if name is not None and written(name) != self.name:
+            self._left("container_name", facts.BY_SERVICE)
+        tables = networks.values() if isinstance(networks, Table) else ()
+        for aliases in (table.get("aliases") for table in tables if isinstance(table, Table)):
+            if isinstance(aliases, Items) and aliases:
+                self._left("networks", f"{', '.join(map(written, aliases))}: {facts.BY_SERVICE}")
+        for link in links if isinstance(links, Items) else ():
+            other, _, alias = written(link).partition(":")
+            if alias and alias != other:
+                self._left("links", f"{alias}: {other} is found by its own name")
 
     def _left(self, key: str, because: str) -> None:
         self._known.report.left(self.name, key, because, self._line(key.partition(".")[0]))
