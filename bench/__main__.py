@@ -1,7 +1,7 @@
 """Measures what locald promises about time and memory, and prints it beside its goals.
 
-    bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [swarm] [footprint] [page]
-              [watched] [crowded] [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
+    bench/run [--save] [chain] [lag] [containers] [many] [moving] [status] [swarm] [order] [footprint]
+              [page] [watched] [crowded] [growth] [proxy] [attach] [changes] [monitor] [flood] [worktrees]
     bench/run race …    beside other tools; its own options: --help
 
 Each measurement runs in a locald of its own (a temporary LOCALD_HOME), with real services, and ends it
@@ -28,6 +28,7 @@ from bench import (
     many,
     monitor,
     moving,
+    order,
     page,
     proxy,
     race,
@@ -46,6 +47,7 @@ ALL = {
     "moving": moving.measure,
     "status": status.measure,
     "swarm": swarm.measure,
+    "order": order.measure,
     "footprint": footprint.measure,
     "page": page.measure,
     "watched": watched.measure,
