@@ -548,6 +548,12 @@ def test_it_goes_with_server_stop(proxy: Proxied) -> None:
     pid = proxy.caddy()
     assert proxy.machine.locald("server", "stop").returncode == 0
     assert not is_alive(pid)
+    proxy.machine.up()
+    proxy.ready()
+    assert is_alive(proxy.caddy())
+    said = (proxy.machine.home / "logs" / "daemon.log").read_text()
+    assert "stopping, as everything else did" in said
+    assert "Caddy ended" not in said
 
 
 def test_a_port_that_is_taken_is_said_and_the_next_is_used(proxy: Proxied) -> None:

@@ -216,7 +216,7 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         _announce(core, home, foreground=foreground)
         await core.leaving.wait()
         supervisor.tell("STOPPING=1")
-        log.info("stopping, services keep running")
+        log.info("stopping, %s", "as everything else did" if core.stopping else "services keep running")
         await (
             store.saved()
         )  # or a client that learns now that the daemon ends would find something to restore

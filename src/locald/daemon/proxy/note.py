@@ -15,12 +15,13 @@ log = logging.getLogger(__name__)
 
 
 class Note(Struct, frozen=True):
-    """`run` 0: there was none yet. `caddy`: its version."""
+    """`run` 0: there was none yet. `caddy`: its version. `is_over`: it was ended with everything else."""
 
     run: int = 0
     https_port: int = 0
     http_port: int = 0
     caddy: str = ""
+    is_over: bool = False
 
 
 def recall(path: str) -> Note:
@@ -28,7 +29,7 @@ def recall(path: str) -> Note:
     try:
         found = json.loads(Path(path).read_bytes())
         run, https, http = (int(found[name]) for name in ("run", "https_port", "http_port"))
-        return Note(run, https, http, str(found["caddy"]))
+        return Note(run, https, http, str(found["caddy"]), found.get("is_over") is True)
     except FileNotFoundError:
         return Note()
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

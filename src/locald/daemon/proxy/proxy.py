@@ -19,6 +19,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from locald.adapters import whole
 from locald.adapters.caddy import admin, authority, handshake, program
 from locald.adapters.caddy.config import Site, config
@@ -137,7 +139,7 @@ class Proxy:
     def begin(self) -> None:
         """Look what an earlier daemon left: before the keeper is asked what it has."""
         self._note = recall(self._noted)
-        if self._note.run and not self.is_off:
+        if self._note.run and not self._note.is_over and not self.is_off:
             self._child.adopt(self._note.run)
         self.change(self._loop.world, frozenset(self._loop.world.services))
 
@@ -198,7 +200,8 @@ class Proxy:
                 await self._live()
             except (OSError, admin.Failed, _Ended) as error:
                 self.trouble = str(error.strerror or error) if isinstance(error, OSError) else str(error)
-                log.warning("the proxy: %s", self.trouble)
+                if not self._is_ending:
+                    log.warning("the proxy: %s", self.trouble)
                 self._settled.set()
             if self._is_ending:
                 return
@@ -211,6 +214,10 @@ class Proxy:
         """There is to be none any more: with the last service, when everything is stopped."""
         self._is_ending = True
         await self._child.stop()
+        if self._note.run:
+            self._note = replace(self._note, is_over=True)
+            with suppress(OSError):  # then the next daemon looks for it, and finds nothing
+                await asyncio.to_thread(keep, self._noted, self._note)
 
     async def _until_needed(self) -> None:
         while not (self._child.is_there or (self._is_needed() and await self._find())):
