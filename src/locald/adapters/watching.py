@@ -375,24 +375,30 @@ def _listener() -> int:
         return file_news.listen()
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise Limit(
-                f"cannot watch files: {_limit('max_user_instances', 'listeners of inotify')}",
-                "run `sudo sysctl fs.inotify.max_user_instances=1024` to allow more",
-            ) from None
+            name, told = _limit("instances", "listeners of inotify")
+            hint = f"run `sudo sysctl {name}=1024` to allow more"
+            raise Limit(f"cannot watch files: {told}", hint) from None
         raise Limit(f"cannot watch files: {error.strerror}", "run `locald doctor`") from None
 
 
 def _too_many(root: str) -> Limit:
-    return Limit(
-        f"not all files below {root} are watched: {_limit('max_user_watches', 'watched folders')}",
-        "run `sudo sysctl fs.inotify.max_user_watches=524288` to allow more, or watch fewer folders",
-    )
+    name, told = _limit("watches", "watched folders")
+    hint = f"run `sudo sysctl {name}=524288` to allow more, or watch fewer folders"
+    return Limit(f"not all files below {root} are watched: {told}", hint)
 
 
-def _limit(name: str, what: str) -> str:
+def _limit(kind: str, what: str) -> tuple[str, str]:
+    """The setting that allows no more, and a sentence. A user namespace has a limit of its own, which may be
+    the smaller one (namespaces(7))."""
+    names = (f"fs.inotify.max_user_{kind}", f"user.max_inotify_{kind}")
+    found = [(most, name) for name in names if (most := _setting(name)) is not None]
+    most, name = min(found, key=lambda each: each[0], default=(None, names[0]))
+    return name, f"the kernel allows a user {'some' if most is None else most} {what} ({name})"
+
+
+def _setting(name: str) -> int | None:
     try:
-        with open(f"/proc/sys/fs/inotify/{name}") as file:
-            most = file.read().strip()
-    except OSError:
-        most = "some"
-    return f"the kernel allows a user {most} {what} ({name})"
+        with open(f"/proc/sys/{name.replace('.', '/')}") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None

@@ -252,7 +252,7 @@ async def test_a_limit_of_the_kernel_is_told_with_the_remedy(
     watched.write("src/a.py")
     monkeypatch.setattr(file_news, door, refuse)
     told = await watched.begin("src")
-    assert f"({limit})" in told.trouble
+    assert f"(fs.inotify.{limit})" in told.trouble
     assert f"sudo sysctl fs.inotify.{limit}=" in told.hint
 
 
@@ -281,7 +281,8 @@ def test_a_tree_that_is_larger_than_the_limit_is_watched_as_far_as_it_goes(watch
     assert done.returncode == 0, done.stderr
     trouble, hint, count = done.stdout.splitlines()
     assert trouble.startswith(f"not all files below {watched.folder} are watched: ")
-    assert "fs.inotify.max_user_watches=" in hint
+    assert "the kernel allows a user 20 watched folders (user.max_inotify_watches)" in trouble
+    assert "sudo sysctl user.max_inotify_watches=" in hint
     assert int(count) == 20
 
 
