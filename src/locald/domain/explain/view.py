@@ -147,7 +147,8 @@ def is_fallback(source: Source, type_: Type) -> bool:
 def _is_port_unknown(service: Service) -> bool:
     """Whether a container has a port at all is for its image to say, which nobody has looked at yet."""
     spec = service.present.spec
-    return spec.type is Type.CONTAINER and not service.facts and spec.port is spec.container_port is None
+    is_told = spec.port is not None or spec.container_port is not None
+    return spec.type is Type.CONTAINER and not service.facts and not is_told
 
 
 def _port_source(service: Service) -> Literal["assigned", "fixed", "found"] | None:
