@@ -153,6 +153,7 @@ ROW = {
     "exit_code": int | None,
     "started_at": str | None,
     "ready_at": str | None,
+    "left": str | None,
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 

@@ -18,7 +18,7 @@ from locald.client.daemon import look
 from locald.monitor.start import monitor
 from locald.wire.home import Home
 from monitor.stand_in import screen, sees, until
-from whole.machine import Gate
+from whole.machine import Gate, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -350,8 +350,10 @@ def test_told_to_end_it_leaves_the_terminal_as_it_was(
 
 
 def test_on_a_narrow_terminal_no_line_is_too_long(machine: Machine) -> None:
-    terminal = stalled(machine, "time.sleep(1000)", columns=20)
+    drawn = machine.folder / "drawn"
+    terminal = stalled(machine, f"open({str(drawn)!r}, 'w').close(); time.sleep(1000)", columns=20)
     terminal.until("\x1b[24;1H")
+    wait_for(drawn.exists, "it is drawn")
     terminal.press(b"\x03")
     assert terminal.end() == 130
     picture = terminal.screen.partition(LEAVE)[0]

@@ -243,7 +243,7 @@ def test_a_manager_that_goes_away_during_a_start_is_told_and_the_start_goes_on(
     check = 'health_check = { type = "command", command = "test -e /tmp/ok", interval = "300ms" }\n'
     write(fleet, f"[services.db]\n{image('plain')}{begins}{check}")
     assert fleet.locald("up", "--on", "swarm", "-d", timeout=PATIENCE).returncode == 0
-    fleet.until("db", lambda row: "starting" in row["because"], PATIENCE)
+    fleet.until("db", lambda row: "is starting" in row["because"], PATIENCE)
     swarm.manager.freeze()
     try:
         row = fleet.until("db", lambda row: "does not answer" in row["because"], PATIENCE)

@@ -203,7 +203,23 @@ async def test_what_is_not_there_is_not_told_of(children: Children, tmp_path: ob
 
 async def test_a_pid_that_is_used_again_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     def stat(start: int, ticks: int) -> procfs.Stat:
-        fields = ["1", "0", "0", *"0000000", str(ticks), "0", "0", "0", *"00", "1", "0", str(start), "0", "5"]
+        fields = [
+            "1",
+            "0",
+            "0",
+            *"0000000",
+            str(ticks),
+            "0",
+            "0",
+            "0",
+            *"00",
+            "1",
+            "0",
+            str(start),
+            "0",
+            "5",
+            *"0000",
+        ]
         return procfs.Stat(77, "web", "S", [field.encode() for field in fields])
 
     found = [stat(100, 900)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import itertools
 import os
 import resource
 import struct
@@ -260,9 +259,8 @@ def _filled(folder: Path) -> None:
 @contextmanager
 def no_descriptors() -> Iterator[None]:
     """This process can open nothing more than it has open now."""
-    used = {int(name) for name in os.listdir("/proc/self/fd")}
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = next(number for number in itertools.count() if number not in used)
+    os.close(free := os.open(os.devnull, os.O_RDONLY))
     resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
     try:
         yield

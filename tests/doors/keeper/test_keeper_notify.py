@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import base64
 import os
 import shutil
@@ -178,9 +179,9 @@ def clogged() -> Iterator[socket.socket]:
 
 
 def hand_over(to: socket.socket, given: socket.socket, data: bytes) -> None:
-    """The receiver has it alone."""
+    """The receiver has it alone, as soon as this one is closed, which waits should it be the last."""
     socket.send_fds(to, [data], [given.fileno()])
-    given.close()
+    _thread.start_new_thread(os.close, (given.detach(),))
 
 
 def the_closer(service: Service, keeping: Keeping) -> int:

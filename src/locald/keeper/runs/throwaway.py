@@ -3,8 +3,8 @@
 The last close of a socket waits for its peer where SO_LINGER says so, that of a file for its file system,
 which may be a program or a dead network disk; and a socket may hold others in its queue. So the keeper closes
 none of them for the last time: it hands them on to a process that does nothing else, forked when it is needed
-for the first time, and there each has a thread of its own. Only pipes it closes itself: that never waits,
-and a pipe is what a `systemd-notify` sends along, and waits for.
+for the first time, closes its own, and says so; then each is closed there by a thread of its own. Only pipes
+it closes itself: that never waits, and a pipe is what a `systemd-notify` sends along, and waits for.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Throwaway:
         finally:
             for file in files:
                 os.close(file)
+        if slow and self._closer is not None:
+            self._closer.go_on()
 
     def _hand_over(self, files: list[int]) -> bool:
         """One that was killed, or whose queue is full, is replaced."""
@@ -91,6 +93,13 @@ class Closer:
             return False
         return True
 
+    def go_on(self) -> None:
+        """The caller has closed what it had taken. Who hears of anything later knows that too."""
+        try:
+            self._link.send(b"c", socket.MSG_NOSIGNAL)
+        except OSError:
+            pass
+
     def leave(self) -> None:
         """It has nothing to do any more."""
         self._link.close()
@@ -118,12 +127,14 @@ def _serve(link: int, most_files: int) -> NoReturn:
         prctl.set_name(b"locald-closer")
         spawn.close_others([link], most_files)
         handed = socket.socket(fileno=link)
+        held: list[int] = []
         while True:
             message, files, _, _ = socket.recv_fds(handed, 1, _MOST)
+            for file in held:  # the keeper has closed its own by now
+                _close_apart(file)
+            held = files
             if not message:
                 break
-            for file in files:
-                _close_apart(file)
         os._exit(0)  # which waits for nobody: what is still being closed was given time
     finally:
         os._exit(1)
