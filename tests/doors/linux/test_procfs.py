@@ -222,13 +222,18 @@ def test_where_no_cgroup_can_be_made_there_is_none(monkeypatch: pytest.MonkeyPat
     assert cgroup.usable("locald-test") is None
 
 
+def _waits_as(pid: int, program: str) -> bool:
+    found = procfs.stat(pid)
+    return found is not None and (found.program, found.state) == (program, "S")
+
+
 def test_a_program_that_becomes_another_is_another_image() -> None:
     script = "read go; exec cat"
     with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout
         until = time.monotonic() + 10
-        while procfs.program(process.pid) != "sh":
+        while not _waits_as(process.pid, "sh"):
             assert time.monotonic() < until
         before = procfs.image(process.pid)
         assert before is not None
