@@ -58,17 +58,21 @@ def carry_out(
 ) -> int:
     """Ask the daemon for what `path` does to the services, started if need be; then wait, or not (`-d`), or
     attach to the one that is named. `wish`: further fields of the request, among them `attach`."""
+    try:
+        return _carry_out(path, args, wish, applies_file=applies_file)
+    except KeyboardInterrupt:
+        return _interrupted()
+
+
+def _carry_out(path: str, args: argparse.Namespace, wish: Mapping[str, Any], *, applies_file: bool) -> int:
     began = time.monotonic()
     patience.limit(began + FIRST_NEWS, args.timeout)
     target = choose(args.services, args.directory)
     home, read = Home.find(), _Reading(target.directory if applies_file else "")
-    try:
-        waits = lambda: say.note("starting the daemon")  # noqa: E731
-        api = daemon.start(home, on_wait=waits, meanwhile=read.begin)
-        target = with_folder(target, api) if applies_file else target
-        answer = api.post(path, {**target.body, **read.found, **wish, "caller": caller()})
-    except KeyboardInterrupt:
-        return _interrupted()
+    waits = lambda: say.note("starting the daemon")  # noqa: E731
+    api = daemon.start(home, on_wait=waits, meanwhile=read.begin)
+    target = with_folder(target, api) if applies_file else target
+    answer = api.post(path, {**target.body, **read.found, **wish, "caller": caller()})
     say.warnings(answer.get("warnings") or ())
     begun, named = Begun(answer, applies_file=applies_file), target
     target = target.only(answer["services"])
