@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 
-from bench.instance import ROOT, Instance
+from bench.instance import Instance
+from bench.swarm import begun
 from bench.table import Measure
-
-sys.path.insert(0, str(ROOT / "tests"))
-
-from engine import warden
-from engine.swarm import Swarm
 
 RUNS = 20
 NEEDS = {"db": "", "cache": "db", "api": "cache", "mail": "api", "web": "mail"}
@@ -20,10 +15,7 @@ NEEDS = {"db": "", "cache": "db", "api": "cache", "mail": "api", "web": "mail"}
 
 def measure() -> list[Measure]:
     """twenty starts of five services on a swarm, each of which needs the one before; takes ten minutes"""
-    try:
-        swarm = Swarm()
-    except warden.Unable as unable:
-        print(f"not measured: {unable}", file=sys.stderr)
+    if (swarm := begun()) is None:
         return []
     try:
         with Instance(DOCKER_HOST=swarm.manager.host) as instance:

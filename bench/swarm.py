@@ -84,12 +84,18 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
             target.sendall(data)
 
 
-def measure() -> list[Measure]:
-    """from the swarm's "healthy" to `services/create` for the next: locald's share, and the engine's"""
+def begun() -> Swarm | None:
+    """One of two nodes; says why there is none."""
     try:
-        swarm = Swarm()
+        return Swarm()
     except warden.Unable as unable:
         print(f"not measured: {unable}", file=sys.stderr)
+        return None
+
+
+def measure() -> list[Measure]:
+    """from the swarm's "healthy" to `services/create` for the next: locald's share, and the engine's"""
+    if (swarm := begun()) is None:
         return []
     try:
         with tempfile.TemporaryDirectory(prefix="ldb") as folder:

@@ -11,9 +11,15 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from whole.machine import Machine, wait_for
 from whole.systemd_box import Box, cgroups, is_possible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RUNTIME = "/run/user/0"
 _ALONE = "[Unit]\nDefaultDependencies=no\n"
@@ -105,6 +111,13 @@ class OwnSystemd:
     def close(self) -> None:
         self._box.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def systemd() -> Iterator[OwnSystemd]:
+    made = OwnSystemd()
+    yield made
+    made.close()
 
 
 class Boxed(Machine):

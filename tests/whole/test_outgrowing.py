@@ -14,11 +14,13 @@ from engine import warden
 from engine.session import PrivateDocker, cannot, no_private_engine
 from whole.guides import Reader, Section
 from whole.machine import Machine, wait_for
-from whole.own_systemd import Boxed, OwnSystemd, is_there
+from whole.own_systemd import Boxed, OwnSystemd, is_there, systemd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+__all__ = ["systemd"]
 
 GUIDE = "outgrowing"
 CONFIG = os.environ.get("LOCALD_TEST_KUBECONFIG", "")
@@ -31,13 +33,6 @@ MINUTES = 240.0
 needs_systemd = pytest.mark.skipif(
     not is_there(), reason="needs systemd, a bus, and the rights to begin them"
 )
-
-
-@pytest.fixture(scope="module")
-def systemd() -> Iterator[OwnSystemd]:
-    made = OwnSystemd()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -10,12 +10,14 @@ import pytest
 
 from whole.looking import at, is_healthy
 from whole.machine import Machine, wait_for
-from whole.own_systemd import Boxed, OwnSystemd, is_there
+from whole.own_systemd import Boxed, OwnSystemd, is_there, systemd
 from whole.test_keys import taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+__all__ = ["systemd"]
 
 pytestmark = pytest.mark.skipif(not is_there(), reason="needs systemd, a bus, and the rights to begin them")
 
@@ -24,13 +26,6 @@ SERVE = 'command = "exec python3 -u -m http.server $PORT --bind 127.0.0.1"\n'
 SHOP = f"[services.db]\n{SERVE}[services.web]\n{SERVE}depends_on = ['db']\n"
 SAY = "import os, socket; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)"
 SENDS = f"{SAY}; s.sendto(b'%s', os.environ['NOTIFY_SOCKET'])"
-
-
-@pytest.fixture(scope="module")
-def systemd() -> Iterator[OwnSystemd]:
-    made = OwnSystemd()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -143,7 +143,7 @@ class Connections(Generic[C, A]):
             found.use(user)
             return found
 
-    def leave(self, user: Any, connection: C, *, is_removed: bool = True) -> None:
+    def leave(self, user: Any, connection: C, *, is_removed: bool) -> None:
         """`is_removed`: nothing of the user is left there. With the last one the connection ends."""
         connection.leave(user)
         connection.is_clean &= is_removed and connection.is_up

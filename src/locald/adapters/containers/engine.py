@@ -128,9 +128,7 @@ class Engine:
             async with asyncio.timeout(ANSWERS_WITHIN), self._ask("GET", ("_ping",)) as answer:
                 return answer.headers.get("Api-Version", "")
         except TimeoutError:
-            raise EngineAbsent(
-                f"the engine at {self.address.url} does not answer", begin(self.address)
-            ) from None
+            raise silent(self.address) from None
         except (aiohttp.ClientError, OSError) as error:
             raise absent(self.address, error) from None
 
@@ -183,9 +181,7 @@ class Engine:
             async with asyncio.timeout(timeout), self._ask(method, path, query, body, headers) as answer:
                 text = await answer.read()
         except TimeoutError:
-            raise EngineAbsent(
-                f"the engine at {self.address.url} does not answer", begin(self.address)
-            ) from None
+            raise silent(self.address) from None
         except (aiohttp.ClientError, OSError) as error:
             raise absent(self.address, error) from None
         return _json(text)
@@ -275,6 +271,11 @@ def absent(address: Address, error: Exception) -> EngineAbsent:
             return EngineAbsent(f"lost the connection to the Docker Engine at {where_}", begin(address))
         case _:
             return EngineAbsent(f"no Docker Engine at {where_}: {os.strerror(number)}", begin(address))
+
+
+def silent(address: Address) -> EngineAbsent:
+    """It takes connections, and answers nobody."""
+    return EngineAbsent(f"the engine at {address.url} does not answer", begin(address))
 
 
 def begin(address: Address) -> str:

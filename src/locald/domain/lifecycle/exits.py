@@ -182,9 +182,8 @@ def over(service: Service, then: Then, now: float) -> Service:
     if isinstance(service.phase, Stopping) and service.phase.then is not None:
         then = service.phase.then
     if service.held_by is not None and not isinstance(then, Completed):
-        then = (
-            Stopped()
-        )  # it was to end too, whether it heard of that or not: it comes back with what it needs
+        # It was to end too, whether it heard of that or not, and comes back with what it needs.
+        then = Stopped()
     if isinstance(then, Retry):
         service = calmed(service, now)
         backoff = Backoff(then.reason, now + service.restarts.delay)
