@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,30 @@ def wait_dead(pids: Iterable[int]) -> None:
         ready, _, _ = select.select([pidfd], [], [], PATIENCE)
         os.close(pidfd)
         assert ready, f"pid {pid} is still there"
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """For what nobody tells."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until, what
+        time.sleep(0.01)
+
+
+def files_of(pid: int) -> list[str]:
+    """What its descriptors are, in order. A keeper closes and opens some at any moment, for it reads what
+    processes are and hears who connects."""
+    found = []
+    with suppress(FileNotFoundError):
+        for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
+            with suppress(FileNotFoundError):
+                found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return found
+
+
+def wait_files(pid: int, most: int) -> None:
+    """Return when it has no more than this open."""
+    wait_until(lambda: len(files_of(pid)) <= most, f"more than {most} files stay open")
 
 
 class Gate:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keeping import files_of
 from locald.client import daemon
 from locald.client.http import Api, Unanswered, Unreachable
 from locald.daemon.lock import Lock
@@ -52,8 +53,7 @@ def test_a_started_daemon_keeps_nothing_of_its_caller(
     status = daemon.start(home, command).get("/v1/status")
     pid = daemon.start(home).get("/v1/ping")["pid"]
 
-    opened = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
-    assert f"socket:[{os.fstat(inherited.fileno()).st_ino}]" not in opened
+    assert f"socket:[{os.fstat(inherited.fileno()).st_ino}]" not in files_of(pid)
     inherited.close()
     other.close()
     assert [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1)] == ["/dev/null"] * 2

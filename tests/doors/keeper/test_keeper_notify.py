@@ -16,7 +16,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import NOTIFY, PATIENCE, is_closer, notify, once, own_house, python, sh, wait_dead
+from keeping import (
+    NOTIFY,
+    PATIENCE,
+    files_of,
+    is_closer,
+    notify,
+    once,
+    own_house,
+    python,
+    sh,
+    wait_dead,
+    wait_files,
+)
 from locald.linux import procfs
 
 if TYPE_CHECKING:
@@ -152,13 +164,13 @@ def test_descriptors_do_not_leak_whatever_is_sent(daemon: Daemon, service: Servi
         socket.send_fds(service.socket, [b"STATUS=first"], [file.fileno()])
         daemon.wait("notified", WEB)
         daemon.fence()
-        before = os.listdir(f"/proc/{keeping.pid}/fd")
+        before = len(files_of(keeping.pid))
         for number in range(50):
             socket.send_fds(service.socket, [b"x" * 5000 if number % 2 else b"a\0b"], [file.fileno()] * 3)
     service.socket.send(b"STATUS=last")
     daemon.wait_for(lambda event: event["event"] == "notified" and said(event) == b"STATUS=last", "last")
     daemon.fence()
-    assert len(os.listdir(f"/proc/{keeping.pid}/fd")) == len(before)
+    wait_files(keeping.pid, before)
 
 
 @pytest.fixture

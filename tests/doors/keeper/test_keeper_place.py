@@ -7,13 +7,23 @@ import errno
 import os
 import select
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keeping import PATIENCE, once, own_house, python, remove, sh, sockets_in, wait_dead
+from keeping import (
+    files_of,
+    once,
+    own_house,
+    python,
+    remove,
+    sh,
+    sockets_in,
+    wait_dead,
+    wait_files,
+    wait_until,
+)
 from locald.keeper import launch, place
 from locald.keeper.loop import Loop
 from locald.keeper.place import Place
@@ -31,15 +41,15 @@ pytestmark = own_house
 
 def wait_found(run: str) -> None:
     """Return when a keeper accepts connections there. The kernel has no news of a socket that listens."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        try:
-            launch.connect(run).close()
-        except OSError:
-            assert time.monotonic() < until, "the keeper is not found again"
-            time.sleep(0.01)
-        else:
-            return
+    wait_until(lambda: accepts(run), "the keeper is not found again")
+
+
+def accepts(run: str) -> bool:
+    try:
+        launch.connect(run).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("daemon_is", ["there", "away"])
@@ -90,17 +100,14 @@ def test_a_loss_again_and_again_takes_no_more_descriptors(daemon: Daemon, keepin
         remove(keeping.run)
         wait_there(f"{keeping.run}/n/{name}")
         wait_found(keeping.run)
-        held.append(len(os.listdir(f"/proc/{keeping.pid}/fd")))
-    assert held[-1] == held[0]
+        held.append(len(files_of(keeping.pid)))
+    wait_files(keeping.pid, held[0])
     go.write()
     assert base64.b64decode(daemon.wait("notified", WEB, standing="member")["data"]) == b"READY=1"
 
 
 def wait_there(path: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while not os.path.exists(path):
-        assert time.monotonic() < until, f"{path} is not there again"
-        time.sleep(0.01)
+    wait_until(lambda: os.path.exists(path), f"{path} is not there again")
 
 
 @once

@@ -8,7 +8,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from keeping import NOTIFY, once, own_house, python
+from keeping import NOTIFY, files_of, once, own_house, python, wait_files
 from locald.keeper.runs.senders import MOST
 from locald.linux.listening import listening_tcp, listening_unix, listens, sockets
 
@@ -85,15 +85,15 @@ def test_senders_without_end_cost_a_bounded_number_of_descriptors(daemon: Daemon
         "time.sleep(1000)"
     )
     daemon.start(WEB, python(code))
-    before = len(os.listdir(f"/proc/{keeping.pid}/fd"))
+    before = len(files_of(keeping.pid))
     for _ in range(MOST + 20):
         daemon.wait("notified", WEB)
     daemon.fence()
-    assert len(os.listdir(f"/proc/{keeping.pid}/fd")) - before <= MOST + 2
+    wait_files(keeping.pid, before + MOST + 2)
     daemon.send(do="kill", run=WEB)
     daemon.wait("gone", WEB)
     daemon.fence()
-    assert len(os.listdir(f"/proc/{keeping.pid}/fd")) <= before
+    wait_files(keeping.pid, before)
 
 
 # Who listens.

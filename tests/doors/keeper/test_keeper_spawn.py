@@ -8,13 +8,24 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keeping import ENV, Daemon, House, Keeping, children_of, once, python, sh, sockets_in, wait_dead
+from keeping import (
+    ENV,
+    Daemon,
+    House,
+    Keeping,
+    children_of,
+    files_of,
+    once,
+    python,
+    sh,
+    sockets_in,
+    wait_dead,
+)
 from locald.linux import procfs
 
 WEB = "shop:web#1"
@@ -135,24 +146,14 @@ def test_only_three_descriptors_are_open_and_standard_input_is_empty(daemon: Dae
     assert daemon.printed(run_number=2) == b"[0, 1, 2] b'' /dev/null\n"
 
 
-def links(files: str) -> list[str]:
-    """What the descriptors are; one may be closed meanwhile, for instance that of a process that waits."""
-    found = []
-    for each in os.listdir(files):
-        with suppress(FileNotFoundError):
-            found.append(os.readlink(f"{files}/{each}"))
-    return found
-
-
 def test_a_standard_input_that_is_open_never_ends_while_the_run_lives(
     daemon: Daemon, keeping: Keeping
 ) -> None:
     """Nobody but the keeper holds its other end: not a run that begins later, and not the run itself."""
-    files = f"/proc/{keeping.pid}/fd"
     read = "import os; print(os.read(0, 9), flush=True)"
     began = daemon.start(WEB, python(read), stdin="open")
     held = os.readlink(f"/proc/{began['pid']}/fd/0")
-    assert links(files).count(held) == 1
+    assert files_of(keeping.pid).count(held) == 1
 
     look = "import os; own = '/proc/self/fd/'; print(sorted(map(int, os.listdir(own)))[:-1])"
     daemon.spawn("shop:web#2", python(look), tty=False, stdin="open")
@@ -163,7 +164,7 @@ def test_a_standard_input_that_is_open_never_ends_while_the_run_lives(
     daemon.send(do="kill", run=WEB)
     daemon.wait("gone", WEB)
     assert daemon.printed() == b""
-    assert held not in links(files)
+    assert held not in files_of(keeping.pid)
 
 
 def test_the_leader_is_in_a_session_of_its_own_but_cannot_get_a_controlling_terminal(daemon: Daemon) -> None:
