@@ -8,10 +8,13 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from keeping import wait_until
 
 if TYPE_CHECKING:
     from locald.wire.home import Home
@@ -80,8 +83,6 @@ class Terminal:
     def __init__(self, command: list[str], cwd: Path, env: dict[str, str], columns: int = 100) -> None:
         self._ours, theirs = pty.openpty()
         os.set_blocking(self._ours, False)
-        import termios
-
         termios.tcsetwinsize(theirs, (24, columns))
         self.process = subprocess.Popen(
             command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
@@ -93,6 +94,14 @@ class Terminal:
 
     def press(self, keys: bytes) -> None:
         os.write(self._ours, keys)
+
+    def is_raw(self) -> bool:
+        return not termios.tcgetattr(self._ours)[3] & termios.ECHO
+
+    def type(self, text: str) -> None:
+        """As soon as the terminal is the service's."""
+        wait_until(self.is_raw, "the terminal is not raw")
+        self.press(text.encode())
 
     def until(self, text: str) -> str:
         """Read until the text was shown."""
@@ -124,6 +133,5 @@ class Terminal:
 def _take(terminal: int) -> None:
     """Make it the terminal of the new session, so that Ctrl-C is sent to the process group."""
     import fcntl
-    import termios
 
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)

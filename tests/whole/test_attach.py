@@ -45,14 +45,6 @@ class Seat(Terminal):
     def resize(self, rows: int, columns: int) -> None:
         termios.tcsetwinsize(self._ours, (rows, columns))
 
-    def is_raw(self) -> bool:
-        return not termios.tcgetattr(self._ours)[3] & termios.ECHO
-
-    def type(self, text: str) -> None:
-        """As soon as the terminal is the service's."""
-        wait_for(self.is_raw, "a raw terminal")
-        self.press(text.encode())
-
     def leave(self) -> int:
         self.type(LEAVE.decode())
         return self.end()

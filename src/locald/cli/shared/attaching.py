@@ -46,22 +46,23 @@ def attach(home: Home, api: Api, target: Target, *, looks: bool = False, takes: 
     """Sit at the terminal of the one service of `target`. Returns the exit code: 0 when it is left, 1 when
     the service has failed."""
     name = target.spelled(target.services[0])
-    run = str(api.get("/v1/terminal", target.query)["run"])
-    say.note(f"attached to {name} (run {_number(run)}): Ctrl-\\ leaves it")
+    service, _, first = str(api.get("/v1/terminal", target.query)["run"]).rpartition("#")
+    ended, how_to_leave = int(first) - 1, ": Ctrl-\\ leaves it"
     while True:
-        if not _sit(home, run, looks=looks, takes=takes):
-            say.note(f"left {name}, it keeps running")
-            return 0
         try:
             with _quit_interrupts():
-                row = _following(home, target, _number(run))
+                row = _following(home, target, ended)
         except KeyboardInterrupt:
             say.note(f"left {name}")
             return 0
         if row is None or row["state"] in OVER:
             return _over(name, row)
-        run = f"{run.rpartition('#')[0]}#{row['run']}"
-        say.note(f"attached to {name} (run {row['run']})")
+        ended = row["run"]
+        say.note(f"attached to {name} (run {ended}){how_to_leave}")
+        how_to_leave = ""
+        if not _sit(home, f"{service}#{ended}", looks=looks, takes=takes):
+            say.note(f"left {name}, it keeps running")
+            return 0
 
 
 def _sit(home: Home, run: str, *, looks: bool, takes: bool) -> bool:
@@ -88,7 +89,8 @@ def _over(name: str, row: Row | None) -> int:
 
 
 def _following(home: Home, target: Target, ended: int) -> Row | None:
-    """The row when a later run has begun, or none is to come; None when the service is not there any more."""
+    """The row when a later run has a process, or none is to come; None when the service is not there any
+    more. Without a process the keeper may not have been asked for it yet, and knows no such run."""
     tell = _Once()
     events = _events(home, target)
     while True:
@@ -101,7 +103,7 @@ def _following(home: Home, target: Target, ended: int) -> Row | None:
             continue
         if row is _NO_NEWS:
             continue
-        if row is None or row["state"] in OVER or (row["run"] > ended and row["state"] in BEGUN):
+        if row is None or row["state"] in OVER or (row["run"] > ended and row["pid"]):
             events.close()
             return row
         tell.note(target, row)
@@ -135,10 +137,6 @@ class _Once:
 def _events(home: Home, target: Target) -> Events:
     """Of a daemon that is started if there is none any more."""
     return daemon.again(home, lambda api: api.events("/v1/events", target.query))
-
-
-def _number(run: str) -> int:
-    return int(run.rpartition("#")[2])
 
 
 @contextmanager
