@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from keeping import PATIENCE, Daemon, Keeping, grouped, own_house, sh, sockets_in, tree_of, wait_dead
 from locald.linux import cgroup, procfs
@@ -159,6 +163,40 @@ def test_a_keeper_whose_spare_somebody_killed_ends_without_complaint(keeping: Ke
     daemon.until_closed()
     wait_dead([keeping.pid])
     assert not os.path.exists(groups)
+
+
+SLOW = """
+import os, signal, sys
+from locald.keeper.loop import Loop
+from locald.keeper.runs import spare
+from locald.keeper.runs.children import Children
+from locald.linux import prctl
+
+first = spare._in_first_child
+fork = os.fork
+
+def fork_and_stay():
+    return fork() and signal.pause()
+
+def slowly(*arguments):
+    os.fork = fork_and_stay
+    first(*arguments)
+
+spare._in_first_child = slowly
+prctl.become_subreaper()
+loop = Loop()
+spare.Spare(sys.argv[1], Children(loop, sys.argv[1]), 100).end_now()
+"""
+
+
+def test_a_spare_is_waited_for_also_before_it_is_the_keepers_child() -> None:
+    """The one between them, on a busy machine, has still to end."""
+    groups = cgroup.usable(f"locald-test-{os.getpid()}")
+    if groups is None:
+        pytest.skip("no cgroup can be made here")
+    done = subprocess.run([sys.executable, "-c", SLOW, groups], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert cgroup.remove(groups)
 
 
 def cgroup_of(pid: int) -> str:

@@ -107,13 +107,18 @@ class Spare:
         waits = self.is_ready()
         self.end()
         cgroup.kill(self.folder)
+        if self._first:
+            os.waitpid(self._first, 0)  # with its end the spare becomes our child
         if waits:
             os.waitpid(self.pid, 0)
 
     # As the owner of children of the keeper's.
 
     def child_ended(self, pid: int, _status: int) -> None:
-        self._dead = self._dead or pid != self._first
+        if pid == self._first:
+            self._first = 0
+        else:
+            self._dead = True
 
     def child_reaped(self) -> None:
         if self._dead:
