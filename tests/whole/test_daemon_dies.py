@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import pytest
 
 from locald.adapters.state.reading import load
 from locald.client.daemon import holder_of
+from locald.client.http import Api, Unreachable
 from whole import programs
 from whole.looking import is_settled
 from whole.machine import Gate, by_name, is_alive, kill, wait_for
@@ -573,6 +575,34 @@ def test_a_saved_state_that_cannot_be_used_is_kept_aside_and_everything_works(
     assert str(aside) in done.stderr
     for said in (done.stdout, done.stderr, (machine.home / "logs" / "daemon.log").read_text()):
         assert "Traceback" not in said
+
+
+def test_who_asks_in_the_first_moment_finds_the_port_as_it_was(machine: Machine) -> None:
+    """What ran without anybody who knows of it is ended before a port is chosen."""
+    machine.write(f"[services.web]\ncommand = {programs.SERVE}")
+    before = machine.up()["web"]
+    machine.kill_daemon()
+    (machine.home / "state" / "state.json").unlink()
+    asked = threading.Thread(target=ask_for_all, args=[machine])
+    asked.start()
+    machine.locald("server", "start")
+    asked.join()
+    row = machine.until("web", lambda row: row["health"] == "healthy")
+    assert row["port"] == before["port"]
+    assert not is_alive(before["pid"])
+
+
+def ask_for_all(machine: Machine) -> None:
+    """As soon as a daemon can be connected to."""
+    api = Api(str(machine.home / "run" / "locald.sock"))
+    caller = {"env": {"PATH": os.environ["PATH"]}, "umask": 0o22, "limits": {}}
+    while True:
+        try:
+            api.post("/v1/up", {"directory": str(machine.folder), "caller": caller})
+        except Unreachable:
+            time.sleep(0.0002)
+        else:
+            return
 
 
 def test_a_saved_state_that_cannot_be_read_now_costs_nothing(machine: Machine) -> None:

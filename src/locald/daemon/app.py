@@ -185,6 +185,8 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         loop.watch(idle.change)
         for_proxy = ProxyEntrance(answers, api.streams, home.proxy_socket)
         core.proxy = proxy
+        if keeping.is_there():
+            processes.look()  # before anybody can ask for anything: who does waits until all of it is ended
         with opening():
             await site.open(
                 {each.definition.port for each in world.services.values() if each.definition.port}
@@ -198,8 +200,6 @@ async def _live(home: Home, saved: Saved, keeper: launch.Begun | None, *, foregr
         containers.tidy()
         for runner in elsewhere.values():
             runner.tidy()
-        if keeping.is_there():
-            processes.look()
         for name, work in {
             "the loop": loop.run(performer),
             "save the state": store.run(),
