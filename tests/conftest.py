@@ -23,7 +23,11 @@ settings.load_profile("whenever")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the tests that were not run, by reason: nobody looks for what is merely not green."""
+    """Show why tests were run once more, and name those that were not run, by reason: nobody looks for
+    what is merely not green."""
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.section(f"run once more: {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
     reasons: dict[str, dict[str, int]] = {}
     for report in terminalreporter.getreports("skipped"):
         _, _, reason = (
