@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from locald.linux import ownership
+from locald.wire.home import USE_ANOTHER
 from whole.programs import SERVE
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def test_a_daemon_that_somebody_else_put_in_our_place_is_told_nothing(
         done = machine.locald(*command, env={**environment, "LOCALD_HOME": "", "XDG_RUNTIME_DIR": ""})
         assert done.returncode == 2
         assert f"{run}: belongs to {ownership.user(NOBODY)}" in done.stderr
-        assert "hint: set LOCALD_HOME to a folder of your own" in done.stderr
+        assert f"hint: {USE_ANOTHER}" in done.stderr
         assert theirs.communicate()[0] == "0\n"
 
 

@@ -19,6 +19,7 @@ from locald.client.patience import STALLED, Patience, left
 from locald.domain.values.problem import Problem, Refused
 from locald.linux import ownership
 from locald.wire import now
+from locald.wire.home import USE_ANOTHER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ class Api:
             return ownership.connect(self.path, timeout)
         except ownership.ForeignOwner as foreign:
             what = f"{foreign.strerror}: it is never used"
-            hint = "set LOCALD_HOME to a folder of your own"
-            raise Refused(Problem(what, str(foreign.filename), hint)) from None
+            raise Refused(Problem(what, str(foreign.filename), USE_ANOTHER)) from None
 
 
 class _Answer:

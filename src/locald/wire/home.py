@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 LONGEST_SOCKET_PATH = 107
 """bytes: `sun_path` has 108 of them on Linux, and the last is the NUL (unix(7))"""
-
+USE_ANOTHER = 'run `export LOCALD_HOME="$HOME/.locald"` to use a folder of your own'
+"""the hint where a folder is another user's, or cannot be written to"""
 SERVED = "another daemon serves this folder"
 """what a daemon says that found the lock held, and its starter understands"""
 
@@ -200,15 +201,13 @@ def _make(folder: str) -> None:
         os.makedirs(folder, exist_ok=True)
         _keep_private(folder)
     except OSError as error:
-        hint = "set LOCALD_HOME to a writable folder of your own"
-        raise Refused(Problem(f"cannot be used: {error.strerror}", folder, hint)) from None
+        raise Refused(Problem(f"cannot be used: {error.strerror}", folder, USE_ANOTHER)) from None
 
 
 def _keep_private(folder: str) -> None:
     """In a shared temporary directory somebody else may have made this folder, or a link, before us."""
     for owner in (os.lstat(folder).st_uid, os.stat(folder).st_uid):
         if owner != os.geteuid():
-            hint = "set LOCALD_HOME to a folder of your own"
-            raise Refused(Problem(f"belongs to user {owner}", folder, hint))
+            raise Refused(Problem(f"belongs to user {owner}", folder, USE_ANOTHER))
     if os.stat(folder).st_mode & 0o077:
         os.chmod(folder, 0o700)

@@ -19,7 +19,7 @@ from locald.domain.values.problem import Refused
 from locald.faces.text import plain
 from locald.linux import cgroup, procfs, sockdiag
 from locald.wire import buses, engines
-from locald.wire.home import Home
+from locald.wire.home import USE_ANOTHER, Home
 from locald.wire.version import __version__
 
 TYPE_CHECKING = False
@@ -126,15 +126,12 @@ def _folders(home: Home) -> Check:
     for folder in (home.run, home.state, home.logs):
         nearest = _nearest(folder)
         if not os.access(nearest, os.W_OK | os.X_OK):
-            hint = "make it writable, or set LOCALD_HOME to a folder of your own"
-            return Check("fail", f"{nearest} is not writable", hint)
+            return Check("fail", f"{nearest} is not writable", USE_ANOTHER)
         if nearest != folder:
             continue
         found = os.stat(folder)
         if found.st_uid != os.geteuid():
-            return Check(
-                "fail", f"{folder} belongs to another user", "set LOCALD_HOME to a folder of your own"
-            )
+            return Check("fail", f"{folder} belongs to another user", USE_ANOTHER)
         if found.st_mode & 0o077:
             return Check("warn", f"other users can read {folder}", f"run `chmod 700 {folder}`")
     return Check("ok", f"{home.state}, sockets in {home.run}")
