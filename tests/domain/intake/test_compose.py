@@ -85,6 +85,14 @@ def test_the_first_tcp_port_is_the_service_s_and_the_others_are_told() -> None:
 
 
 def test_a_port_on_all_addresses_is_published_on_this_machine_only_and_that_is_told() -> None:
+    """As each port that names no address is; once for the whole file."""
+    text = of_one('ports: ["80:80"]', '  web:\n    image: nginx\n    ports: ["8080:8080"]\n')
+    told = [each for each in remarks(compose(text), "carried") if "ports" in each]
+    assert told == [": ports: published on 127.0.0.1, not on every address"]
+    assert remarks(compose(of_one('ports: ["127.0.0.1:80:80", "7000"]')), "carried") == []
+
+
+def test_a_port_on_another_address_is_published_on_this_machine_only_and_that_is_told() -> None:
     assert left('ports: ["192.168.0.2:80:80"]') == [
         "db: ports: 192.168.0.2: locald publishes on 127.0.0.1 only"
     ]

@@ -162,7 +162,9 @@ class Service:
         line = self._line("ports")
         if port.published is not None and self._is_free(port.published, line):
             keys["port"] = port.published
-        if port.host_ip not in ("", "127.0.0.1"):
+        if port.published is not None and not port.host_ip:
+            self._known.report.carried("", "ports", "published on 127.0.0.1, not on every address")
+        elif port.host_ip not in ("", "127.0.0.1"):
             self._left("ports", f"{port.host_ip}: locald publishes on 127.0.0.1 only")
         if rest := [str(each.target) for each in found[1:] if each.target != port.target]:
             self._left("ports", f"{', '.join(rest)}: a service has one port, here {port.target}")
