@@ -7,43 +7,30 @@ found so has a test of its own beside the parser.
 from __future__ import annotations
 
 import asyncio
-import binascii
 import json
-import re
-import socket
 import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuzz import parsers
 from locald.adapters import http_client
-from locald.adapters.keeper_words import translate
 from locald.adapters.state.document import SCHEMA
 from locald.adapters.state.reading import load
 from locald.capture import frames
-from locald.client import http
-from locald.daemon.api import crowd
-from locald.daemon.api.connection import HttpServer
-from locald.daemon.api.http import Answer, Request, document
-from locald.daemon.api.routes import told
-from locald.daemon.api.streams import Streams
 from locald.daemon.dashboard.door import Door
 from locald.domain.knowledge.protocols.http import NotHttp
-from locald.domain.lifecycle import sd_notify
 from locald.domain.project import config, env
-from locald.domain.project.names import Run
 from locald.domain.values.problem import Refused
-from locald.keeper.wire import attachment, protocol
+from locald.keeper.wire import attachment
 from locald.linux import other_sockets, procfs, server_end, sockdiag
 from locald.mcp import arguments
 from locald.mcp.tools import TOOLS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from locald.mcp.tools import Tool
@@ -78,11 +65,7 @@ def text_of(*words: str) -> st.SearchStrategy[str]:
     )
 )
 def test_a_datagram_to_the_notify_socket(data: bytes) -> None:
-    words = sd_notify.parse(data)
-    if words is not None:
-        assert isinstance(str(words), str)
-        for key in ("MAINPID", "ERRNO", "STATUS", "WATCHDOG", "WATCHDOG_USEC", "EXTEND_TIMEOUT_USEC"):
-            words.has(key, b"1"), words.number(key), words.seconds(key), words.text(key)
+    parsers.notify(data)
 
 
 @given(
@@ -95,7 +78,7 @@ def test_a_datagram_to_the_notify_socket(data: bytes) -> None:
     )
 )
 def test_the_file_of_a_project(text: str) -> None:
-    with suppress(Refused):
+    with suppress(Refused):  # surrogates, too
         config.parse(text)
 
 
@@ -119,12 +102,12 @@ ORDER: dict[str, Any] = {
 
 @given(st.dictionaries(st.sampled_from(sorted(ORDER)), JSON, max_size=3))
 def test_an_order_to_the_keeper(changed: dict[str, Any]) -> None:
-    _order(json.dumps(ORDER | changed).encode())
+    parsers.order(json.dumps(ORDER | changed).encode())
 
 
 @given(st.binary(max_size=40) | JSON.map(lambda each: json.dumps(each).encode()))
 def test_a_line_to_the_keeper(line: bytes) -> None:
-    _order(line)
+    parsers.order(line)
 
 
 EVENT: dict[str, Any] = {
@@ -138,24 +121,13 @@ EVENTS = ("spawned", "refused", "notified", "ended", "exited", "gone", "stuck", 
 
 @given(st.sampled_from(EVENTS), st.dictionaries(st.sampled_from(sorted(EVENT)), JSON, max_size=2))
 def test_an_event_of_the_keeper(kind: str, changed: dict[str, Any]) -> None:
-    """What comes of it has the types that the domain counts on."""
-    try:
-        found = translate(Run.parse("shop:web#1"), {**EVENT, "event": kind, **changed})
-    except (protocol.Malformed, binascii.Error):
-        return
-    if found is not None:
-        assert msgspec.convert(msgspec.to_builtins(found), type(found)) == found
+    parsers.translated({**EVENT, "event": kind, **changed})
 
 
 @given(st.integers(0, 2**31 - 1), st.sampled_from(EVENTS))
 def test_a_sound_event_of_the_keeper(pid: int, kind: str) -> None:
-    found = translate(Run.parse("shop:web#1"), {**EVENT, "event": kind, "pid": pid or 1})
+    found = parsers.translated({**EVENT, "event": kind, "pid": pid or 1})
     assert (found is None) == (kind not in EVENTS[:-1])
-
-
-def _order(line: bytes) -> None:
-    with suppress(protocol.Malformed):
-        protocol.Order(protocol.decode(line))
 
 
 @given(st.lists(st.binary(max_size=20), max_size=4), st.integers(0, 80), st.binary(max_size=20))
@@ -269,59 +241,10 @@ HEADS = bytes_of(
 )
 
 
-async def _hand_over() -> asyncio.Protocol:
-    return asyncio.Protocol()
-
-
-async def _respond(request: Request) -> Answer:
-    """As the table of routes does."""
-
-    async def answering() -> Answer:
-        told = [request.path, dict(request.query), dict(request.headers), len(await request.body())]
-        return document(json.loads(json.dumps(told)))
-
-    answer = await told(request.method, request.path, answering())
-    assert isinstance(answer, Answer)
-    return answer
-
-
 @usual
 @given(st.lists(HEADS, min_size=1, max_size=3))
 async def test_a_request_to_the_daemon(parts: list[bytes]) -> None:
-    """It comes in several pieces. Whatever is answered is HTTP, whole, and no fault of ours."""
-    loop, faults = asyncio.get_running_loop(), []
-    loop.set_exception_handler(lambda _, context: faults.append(context))
-    server = HttpServer(_respond, _hand_over, Streams(), crowd.Crowd())
-    here, there = socket.socketpair()
-    here.setblocking(False)
-    with here:
-        transport, _ = await loop.connect_accepted_socket(server, there)
-        for part in parts:
-            await loop.sock_sendall(here, part)
-            await asyncio.sleep(0)
-        here.shutdown(socket.SHUT_WR)
-        heard = b"".join([part async for part in _heard(here)])
-        transport.abort()
-        await server.close(1.0)
-    assert not faults
-    _check_answers(heard)
-
-
-async def _heard(connection: socket.socket) -> AsyncIterator[bytes]:
-    with suppress(ConnectionError):
-        while part := await asyncio.get_running_loop().sock_recv(connection, 1 << 16):
-            yield part
-
-
-def _check_answers(heard: bytes) -> None:
-    while heard:
-        head, blank, rest = heard.partition(b"\r\n\r\n")
-        assert blank
-        assert (status := re.match(rb"HTTP/1\.[01] (\d{3}) ", head)), head
-        assert status[1] != b"500", heard
-        length = re.search(rb"(?i)content-length: (\d+)", head)
-        assert length or status[1] == b"100", head
-        heard = rest[int(length[1]) if length else 0 :]
+    await parsers.ask(parts)
 
 
 ANSWERS = bytes_of(
@@ -352,14 +275,7 @@ async def test_an_answer_to_a_health_check(data: bytes) -> None:
 
 @given(ANSWERS)
 def test_an_answer_to_a_command(data: bytes) -> None:
-    here, there = socket.socketpair()
-    with here, there:
-        there.sendall(data)
-        there.shutdown(socket.SHUT_WR)
-        answer = http._Answer(here, 5.0)
-        with suppress(http.Unreachable, http.Denied):
-            answer.begin(b"")
-            http._parsed(answer.body())
+    parsers.answer(data)
 
 
 @given(
@@ -368,14 +284,7 @@ def test_an_answer_to_a_command(data: bytes) -> None:
     )
 )
 def test_news_for_a_command(data: bytes) -> None:
-    here, there = socket.socketpair()
-    with here, there:
-        there.sendall(data)
-        there.shutdown(socket.SHUT_WR)
-        events = http.Events(http.Lines(here))
-        with suppress(http.Unreachable, http.Ended):
-            while True:
-                events.next(5.0)
+    parsers.news(data)
 
 
 KINDS = [getattr(attachment, name) for name in ("KEYS", "SIZE", "OUTPUT", "SKIPPED", "TURN", "ENDED")]
@@ -386,7 +295,7 @@ PIECES = st.builds(attachment.piece, st.sampled_from([*KINDS, b"?"]), st.binary(
 @given(st.lists(PIECES | st.binary(max_size=9), max_size=6).map(b"".join), st.lists(st.integers(1, 9)))
 def test_pieces_of_a_terminal(data: bytes, sizes: list[int]) -> None:
     """They are the same however they arrive."""
-    assert _taken([data]) == _taken(_cut(data, sizes))
+    assert parsers.taken([data]) == parsers.taken(_cut(data, sizes))
 
 
 def _cut(data: bytes, sizes: list[int]) -> list[bytes]:
@@ -395,17 +304,6 @@ def _cut(data: bytes, sizes: list[int]) -> list[bytes]:
         parts.append(data[:size])
         data = data[size:]
     return [*parts, data]
-
-
-def _taken(parts: list[bytes]) -> list[tuple[bytes, bytes] | None]:
-    """What comes out; None where it was refused, which ends it."""
-    pieces, found = attachment.Pieces(), list[tuple[bytes, bytes] | None]()
-    try:
-        for part in parts:
-            found += pieces.take(part)
-    except attachment.Malformed:
-        found.append(None)
-    return found
 
 
 DOOR = Door.of_port(20000, "x" * 43, 1000)

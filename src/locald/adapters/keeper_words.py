@@ -41,8 +41,7 @@ _MOST = 2**31 - 1
 def translate(run: Run, event: Json) -> Event | None:
     """One event of the keeper's, or None for what a later keeper may say and we do not know.
 
-    Raises Malformed, or ValueError for bytes that are not in Base64: nothing of another kind than we expect
-    gets any further.
+    Raises Malformed: nothing of another kind than we expect gets any further.
     """
     said = _Said(event)
     at = said.moment("at")
@@ -55,8 +54,7 @@ def translate(run: Run, event: Json) -> Event | None:
             reason, hint = refusal(stage, said.number("errno", 0, _MOST), subject, text)
             return NotStarted(run, reason, hint, at, may_pass=stage == "resources")
         case "notified":
-            data = base64.b64decode(said.text("data"))
-            return Notified(run, _sender(said), data, at, _optional(said, "main"))
+            return Notified(run, _sender(said), said.data("data"), at, _optional(said, "main"))
         case "ended":
             return SenderEnded(run, _pid(said), at)
         case "exited":
@@ -81,6 +79,12 @@ class _Said(Request):
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
         raise self.malformed(name, "seconds")
+
+    def data(self, name: str) -> bytes:
+        try:
+            return base64.b64decode(self.text(name), validate=True)
+        except ValueError:
+            raise self.malformed(name, "Base64") from None
 
     def parts(self, name: str) -> list[Any]:
         value = self._fields.get(name)

@@ -45,6 +45,16 @@ def spec(files: dict[str, str], file: str = "", **env: str) -> ProjectSpec:
     return config.parse(writing.text(made, made.name or "shop"))
 
 
+def valid(files: dict[str, str]) -> None:
+    """What is written is a file of ours that has the services, or nothing is written."""
+    try:
+        made = plan(files)
+    except Refused:
+        return
+    text = writing.text(made, made.name or "shop")
+    assert list(config.parse(text).services) == [each.name for each in made.present]
+
+
 def services(files: dict[str, str], file: str = "", **env: str) -> dict[str, ServiceSpec]:
     return spec(files, file, **env).services
 

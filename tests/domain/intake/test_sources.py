@@ -11,12 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.intake.files import commands, plan, remarks, services
+from domain.intake.files import commands, plan, remarks, services, valid
 from locald.domain.intake import writing
-from locald.domain.project import config
 from locald.domain.project.spec import Type
 from locald.domain.values import toml
-from locald.domain.values.problem import Refused
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -282,16 +280,6 @@ def _without_null(value: object) -> object:
     if isinstance(value, dict):
         return {name: _without_null(each) for name, each in value.items() if each is not None}
     return [_without_null(each) for each in value if each is not None] if isinstance(value, list) else value
-
-
-def valid(files: dict[str, str]) -> None:
-    try:
-        made = plan(files)
-    except Refused:
-        return
-    text = writing.text(made, made.name or "shop")
-    spec = config.parse(text)
-    assert list(spec.services) == [each.name for each in made.present]
 
 
 ROWS = {

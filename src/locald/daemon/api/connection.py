@@ -147,6 +147,8 @@ class Connection(asyncio.Protocol):
         incoming = self._arriving = self._building
         incoming.method = self._parser.get_method().decode("ascii")
         incoming.version = self._parser.get_http_version()
+        if incoming.version not in ("1.0", "1.1"):  # the parser knows more of them
+            raise httptools.HttpParserError(f"HTTP/{incoming.version}")
         incoming.keeps = self._parser.should_keep_alive()
         self._count += 1
         self._stop_timer()
