@@ -140,6 +140,23 @@ def test_what_process_compose_has_more_is_told() -> None:
     ]
 
 
+def test_a_check_that_asks_a_port_counts_only_where_a_port_is_known() -> None:
+    """Else the file that is written would not be valid. Where the command names one, that is asked."""
+    files = {
+        "process-compose.yaml": (
+            "readiness_probe",
+            "processes:\n  a:\n    command: {}\n    readiness_probe: {{ http_get: {{ port: '${{P}}' }} }}\n",
+        ),
+        "pitchfork.toml": ("ready_http", "[daemons.a]\nrun = '{}'\nready_http = 'http://localhost:99999/'\n"),
+    }
+    for file, (key, text) in files.items():
+        assert services({file: text.format("x")})["a"].health_check is None
+        assert f"a: {key}: nothing says which port it asks" in remarks({file: text.format("x")}, "left")
+        check = services({file: text.format("x --port 81")})["a"].health_check
+        assert check is not None
+        assert check.check == HttpCheck("/")
+
+
 # mprocs, dekit
 
 

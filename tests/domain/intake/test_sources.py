@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from domain.intake.files import commands, plan, remarks, services, valid
 from locald.domain.intake import writing
+from locald.domain.project import template
 from locald.domain.project.spec import Type
 from locald.domain.values import toml
 
@@ -280,6 +281,41 @@ def _without_null(value: object) -> object:
     if isinstance(value, dict):
         return {name: _without_null(each) for name, each in value.items() if each is not None}
     return [_without_null(each) for each in value if each is not None] if isinstance(value, list) else value
+
+
+RUNS = {
+    "mprocs.yaml": ("procs:\n  a:\n    cmd: ['srv', '%s']\n", "procs:\n  a:\n    shell: 'srv %s'\n"),
+    "pitchfork.toml": ("[daemons.a]\nrun = ['srv', '%s']\n", "[daemons.a]\nrun = 'srv %s'\n"),
+    "compose.yaml": ("services:\n  a:\n    image: x\n    command: ['srv', '$%s']\n", ""),
+    "Procfile": ("", "a: srv %s\n"),
+    "process-compose.yaml": ("", "processes:\n  a:\n    command: 'srv %s'\n"),
+}
+
+
+class Nothing:
+    """Nothing is asked of it."""
+
+    def fact(self, wanted: template.ServiceFact) -> str:
+        raise AssertionError(wanted)
+
+    def variable(self, wanted: template.Variable) -> str:
+        raise AssertionError(wanted)
+
+
+@pytest.mark.parametrize("file", RUNS)
+def test_what_looks_like_a_reference_of_ours_is_the_text_that_it_was(file: str) -> None:
+    for form in filter(None, RUNS[file]):
+        command = services({file: form % "${services.x.port}"})["a"].command
+        words = command.split() if isinstance(command, str) else command
+        assert words
+        assert template.fill(words[1], Nothing(), command=True) == "${services.x.port}"
+
+
+@pytest.mark.parametrize("file", ["mprocs.yaml", "pitchfork.toml", "compose.yaml"])
+def test_a_list_that_names_a_port_is_a_string_for_the_shell(file: str) -> None:
+    files = {file: RUNS[file][0] % "$PORT"}
+    assert services(files)["a"].command == "srv $PORT"
+    assert "a: command: a shell puts $PORT in, which nobody does in a list" in remarks(files, "guessed")
 
 
 ROWS = {

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from locald.domain.knowledge import input_readers, port_options
 from locald.domain.knowledge.servers import BY_PROGRAM
+from locald.domain.project import template
+from locald.domain.project.config.commands import for_shell, unexpanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +82,30 @@ def keys(
         found["stdin"] = "open"
         report.guessed(service, "stdin", f"{reader} exits when its standard input ends", line)
     return found
+
+
+def meant(service: str, command: str | list[str], report: Report, line: int = 0) -> str | list[str]:
+    """What another tool runs, as a `command` of ours. What looks like a reference of ours is none there; and
+    a list that names a port, which nobody puts in, is made a string for the shell."""
+    if isinstance(command, str):
+        return template.literal(command, command=True)
+    words = [template.literal(word, command=True) for word in command]
+    for _, variable in unexpanded(words):
+        report.guessed(service, "command", f"a shell puts {variable} in, which nobody does in a list", line)
+        return for_shell(words)
+    return words
+
+
+def with_check(
+    service: str, keys: dict[str, object], check: dict[str, object], report: Report, key: str, line: int = 0
+) -> dict[str, object]:
+    """`keys` with the check of the other tool's `key`: one that asks a port counts where there is one."""
+    if not check:
+        return keys
+    if check["type"] in ("http", "tcp") and keys.get("type") == "worker":
+        report.left(service, key, "nothing says which port it asks", line)
+        return keys
+    return {**keys, "health_check": check}
 
 
 def without_port(env: Mapping[str, str], keys: Mapping[str, object]) -> dict[str, str]:

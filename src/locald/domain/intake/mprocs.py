@@ -13,7 +13,7 @@ from locald.domain.intake import commands, yaml_text
 from locald.domain.intake.plan import Plan, Planned, Report, depends_on, named
 from locald.domain.intake.yaml_text import Items, Table, written
 from locald.domain.knowledge import signals
-from locald.domain.project import labels
+from locald.domain.project import labels, template
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _Process:
             return Planned(self.name, {}, missing="it has no command")
         text = command if isinstance(command, str) else shlex.join(command)
         line, env = self._line("cmd" if "cmd" in self._table else "shell"), self._env()
-        keys: dict[str, object] = {"command": command}
+        keys: dict[str, object] = {"command": commands.meant(self.name, command, self._report, line)}
         keys |= commands.keys(self.name, text, self._report, line, env)
         if env := commands.without_port(env, keys):
             keys["env"] = env
@@ -153,7 +153,7 @@ class _Process:
                     self.name, "env", f"{name} is unset: only values can be given", given.lines[name]
                 )
             elif name.strip() and "=" not in name and "\0" not in name + written(value):
-                found[name] = written(value).replace("${", "$${")
+                found[name] = template.literal(written(value))
         return found
 
     def _depends_on(self) -> dict[str, str]:

@@ -278,7 +278,8 @@ def _split(root: Package, parts: list[Part], manager: str, report: Report) -> tu
             keys = {**planned.keys, **{key: value for key, value in extra.items() if key != "port"}}
             found.append(Planned(label, keys, about=planned.about))
         else:
-            keys = {"command": _local(part.command)} | _kind(label, part.command, report)
+            command = commands.meant(label, _local(part.command), report)
+            keys = {"command": command} | _kind(label, part.command, report)
             where = {"workdir": root.folder} if root.folder != "." else {}
             found.append(Planned(label, keys | where))
     return tuple(found)

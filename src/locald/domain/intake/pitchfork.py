@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from locald.domain.intake import commands
 from locald.domain.intake.plan import Plan, Planned, Report, named
 from locald.domain.knowledge import signals
-from locald.domain.project import globs
+from locald.domain.project import globs, template
 from locald.domain.values import duration
 from locald.domain.values.problem import Problem, Refused
 
@@ -74,7 +74,7 @@ def read(folder: Folder, file: str) -> Plan:
     daemons = {name: each for name, each in daemons.items() if isinstance(each, dict)}
     names = named(daemons, report)
     services = tuple(_service(names, name, table, report) for name, table in daemons.items())
-    shared = {name: _filled(value, names) for name, value in _strings(top.get("env")).items()}
+    shared = _environment(top.get("env"), names)
     return Plan((file,), services, report.remarks, project={"env": shared} if shared else {})
 
 
@@ -85,13 +85,14 @@ def _service(names: dict[str, str], original: str, table: dict[str, Any], report
         report.left(name, "run", "it has no command")
         return Planned(name, {}, missing="it has no command")
     text = command if isinstance(command, str) else shlex.join(command)
+    command = commands.meant(name, command, report)
     command = (
         _filled(command, names) if isinstance(command, str) else [_filled(word, names) for word in command]
     )
     keys: dict[str, object] = {"command": command}
     keys |= {"type": "task"} if table.get("oneshot") is True else _served(name, text, table, report)
-    if env := commands.without_port(_strings(table.get("env")), keys):
-        keys["env"] = {key: _filled(value, names) for key, value in env.items()}
+    if env := commands.without_port(_environment(table.get("env"), names), keys):
+        keys["env"] = env
     if isinstance(place := table.get("dir"), str) and place.strip():
         keys["workdir"] = place
     if files := [each for each in _list(table.get("env_file")) if isinstance(each, str) and each.strip()]:
@@ -135,6 +136,10 @@ def _strings(given: Any) -> dict[str, str]:
     }
 
 
+def _environment(given: Any, names: dict[str, str]) -> dict[str, str]:
+    return {name: _filled(template.literal(value), names) for name, value in _strings(given).items()}
+
+
 def _filled(text: str, names: dict[str, str]) -> str:
     """Templates that name another daemon."""
 
@@ -151,7 +156,7 @@ def _served(name: str, command: str, table: dict[str, Any], report: Report) -> d
     check, of_check = _check(name, table, report)
     port = port or of_check
     keys: dict[str, object] = {"port": port} if port else commands.keys(name, command, report, env=env)
-    return keys | ({"health_check": check} if check else {})
+    return commands.with_check(name, keys, check, report, "ready_http")
 
 
 def _port(table: dict[str, Any]) -> int:
@@ -178,7 +183,7 @@ def _check(name: str, table: dict[str, Any], report: Report) -> tuple[dict[str, 
         found = re.fullmatch(r"(https?)://[^/:]+(?::(\d+))?(/.*)?", str(url))
         if found:
             scheme: dict[str, object] = {"scheme": "https"} if found[1] == "https" else {}
-            return {"type": "http", "path": found[3] or "/", **scheme}, int(found[2] or 0)
+            return {"type": "http", "path": found[3] or "/", **scheme}, _number(int(found[2] or 0))
         report.left(name, "ready_http", f'"{url}" is not an address')
     if command := said("ready_cmd", "run", "cmd", "command"):
         words = shlex.join(map(str, command)) if isinstance(command, list) else str(command)

@@ -144,7 +144,7 @@ class _Process:
         command = written(self._table.get("command")).strip()
         env = _environment(self._table.get("environment"))
         if command and "\0" not in command:
-            keys["command"] = command
+            keys["command"] = commands.meant(self.name, command, self._report)
         else:
             missing = "it has no command"
             self._report.left(self.name, "command", missing, self._table.line)
@@ -178,7 +178,8 @@ class _Process:
             told: dict[str, object] = {"port": port}
         else:
             told = commands.keys(self.name, command, self._report, self._line("command"), env)
-        return told | ({"health_check": check} if check else {})
+        line = self._line("readiness_probe")
+        return commands.with_check(self.name, told, check, self._report, "readiness_probe", line)
 
     def _check(self) -> tuple[dict[str, object], int]:
         """The check, and the port that it is about."""

@@ -65,7 +65,7 @@ def _processes(text: str, report: Report) -> dict[str, tuple[str, int]]:
 
 
 def _service(name: str, command: str, line: int, report: Report) -> dict[str, object]:
-    keys: dict[str, object] = {"command": command}
+    keys: dict[str, object] = {"command": commands.meant(name, command, report, line)}
     if name == "release":
         return {"type": "task", **keys}
     told = commands.keys(name, command, Report("") if name == "web" else report, line)

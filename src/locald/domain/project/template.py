@@ -88,6 +88,11 @@ def parse(text: str, *, command: bool = False) -> tuple[Part, ...]:
     return tuple(part for part in (*parts, text[at:]) if part != "")
 
 
+def literal(text: str, *, command: bool = False) -> str:
+    """What stands for this text, whatever is in it."""
+    return re.sub(rf"\$\{{(?={_OURS})" if command else r"\$\{", "$${", text)
+
+
 def fill(text: str, lookup: Lookup, *, command: bool = False) -> str:
     """The text with every part put in. Raises Bad."""
     return join(parse(text, command=command), lookup)

@@ -7,6 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from locald.domain.intake import commands
 from locald.domain.intake.compose import facts, health, merging, ports, variables
 from locald.domain.intake.plan import Planned, depends_on
 from locald.domain.intake.yaml_text import Items, Table, written
@@ -136,7 +137,10 @@ class Service:
             because = "put before `command`: the image's own entrypoint still runs before it"
             self._known.report.guessed(self.name, "command", because, self._line("entrypoint"))
         whole = entry + words
-        return {"command": whole} if whole and whole[0].strip() else {}
+        if not whole or not whole[0].strip():
+            return {}
+        line = self._line("command" if words else "entrypoint")
+        return {"command": commands.meant(self.name, whole, self._known.report, line)}
 
     def _words(self, key: str) -> list[str]:
         """A list as it is, a string as its words: compose runs neither by a shell."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from locald.domain.project import template
 from locald.domain.values.faults import Bad
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _joined(parts: tuple[Part, ...]) -> list[Part]:
 
 def _template(part: Part, lookup: Lookup) -> tuple[str, bool]:
     if isinstance(part, str):
-        return part.replace("${", "$${"), True
+        return template.literal(part), True
     if part.operator in (":?", "?"):
         return f"${{{part.name}}}", part.operator == "?"
     rest = "".join(each for each in part.rest if isinstance(each, str))
@@ -144,5 +145,5 @@ def _template(part: Part, lookup: Lookup) -> tuple[str, bool]:
     if part.operator in (":-", "-") and is_plain:
         return f"${{{part.name}:-{rest}}}", part.operator == ":-"
     if part.operator:
-        return _value(part, lookup).replace("${", "$${"), False
+        return template.literal(_value(part, lookup)), False
     return (f"${{{part.name}}}", True) if lookup(part.name) is not None else (f"${{{part.name}:-}}", True)

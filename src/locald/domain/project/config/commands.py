@@ -32,9 +32,14 @@ def unexpanded(command: object) -> Iterator[tuple[int, str]]:
             yield place, found.group()
 
 
+def for_shell(words: list[str]) -> str:
+    """The list as a string for the shell, which puts the ports in."""
+    return " ".join(map(_quoted, words))
+
+
 def as_string(words: list[str]) -> str:
-    """The list as a string for the shell, which puts the ports in, as a TOML value."""
-    return toml.value(" ".join(map(_quoted, words)))
+    """The same as a TOML value."""
+    return toml.value(for_shell(words))
 
 
 def _of_a_shell(words: list[str]) -> int:
