@@ -315,7 +315,7 @@ def test_what_looks_like_a_reference_of_ours_is_the_text_that_it_was(file: str) 
 def test_a_list_that_names_a_port_is_a_string_for_the_shell(file: str) -> None:
     files = {file: RUNS[file][0] % "$PORT"}
     assert services(files)["a"].command == "srv $PORT"
-    assert "a: command: a shell puts $PORT in, which nobody does in a list" in remarks(files, "guessed")
+    assert "a: command: a shell puts $PORT in, a list has none" in remarks(files, "guessed")
 
 
 ROWS = {

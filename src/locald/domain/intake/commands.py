@@ -91,7 +91,7 @@ def meant(service: str, command: str | list[str], report: Report, line: int = 0)
         return template.literal(command, command=True)
     words = [template.literal(word, command=True) for word in command]
     for _, variable in unexpanded(words):
-        report.guessed(service, "command", f"a shell puts {variable} in, which nobody does in a list", line)
+        report.guessed(service, "command", f"a shell puts {variable} in, a list has none", line)
         return for_shell(words)
     return words
 
