@@ -19,8 +19,8 @@ from pathlib import Path
 from fuzz import corpus
 from fuzz.parsers import PARSERS
 
-LONGEST = 4096
-"""bytes of an input"""
+LONGEST = 8192
+"""bytes of an input: Python's `int` refuses texts of more than 4,300"""
 SLOW = 10
 """seconds that one may take"""
 

@@ -11,6 +11,7 @@ import sys
 
 from locald.cli.index import AS_OPTIONS, COMMANDS, MODULES
 from locald.cli.shared import say
+from locald.domain.values import digits
 from locald.domain.values.problem import Refused
 from locald.wire.version import __version__
 
@@ -48,8 +49,7 @@ class Parser(argparse.ArgumentParser):
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """One is made for each argument of a command, only to look at it. Left to itself it would import `shutil`
     to find out how wide the terminal is, which takes longer than to read the command line."""
-    told = os.environ.get("COLUMNS", "")
-    columns = int(told) if told.isdecimal() else 0
+    columns = digits.number(os.environ.get("COLUMNS", ""), sys.maxsize) or 0
     columns = columns or (say.width(sys.stdout) if say.is_terminal(sys.stdout) else 80)
     return argparse.RawDescriptionHelpFormatter(prog, width=columns - 2)
 

@@ -13,9 +13,11 @@ Sources: RFC 1945 (HTTP/1.0), the HTML standard, section 9.2 (server-sent events
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 from locald.client.patience import STALLED, Patience, left
+from locald.domain.values import digits
 from locald.domain.values.problem import Problem, Refused
 from locald.linux import ownership
 from locald.wire import now
@@ -156,8 +158,8 @@ class _Answer:
         self._rest = head[end + 4 :]
         first, *fields = head[:end].split(b"\r\n")
         for name, _, value in (field.partition(b":") for field in fields):
-            if name.lower() == b"content-length" and value.strip().isdigit():
-                self._length = int(value)
+            if name.lower() == b"content-length":
+                self._length = digits.number(value.strip().decode("latin-1"), sys.maxsize)
             elif name.lower() == NOW:
                 _note_time(value)
         return _status(first)
@@ -330,9 +332,10 @@ def _note_time(told: bytes) -> None:
 def _status(line: bytes) -> int:
     """The number in `HTTP/1.0 200 OK`."""
     words = line.split(maxsplit=2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+    status = digits.number(words[1].decode("latin-1"), 999) if len(words) > 1 else None
+    if status is None or not words[0].startswith(b"HTTP/"):
         raise _not_ours()
-    return int(words[1])
+    return status
 
 
 def _parsed(data: bytes) -> Any:

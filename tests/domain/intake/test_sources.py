@@ -292,6 +292,51 @@ RUNS = {
 }
 
 
+ENDLESS = "9" * 5000
+"""Python's `int` refuses it"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pitchfork.toml", "[daemons.a]\nrun = 'x'\nready_http = 'http://localhost:{}/'\n"),
+        ("pitchfork.toml", "[daemons.a]\nrun = 'x'\nport = {}\n"),
+        ("pyproject.toml", "[project]\nname = 'a'\ndependencies = ['flask']\n[tool.x]\ny = {}\n"),
+        ("Cargo.toml", "[package]\nname = 'a'\nx = {}\n"),
+        ("package.json", '{{"scripts": {{"dev": "vite"}}, "x": {}}}'),
+        ("process-compose.yaml", "processes:\n  a:\n    command: x\n    environment: ['PORT={}']\n"),
+        *(
+            ("process-compose.yaml", f"processes:\n  a:\n    command: x\n    {each}\n")
+            for each in (
+                "readiness_probe: {{ http_get: {{ port: '{}' }}, period_seconds: 99999999999 }}",
+                "shutdown: {{ timeout_seconds: 99999999999, signal: {} }}",
+            )
+        ),
+        *(
+            ("compose.yaml", f"services:\n  a:\n    image: x\n    {each}\n")
+            for each in (
+                "restart: 'on-failure:{}'",
+                "stop_signal: '{}'",
+                "stop_grace_period: '{}s'",
+                "mem_limit: {}",
+                "environment: {{ PORT: '{}' }}",
+                "ports: ['{}:80']",
+                "healthcheck: {{ test: x, interval: '{}s', start_period: '{}h', retries: '{}' }}",
+                "healthcheck: {{ test: x, interval: 300y, start_period: 100000d, retries: 999999999 }}",
+            )
+        ),
+    ],
+)
+def test_a_number_without_end_is_none(file: str, text: str) -> None:
+    valid({file: text.format(*[ENDLESS] * 3)})
+
+
+def test_a_timeout_of_foreman_without_end_is_none() -> None:
+    files = {"Procfile": "a: x\n", ".foreman": f"timeout: {ENDLESS}\n"}
+    valid(files)
+    assert services({**files, ".foreman": "timeout: 7\n"})["a"].stop_timeout == 7.0
+
+
 class Nothing:
     """Nothing is asked of it."""
 

@@ -43,7 +43,8 @@ def test_a_list_that_is_drawn_again_is_there_once() -> None:
     first = ["pulling db", "pulling web", "pulling api"]
     again = ["\x1b[3A\x1b[2Kpulled db", "\x1b[2Kpulled web", "\x1b[2Kpulled api"]
     assert standing("begin", *first, *again) == ["begin", *again]
-    assert standing("one", "\x1b[9Atwo") == ["\x1b[9Atwo"], "no farther than there are lines"
+    for far in ("9", "9" * 5000):
+        assert standing("one", f"\x1b[{far}Atwo") == [f"\x1b[{far}Atwo"], "no farther than there are lines"
 
 
 def test_blank_lines_around_a_cleared_screen_are_one() -> None:

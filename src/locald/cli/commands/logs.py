@@ -18,6 +18,7 @@ from locald.cli.shared.values import seconds, wrong
 from locald.client import daemon
 from locald.client.http import Ended, Unreachable, denied
 from locald.client.target import choose
+from locald.domain.values import digits
 from locald.domain.values.problem import Problem, Refused
 from locald.faces.when import seconds_of
 from locald.faces.words import project
@@ -214,15 +215,17 @@ def _names(api: Api, target: Target) -> list[str]:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal():
+    found = digits.number(text, sys.maxsize)
+    if found is None:
         raise wrong(f'"{text}" is not a number of lines')
-    return int(text)
+    return found
 
 
 def _run(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
+    found = digits.number(text, sys.maxsize)
+    if not found:
         raise wrong(f'"{text}" is not the number of a run: see `locald timeline --all`')
-    return int(text)
+    return found
 
 
 def _pattern(text: str) -> str:

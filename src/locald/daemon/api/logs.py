@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from locald.daemon.api.http import Answer, Request, Stream, document
 from locald.daemon.api.scope import misused, moment, pattern, scope, too_slow
 from locald.domain.knowledge.level import LEVELS, level
 from locald.domain.knowledge.structured import as_fields
+from locald.domain.values import digits
 from locald.domain.values.redrawn import is_own_request
 from locald.wire import rows
 
@@ -84,9 +86,10 @@ class Logs:
 def _count(text: str) -> int | None:
     if text == "all":
         return None
-    if text.isascii() and text.isdecimal():
-        return int(text)
-    raise misused("must be a number of lines, or all", "n")
+    found = digits.number(text, sys.maxsize)
+    if found is None:
+        raise misused("must be a number of lines, or all", "n")
+    return found
 
 
 def _choice(query: Mapping[str, str], now: float) -> Choice:
@@ -100,9 +103,10 @@ def _choice(query: Mapping[str, str], now: float) -> Choice:
 def _run(query: Mapping[str, str]) -> int | None:
     if "run" not in query:
         return None
-    if not (query["run"].isdecimal() and query["run"].isascii() and 0 < int(query["run"]) <= MOST_RUNS):
+    found = digits.number(query["run"], MOST_RUNS)
+    if not found:
         raise misused("must be the number of a run", "run")
-    return int(query["run"])
+    return found
 
 
 def _moment(query: Mapping[str, str], field: str, now: float) -> float | None:
@@ -123,10 +127,10 @@ def _level(query: Mapping[str, str]) -> Level | None:
 
 
 def _at_most(query: Mapping[str, str], field: str, usual: int, most: int) -> int:
-    asked = query.get(field, str(usual))
-    if not (asked.isascii() and asked.isdecimal() and len(asked) < 20 and int(asked) <= most):
+    asked = digits.number(query.get(field, str(usual)), most)
+    if asked is None:
         raise misused(f"must be a number, {most} at most", field)
-    return int(asked)
+    return asked
 
 
 def _marks(query: Mapping[str, str]) -> pages.Marks | None:

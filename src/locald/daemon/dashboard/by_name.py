@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from locald.domain.values import digits
 from locald.linux import ownership
 from locald.linux.peers import uid_of
 
@@ -51,4 +52,5 @@ def visitor(headers: Mapping[str, str]) -> int | None:
 
 def _end(said: str) -> tuple[str, int] | None:
     address, _, port = said.partition(" ")
-    return (address, int(port)) if port.isascii() and port.isdecimal() else None
+    number = digits.port(port)
+    return (address, number) if number else None

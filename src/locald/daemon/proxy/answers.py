@@ -28,6 +28,7 @@ from locald.domain.explain.visit import Meets, meets
 from locald.domain.explain.why import root_of
 from locald.domain.lifecycle.messages import Wake
 from locald.domain.project.names import Key
+from locald.domain.values import digits
 from locald.domain.values.plain import plain
 from locald.wire.named import from_anywhere
 
@@ -228,7 +229,7 @@ class Answers:
             what = "this name is not served here"
             return _refused(request, 421, what, "use the name of a service: `locald proxy status` lists them")
         scheme = request.headers.get("x-locald-scheme", "https")
-        behind = suffix(int(port) if port.isdecimal() else 0, 0)
+        behind = suffix(digits.port(port), 0)
         known = [f"{scheme}://{route.name}{behind}/" for route in routes(world) if "*" not in route.name]
         if not is_navigation(request.headers):
             what = f"no service has the name {name}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from locald.adapters import ports
+from locald.domain.values import digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,7 @@ def choose(environ: Mapping[str, str]) -> Chosen:
 
 
 def _asked(environ: Mapping[str, str], variable: str, usual: int) -> int:
-    said = environ.get(variable, "")
-    return int(said) if said.isascii() and said.isdecimal() and 0 < int(said) < 65536 else usual
+    return digits.port(environ.get(variable, "")) or usual
 
 
 def _free(asked: int, but: tuple[int, ...]) -> tuple[int, tuple[str, ...]]:

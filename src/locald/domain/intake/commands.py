@@ -13,6 +13,7 @@ from locald.domain.knowledge import input_readers, port_options
 from locald.domain.knowledge.servers import BY_PROGRAM
 from locald.domain.project import template
 from locald.domain.project.config.commands import for_shell, unexpanded
+from locald.domain.values import digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,8 +54,8 @@ def nature(command: str, env: Mapping[str, str] | None = None) -> Nature:
     if port_options.recognise(command) or _is_known_server(command):
         return Nature("exec")
     given = (env or {}).get("PORT", "")
-    if given.isdecimal() and 0 < int(given) < 65536:
-        return Nature("exec", int(given))
+    if port := digits.port(given):
+        return Nature("exec", port)
     return Nature("worker", is_sure=False)
 
 

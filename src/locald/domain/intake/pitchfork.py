@@ -13,7 +13,7 @@ from locald.domain.intake import commands
 from locald.domain.intake.plan import Plan, Planned, Report, named
 from locald.domain.knowledge import signals
 from locald.domain.project import globs, template
-from locald.domain.values import duration
+from locald.domain.values import digits, duration
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read(folder: Folder, file: str) -> Plan:
         )
     try:
         top = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(
             Problem(f"is not valid TOML: {error}", file, "fix the file, then run the command again")
         ) from None
@@ -183,7 +183,7 @@ def _check(name: str, table: dict[str, Any], report: Report) -> tuple[dict[str, 
         found = re.fullmatch(r"(https?)://[^/:]+(?::(\d+))?(/.*)?", str(url))
         if found:
             scheme: dict[str, object] = {"scheme": "https"} if found[1] == "https" else {}
-            return {"type": "http", "path": found[3] or "/", **scheme}, _number(int(found[2] or 0))
+            return {"type": "http", "path": found[3] or "/", **scheme}, digits.port(found[2] or "")
         report.left(name, "ready_http", f'"{url}" is not an address')
     if command := said("ready_cmd", "run", "cmd", "command"):
         words = shlex.join(map(str, command)) if isinstance(command, list) else str(command)

@@ -13,6 +13,7 @@ from locald.domain.intake.plan import Plan, Planned, Report, depends_on, named
 from locald.domain.intake.yaml_text import Items, Table, is_yes, written
 from locald.domain.knowledge import signals
 from locald.domain.project import labels
+from locald.domain.values import digits, duration
 from locald.domain.values.problem import Problem, Refused
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ class _Process:
 
     def _http(self, get: Table, times: dict[str, object]) -> tuple[dict[str, object], int]:
         said = written(get.get("num_port") or get.get("port"))
-        port = int(said) if said.isdecimal() and 0 < int(said) < 65536 else 0
+        port = digits.port(said)
         path = written(get.get("path")) or "/"
         host = written(get.get("host"))
         if host not in ("", "localhost", "127.0.0.1", "0.0.0.0", "::1"):
@@ -220,7 +221,7 @@ class _Process:
     def _times(self, probe: Table) -> dict[str, object]:
         found: dict[str, object] = {}
         for key, ours in (("period_seconds", "interval"), ("timeout_seconds", "timeout")):
-            if isinstance(probe.get(key), int) and probe[key] > 0:
+            if isinstance(probe.get(key), int) and 0 < probe[key] <= duration.LONGEST:
                 found[ours] = f"{probe[key]}s"
         if isinstance(probe.get("failure_threshold"), int) and probe["failure_threshold"] > 0:
             found["retries"] = probe["failure_threshold"]
@@ -288,7 +289,7 @@ class _Process:
         number, grace = given.get("signal"), given.get("timeout_seconds")
         if isinstance(number, int) and number in signals.NUMBERS.values():
             found["stop_signal"] = signals.name(number)
-        if isinstance(grace, int) and grace > 0:
+        if isinstance(grace, int) and 0 < grace <= duration.LONGEST:
             found["stop_timeout"] = f"{grace}s"
         if is_yes(given.get("parent_only")):
             found["kill_mode"] = "mixed"

@@ -14,6 +14,7 @@ from locald.domain.intake.plan import Plan, Planned, Report, named
 from locald.domain.intake.yaml_text import Items, written
 from locald.domain.knowledge import signals
 from locald.domain.project import env
+from locald.domain.values import digits, duration
 from locald.domain.values.problem import Refused
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def _of_foreman(
     _formation(said.get("formation", said.get("concurrency", "")), "formation", names, planned, report)
     if "port" in said:
         report.left("", "port", "each service gets a port of its own in PORT")
-    if "timeout" in said and said["timeout"].isdecimal() and int(said["timeout"]):
+    if timeout := digits.number(said.get("timeout", ""), int(duration.LONGEST)):
         for keys in planned.values():
-            keys["stop_timeout"] = f"{int(said['timeout'])}s"
+            keys["stop_timeout"] = f"{timeout}s"
     files = [each.strip() for each in said.get("env", "").split(",") if each.strip()]
     return {"env_file": files} if files and files != [".env"] else {}
 

@@ -115,7 +115,7 @@ def _serves(folder: Folder, path: str, table: dict[str, Any]) -> bool:
 def _toml(text: str | None) -> dict[str, Any]:
     try:
         return tomllib.loads(text or "")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -186,7 +186,7 @@ def _project(folder: Folder, here: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(folder.text(posixpath.normpath(posixpath.join(here, "pyproject.toml"))) or "")
         project = table.get("project", {})
-    except (tomllib.TOMLDecodeError, RecursionError, AttributeError):
+    except (ValueError, RecursionError, AttributeError):
         return {}
     return project if isinstance(project, dict) else {}
 

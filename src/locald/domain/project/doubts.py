@@ -13,7 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from locald.domain.project.spec import CommandCheck, KillMode, ServiceSpec, Type
-from locald.domain.values import toml
+from locald.domain.values import digits, toml
 from locald.domain.values.faults import Fault, shown
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def address_meant(command: str, service: ServiceSpec) -> str:
 
 
 def _of_address(command: str, found: re.Match[str], service: ServiceSpec) -> str:
-    port = int(found["port"] or 0)
+    port = digits.port(found["port"] or "")
     if not _HERE.fullmatch(found["host"]):
         return f"health_check = {toml.value(f'curl -fsS {command}')}"
     if found["scheme"] == "tcp" or not (found["scheme"] or found["path"]):

@@ -98,7 +98,7 @@ def _climbs(line: str) -> int:
     if "\x1b[" not in line:
         return 0
     head = _LEADING.match(line)
-    steps = [int(found or 1) for found in _UP.findall(head[0])] if head else []
+    steps = [int(found[:9] or 1) for found in _UP.findall(head[0])] if head else []
     return min(sum(steps), MOST)
 
 

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from locald.domain.intake.compose import variables
 from locald.domain.intake.plan import Folder, Report
 from locald.domain.intake.yaml_text import Table, written
+from locald.domain.values import duration
 from locald.domain.values.faults import Bad
 
 SILENT = ("annotations", "attach", "x-", "extends")
@@ -84,11 +85,18 @@ class Facts(Struct):
         return filled
 
 
+MOST = 10**9
+"""of anything that is counted"""
+
+
 def seconds(text: str) -> float:
     """A duration of compose. Raises Bad."""
     if not _DURATION.fullmatch(text):
         raise Bad(f'"{text}" is not a duration')
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
+    found = sum(float(number) * _SECONDS[unit] for number, unit in _PARTS.findall(text))
+    if found > duration.LONGEST:
+        raise Bad(f"is longer than {duration.TOO_LONG}")
+    return found
 
 
 _HOST = re.compile(r"(?<![\w.-])[\w.-]+(?=:\d|/|$)")

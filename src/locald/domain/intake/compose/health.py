@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from locald.domain.intake.compose import facts, variables
 from locald.domain.intake.yaml_text import Items, Table, written
-from locald.domain.values import duration
+from locald.domain.values import digits, duration
 from locald.domain.values.faults import Bad
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _start_timeout(
         return {}
     because = "start_period and the retries after it"
     known.report.guessed(service, "start_timeout", because, line)
-    return {"start_timeout": duration.show(round(patience))}
+    return {"start_timeout": duration.show(round(min(patience, duration.LONGEST)))}
 
 
 def _times(service: str, check: Table, known: Facts) -> dict[str, float]:
@@ -62,12 +62,20 @@ def _times(service: str, check: Table, known: Facts) -> dict[str, float]:
         line = check.lines[key]
         text = known.text(service, f"healthcheck.{key}", check[key], line)
         try:
-            found[key] = float(text) if key == "retries" and text.isdecimal() else facts.seconds(text)
+            found[key] = _count(text) if key == "retries" else facts.seconds(text)
         except Bad as bad:
             known.report.left(service, f"healthcheck.{key}", bad.what, line)
     if "start_interval" in check:
         because = "until it is healthy, locald checks at its own pace"
         known.report.left(service, "healthcheck.start_interval", because, check.lines["start_interval"])
+    return found
+
+
+def _count(text: str) -> int:
+    """Raises Bad."""
+    found = digits.number(text, facts.MOST)
+    if found is None:
+        raise Bad(f'"{text[:40]}" is not a number of times')
     return found
 
 

@@ -13,7 +13,7 @@ from locald.domain.intake.plan import Planned, depends_on
 from locald.domain.intake.yaml_text import Items, Table, written
 from locald.domain.knowledge import signals
 from locald.domain.project import image_names
-from locald.domain.values import duration
+from locald.domain.values import digits, duration
 from locald.domain.values.faults import Bad
 
 if TYPE_CHECKING:
@@ -230,9 +230,9 @@ class Service:
         said, known = env.pop("PORT", None), keys.get("container_port")
         if said is None or said == str(known):
             return {}
-        if known is None and said.isdecimal() and 0 < int(said) < 65536:
+        if known is None and (port := digits.port(said)):
             self._guessed_env("container_port", "PORT in its environment names it")
-            return {"container_port": int(said)}
+            return {"container_port": port}
         told = "the image's port" if known is None else str(known)
         self._guessed_env("env", f"PORT: {said} is left out: locald sets it to {told}")
         return {}
@@ -396,17 +396,17 @@ class Service:
             )
         if kind in ("always", "unless-stopped"):
             return {"restart": "always"}
-        if kind == "on-failure" and count.isdecimal() and int(count):
+        if kind == "on-failure" and (most := digits.number(count, facts.MOST)):
             because = f"at most {count} times a minute, in compose {count} times at all"
             self._known.report.guessed(self.name, "max_restarts", because, self._line("restart"))
-            return {"max_restarts": int(count)}
+            return {"max_restarts": most}
         return {}
 
     def _stop(self) -> dict[str, object]:
         found: dict[str, object] = {}
         if "stop_signal" in self._table:
             said = self._text("stop_signal")
-            number = int(said) if said.isdecimal() else 0
+            number = digits.number(said, max(signals.NUMBERS.values())) or 0
             name = (
                 signals.name(number)
                 if number in signals.NUMBERS.values()
