@@ -101,6 +101,8 @@ MISTAKES = [
     ),
     ["why", "web", "--line", "--json"],
     ["logs", "-n", "many"],
+    ["logs", "-n", "9" * 5000],
+    ["logs", "--run", "9" * 5000],
     ["logs", "--grep", "("],
     ["logs", "--since", "soon"],
     ["up", "--timeout", "soon"],

@@ -57,6 +57,7 @@ def test_a_plain_line_is_read_as_argparse_reads_it(line: list[str]) -> None:
         "logs -n \N{SUPERSCRIPT TWO}",
         "logs -n5",
         "logs -n 99999999999999999999999",
+        f"logs -n {'9' * 5000}",
         "up --on swarm",
         "up --timeout 5s",
         "why web",

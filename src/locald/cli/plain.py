@@ -79,8 +79,9 @@ def _take(
         fields[switches[word]] = True
     elif word in numbers:
         value = next(words, "")
-        fields[numbers[word]] = int(value) if value.isascii() and value.isdecimal() else None
-        return len(value) < _MANY_DIGITS and fields[numbers[word]] is not None
+        if not (value.isascii() and value.isdecimal() and len(value) < _MANY_DIGITS):
+            return False
+        fields[numbers[word]] = int(value)
     elif word.startswith("-") or not word:
         return False
     else:
