@@ -1,4 +1,4 @@
-"""A private engine leaves nothing behind, however its test session ends."""
+"""A private engine starts whenever it is told to, and leaves nothing behind, however its session ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from engine import warden
 from engine.api import Api
 from engine.images import make, name, root_filesystem
 from engine.remains import Slot, remove
+from engine.session import PrivateDocker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,3 +121,47 @@ def test_whoever_comes_after_a_killed_warden_finds_nothing() -> None:
             remove(session.slot)
             assert session.left() == []
     wait_for(lambda: not _runs(session.inside))
+
+
+@contextmanager
+def database_in_use(slot: Slot) -> Iterator[None]:
+    """An engine that starts meanwhile waits a second for its database, and ends."""
+    with slot.folder.joinpath("data/volumes/metadata.db").open("rb") as database:
+        fcntl.flock(database, fcntl.LOCK_EX)
+        yield
+
+
+def ends(slot: Slot) -> int:
+    """How often the engine has ended for its database."""
+    return slot.folder.joinpath("dockerd.log").read_text().count("volume store metadata database: timeout")
+
+
+@pytest.fixture
+def spare() -> Iterator[PrivateDocker]:
+    made = PrivateDocker()
+    yield made
+    made.close()
+
+
+def test_an_engine_that_ends_while_it_starts_is_started_again(spare: PrivateDocker) -> None:
+    slot = Slot(int(spare.slot))
+    spare.kill()
+    with ThreadPoolExecutor() as pool, database_in_use(slot):
+        started = pool.submit(spare.start)
+        wait_for(lambda: ends(slot) == 1)
+    started.result()
+    assert spare.api.get("/_ping") == b"OK"
+
+
+def test_an_engine_that_does_not_start_keeps_its_slot_and_may_start_later(
+    spare: PrivateDocker,
+) -> None:
+    slot = Slot(int(spare.slot))
+    spare.kill()
+    with database_in_use(slot), pytest.raises(warden.Unable, match=r"dockerd did not start: .*timeout"):
+        spare.start()
+    assert ends(slot) == warden.LAUNCHES
+    with claimed(slot) as ours:
+        assert not ours
+    spare.start_again()
+    assert spare.api.get("/_ping") == b"OK"

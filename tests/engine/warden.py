@@ -30,6 +30,8 @@ from engine.remains import Slot, remove
 SLOTS = 16
 STARTS_WITHIN = 60.0
 """seconds; it takes one on an idle machine"""
+LAUNCHES, LAUNCHED_AGAIN_AFTER = 3, 2.0
+"""StartLimitBurst= and RestartSec= of Docker's own unit"""
 STOPS_WITHIN = 20.0
 PR_SET_PDEATHSIG = 1
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -75,10 +77,35 @@ class Warden:
         _do("ip", "-n", name, "route", "add", "default", "via", self._link.gateway)
 
     def start(self) -> None:
-        log = self.slot.folder / "dockerd.log"
+        """Until it answers. One that ends instead is started again, as its unit of systemd has it, and what
+        it said goes to standard error. Raises Unable."""
+        deadline = time.monotonic() + STARTS_WITHIN
+        for launch in range(LAUNCHES):
+            if launch:
+                print(
+                    f"dockerd ended, and is started again: {self._last_line()}", file=sys.stderr, flush=True
+                )
+                time.sleep(LAUNCHED_AGAIN_AFTER)
+            self._launch()
+            if self._is_answered(deadline):
+                return
+        raise Unable(f"dockerd did not start: {self._last_line()}")
+
+    def _is_answered(self, deadline: float) -> bool:
+        """Whether it answers before it ends. Raises Unable when it does neither by the deadline."""
+        assert self._process
+        while not self._answers():
+            if self._process.poll() is not None:
+                return False
+            if time.monotonic() > deadline:
+                raise Unable(f"dockerd does not answer: {self._last_line()}")
+            time.sleep(0.02)
+        return True
+
+    def _launch(self) -> None:
         for stale in ("docker.pid", "exec/containerd/containerd.pid"):  # one may name a zombie for seconds
             self.slot.folder.joinpath(stale).unlink(missing_ok=True)
-        with log.open("ab") as output:
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [*self._inside(), shutil.which("dockerd", path=PATH) or "dockerd", *self._options()],
                 stdin=subprocess.DEVNULL,
@@ -88,11 +115,14 @@ class Warden:
                 env={"PATH": PATH, "HOME": str(self.slot.folder), "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE": "1"},
                 preexec_fn=_die_with_parent,
             )
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise Unable(f"dockerd did not start: {_last_line(log)}")
-            time.sleep(0.02)
+
+    @property
+    def _log(self) -> Path:
+        return self.slot.folder / "dockerd.log"
+
+    def _last_line(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
 
     def _inside(self) -> list[str]:
         """Not by `ip netns exec`, which hides the cgroups."""
@@ -206,11 +236,6 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
-
 def _do(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -234,8 +259,11 @@ def main() -> None:
         warden.start()
         say(host=f"unix://{slot.socket}", address=warden.address, slot=str(slot.number))
         for line in sys.stdin:
-            _obey(warden, line.strip())
-            say(done=line.strip())
+            try:
+                _obey(warden, line.strip())
+                say(done=line.strip())
+            except Unable as unable:
+                say(error=str(unable))  # and keep the slot: its address is not to become another session's
     except Unable as unable:
         say(error=str(unable))
     except BrokenPipeError:

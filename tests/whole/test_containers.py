@@ -245,8 +245,10 @@ def test_an_engine_that_was_stopped_keeps_nobody_from_stopping_what_it_has_ended
         machine.until("db", lambda row: row["health"] == "unhealthy")
         assert machine.locald("down").returncode == 0
     finally:
-        private_docker.start_again()
-        machine.close()
+        try:
+            private_docker.start_again()
+        finally:
+            machine.close()
         private_docker.api.remove_labelled(f"locald.project={machine.name}")
 
 

@@ -33,8 +33,10 @@ def harbour(tmp_path: Path, private_docker: PrivateDocker) -> Iterator[Machine]:
     made = Machine(tmp_path / "harbour")
     made.env["DOCKER_HOST"] = private_docker.host
     yield made
-    private_docker.start_again()
-    made.close()
+    try:
+        private_docker.start_again()
+    finally:
+        made.close()
 
 
 def listed(machine: Machine, *words: str) -> dict[str | None, Json]:
