@@ -374,7 +374,7 @@ def test_a_home_too_deep_for_a_socket_is_refused_with_a_hint(cli: Cli, project: 
 
     assert result.code == 2
     assert "107 bytes" in result.err
-    assert "hint: set LOCALD_HOME to a shorter path" in result.err
+    assert 'hint: run `export LOCALD_HOME="$HOME/.locald"` to use a shorter path' in result.err
 
 
 def test_on_a_terminal_the_table_is_coloured_and_fits(cli: Cli, daemon: FakeDaemon) -> None:

@@ -24,6 +24,7 @@ LONGEST_SOCKET_PATH = 107
 """bytes: `sun_path` has 108 of them on Linux, and the last is the NUL (unix(7))"""
 USE_ANOTHER = 'run `export LOCALD_HOME="$HOME/.locald"` to use a folder of your own'
 """the hint where a folder is another user's, or cannot be written to"""
+USE_SHORTER = 'run `export LOCALD_HOME="$HOME/.locald"` to use a shorter path'
 SERVED = "another daemon serves this folder"
 """what a daemon says that found the lock held, and its starter understands"""
 
@@ -46,7 +47,7 @@ class Home:
         """The home that this environment asks for. Refused when a socket in it could not be bound."""
         home = _own(environ) if environ.get("LOCALD_HOME") else _xdg(environ)
         for socket in (home.socket, os.path.join(home.run, "keeper.sock")):
-            _check_length(socket, "LOCALD_HOME" if environ.get("LOCALD_HOME") else "XDG_RUNTIME_DIR")
+            _check_length(socket)
         return home
 
     @property
@@ -189,11 +190,11 @@ def _is_ours(folder: str) -> bool:
         return False
 
 
-def _check_length(socket: str, variable: str) -> None:
+def _check_length(socket: str) -> None:
     length = len(os.fsencode(socket))
     if length > LONGEST_SOCKET_PATH:
         what = f"a socket path is limited to {LONGEST_SOCKET_PATH} bytes, this one has {length}"
-        raise Refused(Problem(what, socket, f"set {variable} to a shorter path"))
+        raise Refused(Problem(what, socket, USE_SHORTER))
 
 
 def _make(folder: str) -> None:
