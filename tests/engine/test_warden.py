@@ -165,3 +165,12 @@ def test_an_engine_that_does_not_start_keeps_its_slot_and_may_start_later(
         assert not ours
     spare.start_again()
     assert spare.api.get("/_ping") == b"OK"
+
+
+def test_an_engine_that_runs_is_not_started_beside_itself(spare: PrivateDocker) -> None:
+    note = Slot(int(spare.slot)).folder / "docker.pid"
+    first = note.read_text()
+    spare.start()
+    assert note.read_text() == first
+    spare.start_again()
+    assert note.read_text() != first

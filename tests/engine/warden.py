@@ -79,6 +79,8 @@ class Warden:
     def start(self) -> None:
         """Until it answers. One that ends instead is started again, as its unit of systemd has it, and what
         it said goes to standard error. Raises Unable."""
+        if self._process and self._process.poll() is None:
+            return  # a second one would take the place of the first, which would go on unseen
         deadline = time.monotonic() + STARTS_WITHIN
         for launch in range(LAUNCHES):
             if launch:

@@ -57,13 +57,22 @@ def somebody_keeps_them(wishes: Wishes, seen: Sight) -> list[str]:
 
 
 def bystanders_untouched(before: Sight, seen: Sight, concerned: Collection[str], wishes: Wishes) -> list[str]:
-    """Who had nothing to do with what happened has the process that it had."""
+    """Who had nothing to do with what happened has the process that it had. Who is told a port starts anew
+    when that has to move, as when an engine that was killed has left somebody on it."""
     broken = []
-    for name in sorted(wishes.running - set(concerned)):
+    for name in sorted(wishes.running - set(concerned) - _told_another_port(before, seen)):
         old, new = _ids(before.of(name, "leader")), _ids(seen.of(name, "leader"))
         if old and old != new:
             broken.append(f"{name} had nothing to do with it, but {old} became {new}")
     return broken
+
+
+def _told_another_port(before: Sight, seen: Sight) -> set[str]:
+    def port(sight: Sight, name: str) -> object:
+        return sight.rows.get(name, {}).get("port")
+
+    moved = {name for name in CONTAINERS if None is not port(before, name) != port(seen, name) is not None}
+    return {name for name, kind in KINDS.items() if moved & (kind.needs or {}).keys()}
 
 
 def _ids(found: Sequence[Process]) -> list[tuple[int, int]]:

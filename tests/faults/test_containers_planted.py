@@ -120,3 +120,15 @@ def test_who_did_not_find_its_container_is_named(docked: Campaign) -> None:
     (broken,) = checks.containers_first(missed, 0, ())
     assert broken == f"client (pid {met.pid}) started, and store did not answer"
     assert checks.containers_first(missed, 0, {"store"}) == []
+
+
+def test_who_is_told_a_port_is_started_again_when_it_moves_and_only_then(docked: Campaign) -> None:
+    before = docked.settle()
+    (leader,) = before.of("client", "leader")
+    kill(leader.pid)
+    wait_for(lambda: docked.look().rows["client"]["pid"] not in (None, leader.pid), "another one")
+    seen = docked.settle()
+    (broken,) = checks.bystanders_untouched(before, seen, (), docked.wishes)
+    assert broken.startswith("client had nothing to do with it, but ")
+    moved = {**seen.rows, "store": {**seen.rows["store"], "port": seen.rows["store"]["port"] + 1}}
+    assert checks.bystanders_untouched(before, replace(seen, rows=moved), (), docked.wishes) == []
